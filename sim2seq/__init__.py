@@ -1,0 +1,19 @@
+"""sim2seq: from an ensemble of simulations to a validated sequence model.
+
+The modules, in the order of the pipeline (import the one you need; this file stays light):
+
+    ensemble     Ensemble: arrays with names, units and run ids
+    sampling     joint space-filling samples of named ranges; the Maestro adapter
+    records      read, check and write one run's record
+    store        create, ingest, load: the Kosh store
+    windows      split by run or in time, scaling, windows without copies
+    models       model builders; the MODELS table
+    training     fit, save, load: model, scaling, settings, split and scores travel together
+    forecast     closed-loop rollout
+    baselines    what any model must beat
+    metrics      scores
+    figures      one function a figure
+    report       the self-contained HTML page
+    orchestrate  run a Merlin study on this machine: broker, workers, progress, verdict
+    cli          the `sim2seq` command
+"""

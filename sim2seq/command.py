@@ -1,0 +1,26 @@
+"""What every command line of the project shares: errors in one line, exit code 2."""
+
+import argparse
+import os
+import sys
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line, without the usage text."""
+
+    def __init__(self, **options):
+        options.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+        super().__init__(**options)
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def run(main) -> int:
+    """Call `main()`; its ValueError or OSError becomes one line on stderr and exit code 2."""
+    try:
+        return main() or 0
+    except (ValueError, OSError) as error:
+        message = " ".join(str(error).split())
+        print(f"{os.path.basename(sys.argv[0])}: {message}", file=sys.stderr)
+        return 2

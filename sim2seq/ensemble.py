@@ -1,0 +1,81 @@
+"""Ensemble: the runs of a study as one array, with names, units and run ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The runs of one study, checked once when they enter.
+
+    values      (runs, steps, features), finite, in physical units
+    run_ids     one name a run, unique
+    features    one name a feature
+    times       (steps,), strictly increasing, in `time_unit`
+    inputs      name -> (runs,): what was chosen before each run started
+    units       one unit a feature; "" where a quantity has none
+
+    Raises ValueError, in one line, when a shape, a name or a number does not fit.
+    """
+
+    values: np.ndarray
+    run_ids: tuple[str, ...]
+    features: tuple[str, ...]
+    times: np.ndarray
+    inputs: dict[str, np.ndarray] = field(default_factory=dict)
+    units: tuple[str, ...] = ()
+    time_unit: str = "s"
+
+    def __post_init__(self):
+        object.__setattr__(self, "units", self.units or ("",) * len(self.features))
+        check_ensemble(self)
+
+    @property
+    def runs(self) -> int:
+        return self.values.shape[0]
+
+    @property
+    def steps(self) -> int:
+        return self.values.shape[1]
+
+    def take(self, indices) -> Ensemble:
+        """The runs at `indices`, in that order, as an Ensemble."""
+        indices = np.asarray(indices, dtype=int)
+        return Ensemble(
+            values=self.values[indices],
+            run_ids=tuple(self.run_ids[i] for i in indices),
+            features=self.features,
+            times=self.times,
+            inputs={name: column[indices] for name, column in self.inputs.items()},
+            units=self.units,
+            time_unit=self.time_unit,
+        )
+
+
+def check_ensemble(ensemble: Ensemble) -> None:
+    """Raise ValueError unless shapes, names and numbers of the ensemble fit together."""
+    shape = ensemble.values.shape
+    if ensemble.values.ndim != 3:
+        raise ValueError(f"an ensemble is (runs, steps, features); got an array of shape {shape}")
+    expected = (len(ensemble.run_ids), len(ensemble.times), len(ensemble.features))
+    if shape != expected:
+        raise ValueError(f"run ids, times and features ask for shape {expected}; got {shape}")
+    if len(ensemble.units) != shape[2]:
+        raise ValueError(f"expected {shape[2]} units, one a feature; got {len(ensemble.units)}")
+    if len(set(ensemble.run_ids)) != shape[0]:
+        raise ValueError("run ids must be unique; at least one occurs twice")
+    if not np.all(np.diff(ensemble.times) > 0):
+        raise ValueError("times must increase from step to step")
+    bad = np.argwhere(~np.isfinite(ensemble.values))
+    if len(bad):
+        run, step, feature = bad[0]
+        raise ValueError(
+            f"run {ensemble.run_ids[run]}, step {step}, {ensemble.features[feature]}: "
+            f"expected a finite number, got {ensemble.values[run, step, feature]}"
+        )
+    for name, column in ensemble.inputs.items():
+        if np.shape(column) != (shape[0],):
+            raise ValueError(f"input {name}: expected {shape[0]} values, one a run; got shape {np.shape(column)}")
