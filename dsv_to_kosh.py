@@ -1,0 +1,40 @@
+#!/usr/bin/env python
+"""Ingest the finished run(s) below a folder into the study's Kosh store; safe with many processes at once.
+
+    python dsv_to_kosh.py RUN_DIR ensembles_output.sqlite
+
+Reads every *.dsv file below RUN_DIR. All runs of one call go in together or not at all; when it exits with 0 they are
+on disk. A run that is in the store already changes nothing; one with the same id and other content is an error.
+"""
+
+import os
+import sys
+
+from sim2seq.command import Parser, run
+
+
+def find_records(folder) -> list[str]:
+    """The record files below `folder`, sorted; ValueError where there are none."""
+    if not os.path.isdir(folder):
+        raise ValueError(f"{folder}: expected a folder with the output of a run")
+    found = [os.path.join(root, name) for root, _, names in os.walk(folder) for name in names if name.endswith(".dsv")]
+    if not found:
+        raise ValueError(f"{folder}: expected a *.dsv file below it, found none (did the simulation finish?)")
+    return sorted(found)
+
+
+def main():
+    from sim2seq import records, store
+
+    parser = Parser(description="Ingest the finished run(s) below a folder into the study's Kosh store.")
+    parser.add_argument("run_dir", metavar="RUN_DIR", help="folder with *.dsv files, at any depth")
+    parser.add_argument("store", metavar="STORE", help="Kosh store made by create_store.py")
+    parser.add_argument("--replace", action="store_true", help="overwrite runs stored with other content")
+    arguments = parser.parse_args()
+    runs = (run for path in find_records(arguments.run_dir) for run in records.read(path))
+    counts = store.ingest(arguments.store, runs, replace=arguments.replace)
+    print(f"{arguments.store}: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,45 @@
+"""Files that appear whole or not at all: written beside their place, then renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+NOTE = "progress.txt"  # one line in a task's folder, or one below, that says how far the task is
+
+
+def save_model(model, path: Path) -> None:
+    """Save a Keras model whole or not at all."""
+    temporary = path.with_name(f"unfinished_{path.name}")
+    model.save(temporary)
+    os.replace(temporary, path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f"unfinished_{path.name}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, content) -> None:
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: Path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def keep_lines(path: Path, count: int) -> None:
+    """Cut a text file after its first `count` lines."""
+    write_text(path, "".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[:count]))
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,94 @@
+"""Keep Merlin's messages small: what every task needs to know is stored once, beside the study.
+
+Merlin 1.13 sends the whole study graph with every task, and the parameters of all runs with every step: broker
+traffic and worker time grow with the square of the number of runs. Here both are replaced while they are pickled:
+
+- the graph travels as the path of `merlin_info/dag_<sha256>.pickle`, written once and read once a process;
+- a step carries its own row of the parameter table only.
+
+`keep_messages_small()` in the process that queues the study is all it takes. A worker needs no option: unpickling such
+a message imports this module, which does the same there. Files and messages are both pickle, as in Merlin itself:
+whoever can write to the study's folder or to the broker can run code as you.
+"""
+
+import copyreg
+import functools
+import hashlib
+import os
+import pickle
+import sys
+from pathlib import Path
+
+sys.modules.setdefault("rfc3987_syntax", None)  # jsonschema would build a grammar from it: 0.9 s, and Merlin has no use
+from merlin.spec.expansion import get_spec_with_expansion as get_spec_with_expansion  # noqa: E402
+from merlin.study.dag import DAG  # noqa: E402
+from merlin.study.step import Step  # noqa: E402
+from merlin.study.study import MerlinStudy as MerlinStudy  # noqa: E402
+
+if sys.modules["rfc3987_syntax"] is None:
+    del sys.modules["rfc3987_syntax"]
+
+
+def keep_messages_small() -> None:
+    """Pickle Merlin's graphs and steps in the short form from now on, in this process."""
+    copyreg.pickle(DAG, _reduce_graph)
+    copyreg.pickle(Step, _reduce_step)
+
+
+def merlin() -> None:
+    """The `merlin` command with small messages; takes its arguments from sys.argv."""
+    from merlin.main import main
+
+    keep_messages_small()
+    sys.exit(main())
+
+
+@functools.lru_cache(maxsize=4)
+def load_graph(path: str) -> DAG:
+    """The graph stored at `path`. Raises ValueError if the file is not what its name says."""
+    content = Path(path).read_bytes()
+    if _file_name(content) != Path(path).name:
+        raise ValueError(f"{path}: damaged, its content does not have the checksum in its name")
+    return _mark(object.__new__(DAG), pickle.loads(content), path)
+
+
+def _mark(graph: DAG, state: dict, path: str) -> DAG:
+    graph.__dict__.update(state, stored_at=path)
+    return graph
+
+
+def _file_name(content: bytes) -> str:
+    return f"dag_{hashlib.sha256(content).hexdigest()[:24]}.pickle"
+
+
+def _reduce_graph(graph: DAG):
+    if "stored_at" not in graph.__dict__:
+        folder = _info_folder(graph)
+        if folder is None:  # not a study on disk: nowhere to put it
+            return object.__reduce_ex__(graph, 2)
+        content = pickle.dumps(graph.__dict__)
+        path = folder / _file_name(content)
+        part = path.with_suffix(f".{os.getpid()}")
+        part.write_bytes(content)
+        part.replace(path)
+        _mark(graph, {}, str(path))
+    return load_graph, (graph.stored_at,)
+
+
+def _info_folder(graph: DAG) -> Path | None:
+    workspace = next(record.workspace.value for record in graph.maestro_values.values() if record)
+    folders = (parent / "merlin_info" for parent in Path(workspace).parents)
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def _reduce_step(step: Step):
+    name, known = step.name(), step.parameter_info
+    row = known["step_param_map"].get(name)
+    own = {
+        "labels": [label for label in known["labels"] if label in name],
+        "step_param_map": {} if row is None else {name: row},
+    }
+    return copyreg.__newobj__, (Step,), {**step.__dict__, "parameter_info": own}
+
+
+keep_messages_small()

@@ -1,0 +1,54 @@
+"""Joint space-filling samples of named ranges, and how they reach Maestro and Merlin."""
+
+import math
+
+import numpy as np
+from scipy.stats import qmc
+
+
+def latin_hypercube(ranges: dict[str, tuple[float, float]], runs: int, *, seed: int, decimals: int = 4):
+    """Draw one joint Latin hypercube: name -> list of `runs` floats, rounded to `decimals`.
+
+    ranges maps a name to (low, high) in the input's own unit. One draw for all names
+    (scipy.stats.qmc.LatinHypercube): a draw of its own for each, with one seed, would make all inputs the same number.
+    Raises ValueError for fewer than 1 run or an empty range.
+    """
+    if runs < 1:
+        raise ValueError(f"runs {runs}: expected 1 or more")
+    for name, (low, high) in ranges.items():
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise ValueError(f"range of {name} ({low}, {high}): expected two finite numbers, the first one smaller")
+    low, high = np.transpose(list(ranges.values()))
+    unit = qmc.LatinHypercube(d=len(ranges), rng=np.random.default_rng(seed)).random(runs)
+    table = np.round(qmc.scale(unit, low, high), decimals)
+    return {name: table[:, column].tolist() for column, name in enumerate(ranges)}
+
+
+def parse_arguments(given: dict, defaults: dict) -> dict:
+    """`defaults` with the values of `given`, each converted to its default's type.
+
+    Merlin's --pargs arrive as text. Raises ValueError for an unknown name or a value of another type.
+    """
+    settings = dict(defaults)
+    for name, text in given.items():
+        if name not in defaults:
+            raise ValueError(f"unknown argument {name!r}: expected one of {', '.join(defaults)}")
+        wanted = type(defaults[name])
+        try:
+            settings[name] = wanted(text)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name}:{text}: expected a value of type {wanted.__name__}") from error
+    return settings
+
+
+def parameter_generator(table: dict[str, list], labels: dict[str, str]):
+    """A Maestro ParameterGenerator of the table's columns; `labels` name the folders (%% stands for the value)."""
+    from maestrowf.datastructures.core import ParameterGenerator  # only Maestro and Merlin need these imports
+
+    from sim2seq.messages import keep_messages_small
+
+    keep_messages_small()  # this runs inside `merlin run`, just before it queues the study
+    generator = ParameterGenerator()
+    for name, values in table.items():
+        generator.add_parameter(name, values, labels[name])
+    return generator

@@ -1,0 +1,260 @@
+"""The study's store: create it with Kosh, ingest runs in parallel, load them as an Ensemble.
+
+A store is one SQLite file with Sina's tables, made by Kosh and readable with plain Kosh. `ingest` writes Sina's rows
+with the standard library alone: a task that imports Kosh and Sina spends 1.3 s before its first insert, and one
+transaction of ours takes milliseconds. tests/test_store.py holds the rows equal to Sina's own, table by table.
+"""
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+from urllib.parse import quote
+
+from sim2seq.records import Run, check_id
+
+CURVE_SET = "physics_cycle_series"
+STEP_AXIS = "cycle"
+LOCK_TIMEOUT = 600  # s a writer waits for its turn
+LONGEST_WORD = 15_000  # characters; Sina's column
+
+# the tables and columns that ingest writes; checked before the first write
+COLUMNS = {
+    "Record": ["id", "type", "raw"],
+    "ScalarData": ["id", "name", "value", "tags", "units"],
+    "StringData": ["id", "name", "value", "tags", "units"],
+    "ListScalarData": ["id", "name", "min", "max", "tags", "units"],
+    "CurveSetMeta": ["name", "id", "tags"],
+}
+
+
+class StoreError(ValueError):
+    """A store that cannot be used, or a run that does not fit what is in it."""
+
+
+def create(path) -> bool:
+    """Create the Kosh store `path`; True if this call made it, False if it was there.
+
+    The store appears whole: it is built beside its place and linked there. Raises StoreError for a file that is no
+    store (which stays as it was) and OSError for a folder that cannot be written.
+    """
+    path = os.path.abspath(path)
+    if os.path.exists(path):
+        open_store(path).close()
+        return False
+    if not os.path.isdir(os.path.dirname(path)):
+        raise StoreError(f"{path}: the folder does not exist")
+    building = f"{path}.{os.getpid()}.new"
+    try:
+        os.close(os.open(building, os.O_CREAT | os.O_EXCL, 0o666))  # fails here, in one line, where nobody may write
+        os.remove(building)
+        build(building)
+        os.link(building, path)
+    except FileExistsError:
+        return create(path)  # another process was first
+    except OSError as error:
+        raise OSError(f"{path}: cannot create the store ({error.strerror})") from error
+    finally:
+        if os.path.exists(building):
+            os.remove(building)
+    return True
+
+
+def build(path) -> None:
+    """Let Kosh make an empty store, in a process of its own: at its exit Kosh opens the file once more."""
+    command = [sys.executable, "-c", "import kosh, sys; kosh.connect(sys.argv[1]).close()", path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StoreError(f"{path}: Kosh could not make the store ({done.stderr.strip().splitlines()[-1:]})")
+
+
+def open_store(path) -> sqlite3.Connection:
+    """Connect to a store that is there; StoreError for a missing file, no store, or tables of another Sina."""
+    if not os.path.isfile(path):
+        raise StoreError(f"{path}: no such store, make it with create_store.py")
+    connection = sqlite3.connect(
+        f"file:{quote(os.path.abspath(path))}?mode=rw", uri=True, timeout=LOCK_TIMEOUT, isolation_level=None
+    )
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = EXTRA")  # a committed run survives loss of power too
+        for table, columns in COLUMNS.items():
+            found = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            if found != columns:
+                raise StoreError(f"{path}: not a Kosh store (table {table}: expected columns {columns}, got {found})")
+        if not connection.execute("SELECT 1 FROM Record WHERE type = '__kosh_storeinfo__'").fetchone():
+            raise StoreError(f"{path}: a Sina database, but not a Kosh store")
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreError(f"{path}: not a Kosh store ({error})") from error
+    except StoreError:
+        connection.close()
+        raise
+    return connection
+
+
+def ingest(path, runs, *, replace=False) -> Counter:
+    """Put runs into the store in one transaction; counts of 'added', 'unchanged' and 'replaced'.
+
+    runs is any iterable of records.Run; what it raises (a bad file) undoes the whole call. A run that is in the store
+    with the same content changes nothing; with other content it raises StoreError showing both, unless `replace`.
+    When this returns, the runs are on disk. Safe with many processes at once.
+    """
+    counts = Counter()
+    with closing(open_store(path)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for run in runs:
+                counts[put(connection, run, replace)] += 1
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StoreError(f"{path}: cannot write ({error})") from error
+    return counts  # an exception before COMMIT closes the connection, which rolls back
+
+
+def put(connection, run, replace) -> str:
+    """Write one run inside the open transaction; 'added', 'unchanged' or 'replaced'."""
+    record = sina_record(run)
+    stored = connection.execute("SELECT raw FROM Record WHERE id = ?", [run.id]).fetchone()
+    raw = json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
+    if stored is None:
+        connection.execute("INSERT INTO Record (id, type, raw) VALUES (?, ?, ?)", [run.id, record["type"], raw])
+        insert_index(connection, run.id, record)
+        return "added"
+    differences = compare(json.loads(stored[0]), record)
+    if not differences:
+        return "unchanged"
+    if not replace:
+        raise StoreError(f"run {run.id} is in the store with other content: {'; '.join(differences[:5])}")
+    # the row stays, so that relationships (ensembles) keep pointing at it
+    connection.execute("UPDATE Record SET type = ?, raw = ? WHERE id = ?", [record["type"], raw, run.id])
+    for table in ("ScalarData", "StringData", "ListScalarData", "CurveSetMeta"):
+        connection.execute(f"DELETE FROM {table} WHERE id = ?", [run.id])
+    insert_index(connection, run.id, record)
+    return "replaced"
+
+
+def sina_record(run: Run) -> dict:
+    """The run as Sina's JSON: every number and word as data, every series in the curve set."""
+    check_id(run.id)
+    for name, value in run.data.items():
+        if isinstance(value, str) and len(value) > LONGEST_WORD:
+            raise StoreError(f"run {run.id}: {name}: expected up to {LONGEST_WORD} characters, got {len(value)}")
+    data = {
+        "name": run.id,
+        "creation_date": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),  # without it Kosh writes at first open
+        **run.data,
+    }
+    steps = len(next(iter(run.series.values())))
+    curves = {
+        "independent": {STEP_AXIS: {"value": list(range(steps))}},
+        "dependent": {name: {"value": values} for name, values in run.series.items()},
+    }
+    return {
+        "id": run.id,
+        "type": "dataset",
+        "data": {name: {"value": value} for name, value in data.items()},
+        "curve_sets": {CURVE_SET: curves},
+        "library_data": {},
+        "files": {},
+        "user_defined": {"kosh_information": {}},
+    }
+
+
+def insert_index(connection, run_id, record) -> None:
+    """Sina's search rows for a record: numbers, words, and the range of each curve."""
+    values = {name: entry["value"] for name, entry in record["data"].items()}
+    numbers = [(run_id, name, value) for name, value in values.items() if not isinstance(value, str)]
+    words = [(run_id, name, value) for name, value in values.items() if isinstance(value, str)]
+    curves = record["curve_sets"][CURVE_SET]
+    series = {**curves["independent"], **curves["dependent"]}
+    ranges = [(run_id, name, min(curve["value"]), max(curve["value"])) for name, curve in series.items()]
+    connection.executemany("INSERT INTO ScalarData (id, name, value) VALUES (?, ?, ?)", numbers)
+    connection.executemany("INSERT INTO StringData (id, name, value) VALUES (?, ?, ?)", words)
+    connection.executemany("INSERT INTO ListScalarData (id, name, min, max) VALUES (?, ?, ?, ?)", ranges)
+    connection.execute("INSERT INTO CurveSetMeta (name, id) VALUES (?, ?)", [CURVE_SET, run_id])
+
+
+def compare(stored: dict, new: dict) -> list[str]:
+    """What differs between a stored record and a new one, in words; what users added is no difference."""
+    differences = []
+    for name, entry in new["data"].items():
+        before = stored["data"].get(name, {}).get("value")
+        if name != "creation_date" and before != entry["value"]:
+            differences.append(f"{name}: store {before}, new {entry['value']}")
+    before = stored.get("curve_sets", {}).get(CURVE_SET, {}).get("dependent", {})
+    for name, curve in new["curve_sets"][CURVE_SET]["dependent"].items():
+        differences += compare_series(name, before.get(name, {}).get("value", []), curve["value"])
+    return differences
+
+
+def compare_series(name, stored, new) -> list[str]:
+    if stored == new:
+        return []
+    if len(stored) != len(new):
+        return [f"{name}: store {len(stored)} steps, new {len(new)} steps"]
+    step = next(step for step, pair in enumerate(zip(stored, new, strict=True)) if pair[0] != pair[1])
+    return [f"{name} at step {step}: store {stored[step]}, new {new[step]}"]
+
+
+def missing_runs(path, expected) -> list[str]:
+    """Those of the `expected` run ids that are not in the store, in the given order."""
+    with closing(open_store(path)) as connection:
+        stored = {row[0] for row in connection.execute("SELECT id FROM Record WHERE type = 'dataset'")}
+    return [run_id for run_id in expected if run_id not in stored]
+
+
+def natural_order(run_id: str):
+    """Sort key that puts run 2 before run 10."""
+    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)", run_id)]
+
+
+def is_input(name: str, values) -> bool:
+    """Whether a data column was chosen before the run: docs/data_format.md reserves the names of results."""
+    return not name.endswith("_final") and not name.startswith("num_") and not isinstance(values[0], str)
+
+
+def load(path):
+    """All runs of the store as an Ensemble (runs in natural order of their ids; float64).
+
+    Features are the curve set's series without `time`; inputs are the numbers that every run has. Raises StoreError
+    for a store without runs, and for runs that differ in length, series or times.
+    """
+    import numpy as np  # ingest must not pay for these
+    import orjson
+
+    from sim2seq.ensemble import Ensemble
+
+    with closing(open_store(path)) as connection:
+        rows = connection.execute("SELECT id, raw FROM Record WHERE type = 'dataset'").fetchall()
+    records = {run_id: orjson.loads(raw) for run_id, raw in rows}
+    records = {run_id: record for run_id, record in records.items() if CURVE_SET in record.get("curve_sets", {})}
+    if not records:
+        raise StoreError(f"{path}: expected runs with the curve set {CURVE_SET}, the store has none")
+    run_ids = sorted(records, key=natural_order)
+    curves = {run_id: records[run_id]["curve_sets"][CURVE_SET]["dependent"] for run_id in run_ids}
+    first = curves[run_ids[0]]
+    for run_id, run in curves.items():
+        if run.keys() != first.keys() or any(len(run[name]["value"]) != len(first[name]["value"]) for name in first):
+            raise StoreError(f"{path}: run {run_id} differs from {run_ids[0]} in its series or their length")
+        if "time" in first and run["time"]["value"] != first["time"]["value"]:
+            raise StoreError(f"{path}: run {run_id} has other times than {run_ids[0]}")
+    features = tuple(name for name in first if name != "time")
+    values = np.array([[run[name]["value"] for name in features] for run in curves.values()], dtype=float)
+    times = first["time"]["value"] if "time" in first else range(values.shape[2])
+    data = [records[run_id]["data"] for run_id in run_ids]
+    shared = [name for name in data[0] if all(name in entry for entry in data)]
+    columns = {name: [entry[name]["value"] for entry in data] for name in shared}
+    inputs = {name: np.array(column, dtype=float) for name, column in columns.items() if is_input(name, column)}
+    return Ensemble(
+        values=values.transpose(0, 2, 1),
+        run_ids=tuple(run_ids),
+        features=features,
+        times=np.array(times, dtype=float),
+        inputs=inputs,
+    )
