@@ -1,0 +1,51 @@
+"""Notebook: what lets one notebook run in Jupyter, and, converted to a script, as the last step of a study."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from sim2seq.files import read_json
+from sim2seq.settings import Settings
+
+STORE = "create-initial-store/ensembles_output.sqlite"
+STUDIES = "studies_output"
+
+
+@dataclass(frozen=True)
+class Study:
+    """Where a study's store is, where results go, the settings, and who was counted (None: nobody)."""
+
+    store: Path
+    output: Path
+    settings: Settings
+    completeness: dict | None
+
+
+def open_study(workspace, settings: Settings, *, arguments=None) -> Study:
+    """The study in the folder `workspace`; None is the newest one below ./studies_output.
+
+    In Jupyter, results go to `workspace`/notebook. As a script, the command line says WORKSPACE [name=value ...],
+    the settings are changed by it, and results go to the current folder. `arguments` stands for that command line.
+    Raises FileNotFoundError, in one line, when there is no store.
+    """
+    if arguments is None:
+        arguments = [] if "kernel_launcher" in sys.argv[0] else sys.argv[1:]
+    if arguments:
+        workspace, output, settings = Path(arguments[0]), Path(), Settings.parse(arguments[1:], base=settings)
+    else:
+        workspace = Path(workspace or newest(STUDIES))
+        output = workspace / "notebook"
+    if not (workspace / STORE).exists():
+        raise FileNotFoundError(f"{workspace / STORE}: no store there; expected a study's folder, got {workspace}")
+    counted = Path("completeness.json")
+    return Study(workspace / STORE, output, settings, read_json(counted) if counted.exists() else None)
+
+
+def newest(folder) -> Path:
+    """The newest study below `folder`. Raises FileNotFoundError when there is none."""
+    studies = [path.parents[1] for path in Path(folder).glob(f"*/{STORE}")]
+    if not studies:
+        raise FileNotFoundError(f"{folder}: no study here; run one first (make run), or name its folder")
+    return max(studies, key=lambda path: path.stat().st_mtime)

@@ -1,0 +1,97 @@
+"""Settings of a training: one block, with defaults that work; unknown names fail."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, fields
+
+from sim2seq.models import MODELS
+from sim2seq.windows import SPLITS
+
+SIZES = {
+    "full": {},
+    # `debug` goes through everything in seconds; its scores mean nothing
+    "debug": {"units": (8,), "epochs": 2, "batch_size": 64, "jit_compile": False, "steps_per_execution": 1},
+}
+
+
+def one_of(what: str, name: str, known) -> None:
+    """Raise ValueError, with what is known, unless `name` is."""
+    if name not in known:
+        raise ValueError(f"unknown {what} {name!r}; known: {', '.join(known)}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a training. Raises ValueError, in one line, for a value that is not possible."""
+
+    # model
+    model: str = "stacked_lstm"  # a name in models.MODELS
+    units: tuple[int, ...] = (64, 32, 16, 8)  # size of each layer
+    window: int = 30  # steps that the model sees
+    # training: mean squared error of the next step, Adam
+    epochs: int = 40  # at most
+    patience: int = 5  # epochs without a better validation loss before it stops
+    batch_size: int = 32  # windows
+    windows_per_epoch: int = 16_000  # at most, drawn anew: a larger ensemble is learned in the same time
+    learning_rate: float = 2e-3  # at the start; falls to 0 along a cosine over all epochs
+    # data
+    split: str = "by_run"  # or in_time
+    fractions: tuple[float, ...] = (0.6, 0.2, 0.2)  # train, validation, test
+    seed: int = 1777  # of split, weights and shuffling
+    # speed, without effect on what is learned; measured by benchmarks/training.py
+    jit_compile: bool = True
+    steps_per_execution: int = 20
+
+    def __post_init__(self):
+        one_of("model", self.model, MODELS)
+        one_of("split", self.split, SPLITS)
+        for name in POSITIVE:
+            if not getattr(self, name) > 0:
+                raise ValueError(f"setting {name}: expected a number above 0; got {getattr(self, name)}")
+        if not self.units or min(self.units) < 1:
+            raise ValueError(f"setting units: expected layer sizes of 1 or more; got {self.units}")
+
+    @classmethod
+    def parse(cls, assignments=(), *, base: Settings | None = None) -> Settings:
+        """`base` (the defaults) changed by texts such as "epochs=2", "units=64,32" or "size=debug", a set in SIZES."""
+        texts = dict(split_assignment(text) for text in assignments)
+        size = texts.pop("size", "full")
+        one_of("size", size, SIZES)
+        changes = {name: convert(name, text) for name, text in texts.items()}
+        return cls.of({**asdict(base or cls()), **SIZES[size], **changes})
+
+    @classmethod
+    def of(cls, values: dict) -> Settings:
+        """Settings from a dict; lists become tuples. An unknown name is a ValueError."""
+        for name in values:
+            one_of("setting", name, DEFAULTS)
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+POSITIVE = ("window", "epochs", "patience", "batch_size", "windows_per_epoch", "learning_rate", "steps_per_execution")
+DEFAULTS = {field.name: field.default for field in fields(Settings)}
+DEBUG = Settings(**SIZES["debug"])
+
+
+def split_assignment(text: str) -> tuple[str, str]:
+    """ "name:value" or "name=value" as a pair; Merlin's --vars takes no second equals sign."""
+    match = re.fullmatch(r"\s*(\w+)\s*[:=](.*)", text)
+    if not match:
+        raise ValueError(f"expected name:value; got {text!r}")
+    return match[1], match[2].strip()
+
+
+def convert(name: str, text: str):
+    """The text of a setting as the type of its default."""
+    one_of("setting", name, DEFAULTS)
+    default = DEFAULTS[name]
+    try:
+        if isinstance(default, tuple):
+            return tuple(type(default[0])(part) for part in text.split(","))
+        if isinstance(default, bool):
+            return {"true": True, "false": False}[text.lower()]
+        return type(default)(text)
+    except (ValueError, KeyError):
+        shape = "numbers with commas between" if isinstance(default, tuple) else type(default).__name__
+        raise ValueError(f"setting {name}: expected {shape}, like {default}; got {text!r}") from None

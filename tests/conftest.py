@@ -1,0 +1,45 @@
+"""What several test modules share: the real data, and one tiny finished training."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+
+from sim2seq.ensemble import Ensemble
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def bouncing() -> Ensemble:
+    """64 runs of the source's bouncing ball (box side 100), 400 steps of 1/20 s."""
+    positions = np.load(DATA / "ball_bounce_64_correlated.npz")["positions"]
+    return Ensemble(
+        values=positions,
+        run_ids=tuple(f"run_{number}" for number in range(1, 65)),
+        features=("x_pos", "y_pos", "z_pos"),
+        times=np.arange(1, 401) / 20,
+        inputs={"XPOS": positions[:, 0, 0], "GRAVITY": np.full(64, 0.0981)},
+        units=("length",) * 3,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_training(bouncing, tmp_path_factory):
+    """A finished training of the smallest kind, on ten runs of 60 steps: (Training, its Ensemble)."""
+    from sim2seq.settings import Settings
+    from sim2seq.training import fit
+
+    few = Ensemble(
+        values=bouncing.values[:10, :60],
+        run_ids=bouncing.run_ids[:10],
+        features=bouncing.features,
+        times=bouncing.times[:60],
+        inputs={name: column[:10] for name, column in bouncing.inputs.items()},
+        units=bouncing.units,
+    )
+    settings = Settings.parse(["size=debug", "units=4", "window=5"])
+    return fit(few, settings, tmp_path_factory.mktemp("training")), few

@@ -1,0 +1,57 @@
+import json
+
+import numpy as np
+import pytest
+from helpers import counting_ensemble, counting_model
+
+from sim2seq.metrics import errors, rmse, score, skill
+from sim2seq.windows import split_by_run, split_in_time
+
+
+def test_rmse_of_an_error_of_three_everywhere_is_three():
+    assert rmse(np.full((2, 4, 3), 5.0), np.full((2, 4, 3), 2.0)) == 3.0
+
+
+def test_errors_are_told_apart_by_feature_and_by_horizon():
+    truth = np.zeros((2, 12, 2))
+    forecast = truth.copy()
+    forecast[..., 1] = np.arange(1, 13)  # feature b is wrong by the number of steps ahead
+    result = errors(forecast, truth, ("a", "b"))
+    assert result["by_feature"] == {"a": 0.0, "b": pytest.approx(np.sqrt(650 / 12))}
+    assert result["by_horizon"] == pytest.approx(np.arange(1, 13) / np.sqrt(2))
+    assert result["first"] == {"1": pytest.approx(np.sqrt(1 / 2)), "10": pytest.approx(np.sqrt(385 / 20))}
+
+
+def test_forecast_and_truth_of_different_shapes_are_refused():
+    with pytest.raises(ValueError, match="one shape"):
+        rmse(np.zeros((2, 3)), np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize(
+    ("error", "baseline", "expected"), [(0, 2, 1), (2, 2, 0), (4, 2, -1), (0, 0, 0), (1, 0, -np.inf)]
+)
+def test_skill_is_one_minus_the_ratio_to_the_baseline(error, baseline, expected):
+    assert skill(error, baseline) == expected
+
+
+@pytest.mark.parametrize("split", [split_by_run, split_in_time])
+def test_a_perfect_model_has_no_error_in_closed_loop_and_one_step(split):
+    ensemble = counting_ensemble(runs=10, steps=50)
+    scores = score(counting_model(window=5), ensemble, split(ensemble), 5)
+    assert [scores["closed_loop"][part]["rmse"] for part in ("train", "validation", "test")] == [0, 0, 0]
+    assert scores["one_step"]["test"]["rmse"] == 0
+    assert scores["baselines"]["one_step"]["hold"]["rmse"] == 1
+    assert scores["baselines"]["one_step"]["constant velocity"]["rmse"] == 0
+    assert scores["best_baseline"] == "constant velocity"
+    assert json.loads(json.dumps(scores)) == scores
+
+
+def test_a_model_that_holds_has_the_error_of_the_baseline_hold():
+    import keras
+
+    contexts = keras.Input((5, 2))
+    model = keras.Model(contexts, keras.layers.Cropping1D((4, 0))(contexts)[:, 0])
+    ensemble = counting_ensemble(runs=10, steps=50)
+    scores = score(model, ensemble, split_by_run(ensemble), 5)
+    assert scores["closed_loop"]["test"]["rmse"] == pytest.approx(scores["baselines"]["closed_loop"]["hold"]["rmse"])
+    assert scores["skill"] < 0

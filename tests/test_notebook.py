@@ -1,0 +1,95 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbclient
+import nbformat
+import numpy as np
+import pytest
+
+from sim2seq import notebook, store
+from sim2seq.records import Run
+from sim2seq.settings import Settings
+from sim2seq.training import load
+
+NOTEBOOK = Path(__file__).parent.parent / "visualization_lstm_kosh.ipynb"
+TINY = ["size=debug", "units=2", "window=20", "epochs=1"]
+
+
+@pytest.fixture(scope="module")
+def workspace(bouncing, tmp_path_factory) -> Path:
+    """A study's folder with a store of six runs."""
+    folder = tmp_path_factory.mktemp("study")
+    path = folder / notebook.STORE
+    path.parent.mkdir()
+    store.create(path)
+    times = bouncing.times.tolist()
+    columns = [dict(zip(bouncing.features, run.T.tolist(), strict=True)) for run in bouncing.values[:6]]
+    store.ingest(path, [Run(f"run_{i}", {"gravity": 9.81}, {"time": times, **c}) for i, c in enumerate(columns)])
+    return folder
+
+
+def code_cells():
+    return [cell for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"]
+
+
+def test_the_notebook_stores_no_outputs_and_its_cells_are_short():
+    nbformat.validate(nbformat.read(NOTEBOOK, as_version=4))
+    for cell in code_cells():
+        assert not cell.outputs
+        assert cell.execution_count is None
+        assert len(cell.source.splitlines()) <= 20
+    assert sum("settings" in cell.metadata.get("tags", []) for cell in code_cells()) == 1
+
+
+def test_the_settings_cell_holds_the_defaults(workspace):
+    (cell,) = (cell for cell in code_cells() if "settings" in cell.metadata.get("tags", []))
+    names = {"Settings": Settings}
+    exec(cell.source, names)
+    assert names["SETTINGS"] == Settings()
+
+
+def test_the_notebook_runs_in_jupyter(workspace, tmp_path):
+    page = nbformat.read(NOTEBOOK, as_version=4)
+    for cell in page.cells:
+        if "settings" in cell.metadata.get("tags", []):
+            cell.source += f"\nWORKSPACE, SETTINGS = {str(workspace)!r}, Settings.parse({TINY})"
+    nbclient.NotebookClient(page, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [
+        output for cell in page.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
+    ]
+    assert len(shown) == 5
+    assert load(workspace / "notebook" / "training").scores["runs"] == {"train": 4, "validation": 1, "test": 1}
+    assert "verdict" in (workspace / "notebook" / "report.html").read_text()
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_notebook_runs_as_a_script_without_a_display(workspace, tmp_path):
+    completeness = {"expected": 7, "stored": 6, "missing": ["run_99"], "allowed": 0.2}
+    (tmp_path / "completeness.json").write_text(json.dumps(completeness))
+    convert = [sys.executable, "-m", "nbconvert", "--to", "script", "--output-dir", str(tmp_path), str(NOTEBOOK)]
+    subprocess.run(convert, check=True, capture_output=True)
+    environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "MPLBACKEND")}
+    command = [sys.executable, "visualization_lstm_kosh.py", str(workspace), *TINY]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"report: {tmp_path / 'report.html'}" in done.stdout
+    assert "run_99" in (tmp_path / "report.html").read_text()
+    scores = load(tmp_path / "training").scores
+    assert np.isfinite(scores["closed_loop"]["test"]["rmse"])
+
+
+def test_the_script_takes_workspace_and_settings_from_its_command_line(workspace):
+    study = notebook.open_study(None, Settings(), arguments=[str(workspace), "epochs=3"])
+    assert (study.output, study.settings) == (Path(), Settings(epochs=3))
+    assert store.load(study.store).runs == 6
+
+
+def test_the_newest_study_is_found_and_a_folder_without_a_store_is_refused(workspace, tmp_path):
+    assert notebook.newest(workspace.parent).name.startswith("study")
+    with pytest.raises(FileNotFoundError, match="no study here"):
+        notebook.newest(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no store there"):
+        notebook.open_study(tmp_path, Settings(), arguments=[])

@@ -1,0 +1,199 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import chain
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from helpers import counting_ensemble
+
+from sim2seq import training
+from sim2seq.forecast import closed_loop
+from sim2seq.settings import DEBUG, Settings
+from sim2seq.training import fit, load
+from sim2seq.windows import PARTS, Scaling, select
+
+# a training of 16 epochs, slow enough to be caught in the middle of it
+SLOW = ["size=debug", "units=4", "window=5", "epochs=16", "patience=16", "learning_rate=0.01", "batch_size=16"]
+SLOW_TRAINING = f"""
+from helpers import counting_ensemble
+from sim2seq.settings import Settings
+from sim2seq.training import fit
+fit(counting_ensemble(runs=10, steps=30), Settings.parse({SLOW}), "training")
+"""
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("epoch=2", r"unknown setting 'epoch'; known: model, units, window, epochs"),
+        ("epochs=two", "setting epochs: expected int, like 40; got 'two'"),
+        ("epochs=0", "setting epochs: expected a number above 0"),
+        ("jit_compile=yes", "setting jit_compile: expected bool"),
+        ("units=8,x", "setting units: expected numbers with commas between"),
+        ("model=transformer", "unknown model 'transformer'; known: stacked_lstm"),
+        ("split=random", "unknown split 'random'; known: by_run, in_time"),
+        ("size=huge", "unknown size 'huge'; known: full, debug"),
+        ("epochs", "expected name:value; got 'epochs'"),
+    ],
+)
+def test_an_impossible_setting_is_refused_in_one_line(assignment, said):
+    with pytest.raises(ValueError, match=said) as refusal:
+        Settings.parse([assignment])
+    assert "\n" not in str(refusal.value)
+
+
+def test_settings_are_parsed_by_the_type_of_their_default():
+    settings = Settings.parse(["epochs=2", "units=8,4", "learning_rate=1e-4", "jit_compile=false", "split=in_time"])
+    assert settings == Settings(epochs=2, units=(8, 4), learning_rate=1e-4, jit_compile=False, split="in_time")
+    assert Settings.parse(["seed:0"]).seed == 0  # Merlin takes no second equals sign in --vars
+    assert Settings.parse(["size=debug"]) == DEBUG
+    assert Settings.parse(["size=debug", "epochs=3"]).units == DEBUG.units
+
+
+def test_the_folder_holds_everything_that_belongs_to_a_training(tiny_training):
+    trained, ensemble = tiny_training
+    names = {path.name for path in trained.folder.iterdir()}
+    expected = {"model.keras", "settings.json", "split.json", "scores.json", "history.csv", "versions.json"}
+    assert names == expected | {"figures", "logs"}
+    assert len(list((trained.folder / "figures").glob("*.png"))) == 6
+    assert list((trained.folder / "logs").glob("events*"))
+    assert trained.versions["keras"] == keras.__version__
+    split = json.loads((trained.folder / "split.json").read_text())
+    assert sorted(chain(*(split[part]["runs"] for part in PARTS))) == sorted(ensemble.run_ids)
+
+
+def test_the_saved_model_carries_the_scaling_of_the_training_runs(tiny_training):
+    trained, ensemble = tiny_training
+    scaling = Scaling.of(select(ensemble, trained.split.train))
+    layers = {layer.name: layer for layer in trained.model.layers}
+    np.testing.assert_allclose(np.ravel(layers["to_scaled"].mean), scaling.mean, rtol=1e-6)
+    np.testing.assert_allclose(np.ravel(layers["to_physical"].variance), scaling.std**2, rtol=1e-6)
+
+
+def test_the_scores_are_those_of_the_saved_model(tiny_training):
+    trained, ensemble = tiny_training
+    test = select(ensemble, trained.split.test).values
+    error = closed_loop(trained.model, test[:, :5], 55) - test[:, 5:]
+    assert trained.scores["closed_loop"]["test"]["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-5)
+
+
+def test_a_finished_training_is_read_and_not_repeated(tiny_training):
+    trained, ensemble = tiny_training
+    before = (trained.folder / "model.keras").stat().st_mtime_ns
+    again = fit(ensemble, trained.settings, trained.folder)
+    assert again.scores == trained.scores == load(trained.folder).scores
+    assert again.split == trained.split
+    assert (trained.folder / "model.keras").stat().st_mtime_ns == before
+
+
+def test_a_folder_with_other_settings_or_other_data_is_refused(tiny_training):
+    trained, ensemble = tiny_training
+    with pytest.raises(ValueError, match=r"other settings or data \(epochs differ\)"):
+        fit(ensemble, Settings.parse(["size=debug", "units=4", "window=5", "epochs=3"]), trained.folder)
+    other = ensemble.take(range(10))
+    other.values[0, 0, 0] += 1e-6
+    with pytest.raises(ValueError, match=r"other settings or data \(data differ\)"):
+        fit(other, trained.settings, trained.folder)
+
+
+def test_a_window_longer_than_a_part_leaves_no_folder(tmp_path):
+    with pytest.raises(ValueError, match="window: expected 1 to 11 for runs of 12 steps; got 30"):
+        fit(counting_ensemble(steps=20), Settings.parse(["size=debug", "split=in_time"]), tmp_path / "training")
+    assert not (tmp_path / "training").exists()
+    with pytest.raises(FileNotFoundError, match="no finished training"):
+        load(tmp_path / "training")
+
+
+def test_series_cut_in_time_are_trained_on_and_scored(tmp_path):
+    settings = Settings.parse(["size=debug", "units=2", "window=3", "split=in_time"])
+    trained = fit(counting_ensemble(runs=3, steps=40), settings, tmp_path)
+    assert (trained.split.test.start, trained.split.test.stop) == (32, 40)
+    assert len(trained.scores["closed_loop"]["test"]["by_horizon"]) == 5
+    with pytest.raises(ValueError, match="test part must not be longer"):
+        fit(counting_ensemble(), Settings.parse(["window=3", "split=in_time", "fractions=.3,.3,.4"]), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_replace_trains_again_and_leaves_nothing_of_the_old_training(tmp_path):
+    ensemble, tiny = counting_ensemble(runs=6, steps=20), ["size=debug", "units=2", "window=3"]
+    first = fit(ensemble, Settings.parse(tiny), tmp_path)
+    second = fit(ensemble, Settings.parse([*tiny, "epochs=1"]), tmp_path, replace=True)
+    assert [len(trained.history["loss"]) for trained in (first, second)] == [2, 1]
+    assert load(tmp_path).scores == second.scores != first.scores
+
+
+def test_a_network_learns_to_count(tmp_path):
+    """Any misalignment of windows, targets or forecasts would leave an error of whole steps in the closed loop."""
+    ensemble = counting_ensemble(runs=20, steps=30, features=1).take(range(20))
+    ensemble.values[:] = ensemble.values % 100 + np.arange(20)[:, None, None] / 20  # starts of 0 to 1, then +1 a step
+    options = ["size=debug", "units=16", "window=3", "epochs=30", "batch_size=8", "learning_rate=0.02", "patience=30"]
+    scores = fit(ensemble, Settings.parse(options), tmp_path).scores
+    assert scores["one_step"]["test"]["rmse"] < 0.5
+    assert scores["closed_loop"]["test"]["rmse"] < 1.0 < scores["baselines"]["closed_loop"]["hold"]["rmse"]
+
+
+def test_training_killed_at_any_moment_ends_like_an_uninterrupted_one(tmp_path):
+    """Killed after an epoch; and, as if killed again in the middle of writing, with a torn weights file and line."""
+    ensemble, settings = counting_ensemble(runs=10, steps=30), Settings.parse(SLOW)
+    whole = fit(ensemble, settings, tmp_path / "whole")
+    folder = tmp_path / "training"
+    train_and_kill(folder, 3)
+    epoch = json.loads((folder / "checkpoint" / "state.json").read_text())["epoch"]
+    (folder / "checkpoint" / f"epoch_{epoch + 1:04d}.weights.h5").write_bytes(b"torn")
+    with (folder / "history.csv").open("a") as history:
+        history.write(f"{epoch + 1},0.1")
+    resumed = fit(ensemble, settings, folder)
+    assert resumed.history["loss"] == pytest.approx(whole.history["loss"], rel=1e-3)
+    assert resumed.history["val_loss"] == pytest.approx(whole.history["val_loss"], rel=1e-3)
+    for ours, theirs in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-2, atol=1e-3)
+
+
+def train_and_kill(folder: Path, epochs: int) -> None:
+    """Train in a process of its own and kill it without warning once `epochs` epochs are on disk."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    with (folder.parent / "log").open("w") as log:
+        command = [sys.executable, "-c", SLOW_TRAINING]
+        process = subprocess.Popen(command, cwd=folder.parent, env=environment, stdout=log, stderr=log)
+    state, deadline = folder / "checkpoint" / "state.json", time.monotonic() + 120
+    while not (state.exists() and json.loads(state.read_text())["epoch"] + 1 >= epochs):
+        assert process.poll() is None, (folder.parent / "log").read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (folder / "scores.json").exists()
+
+
+@pytest.mark.parametrize("moment", ["in the middle of epoch 4", "before the scores"])
+def test_patience_and_best_weights_survive_an_interruption(moment, tmp_path, monkeypatch):
+    """A learning rate of nothing: epoch 1 is the best, and patience 5 ends the training after epoch 6."""
+    ensemble = counting_ensemble(runs=6, steps=20)
+    settings = Settings.parse(["size=debug", "units=2", "window=3", "epochs=20", "learning_rate=1e-30"])
+    with monkeypatch.context() as patch:
+        if moment == "before the scores":
+            patch.setattr(training, "finish", interrupt)
+        else:
+            patch.setattr(keras.callbacks.TensorBoard, "on_epoch_end", interrupt_at_epoch_4)
+        with pytest.raises(KeyboardInterrupt):
+            fit(ensemble, settings, tmp_path)
+    best = keras.saving.load_model(tmp_path / "model.keras").get_weights()
+    finished = fit(ensemble, settings, tmp_path)
+    assert len(finished.history["val_loss"]) == 6
+    for ours, theirs in zip(finished.model.get_weights(), best, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def interrupt(*arguments):
+    raise KeyboardInterrupt
+
+
+def interrupt_at_epoch_4(log, epoch, logs=None):
+    if epoch == 3:
+        raise KeyboardInterrupt

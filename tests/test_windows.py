@@ -1,0 +1,136 @@
+from itertools import chain
+
+import numpy as np
+import pytest
+from helpers import counting_ensemble
+
+from sim2seq.windows import PARTS, SPLITS, Scaling, Windows, select, split_by_run, split_in_time, windows_of
+
+
+@pytest.mark.parametrize("runs", [3, 4, 5, 8, 64, 1024])
+def test_split_by_run_gives_every_run_to_exactly_one_part(runs):
+    ensemble = counting_ensemble(runs=runs, steps=6)
+    split = split_by_run(ensemble, seed=1)
+    parts = [getattr(split, name).runs for name in PARTS]
+    assert all(parts)
+    assert sorted(chain(*parts)) == sorted(ensemble.run_ids)
+
+
+def test_split_by_run_is_60_20_20_and_follows_its_seed():
+    ensemble = counting_ensemble(runs=1000, steps=3)
+    split = split_by_run(ensemble, seed=7)
+    assert [len(getattr(split, name).runs) for name in PARTS] == [600, 200, 200]
+    assert split == split_by_run(ensemble, seed=7)
+    assert split != split_by_run(ensemble, seed=8)
+
+
+def test_split_in_time_cuts_every_run_without_overlap():
+    ensemble = counting_ensemble(runs=2, steps=400)
+    split = split_in_time(ensemble)
+    assert [(part.start, part.stop) for part in (split.train, split.validation, split.test)] == [
+        (0, 240),
+        (240, 320),
+        (320, 400),
+    ]
+    assert split.train.runs == split.test.runs == ensemble.run_ids
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_no_number_of_one_part_is_in_another(name):
+    ensemble = counting_ensemble(runs=10, steps=50)  # every number occurs once in the whole ensemble
+    split = SPLITS[name](ensemble)
+    seen = [set(select(ensemble, getattr(split, part)).values.ravel()) for part in PARTS]
+    assert len(set.union(*seen)) == sum(map(len, seen)) == ensemble.values.size
+
+
+def test_too_few_runs_or_steps_are_refused_with_the_least_number():
+    with pytest.raises(ValueError, match="at least 3 runs"):
+        split_by_run(counting_ensemble(runs=2))
+    with pytest.raises(ValueError, match="at least 3 steps"):
+        split_in_time(counting_ensemble(steps=2))
+    with pytest.raises(ValueError, match="add up to 1"):
+        split_by_run(counting_ensemble(), fractions=(0.6, 0.2, 0.3))
+
+
+def test_a_split_that_names_an_unknown_run_is_refused():
+    split = split_by_run(counting_ensemble(runs=6))
+    with pytest.raises(ValueError, match="run_"):
+        select(counting_ensemble(runs=3), split.train)
+
+
+def test_400_steps_and_a_window_of_30_give_370_windows_a_run():
+    contexts, targets = windows_of(counting_ensemble(runs=3, steps=400).values, 30)
+    assert contexts.shape == (3, 370, 30, 2)
+    assert targets.shape == (3, 370, 2)
+
+
+def test_the_target_follows_its_window_and_nothing_is_copied():
+    ensemble = counting_ensemble()
+    contexts, targets = windows_of(ensemble.values, 4)
+    np.testing.assert_array_equal(np.diff(contexts, axis=2), 1)
+    np.testing.assert_array_equal(targets, contexts[:, :, -1] + 1)
+    assert np.shares_memory(contexts, ensemble.values)
+    assert np.shares_memory(targets, ensemble.values)
+
+
+@pytest.mark.parametrize("window", [0, 20, 21])
+def test_a_window_that_does_not_fit_is_refused(window):
+    with pytest.raises(ValueError, match="expected 1 to 19"):
+        windows_of(counting_ensemble(steps=20).values, window)
+
+
+def test_an_epoch_holds_every_pair_once():
+    batches = Windows(counting_ensemble(runs=4, steps=14).values, 4, batch_size=8, seed=3)  # 40 pairs
+    pairs = [(c, t) for i in range(len(batches)) for c, t in zip(*batches[i], strict=True)]
+    assert len(pairs) == 40
+    assert len({float(target[0]) for _, target in pairs}) == 40
+    assert all((target == context[-1] + 1).all() for context, target in pairs)
+
+
+def test_the_order_depends_on_seed_and_epoch_only():
+    def targets(seed, epoch):
+        batches = Windows(counting_ensemble().values, 4, batch_size=96, seed=seed)
+        batches.begin_epoch(epoch)
+        return batches[0][1].tolist()
+
+    assert targets(1, 5) == targets(1, 5)
+    assert targets(1, 5) != targets(1, 6)
+    assert targets(1, 5) != targets(2, 5)
+    assert sorted(targets(1, 5)) == sorted(targets(2, 6))
+
+
+def test_all_shuffled_batches_have_one_size_and_unshuffled_ones_lose_nothing():
+    values = counting_ensemble(runs=1, steps=14).values  # 10 pairs
+    shuffled = Windows(values, 4, batch_size=4, seed=0)
+    assert [len(shuffled[i][1]) for i in range(len(shuffled))] == [4, 4]
+    in_order = Windows(values, 4, batch_size=4)
+    assert [t for i in range(len(in_order)) for t in in_order[i][1][:, 0]] == list(range(4, 14))
+
+
+def test_an_epoch_takes_at_most_its_limit_and_draws_anew():
+    values = counting_ensemble(runs=4, steps=14).values  # 40 pairs
+    batches = Windows(values, 4, batch_size=5, seed=0, limit=10)
+    draws = []
+    for epoch in range(40):
+        batches.begin_epoch(epoch)
+        draws.append({float(t) for i in range(len(batches)) for t in batches[i][1][:, 0]})
+    assert {len(draw) for draw in draws} == {10}
+    assert len(set.union(*draws)) == 40
+    thinned = Windows(values, 4, batch_size=10, limit=4)
+    np.testing.assert_array_equal(thinned[0][1][:, 0], [4, 107, 210, 313])
+
+
+def test_scaling_comes_from_the_training_runs_and_is_undone_exactly():
+    ensemble = counting_ensemble()
+    training = ensemble.take([1, 3])
+    scaling = Scaling.of(training)
+    np.testing.assert_allclose(scaling.mean, training.values.mean(axis=(0, 1)))
+    scaled = scaling.scale(training.values)
+    np.testing.assert_allclose([scaled.mean(axis=(0, 1)), scaled.std(axis=(0, 1))], [[0, 0], [1, 1]], atol=1e-12)
+    np.testing.assert_allclose(scaling.restore(scaling.scale(ensemble.values)), ensemble.values)
+
+
+def test_a_feature_that_never_changes_keeps_its_unit():
+    ensemble = counting_ensemble(runs=3, steps=5)
+    ensemble.values[..., 1] = 7.0
+    assert Scaling.of(ensemble).std[1] == 1.0
