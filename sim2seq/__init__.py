@@ -8,12 +8,24 @@ The modules, in the order of the pipeline (import the one you need; this file st
     store        create, ingest, load: the Kosh store
     windows      split by run or in time, scaling, windows without copies
     models       model builders; the MODELS table
+    settings     the settings of a training
     training     fit, save, load: model, scaling, settings, split and scores travel together
     forecast     closed-loop rollout
     baselines    what any model must beat
     metrics      scores
     figures      one function a figure
     report       the self-contained HTML page
-    orchestrate  run a Merlin study on this machine: broker, workers, progress, verdict
+
+    orchestrate  run a Merlin study on this machine, in rounds:
+        preflight    what would break it silently
+        broker       a private message broker
+        messages     Merlin's messages, kept small
+        guard        nothing it starts outlives it
+        rounds       one broker, its workers, one queueing
+        plan         the study's tasks and what depends on what
+        progress     how far it is, read and shown
+        verdict      failures and summary
+
     cli          the `sim2seq` command
+    command      what every command line of the project shares
 """

@@ -109,9 +109,7 @@ def read_row(path, names, cells) -> Run:
     steps = len(next(iter(series.values())))
     for name, values in series.items():
         if len(values) != steps:
-            raise RecordError(
-                f"{path}: column {name}: expected {steps} steps as in the first, got {len(values)}"
-            )
+            raise RecordError(f"{path}: column {name}: expected {steps} steps as in the first, got {len(values)}")
     return Run(run_id, data, series)
 
 
@@ -120,9 +118,7 @@ def read_series(path, name, cell) -> list[float]:
     try:
         values = json.loads(cell)
     except (ValueError, RecursionError) as error:
-        raise RecordError(
-            f"{path}: column {name}: expected numbers in brackets ({error})"
-        ) from error
+        raise RecordError(f"{path}: column {name}: expected numbers in brackets ({error})") from error
     if not values:
         raise RecordError(f"{path}: column {name}: the series is empty")
     for step, value in enumerate(values):

@@ -1,0 +1,117 @@
+#!/usr/bin/env python
+"""What does a run cost, from parameters to the store, through Merlin's workers?
+
+    python benchmarks/pipeline.py [--runs 64 1024] [--json FILE]
+
+Measures, with `sim2seq run` on the study's own spec without its training step: seconds a run for simulate + ingest,
+bytes through the broker, time to load the store. The plain way beside it: the same simulation, and an ingest that
+imports Kosh and adds curve by curve, as the public demo does, one process a run, as many at once as there are cores.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import yaml
+from _rows import publish, row
+
+ROOT = Path(__file__).resolve().parent.parent
+SPEC = ROOT / "ball_bounce_suite_merlin_lstm.yaml"
+STORE = "create-initial-store/ensembles_output.sqlite"
+PLAIN_RUNS = 8
+
+PLAIN_INGEST = """
+import csv, json, sys
+import kosh
+csv.field_size_limit(2**31 - 1)
+names, cells = csv.reader(open(sys.argv[1]), delimiter="%")
+series = {n: json.loads(c) for n, c in zip(names[1:], cells[1:]) if c.startswith("[")}
+data = {n: c for n, c in zip(names[1:], cells[1:]) if not c.startswith("[")}
+dataset = kosh.connect(sys.argv[2]).create(id=cells[0], metadata=data)
+dataset.add_curve(list(range(400)), "physics_cycle_series", "cycle", independent=True)
+for name, values in series.items():
+    dataset.add_curve(values, "physics_cycle_series", name, independent=False)
+"""
+
+
+def spec_without_training(folder) -> Path:
+    """The suite as far as the store: its steps for one run, and the workers that serve them."""
+    text = SPEC.read_text().replace("$(SPECROOT)", str(ROOT))
+    spec = yaml.safe_load(text)
+    spec["study"] = spec["study"][:-1]
+    spec["merlin"]["resources"]["workers"]["other_worker"]["steps"] = [spec["study"][0]["name"]]
+    path = folder / "suite_without_training.yaml"
+    path.write_text(yaml.safe_dump(spec, sort_keys=False))
+    return path
+
+
+def run_study(folder, runs) -> dict:
+    """Run the study with the command a user would type; what it wrote about itself, and its store."""
+    command = [Path(sys.executable).parent / "sim2seq", "run", spec_without_training(folder), "--runs", str(runs)]
+    command += ["--pgen", ROOT / "pgen_ensembles.py", "--output", folder]
+    subprocess.run(list(map(str, command)), check=True, stdout=sys.stderr)
+    (study,) = (path.parent for path in folder.glob("*/sim2seq_run.json"))
+    return json.loads((study / "sim2seq_run.json").read_text()) | {"store": study / STORE}
+
+
+def load_seconds(path) -> float:
+    from sim2seq import store
+
+    store.load(path)  # imports and file cache
+    start = time.perf_counter()
+    store.load(path)
+    return time.perf_counter() - start
+
+
+def plain_seconds(folder) -> float:
+    """Seconds a run of the plain way, serial ingest into one store: it is not safe in parallel."""
+    store = folder / "plain.sqlite"
+    subprocess.run([sys.executable, ROOT / "create_store.py", store], check=True, stdout=subprocess.DEVNULL)
+
+    def simulate(number):
+        where = ["-x", "48", "-y", "49", "-z", "50", "-X", "5", "-g", "0.0981", "-b", "100", "-R", str(number)]
+        output = folder / f"plain_{number}.dsv"
+        subprocess.run([sys.executable, ROOT / "ball_bounce.py", *where, "-o", output], check=True)
+        return output
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for output in pool.map(simulate, range(PLAIN_RUNS)):
+            subprocess.run([sys.executable, "-c", PLAIN_INGEST, output, store], check=True, stdout=subprocess.DEVNULL)
+    return (time.perf_counter() - start) / PLAIN_RUNS
+
+
+def measure(runs, plain) -> list:
+    with tempfile.TemporaryDirectory() as folder:
+        summary = run_study(Path(folder), runs)
+        loaded = load_seconds(summary["store"])
+    steps = summary["steps"]
+    per_run = (steps["ingest-ball-bounce"]["ended"] - steps["create-initial-store"]["ended"]) / runs
+    megabytes = (summary["broker_bytes_in"] + summary["broker_bytes_out"]) / 1e6
+    return [
+        row(f"simulate + ingest, {runs} runs", per_run, 0.14, "lower", "s a run", plain),
+        row(f"  times the plain way, {runs} runs", plain / per_run, None, "higher", "ratio"),
+        row(f"broker traffic, {runs} runs", megabytes, 300 if runs == 1024 else None, "lower", "MB"),
+        row(f"load the store, {runs} runs", loaded, 1.0 if runs == 1024 else None, "lower", "s"),
+    ]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, nargs="+", default=[64, 1024], help="sizes of the ensemble")
+    parser.add_argument("--json", metavar="FILE", help="write the rows here too")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        plain = plain_seconds(Path(folder))
+    rows = [line for runs in arguments.runs for line in measure(runs, plain)]
+    publish(rows, arguments.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""How a study ended: the table of failures, and the summary in its folder."""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+from sim2seq.plan import FINISHED, Task
+from sim2seq.progress import Progress
+
+SUMMARY = "sim2seq_run.json"
+ERROR_LINES = 4
+ROWS = 20  # failed tasks shown; all of them are in the summary
+
+
+def unfinished_tasks(progress: Progress) -> list[tuple[Task, str]]:
+    """(task, its state in Merlin or "missing"): the failed ones first, as they explain why others are missing."""
+    rows = [(task, progress.failed.get(task, "missing")) for task in progress.plan.tasks if task not in progress.done]
+    return sorted(rows, key=lambda row: row[1] == "missing")
+
+
+def failure_table(progress: Progress, study: str) -> str:
+    """Failed and missing tasks in the order of the steps, each with the last lines of its error output."""
+    rows = unfinished_tasks(progress)
+    lines = []
+    for task, state in rows[:ROWS]:
+        lines.append(f"{state:<9} {os.path.relpath(task.folder, study)}")
+        lines += [f"          | {line}" for line in last_error(task.folder)]
+    if len(rows) > ROWS:
+        lines.append(f"... and {len(rows) - ROWS} more, all in {SUMMARY}")
+    return "\n".join(lines)
+
+
+def last_error(folder: str) -> list[str]:
+    """The last lines of the newest .err file in a task's folder; empty if it wrote none."""
+    files = sorted(Path(folder).glob("*.err"), key=lambda path: path.stat().st_mtime)
+    return last_lines(files[-1]) if files else []
+
+
+def last_lines(path: Path, count: int = ERROR_LINES) -> list[str]:
+    lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-count:]
+
+
+def step_times(tasks: list[Task]) -> tuple[float | None, float | None]:
+    """When the first of these tasks began and the last one finished (seconds since 1970); None if unknown.
+
+    A task begins when Merlin writes its script, and finishes when it leaves its mark.
+    """
+    begins, ends = [], []
+    for task in tasks:
+        with contextlib.suppress(FileNotFoundError), os.scandir(task.folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(".sh"):
+                    begins.append(entry.stat().st_mtime)
+                elif entry.name == FINISHED:
+                    ends.append(entry.stat().st_mtime)
+    return (min(begins) if begins else None), (max(ends) if ends else None)
+
+
+def write_summary(study: str, progress: Progress, **facts) -> None:
+    """Write sim2seq_run.json: `facts`, then tasks, done, failed and times of each step, then the unfinished tasks."""
+    steps = {}
+    for step, (done, failed, total) in progress.counts().items():
+        began, ended = step_times(progress.plan.steps()[step])
+        seconds = ended - began if began and ended else None
+        steps[step] = {"tasks": total, "done": done, "failed": failed}
+        steps[step] |= {"seconds": seconds, "began": began, "ended": ended}
+    unfinished = [
+        {"task": os.path.relpath(task.folder, study), "state": state} for task, state in unfinished_tasks(progress)
+    ]
+    path = Path(study, SUMMARY)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(facts | {"steps": steps, "unfinished": unfinished}, indent=2) + "\n")
+    part.replace(path)
+
+
+def report_path(study: str) -> Path | None:
+    """The newest report.html in a step's folder."""
+    reports = [*Path(study).glob("*/report.html"), *Path(study).glob("*/*/report.html")]
+    return max(reports, key=lambda path: path.stat().st_mtime, default=None)

@@ -1,0 +1,156 @@
+"""The `sim2seq` command: bad input ends with one line for each problem and exit code 2, before anything is started."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from sim2seq import cli, preflight
+
+STEP = {"name": "simulate", "description": "one run", "run": {"cmd": "echo $(RUN_ID)"}}
+SPEC = {
+    "description": {"name": "tiny", "description": "a study"},
+    "env": {"variables": {"OUTPUT_PATH": "out"}},
+    "study": [STEP],
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("C_FORCE_ROOT", "1")
+    write_spec(SPEC)
+    (tmp_path / "pgen.py").write_text("def get_custom_generator(env, **kwargs):\n    return None\n")
+    return tmp_path
+
+
+def write_spec(spec: dict, **changes) -> None:
+    with open("spec.yaml", "w") as file:
+        yaml.safe_dump(spec | changes, file)
+
+
+def workers(overlap=False, **steps) -> dict:
+    named = {name: {"args": "", "steps": list(names)} for name, names in steps.items()}
+    return {"resources": {"overlap": overlap, "workers": named}}
+
+
+def refusal(capsys, *arguments) -> str:
+    """What the command says on stderr when it refuses; one line, nothing on stdout."""
+    assert cli.main([str(word) for word in arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere.yaml"], "nowhere.yaml: expected a Merlin spec or a study's folder, No such file"),
+        (["pgen.py"], "expected"),
+        (["."], "expected a Merlin study with one *.expanded.yaml, found 0"),
+        (["spec.yaml", "--pgen", "pgen.py", "--runs", "0"], "--runs 0: expected 1 or more"),
+        (["spec.yaml", "--runs", "3"], "add --pgen FILE"),
+        (["spec.yaml", "--pgen", "nowhere.py"], "nowhere.py: expected a parameter generator, No such file"),
+        (["spec.yaml", "--pgen", "spec.yaml"], "expected a Python file"),
+        (["spec.yaml", "--workers", "2"], "--workers: spec.yaml has no variable CONCURRENCY; it has OUTPUT_PATH"),
+        (["spec.yaml", "--vars", "EPOCHS=3"], "--vars EPOCHS=3: spec.yaml has no variable EPOCHS"),
+        (["spec.yaml", "--vars", "OUTPUT_PATH"], "--vars OUTPUT_PATH: expected NAME=VALUE"),
+        (["spec.yaml", "--output", "pgen.py"], "pgen.py: cannot be written to: choose another place with --output"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(folder, capsys, arguments, words):
+    assert words in refusal(capsys, "run", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"study": None}, "expected a Merlin spec with a list of steps"),
+        ({"study": [{"name": "simulate"}]}, "expected every step to have a name and a run with a cmd"),
+        ({"study": [{"name": "simulate", "run": {"cmd": True}}]}, "expected text as the cmd of 'simulate', got True"),
+        ({"env": {}}, "expected a variable OUTPUT_PATH"),
+        ({"merlin": workers(one=["simulate"], two=["training"])}, "worker 'two' names the step 'training'"),
+        ({"merlin": workers(one=["simulate"], two=[])}, "worker 'two' has no step"),
+        ({"merlin": workers(one=["simulate"], two=["simulate"])}, "the workers one and two share the queue 'merlin'"),
+        ({"study": [STEP, STEP | {"name": "train"}], "merlin": workers(one=["train"])}, "serves the step 'simulate'"),
+    ],
+)
+def test_bad_spec_is_refused_in_one_line(folder, capsys, changes, words):
+    write_spec(SPEC, **changes)
+    assert words in refusal(capsys, "run", "spec.yaml")
+
+
+def test_broken_yaml_is_refused_in_one_line(folder, capsys):
+    (folder / "spec.yaml").write_text("study: [\n")
+    assert "spec.yaml: expected YAML" in refusal(capsys, "run", "spec.yaml")
+
+
+def test_full_disk_is_refused(folder, capsys, monkeypatch):
+    monkeypatch.setattr(preflight, "FREE_BYTES", 10**18)
+    assert "GB needed: choose another place" in refusal(capsys, "run", "spec.yaml")
+
+
+def test_celery_that_loses_tasks_is_refused(folder, capsys, monkeypatch):
+    versions = preflight.package_versions() | {"celery": "5.7.0"}
+    monkeypatch.setattr(preflight, "package_versions", lambda: versions)
+    assert "install 'celery>=5.5,<5.7'" in refusal(capsys, "run", "spec.yaml")
+
+
+def test_root_without_c_force_root_is_refused(folder, capsys, monkeypatch):
+    monkeypatch.delenv("C_FORCE_ROOT")
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    assert "set C_FORCE_ROOT=1" in refusal(capsys, "run", "spec.yaml")
+
+
+def test_generators_own_refusal_is_passed_on(folder, capsys):
+    """Merlin starts, the generator raises: its words, and no study."""
+    (folder / "pgen.py").write_text(
+        "def get_custom_generator(env, **kwargs):\n    raise ValueError('NUM_STUDIES:7: expected 8 or more')\n"
+    )
+    message = refusal(capsys, "run", "spec.yaml", "--pgen", "pgen.py", "--runs", "7")
+    assert "NUM_STUDIES:7: expected 8 or more" in message
+    assert os.listdir("out") == [".sim2seq.lock"]
+
+
+def test_doctor_says_that_a_study_can_run(folder, capsys):
+    assert cli.main(["doctor", "spec.yaml"]) == 0
+    assert capsys.readouterr().out.endswith("a study can run here\n")
+
+
+@pytest.fixture
+def merlin_info(folder):
+    """A study of four runs, as `merlin run` leaves it."""
+    info = folder / "merlin_info"
+    info.mkdir()
+    table = {"GROUP_ID": {"values": ["a"] * 4, "label": "G%%"}, "RUN_ID": {"values": [1, 2, 3, 4], "label": "R%%"}}
+    (info / "tiny.expanded.yaml").write_text(yaml.safe_dump(SPEC | {"global.parameters": table}))
+    return info
+
+
+@pytest.mark.parametrize(("allowed", "code"), [("0", 1), ("0.24", 1), ("0.25", 0)])
+def test_check_names_the_missing_runs(merlin_info, capsys, monkeypatch, allowed, code):
+    from sim2seq import store
+
+    monkeypatch.setattr(store, "missing_runs", lambda path, expected: [run for run in expected if run == "a_3"])
+    result = cli.main(["check", "store.sqlite", str(merlin_info), "--allow", allowed, "--json", "completeness.json"])
+    assert result == code
+    assert capsys.readouterr().err.splitlines() == ["1 of 4 runs are not in store.sqlite:", "a_3"]
+    with open("completeness.json") as file:
+        assert json.load(file) == {"expected": 4, "stored": 3, "missing": ["a_3"], "allowed": float(allowed)}
+
+
+def test_check_refuses_a_folder_without_a_parameter_table(merlin_info, capsys):
+    (merlin_info / "tiny.expanded.yaml").write_text(yaml.safe_dump(SPEC))
+    assert "GROUP_ID and RUN_ID missing" in refusal(capsys, "check", "store.sqlite", merlin_info)
+
+
+def test_help_needs_no_heavy_import(folder):
+    code = "import sys; from sim2seq import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass\n"
+    code += (
+        "heavy = {'numpy', 'merlin', 'kosh', 'tensorflow', 'redis', 'rich'} & set(sys.modules); sys.exit(bool(heavy))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0

@@ -1,0 +1,119 @@
+"""The whole bouncing-ball study at debug size, three ways, with one result."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_store import dump, make_runs
+
+from sim2seq import store
+
+ROOT = Path(__file__).parent.parent
+SPEC, PGEN = ROOT / "ball_bounce_suite_merlin_lstm.yaml", ROOT / "pgen_ensembles.py"
+BIN = Path(sys.executable).parent
+RUNS = 8
+LOGS = (
+    "merlin_info",
+    "sim2seq_run.json",
+    ".sim2seq",
+    "MERLIN_",
+    "status.lock",
+    ".out",
+    ".err",
+    ".sh",
+    "__pycache__",
+    "logs",
+)
+
+
+def environment():
+    return os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "C_FORCE_ROOT": "1"}
+
+
+def run(*command, folder, check=True):
+    done = subprocess.run(
+        [str(word) for word in command], cwd=folder, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def study_folder(folder):
+    (study,) = (path for path in folder.glob("*/ball-bounce-lstm_*") if path.is_dir())
+    return study
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("embedded")
+    options = ["--runs", RUNS, "--workers", 2, "--vars", "TRAINING=size:debug", "--output", folder / "out"]
+    run(BIN / "sim2seq", "run", SPEC, "--pgen", PGEN, *options, folder=folder)
+    return study_folder(folder)
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("local")
+    options = ["--pargs", f"NUM_STUDIES:{RUNS}", "--vars", "TRAINING=size:debug", f"OUTPUT_PATH={folder / 'out'}"]
+    run(BIN / "merlin", "run", SPEC, "--pgen", PGEN, *options, "--local", folder=folder)
+    return study_folder(folder)
+
+
+def store_of(study):
+    return study / "create-initial-store" / "ensembles_output.sqlite"
+
+
+def files_of(study):
+    """The files that the study made, without Merlin's own bookkeeping."""
+    paths = (str(path.relative_to(study)) for path in study.rglob("*") if path.is_file())
+    return sorted(path for path in paths if not any(mark in path for mark in LOGS))
+
+
+def test_three_ways_end_with_the_same_store(embedded, local, tmp_path):
+    library = tmp_path / "store.sqlite"
+    store.create(library)
+    store.ingest(library, make_runs(RUNS))
+    assert dump(store_of(embedded)) == dump(library)
+    assert dump(store_of(local)) == dump(library)
+    values = [store.load(path).values for path in (store_of(embedded), store_of(local), library)]
+    np.testing.assert_array_equal(values[0], values[2])
+    np.testing.assert_array_equal(values[1], values[2])
+
+
+def test_workers_and_local_end_with_the_same_files(embedded, local):
+    files = files_of(embedded)
+    assert files == files_of(local)
+    assert sum(path.endswith("output.dsv") for path in files) == RUNS
+    assert {"lstm-ball-bounce/report.html", "lstm-ball-bounce/training/model.keras"} <= set(files)
+
+
+def test_the_library_alone_trains_on_the_study_and_forecasts(embedded, tmp_path):
+    from sim2seq import forecast, training
+
+    ensemble = store.load(store_of(embedded))
+    trained = training.fit(ensemble, training.DEBUG, tmp_path / "training")
+    theirs = training.load(embedded / "lstm-ball-bounce" / "training")
+    window = trained.settings.window
+    context, steps = ensemble.values[:, :window], ensemble.steps - window
+    ours = forecast.closed_loop(trained.model, context, steps)
+    assert ours.shape == (RUNS, steps, 3)
+    # same data, settings and seed in another process: the same model
+    np.testing.assert_allclose(ours, forecast.closed_loop(theirs.model, context, steps), rtol=1e-3, atol=1e-3)
+
+
+def test_nothing_is_written_into_the_source_tree(embedded):
+    assert not (ROOT / "visualization_lstm_kosh.py").exists()
+    assert not (ROOT / "training").exists()
+
+
+def test_training_refuses_an_incomplete_store_and_names_the_missing_run(embedded, tmp_path):
+    partial = tmp_path / "partial.sqlite"
+    store.create(partial)
+    store.ingest(partial, make_runs(RUNS)[:-1])
+    check = [BIN / "sim2seq", "check", partial, embedded / "merlin_info"]
+    refused = run(*check, folder=tmp_path, check=False)
+    assert (refused.returncode, "47bcda_8" in refused.stderr) == (1, True)
+    assert run(*check, "--allow", "0.2", folder=tmp_path).returncode == 0
