@@ -12,6 +12,8 @@ import sys
 
 from sim2seq.command import Parser, run
 
+MANY = 100  # records
+
 
 def find_records(folder) -> list[str]:
     """The record files below `folder`, sorted; ValueError where there are none."""
@@ -23,6 +25,16 @@ def find_records(folder) -> list[str]:
     return sorted(found)
 
 
+def watched(paths):
+    """The paths one by one, with a progress bar where there are many and someone looks."""
+    if len(paths) < MANY or not sys.stderr.isatty():
+        return paths
+    from rich.console import Console  # 0.1 s, which the ingest of one run must not pay
+    from rich.progress import track
+
+    return track(paths, description="ingest", console=Console(stderr=True))
+
+
 def main():
     from sim2seq import records, store
 
@@ -31,7 +43,7 @@ def main():
     parser.add_argument("store", metavar="STORE", help="Kosh store made by create_store.py")
     parser.add_argument("--replace", action="store_true", help="overwrite runs stored with other content")
     arguments = parser.parse_args()
-    runs = (run for path in find_records(arguments.run_dir) for run in records.read(path))
+    runs = (run for path in watched(find_records(arguments.run_dir)) for run in records.read(path))
     counts = store.ingest(arguments.store, runs, replace=arguments.replace)
     print(f"{arguments.store}: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
 

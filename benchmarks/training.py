@@ -89,7 +89,7 @@ def forecast_plainly(model, context, steps):
 
 def epoch_ends(logs: Path) -> list[float]:
     """Seconds from the start of a training to the end of each epoch, from its TensorBoard log."""
-    records = tf.data.TFRecordDataset(sorted(map(str, logs.glob("events*"))))
+    records = tf.data.TFRecordDataset(sorted(map(str, logs.glob("train/events*"))))
     events = [tf.compat.v1.Event.FromString(record.numpy()) for record in records]
     ends = {event.step: event.wall_time for event in events if event.summary.value}
     return [ends[step] - events[0].wall_time for step in sorted(ends)]
