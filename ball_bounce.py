@@ -191,7 +191,7 @@ def check_inputs(inputs) -> int:
             f"--restitution {inputs['restitution']}: the tick scheme has none, expected 1 or --scheme exact"
         )
     fastest = max(abs(inputs[axis]) for axis in ("xvel", "yvel", "zvel")) + math.sqrt(2 * gravity * box)
-    if inputs["scheme"] == "exact" and fastest / frequency > MOST_CROSSINGS * box:
+    if fastest / frequency > MOST_CROSSINGS * box:
         raise ValueError(f"--frequency {frequency}: the ball crosses the box over {MOST_CROSSINGS} times a step")
     return count_steps(inputs["runtime"], frequency)
 

@@ -19,10 +19,16 @@ def find_records(folder) -> list[str]:
     """The record files below `folder`, sorted; ValueError where there are none."""
     if not os.path.isdir(folder):
         raise ValueError(f"{folder}: expected a folder with the output of a run")
-    found = [os.path.join(root, name) for root, _, names in os.walk(folder) for name in names if name.endswith(".dsv")]
+    walk = os.walk(folder, onerror=refuse)
+    found = [os.path.join(root, name) for root, _, names in walk for name in names if name.endswith(".dsv")]
     if not found:
         raise ValueError(f"{folder}: expected a *.dsv file below it, found none (did the simulation finish?)")
     return sorted(found)
+
+
+def refuse(error):
+    """An unreadable folder must not look like an empty one."""
+    raise error
 
 
 def watched(paths):

@@ -5,11 +5,17 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-python="${PYTHON:-python3}"
-if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-    echo "setup.sh: expected Python 3.11 or newer, got $("$python" --version 2>&1); set PYTHON=/path/to/python3.11" >&2
-    exit 2
-fi
+fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; }
+for python in "${PYTHON:-python3}" python3.13 python3.12 python3.11; do
+    if fits "$python"; then break; fi
+    if [ "$python" = python3.11 ] || [ -n "${PYTHON:-}" ]; then
+        echo "setup.sh: expected Python 3.11, 3.12 or 3.13, found $("${PYTHON:-python3}" --version 2>&1); set PYTHON=/path/to/it" >&2
+        exit 2
+    fi
+done
+
+exec 9> .setup.lock
+if command -v flock >/dev/null; then flock 9; fi
 
 wanted="$(cat setup.sh requirements.txt pyproject.toml | cksum) $PWD"
 if [ "$(cat .venv/built-from 2>/dev/null || true)" = "$wanted" ]; then

@@ -9,12 +9,15 @@ The modules, in the order of the pipeline (import the one you need; this file st
     windows      split by run or in time, scaling, windows without copies
     models       model builders; the MODELS table
     settings     the settings of a training
+    callbacks    what Keras' own callbacks do not do
+    files        files that appear whole or not at all
     training     fit, save, load: model, scaling, settings, split and scores travel together
     forecast     closed-loop rollout
     baselines    what any model must beat
     metrics      scores
     figures      one function a figure
     report       the self-contained HTML page
+    notebook     one notebook, in Jupyter and as a study's last step
 
     orchestrate  run a Merlin study on this machine, in rounds:
         preflight    what would break it silently

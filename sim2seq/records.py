@@ -10,10 +10,12 @@ import json
 import math
 import os
 import re
+import sys
 from collections import namedtuple
 
 DELIMITER = "%"
 LONGEST_ID = 255  # characters; Sina's column
+LARGEST = sys.float_info.max
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 Run = namedtuple("Run", "id data series")
@@ -39,16 +41,19 @@ def check_id(run_id: str) -> str:
 def write(path, runs) -> None:
     """Write runs of equal columns to `path`: a temporary file beside it, flushed to disk, then renamed.
 
-    Raises OSError where the folder cannot be written; `path` is then as it was.
+    Series are lists or arrays of numbers. Raises RecordError for what `read` would refuse, OSError where the folder
+    cannot be written; `path` is then as it was.
     """
     path = os.fspath(path)
     head, tail = os.path.split(path)
     if not tail or os.path.isdir(path):
         raise OSError(f"{path!r}: expected the name of a file to write")
-    temporary = os.path.join(head, f".{tail}.{os.getpid()}.tmp")
+    text = format_runs(runs)
+    parse(path, text)  # what cannot be read is not written
+    temporary = os.path.join(head, f".{tail}.{os.urandom(6).hex()}.tmp")
     try:
         with open(temporary, "x", encoding="utf-8", newline="") as file:
-            file.write(format_runs(runs))
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -63,7 +68,11 @@ def format_runs(runs) -> str:
     """The text of a record file. Numbers are written so that they read back bit for bit."""
     first = runs[0]
     lines = [["id", *first.data, *first.series]]
-    lines += [[run.id, *map(str, run.data.values()), *map(str, run.series.values())] for run in runs]
+    for run in runs:
+        if [*run.data, *run.series] != lines[0][1:]:
+            raise RecordError(f"run {run.id}: expected the columns of run {first.id} in their order")
+        series = [json.dumps([float(value) for value in values]) for values in run.series.values()]
+        lines.append([run.id, *map(str, run.data.values()), *series])
     return "".join(DELIMITER.join(cells) + "\r\n" for cells in lines)
 
 
@@ -74,6 +83,11 @@ def read(path) -> list[Run]:
             text = file.read()
         except UnicodeDecodeError as error:
             raise RecordError(f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#x}") from error
+    return parse(path, text)
+
+
+def parse(path, text) -> list[Run]:
+    """The runs in the text of a record file; RecordError as for `read`, naming `path`."""
     if not text:
         raise RecordError(f"{path}: the file is empty, expected a line of names and a line of values")
     if not text.endswith("\n"):
@@ -124,8 +138,8 @@ def read_series(path, name, cell) -> list[float]:
     for step, value in enumerate(values):
         if type(value) not in (float, int):
             raise RecordError(f"{path}: column {name}: step {step}: expected a number, got {value!r}")
-        if not math.isfinite(value):
-            raise RecordError(f"{path}: column {name}: step {step}: expected a finite number, got {value}")
+        if not abs(value) <= LARGEST:
+            raise RecordError(f"{path}: column {name}: step {step}: expected a finite number, got {str(value)[:40]}")
     return [float(value) for value in values]
 
 

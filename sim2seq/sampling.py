@@ -6,8 +6,8 @@ import numpy as np
 from scipy.stats import qmc
 
 
-def latin_hypercube(ranges: dict[str, tuple[float, float]], runs: int, *, seed: int, decimals: int = 4):
-    """Draw one joint Latin hypercube: name -> list of `runs` floats, rounded to `decimals`.
+def latin_hypercube(ranges: dict[str, tuple[float, float]], runs: int, *, seed: int):
+    """Draw one joint Latin hypercube: name -> list of `runs` floats, rounded for short names of folders.
 
     ranges maps a name to (low, high) in the input's own unit. One draw for all names
     (scipy.stats.qmc.LatinHypercube): a draw of its own for each, with one seed, would make all inputs the same number.
@@ -20,8 +20,14 @@ def latin_hypercube(ranges: dict[str, tuple[float, float]], runs: int, *, seed: 
             raise ValueError(f"range of {name} ({low}, {high}): expected two finite numbers, the first one smaller")
     low, high = np.transpose(list(ranges.values()))
     unit = qmc.LatinHypercube(d=len(ranges), rng=np.random.default_rng(seed)).random(runs)
-    table = np.round(qmc.scale(unit, low, high), decimals)
-    return {name: table[:, column].tolist() for column, name in enumerate(ranges)}
+    table = qmc.scale(unit, low, high)
+    return {name: rounded(table[:, column], *ranges[name]) for column, name in enumerate(ranges)}
+
+
+def rounded(values, low, high) -> list[float]:
+    """The values to 4 decimals, or as many as keep `runs` strata between low and high apart."""
+    decimals = max(4, math.ceil(-math.log10((high - low) / (2 * len(values)))))
+    return np.clip(np.round(values, decimals), low, high).tolist()
 
 
 def parse_arguments(given: dict, defaults: dict) -> dict:

@@ -14,12 +14,15 @@ import sys
 import time
 from collections import Counter
 from contextlib import closing
+from itertools import chain, islice
 from urllib.parse import quote
 
 from sim2seq.records import Run, check_id
 
 CURVE_SET = "physics_cycle_series"
 STEP_AXIS = "cycle"
+NEW_STORE = "new.sqlite"
+COLUMNS_OF_RUN = "sim2seq_columns"  # which data came with the run; users may add some of their own
 LOCK_TIMEOUT = 600  # s a writer waits for its turn
 LONGEST_WORD = 15_000  # characters; Sina's column
 
@@ -49,28 +52,30 @@ def create(path) -> bool:
         return False
     if not os.path.isdir(os.path.dirname(path)):
         raise StoreError(f"{path}: the folder does not exist")
-    building = f"{path}.{os.getpid()}.new"
+    import tempfile  # ingest must not pay for it
+
     try:
-        os.close(os.open(building, os.O_CREAT | os.O_EXCL, 0o666))  # fails here, in one line, where nobody may write
-        os.remove(building)
-        build(building)
-        os.link(building, path)
-    except FileExistsError:
-        return create(path)  # another process was first
+        with tempfile.TemporaryDirectory(prefix=".store-", dir=os.path.dirname(path)) as folder:
+            build(folder, NEW_STORE)
+            os.link(os.path.join(folder, NEW_STORE), path)
+    except FileExistsError:  # another process was first, or something else is in the way
+        open_store(path).close()
+        return False
     except OSError as error:
         raise OSError(f"{path}: cannot create the store ({error.strerror})") from error
-    finally:
-        if os.path.exists(building):
-            os.remove(building)
     return True
 
 
-def build(path) -> None:
-    """Let Kosh make an empty store, in a process of its own: at its exit Kosh opens the file once more."""
-    command = [sys.executable, "-c", "import kosh, sys; kosh.connect(sys.argv[1]).close()", path]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def build(folder, name) -> None:
+    """Let Kosh make an empty store `name` in `folder`.
+
+    In a process of its own, since Kosh opens the file once more at its exit; in the folder, since Kosh takes a path
+    for a URL.
+    """
+    command = [sys.executable, "-c", "import kosh, sys; kosh.connect(sys.argv[1]).close()", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     if done.returncode:
-        raise StoreError(f"{path}: Kosh could not make the store ({done.stderr.strip().splitlines()[-1:]})")
+        raise StoreError(f"Kosh could not make the store: {done.stderr.strip().splitlines()[-1:]}")
 
 
 def open_store(path) -> sqlite3.Connection:
@@ -89,9 +94,10 @@ def open_store(path) -> sqlite3.Connection:
                 raise StoreError(f"{path}: not a Kosh store (table {table}: expected columns {columns}, got {found})")
         if not connection.execute("SELECT 1 FROM Record WHERE type = '__kosh_storeinfo__'").fetchone():
             raise StoreError(f"{path}: a Sina database, but not a Kosh store")
-    except sqlite3.Error as error:
+    except sqlite3.DatabaseError as error:
         connection.close()
-        raise StoreError(f"{path}: not a Kosh store ({error})") from error
+        reason = "locked by another process" if "locked" in str(error) else "not a Kosh store"
+        raise StoreError(f"{path}: {reason} ({error})") from error
     except StoreError:
         connection.close()
         raise
@@ -105,11 +111,12 @@ def ingest(path, runs, *, replace=False) -> Counter:
     with the same content changes nothing; with other content it raises StoreError showing both, unless `replace`.
     When this returns, the runs are on disk. Safe with many processes at once.
     """
-    counts = Counter()
+    counts, runs = Counter(), iter(runs)
+    first = list(islice(runs, 1))  # read and checked before the lock is taken
     with closing(open_store(path)) as connection:
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for run in runs:
+            for run in chain(first, runs):
                 counts[put(connection, run, replace)] += 1
             connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -145,6 +152,8 @@ def sina_record(run: Run) -> dict:
     for name, value in run.data.items():
         if isinstance(value, str) and len(value) > LONGEST_WORD:
             raise StoreError(f"run {run.id}: {name}: expected up to {LONGEST_WORD} characters, got {len(value)}")
+    if STEP_AXIS in run.series:
+        raise StoreError(f"run {run.id}: a series named {STEP_AXIS!r} is the store's own: expected another name")
     data = {
         "name": run.id,
         "creation_date": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),  # without it Kosh writes at first open
@@ -162,7 +171,7 @@ def sina_record(run: Run) -> dict:
         "curve_sets": {CURVE_SET: curves},
         "library_data": {},
         "files": {},
-        "user_defined": {"kosh_information": {}},
+        "user_defined": {"kosh_information": {}, COLUMNS_OF_RUN: list(run.data)},
     }
 
 
@@ -183,13 +192,14 @@ def insert_index(connection, run_id, record) -> None:
 def compare(stored: dict, new: dict) -> list[str]:
     """What differs between a stored record and a new one, in words; what users added is no difference."""
     differences = []
-    for name, entry in new["data"].items():
-        before = stored["data"].get(name, {}).get("value")
-        if name != "creation_date" and before != entry["value"]:
-            differences.append(f"{name}: store {before}, new {entry['value']}")
-    before = stored.get("curve_sets", {}).get(CURVE_SET, {}).get("dependent", {})
-    for name, curve in new["curve_sets"][CURVE_SET]["dependent"].items():
-        differences += compare_series(name, before.get(name, {}).get("value", []), curve["value"])
+    before, after = ({name: entry["value"] for name, entry in record["data"].items()} for record in (stored, new))
+    known = stored["user_defined"].get(COLUMNS_OF_RUN, [])
+    for name in dict.fromkeys([*known, *new["user_defined"][COLUMNS_OF_RUN]]):
+        if before.get(name) != after.get(name):
+            differences.append(f"{name}: store {before.get(name)}, new {after.get(name)}")
+    before, after = (record.get("curve_sets", {}).get(CURVE_SET, {}).get("dependent", {}) for record in (stored, new))
+    for name in dict.fromkeys([*before, *after]):
+        differences += compare_series(name, *(curves.get(name, {}).get("value", []) for curves in (before, after)))
     return differences
 
 
@@ -216,7 +226,8 @@ def natural_order(run_id: str):
 
 def is_input(name: str, values) -> bool:
     """Whether a data column was chosen before the run: docs/data_format.md reserves the names of results."""
-    return not name.endswith("_final") and not name.startswith("num_") and not isinstance(values[0], str)
+    numbers = all(isinstance(value, (int, float)) for value in values)
+    return numbers and not name.endswith("_final") and not name.startswith("num_")
 
 
 def load(path):

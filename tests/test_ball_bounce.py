@@ -167,6 +167,8 @@ def test_command_line_writes_one_record(tmp_path):
         (["--scheme", "exact", "--restitution", "1.5"], "--restitution 1.5"),
         (["--run", "../../etc"], "../../etc"),
         (["--scheme", "exact", "--xvel", "1e9"], "--frequency 20"),
+        (["--xvel=1e200"], "--frequency 20"),
+        (["--group", "50%"], "50%"),
     ],
 )
 def test_bad_input_ends_with_one_line_and_writes_nothing(tmp_path, options, named):

@@ -4,6 +4,7 @@ import math
 import os
 import stat
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +54,7 @@ def test_numbers_survive_the_round_trip_bit_for_bit(tmp_path_factory, mass, valu
         (GOOD.replace("2.0]", "-Infinity]"), ["column x", "step 1", "finite"]),
         (GOOD.replace("2.0]", "1e999]"), ["column x", "step 1", "finite"]),
         (GOOD.replace("2.0]", "true]"), ["column x", "step 1", "number"]),
+        (GOOD.replace("2.0]", "9" * 400 + "]"), ["column x", "step 1", "finite"]),
         (GOOD.replace("2.0]", '"2"]'), ["column x"]),
         (GOOD.replace("2.0]", "__import__('os')]"), ["column x", "expected numbers"]),
         (GOOD.replace("%2.5%", "%inf%"), ["column mass", "finite"]),
@@ -83,6 +85,35 @@ def test_any_bytes_give_runs_or_a_record_error(tmp_path_factory, text):
     except RecordError:
         return
     assert all(math.isfinite(value) for run in runs for values in run.series.values() for value in values)
+
+
+def test_arrays_are_written_as_numbers(tmp_path):
+    path = tmp_path / "run.dsv"
+    records.write(path, [Run("a", {"m": np.float32(0.5)}, {"x": np.array([1, 2]), "y": [np.float64(0.1), 3]})])
+    assert records.read(path) == [Run("a", {"m": 0.5}, {"x": [1.0, 2.0], "y": [0.1, 3.0]})]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        Run("a", {}, {"x": [1.0, math.nan]}),
+        Run("a", {"m": math.inf}, {"x": [1.0]}),
+        Run("a", {"share": "50%"}, {"x": [1.0]}),
+        Run("a", {"note": "two\nlines"}, {"x": [1.0]}),
+        Run("a/b", {}, {"x": [1.0]}),
+        Run("a", {}, {"x": [1.0], "y": [1.0, 2.0]}),
+        Run("a", {}, {}),
+    ],
+)
+def test_what_could_not_be_read_is_not_written(tmp_path, run):
+    with pytest.raises(RecordError):
+        records.write(tmp_path / "run.dsv", [run])
+    assert os.listdir(tmp_path) == []
+
+
+def test_runs_of_one_file_have_the_same_columns(tmp_path):
+    with pytest.raises(RecordError, match="columns of run a"):
+        records.write(tmp_path / "run.dsv", [Run("a", {}, {"x": [1.0]}), Run("b", {}, {"y": [1.0]})])
 
 
 def test_writing_replaces_whole_files_only(tmp_path):

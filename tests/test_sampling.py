@@ -51,6 +51,12 @@ def test_unknown_or_impossible_arguments_are_errors(arguments):
         pgen_ensembles.get_custom_generator(None, **arguments)
 
 
+def test_small_ranges_keep_their_strata_apart():
+    (values,) = sampling.latin_hypercube({"mass": (1e-6, 9e-6)}, 64, seed=0).values()
+    assert len(set(values)) == 64
+    assert 1e-6 <= min(values) <= max(values) <= 9e-6
+
+
 def test_empty_range_is_an_error():
     with pytest.raises(ValueError, match="range of mass"):
         sampling.latin_hypercube({"mass": (2.0, 1.0)}, 4, seed=0)

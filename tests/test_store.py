@@ -3,7 +3,6 @@
 import os
 import random
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -125,6 +124,20 @@ def test_many_processes_create_one_store(tmp_path):
     assert os.listdir(tmp_path) == ["store.sqlite"]
 
 
+@pytest.mark.parametrize("name", ["a?b.sqlite", "a%20b.sqlite", "a#b c;'ü.sqlite"])
+def test_a_store_may_have_any_name(tmp_path, name):
+    assert store.create(tmp_path / name) is True
+    store.ingest(tmp_path / name, make_runs(1))
+    assert store.load(tmp_path / name).runs == 1
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_a_link_to_nowhere_is_no_place_for_a_store(tmp_path):
+    (tmp_path / "store.sqlite").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(store.StoreError, match="no such store"):
+        store.create(tmp_path / "store.sqlite")
+
+
 def test_ingest_twice_changes_nothing(study_store, tmp_path):
     folder = run_folder(tmp_path / "run", make_runs(1)[0])
     assert script("dsv_to_kosh.py", folder, study_store).returncode == 0
@@ -151,6 +164,32 @@ def test_same_id_with_other_content_is_refused_and_shown_unless_replace(study_st
     assert (replaced.returncode, "1 replaced" in replaced.stdout) == (0, True)
     ensemble = store.load(study_store)
     assert (ensemble.runs, ensemble.inputs["gravity"].tolist(), ensemble.values[0, -1, 0]) == (1, [0.5], -7.0)
+
+
+def test_less_content_under_the_same_id_is_other_content(study_store):
+    run = Run("a_1", {"drag": 0.1, "mass": 1.0}, {"x": [1.0], "y": [2.0]})
+    store.ingest(study_store, [run])
+    with pytest.raises(store.StoreError, match=r"mass: store 1\.0, new None"):
+        store.ingest(study_store, [run._replace(data={"drag": 0.1})])
+    with pytest.raises(store.StoreError, match="y: store 1 steps, new 0 steps"):
+        store.ingest(study_store, [run._replace(series={"x": [1.0]})])
+
+
+def test_what_users_add_with_kosh_is_no_difference_and_no_input(study_store):
+    import kosh
+
+    runs = make_runs(2)
+    store.ingest(study_store, runs)
+    for number, dataset in enumerate(kosh.connect(str(study_store)).find()):
+        dataset.labels = ["good", "checked"]
+        dataset.rank = number or "first"
+    assert store.ingest(study_store, runs) == {"unchanged": 2}
+    assert {"labels", "rank"}.isdisjoint(store.load(study_store).inputs)
+
+
+def test_a_series_may_not_take_the_name_of_the_step_axis(study_store):
+    with pytest.raises(store.StoreError, match="'cycle'"):
+        store.ingest(study_store, [Run("a_1", {}, {"cycle": [1.0]})])
 
 
 def test_replace_keeps_relationships(study_store):
@@ -206,19 +245,27 @@ def test_100_processes_ingest_100_runs_at_once(study_store, tmp_path):
 
 
 def test_ingest_killed_at_random_moments_and_repeated_loses_and_doubles_nothing(study_store, tmp_path):
-    runs, random_moment = make_runs(20), random.Random(1777)
+    *runs, probe = make_runs(21)
     folders = [run_folder(tmp_path / run.id, run) for run in runs]
-    done = set()
+    command = [sys.executable, ROOT / "dsv_to_kosh.py"]
+    start = time.perf_counter()
+    subprocess.run([*command, run_folder(tmp_path / probe.id, probe), study_store], check=True)
+    whole, random_moment = time.perf_counter() - start, random.Random(1777)
+    done, killed = set(), 0
     for folder in folders * 2:
-        process = subprocess.Popen([sys.executable, ROOT / "dsv_to_kosh.py", folder, study_store])
-        time.sleep(random_moment.uniform(0, 0.08))
-        process.send_signal(signal.SIGKILL)
+        process = subprocess.Popen([*command, folder, study_store], stdout=subprocess.DEVNULL)
+        time.sleep(random_moment.uniform(0.4, 1.2) * whole)
+        process.kill()
         if process.wait() == 0:
             done.add(folder.name)
+        else:
+            killed += 1
+    assert killed  # or this test would say nothing
+    assert done
     assert set(store.missing_runs(study_store, [run.id for run in runs])).isdisjoint(done)
     for folder in folders:
         assert script("dsv_to_kosh.py", folder, study_store).returncode == 0
-    assert store.load(study_store).run_ids == tuple(run.id for run in runs)
+    assert store.load(study_store).run_ids == tuple(run.id for run in [*runs, probe])
 
 
 def test_load_orders_runs_by_number_and_keeps_inputs_apart_from_results(study_store):
