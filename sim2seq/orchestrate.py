@@ -5,13 +5,17 @@ round ends and another goes on; a failed task ends the study with what is known 
 """
 
 import contextlib
+import logging
 import os
+import re
 import shlex
 import signal
 import time
 
+import yaml
+
 from sim2seq import preflight
-from sim2seq.rounds import Refused, Study, one_round, study_lock, vars_option
+from sim2seq.rounds import Refused, Study, one_round, space_problem, study_lock, vars_option
 
 ROUNDS = 3
 CONCURRENCY = "CONCURRENCY"  # the spec's variable that --workers sets
@@ -30,8 +34,9 @@ def run(target, *, pgen=None, runs=None, workers=None, variables=(), pargs=(), o
 
     0: every task finished; 1: some failed or are missing, and a table says which; 130, 143: stopped by Ctrl-C, SIGTERM.
     `runs` and `pargs` ("NAME:VALUE") go to the parameter generator `pgen`, `variables` ("NAME=VALUE") to the spec;
-    `workers` simulations run at once; the study's folder is made below `output`. Raises ValueError, before anything is
-    started, with one line for each reason why the study cannot run.
+    `workers` simulations run at once; the study's folder is made below `output`. Going on, a variable's new value holds
+    from then on, and what was done with the old one is done again. Raises ValueError, before anything is started, with
+    one line for each reason why the study cannot run.
     """
     _refuse(preflight.environment_problems())
     variables = list(variables) + ([f"{CONCURRENCY}={workers}"] if workers is not None else [])
@@ -43,6 +48,7 @@ def run(target, *, pgen=None, runs=None, workers=None, variables=(), pargs=(), o
     with _signals_raise(), contextlib.ExitStack() as stack:
         if study.folder:
             stack.enter_context(study_lock(study.folder))
+            _change_variables(study)
         return _run_rounds(study, stack)
 
 
@@ -71,8 +77,11 @@ def _new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], ou
     if pgen and (problem := preflight.pgen_problem(pgen)):
         problems.append(problem)
     _refuse(problems)
-    output = os.path.abspath(output or _output_path(path, variables))
-    if problem := preflight.target_problem(output, runs or 0):
+    written = _output_path(path, variables)
+    output = os.path.abspath(output or written)
+    if "=" in output:
+        raise Refused(f"{output}: Merlin does not take a path with = in it: choose another place with --output")
+    if problem := preflight.target_problem(output, _run_count(runs, pargs, spec)):
         raise Refused(problem)
     variables = [item for item in variables if not item.startswith("OUTPUT_PATH=")] + [f"OUTPUT_PATH={output}"]
     client = ["run", os.path.abspath(path), *vars_option(variables)]
@@ -85,8 +94,8 @@ def _new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], ou
 def _variable_problems(path: str, known: dict, variables: list[str]) -> list[str]:
     problems = []
     for item in variables:
-        name, equals, value = item.partition("=")
-        if not equals or "=" in value:
+        name, _, value = item.partition("=")
+        if not value or "=" in value:
             problems.append(f"--vars {item}: expected NAME=VALUE, without another = (Merlin does not take it)")
         elif name not in known:
             option = "--workers" if name == CONCURRENCY else f"--vars {item}"
@@ -96,28 +105,81 @@ def _variable_problems(path: str, known: dict, variables: list[str]) -> list[str
     return problems
 
 
+def _run_count(runs: int | None, pargs: list[str], spec: dict) -> int:
+    """Runs to expect, for the room they need; 0 if only the generator knows."""
+    asked = [value for name, _, value in (item.partition(":") for item in pargs) if name == "NUM_STUDIES"]
+    if runs is None and asked and asked[-1].isdigit():
+        return int(asked[-1])
+    return preflight.table_size(spec) if runs is None else runs
+
+
 def _output_path(path: str, variables: list[str]) -> str:
-    """The spec's OUTPUT_PATH with its variables replaced, as Merlin does it."""
+    """The spec's OUTPUT_PATH with its variables replaced, as Merlin does it; Refused if Merlin cannot read the spec."""
     from sim2seq.messages import get_spec_with_expansion  # 0.5 s
 
-    override = dict(item.split("=", 1) for item in variables)
-    return get_spec_with_expansion(path, override_vars=override).environment["variables"]["OUTPUT_PATH"]
+    with _merlins_refusal(path):
+        spec = get_spec_with_expansion(path, override_vars=dict(item.split("=", 1) for item in variables))
+    return str(spec.environment["variables"]["OUTPUT_PATH"])
+
+
+@contextlib.contextmanager
+def _merlins_refusal(what: str):
+    """Turn whatever Merlin raises over a spec into Refused, in one line."""
+    from sim2seq.messages import ValidationError
+
+    logging.getLogger("merlin").addHandler(logging.NullHandler())  # or it prints a traceback beside our line
+    try:
+        yield
+    except ValidationError as error:
+        place = ".".join(map(str, error.absolute_path))
+        raise Refused(f"{what}: Merlin refuses it: {place}{': ' if place else ''}{error.message:.200}") from error
+    except (ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError) as error:
+        raise Refused(f"{what}: {' '.join(str(error).split()):.300}") from error
 
 
 def _unfinished_study(folder: str, variables: list[str]) -> Study:
     from sim2seq.plan import expanded_spec
 
     folder = os.path.realpath(folder)
-    spec = expanded_spec(os.path.join(folder, "merlin_info"))
-    _refuse(_variable_problems(str(spec), preflight.variables(preflight.read_spec(str(spec))), variables))
-    if problem := preflight.target_problem(folder, 0):
-        raise Refused(problem)
-    return Study(str(spec), ["restart", folder], variables, folder=folder)
+    path = str(expanded_spec(os.path.join(folder, "merlin_info")))
+    spec = preflight.read_spec(path)
+    problems = _variable_problems(path, preflight.variables(spec), variables)
+    problems += [
+        f"--vars {item}: a study stays where it began" for item in variables if item.startswith("OUTPUT_PATH=")
+    ]
+    _refuse(problems)
+    for problem in (_moved(folder, spec), preflight.target_problem(folder, preflight.table_size(spec))):
+        if problem:
+            raise Refused(problem)
+    return Study(path, ["restart", folder], variables, folder=folder)
+
+
+def _moved(folder: str, spec: dict) -> str | None:
+    """That the folder is not where Merlin made it: the commands in its spec still name the old place."""
+    from sim2seq.plan import made_as
+
+    made = made_as(preflight.variables(spec), folder)
+    name = spec["description"]["name"].replace(" ", "_")
+    if os.path.realpath(made) == folder and re.fullmatch(re.escape(name) + r"_\d{8}-\d{6}", os.path.basename(folder)):
+        return None
+    return f"{folder}: this study was made in {os.path.dirname(made)} as {name}_<date>-<time>: move it back"
+
+
+def _change_variables(study: Study) -> None:
+    changes = [item for item in study.variables if not item.startswith(f"{CONCURRENCY}=")]  # that is for the workers
+    if changes:
+        from sim2seq.plan import change_variables
+
+        with _merlins_refusal(f"--vars {' '.join(changes)}"):
+            change_variables(study.folder, changes)
 
 
 @contextlib.contextmanager
 def _signals_raise():
-    """Turn SIGTERM, SIGHUP and Ctrl-C into Stopped, once: a second one does not interrupt the cleaning up."""
+    """Turn SIGTERM, SIGHUP and Ctrl-C into Stopped, once: a second one does not interrupt the cleaning up.
+
+    A signal that is ignored already (nohup, a shell's background job) stays ignored.
+    """
 
     def stop(number, _frame):
         for other in handlers:
@@ -125,7 +187,8 @@ def _signals_raise():
         raise Stopped(number)
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    handlers = {number: signal.signal(number, stop) for number in numbers}
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    handlers = {number: signal.signal(number, stop) for number in heard}
     try:
         yield
     finally:
@@ -142,8 +205,9 @@ def _run_rounds(study: Study, stack: contextlib.ExitStack) -> int:
                 return 0
             for study.rounds in range(1, ROUNDS + 1):
                 progress, trouble = one_round(study, display, stack)
-                if progress.complete or not trouble or study.rounds == ROUNDS:
-                    return _verdict(study, progress, trouble, display)
+                full = space_problem(study.folder)
+                if progress.complete or not trouble or full or study.rounds == ROUNDS:
+                    return _verdict(study, progress, full or trouble, display)
                 display.say(f"{trouble}; going on in round {study.rounds + 1} of {ROUNDS}")
                 study.client = ["restart", study.folder]
                 _prepare_restart(study, display)
@@ -151,19 +215,30 @@ def _run_rounds(study: Study, stack: contextlib.ExitStack) -> int:
             display.say(f"stopped by {stopped}")
             if study.folder:
                 display.say(_how_to_go_on(study))
+                _summarise(study, _progress(study), display, verdict="stopped", code=128 + stopped.number)
             return 128 + stopped.number
+
+
+def _progress(study: Study):
+    from sim2seq.plan import load_plan
+    from sim2seq.progress import Progress
+
+    progress = Progress(load_plan(study.folder))
+    progress.scan()
+    return progress
 
 
 def _prepare_restart(study: Study, display) -> bool:
     """Make every task run again that is unfinished or depends on such a one; False if there is none."""
-    from sim2seq.plan import forget, load_plan
+    from sim2seq.plan import forget
 
-    plan = load_plan(study.folder)
-    stale = plan.stale()
+    progress = _progress(study)
+    stale = progress.plan.stale()
     if not stale:
         display.say(f"{study.folder}: this study is finished, nothing to do")
+        _say_report(study, progress, display)
         return False
-    display.say(f"going on with {study.folder}: {len(stale)} of {len(plan.tasks)} tasks to do")
+    display.say(f"going on with {study.folder}: {len(stale)} of {len(progress.plan.tasks)} tasks to do")
     forget(stale)
     return True
 
@@ -175,28 +250,33 @@ def _verdict(study: Study, progress, trouble: str | None, display) -> int:
     display.show(progress, last=True)
     display.close()
     code = 0 if progress.complete else 1
-    received, sent = study.traffic
-    verdict.write_summary(
-        study.folder,
-        progress,
-        verdict="finished" if code == 0 else trouble or "failed",
-        exit_code=code,
-        wall_seconds=time.time() - study.started,
-        rounds=study.rounds,
-        broker_bytes_in=received,
-        broker_bytes_out=sent,
-    )
+    _summarise(study, progress, display, verdict="finished" if code == 0 else trouble or "failed", code=code)
     if code:
-        unfinished = len(progress.plan.tasks) - len(progress.done)
-        display.say(
-            f"{unfinished} of {len(progress.plan.tasks)} tasks did not finish{f': {trouble}' if trouble else ''}"
-        )
+        display.say(verdict.ending(progress, trouble))
         display.say(verdict.failure_table(progress, study.folder))
         display.say(_how_to_go_on(study))
-    if report := verdict.report_path(study.folder):
-        display.say(f"report: {report}")
+    _say_report(study, progress, display)
     display.say(f"study:  {study.folder}")
     return code
+
+
+def _say_report(study: Study, progress, display) -> None:
+    from sim2seq.verdict import report_path
+
+    if report := report_path(progress, study.folder):
+        display.say(f"report: {report}")
+
+
+def _summarise(study: Study, progress, display, *, verdict: str, code: int) -> None:
+    from sim2seq.verdict import SUMMARY, write_summary
+
+    received, sent = study.traffic
+    facts = {"verdict": verdict, "exit_code": code, "wall_seconds": time.time() - study.started}
+    facts |= {"rounds": study.rounds, "broker_bytes_in": received, "broker_bytes_out": sent}
+    try:
+        write_summary(study.folder, progress, **facts)
+    except OSError as error:  # a full disk
+        display.say(f"{SUMMARY} is not written: {error.strerror}")
 
 
 def _how_to_go_on(study: Study) -> str:

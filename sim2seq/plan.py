@@ -1,7 +1,7 @@
 """What a Merlin study consists of: its tasks, their folders, and which depends on which."""
 
-import contextlib
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +94,12 @@ def expanded_spec(merlin_info: str | Path) -> Path:
     return found[0]
 
 
+def made_as(variables: dict, study: str) -> str:
+    """The path under which Merlin made the study, as its expanded variables tell; `study` if they do not."""
+    output = str(variables.get("OUTPUT_PATH", ""))
+    return os.path.join(output, os.path.basename(study)) if os.path.isabs(output) else study
+
+
 def expected_runs(merlin_info: str | Path) -> list[str]:
     """Ids, GROUP_ID_RUN_ID, of all runs of the study's parameter table. Raises ValueError if it has no such columns."""
     with expanded_spec(merlin_info).open() as file:
@@ -107,8 +113,87 @@ def expected_runs(merlin_info: str | Path) -> list[str]:
 
 
 def forget(tasks: Iterable[Task]) -> None:
-    """Remove Merlin's marks of these tasks, so that `merlin restart` runs them again; their output stays."""
+    """Remove Merlin's marks of these tasks, so that `merlin restart` runs them again; their results stay.
+
+    What their scripts said goes too: Merlin would append to it, and old errors would be shown with the new ones.
+    """
     for task in tasks:
-        for name in (FINISHED, STATUS, "status.lock"):
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(os.path.join(task.folder, name))
+        folder = Path(task.folder)
+        said = [script.with_suffix(end) for script in folder.glob(f"{task.step}*.sh") for end in (".out", ".err")]
+        for path in [folder / FINISHED, folder / STATUS, folder / "status.lock", *said]:
+            path.unlink(missing_ok=True)
+
+
+def change_variables(study: str, variables: list[str]) -> None:
+    """Give variables ("NAME=VALUE") of the begun study `study` new values; steps whose commands change run again.
+
+    Merlin goes on with the expanded spec, where variables are replaced already, so that spec is made anew from the
+    partial one. Raises ValueError, with nothing changed, where that does not give the study as it was made, and
+    jsonschema's or YAML's errors for a value that Merlin cannot read.
+    """
+    from sim2seq.messages import MerlinSpec, parse_override_vars
+
+    info = Path(study, "merlin_info")
+    path = expanded_spec(info)
+    partial, original = (path.with_name(path.name.replace(".expanded.", kind)) for kind in (".partial.", ".orig."))
+    if not partial.exists() or not original.exists():
+        raise ValueError(f"{info}: expected {partial.name} and {original.name}: without them no variable can change")
+    old = MerlinSpec.load_specification(str(path))
+    changes = parse_override_vars(variables)
+    changes = {name: value for name, value in changes.items() if value != old.environment["variables"][name]}
+    if not changes:
+        return
+    _refuse_dependents(original, changes)
+    table, old.globals = old.globals, {}
+    template = _partial_study(partial, study, old)
+    template.override_vars = changes
+    new = template.get_expanded_spec()
+    if new.description != old.description or new.merlin["samples"] != old.merlin["samples"]:
+        raise ValueError(f"{', '.join(changes)}: the study's name or its samples come from it, so it cannot change now")
+    changed = [step["name"] for step, before in zip(new.study, old.study, strict=True) if step["run"] != before["run"]]
+    new.globals = table
+    written = MerlinSpec.load_specification(str(partial))
+    written.environment["variables"] = new.environment["variables"]
+    texts = {partial: written.dump(), path: new.dump()}  # the expanded one last: what it says is what holds
+    MerlinSpec.load_spec_from_string(texts[partial], needs_verification=True)
+    forget(task for task in load_plan(study).tasks if task.step in changed)
+    for target, text in texts.items():
+        part = target.with_suffix(".part")
+        part.write_text(text)
+        part.replace(target)
+
+
+def _refuse_dependents(original: Path, changes: dict) -> None:
+    """Raise ValueError if another variable is made from a changed one: the partial spec holds its old value."""
+    with original.open() as file:
+        env = yaml.load(file, Loader=FAST_LOADER)["env"]
+    for name, text in {**(env.get("variables") or {}), **(env.get("labels") or {})}.items():
+        for changed in changes:
+            if name not in changes and f"$({changed})" in str(text):
+                raise ValueError(f"{name} is made from {changed}: give {name} as well")
+
+
+def _partial_study(partial: Path, study: str, expanded):
+    """The MerlinStudy of a partial spec with the values of the expanded one, able to make the same expanded spec.
+
+    The one thing that Merlin wrote down nowhere is $(SPECROOT): it is what makes both texts the same.
+    """
+    from sim2seq.messages import MerlinStudy
+
+    class WithoutGraph(MerlinStudy):
+        def load_dag(self):
+            """The partial spec has no parameters to make a graph with."""
+
+    token = "$(SPECROOT)"
+    template = WithoutGraph(str(partial), restart_dir=made_as(expanded.environment["variables"], study))
+    template.original_spec.environment["variables"] = expanded.environment["variables"]
+    template.special_vars["SPECROOT"] = token
+    again = template.get_expanded_spec()
+    again.globals = {}
+    first, *rest = map(re.escape, again.dump().split(token))
+    pattern = first + "".join(("(?P=root)" if number else "(?P<root>.+?)") + part for number, part in enumerate(rest))
+    found = re.fullmatch(pattern, expanded.dump())
+    if not found:
+        raise ValueError(f"{partial}: does not lead to the expanded spec beside it, so no variable can change")
+    template.special_vars["SPECROOT"] = found["root"] if rest else token
+    return template

@@ -2,6 +2,7 @@
 
 import ast
 import grp
+import importlib.util
 import os
 import shutil
 import sys
@@ -25,6 +26,10 @@ def environment_problems() -> list[str]:
         return problems
     problem = celery_problem(versions["celery"], versions["merlin"])
     problems = [problem] if problem else []
+    if importlib.util.find_spec("pkg_resources") is None:
+        problems.append(
+            "merlin 1.13 needs pkg_resources, which setuptools 82 and later lack: install 'setuptools<80.9'"
+        )
     missing = [tool for tool in ("merlin", "celery") if not shutil.which(tool, path=search_path())]
     problems += [f"the command {tool!r} is missing beside this Python: run setup.sh" for tool in missing]
     if _privileged(os.getuid(), os.getgid()) and not os.environ.get("C_FORCE_ROOT"):
@@ -85,19 +90,52 @@ def read_spec(path: str) -> dict:
         raise ValueError(f"{path}: expected YAML, {' '.join(str(error).split())}") from error
     if not isinstance(spec, dict) or not isinstance(spec.get("study"), list):
         raise ValueError(f"{path}: expected a Merlin spec with a list of steps named 'study'")
-    if not isinstance(spec.get("description"), dict) or not spec["description"].get("name"):
-        raise ValueError(f"{path}: expected a name of the study under 'description'")
+    name = _section(path, spec, "description").get("name")
+    if not name or not isinstance(name, str):
+        raise ValueError(f"{path}: expected a name of the study under 'description', text, got {name!r:.80}")
     for step in spec["study"]:
-        if not isinstance(step, dict) or not step.get("name") or not isinstance(step.get("run"), dict):
-            raise ValueError(f"{path}: expected every step to have a name and a run with a cmd, got {step!r:.80}")
-        if not isinstance(step["run"].get("cmd"), str):
-            raise ValueError(f"{path}: expected text as the cmd of {step['name']!r}, got {step['run'].get('cmd')!r}")
+        _check_step(path, step)
+    for section in (("env", "variables"), ("global.parameters",)):
+        _section(path, spec, *section)
+    for worker in (workers := _section(path, spec, "merlin", "resources", "workers")):
+        steps = _section(path, workers, worker).get("steps")
+        if steps is not None and not (isinstance(steps, list) and all(isinstance(step, str) for step in steps)):
+            raise ValueError(f"{path}: expected a list of steps for the worker {worker!r}, got {steps!r:.80}")
+    return spec
+
+
+def _check_step(path: str, step) -> None:
+    if not isinstance(step, dict) or not isinstance(step.get("name"), str) or not isinstance(step.get("run"), dict):
+        raise ValueError(f"{path}: expected every step to have a name and a run with a cmd, got {step!r:.80}")
+    for key, kind, types in (
+        ("cmd", "text", str),
+        ("task_queue", "text", str | None),
+        ("depends", "a list", list | None),
+    ):
+        value = step["run"].get(key)
+        if not isinstance(value, types):
+            raise ValueError(f"{path}: expected {kind} as the {key} of {step['name']!r}, got {value!r:.80}")
+
+
+def _section(path: str, spec: dict, *names: str) -> dict:
+    """The part of the spec below these names; empty if there is none. Raises ValueError if it has no names itself."""
+    for depth, name in enumerate(names, start=1):
+        spec = spec.get(name) or {}
+        if not isinstance(spec, dict):
+            where = " in ".join(repr(name) for name in reversed(names[:depth]))
+            raise ValueError(f"{path}: expected names with values under {where}, got {spec!r:.80}")
     return spec
 
 
 def variables(spec: dict) -> dict:
     """The spec's variables as written."""
     return (spec.get("env") or {}).get("variables") or {}
+
+
+def table_size(spec: dict) -> int:
+    """Runs in the spec's own table of parameters."""
+    columns = (spec.get("global.parameters") or {}).values()
+    return max((len(column.get("values") or ()) for column in columns if isinstance(column, dict)), default=0)
 
 
 def spec_problems(spec: dict) -> list[str]:
@@ -151,9 +189,15 @@ def target_problem(folder: str, runs: int) -> str | None:
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         return f"{folder}: cannot be written to: choose another place with --output"
     system = os.statvfs(existing)
-    free, need = system.f_bavail * system.f_frsize, FREE_BYTES + runs * BYTES_PER_RUN
+    free, need = free_bytes(existing), FREE_BYTES + runs * BYTES_PER_RUN
     if free < need:
         return f"{folder}: {free / 1e9:.2f} GB free, {need / 1e9:.2f} GB needed: choose another place with --output"
     if system.f_files and system.f_favail < runs * INODES_PER_RUN:
         return f"{folder}: {system.f_favail} files can be made, {runs * INODES_PER_RUN} needed: use --output"
     return None
+
+
+def free_bytes(folder: str | Path) -> int:
+    """Bytes that this user can still write on the folder's file system."""
+    system = os.statvfs(folder)
+    return system.f_bavail * system.f_frsize

@@ -15,6 +15,7 @@ from sim2seq import preflight
 from sim2seq.guard import Guarded, runs
 
 TICK_SECONDS = 0.5
+FULL_BYTES = 20_000_000  # with less than this free the disk counts as full
 IDLE_SECONDS = 2.0  # an empty broker for this long means that nothing will ever happen
 STUDY_FOLDER = re.compile(r"Study workspace is '(.+)'")  # as `merlin run` reports it
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -61,13 +62,27 @@ def study_lock(folder: str):
 
 @contextlib.contextmanager
 def _locked(path: str, *, wait: bool):
-    with open(path, "a") as file:
+    with os.fdopen(_open_lock(path)) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             yield False
             return
         yield True
+
+
+def _open_lock(path: str) -> int:
+    """Open the lock file, or make it. Another user's is not writable, but reading is enough for a lock."""
+    for flags in (os.O_RDWR, os.O_RDWR | os.O_CREAT, os.O_RDONLY):  # NFS wants writing; a sticky folder no O_CREAT
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            return os.open(path, flags, 0o644)
+    raise Refused(f"{path}: cannot be opened, another user holds this place: choose another one with --output")
+
+
+def space_problem(folder: str) -> str | None:
+    """That the disk is full, which Merlin itself meets by trying again for days; None if it is not."""
+    free = preflight.free_bytes(folder)
+    return f"no space left: {free / 1e6:.1f} MB free for {folder}" if free < FULL_BYTES else None
 
 
 def one_round(study: Study, display, stack: contextlib.ExitStack):
@@ -85,9 +100,9 @@ def one_round(study: Study, display, stack: contextlib.ExitStack):
                 display.say(f"study: {study.folder}")
             else:
                 processes.start([*MERLIN, *study.client], CLIENT_LOG)
-            trouble = _wait_for_client(processes, broker)
+            trouble = _wait_for_client(processes, broker, study.folder)
             progress = Progress(load_plan(study.folder))
-            return progress, trouble or _watch(progress, broker, workers, _worker_count(study), display)
+            return progress, trouble or _watch(progress, broker, workers, study, display)
         finally:
             study.traffic = tuple(before + now for before, now in zip(study.traffic, broker.traffic(), strict=True))
 
@@ -171,12 +186,14 @@ def _merlins_words(log: Path) -> str:
     return lines[-1] if lines else f"ended without a word, see {log}"
 
 
-def _wait_for_client(processes: Processes, broker) -> str | None:
+def _wait_for_client(processes: Processes, broker, folder: str) -> str | None:
     """Wait until the study is queued; what broke that, or None."""
     client = processes.guards[CLIENT_LOG]
     while client.poll() is None:
         if broker.guarded.poll() is not None:
             return "the broker died"
+        if full := space_problem(folder):
+            return full
         time.sleep(0.05)
     if client.poll() != 0:
         return f"Merlin could not queue the study: {_merlins_words(processes.logs[CLIENT_LOG])}"
@@ -188,17 +205,19 @@ def _worker_count(study: Study) -> int:
     return len(((spec.get("merlin") or {}).get("resources") or {}).get("workers") or ["default_worker"])
 
 
-def _watch(progress, broker, workers: Guarded, expected: int, display) -> str | None:
+def _watch(progress, broker, workers: Guarded, study: Study, display) -> str | None:
     """Follow the study until nothing more will happen; what broke the round, or None."""
     import redis
 
-    idle_since, celery = None, None
+    idle_since, celery, expected = None, None, _worker_count(study)
     while True:
         began = time.monotonic()
         progress.scan()
         display.show(progress)
         if progress.complete:
             return None
+        if full := space_problem(study.folder):
+            return full
         try:
             idle = broker.waiting() == 0
         except redis.RedisError:
@@ -222,10 +241,10 @@ def _celery_workers(workers: Guarded) -> list[psutil.Process] | None:
     celery = {}
     for process in workers.members():
         with contextlib.suppress(psutil.NoSuchProcess):
-            words = " ".join(process.cmdline())
-            if "run-workers" in words:
+            words = process.cmdline()
+            if words[: len(MERLIN) + 1] == [*MERLIN, "run-workers"]:
                 return None
-            if "celery" in words and " -Q " in words:
+            if {"worker", "-Q"} <= set(words) and "celery" in map(os.path.basename, words[:3]):
                 celery[process] = process.ppid()
     pids = {process.pid for process in celery}
     return [process for process, parent in celery.items() if parent not in pids]

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 from pathlib import Path
 
 from sim2seq.plan import FINISHED, Task
@@ -10,6 +11,9 @@ from sim2seq.progress import Progress
 
 SUMMARY = "sim2seq_run.json"
 ERROR_LINES = 4
+TAIL_BYTES = 64_000  # of an error output, which may have gigabytes
+LINE_LENGTH = 300  # characters shown of a line
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # colours, and what upsets a terminal
 ROWS = 20  # failed tasks shown; all of them are in the summary
 
 
@@ -17,6 +21,15 @@ def unfinished_tasks(progress: Progress) -> list[tuple[Task, str]]:
     """(task, its state in Merlin or "missing"): the failed ones first, as they explain why others are missing."""
     rows = [(task, progress.failed.get(task, "missing")) for task in progress.plan.tasks if task not in progress.done]
     return sorted(rows, key=lambda row: row[1] == "missing")
+
+
+def ending(progress: Progress, trouble: str | None) -> str:
+    """One line: how many tasks are missing, and whether the last steps went on without them."""
+    plan = progress.plan
+    count = f"{len(plan.tasks) - len(progress.done)} of {len(plan.tasks)} tasks"
+    if all(task in progress.done for task in plan.tasks if not plan.children.get(task.node)):
+        return f"{count} failed; the steps after them went on with what there was"
+    return f"{count} did not finish" + (f": {trouble}" if trouble else "")
 
 
 def failure_table(progress: Progress, study: str) -> str:
@@ -38,8 +51,12 @@ def last_error(folder: str) -> list[str]:
 
 
 def last_lines(path: Path, count: int = ERROR_LINES) -> list[str]:
-    lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-count:]
+    """The last `count` lines of a file that are not empty, each cut to LINE_LENGTH, without control characters."""
+    with path.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+        text = file.read(TAIL_BYTES).decode(errors="replace")
+    lines = (CONTROL.sub("", line).rstrip() for line in re.split(r"[\r\n]+", text))
+    return [line[:LINE_LENGTH] for line in lines if line.strip()][-count:]
 
 
 def step_times(tasks: list[Task]) -> tuple[float | None, float | None]:
@@ -75,7 +92,9 @@ def write_summary(study: str, progress: Progress, **facts) -> None:
     part.replace(path)
 
 
-def report_path(study: str) -> Path | None:
-    """The newest report.html in a step's folder."""
+def report_path(progress: Progress, study: str) -> Path | None:
+    """The newest report.html of a finished task; a failed one may have left an old report."""
+    done = {task.folder for task in progress.done}
     reports = [*Path(study).glob("*/report.html"), *Path(study).glob("*/*/report.html")]
+    reports = [path for path in reports if done & {str(path.parent), str(path.parent.parent)}]
     return max(reports, key=lambda path: path.stat().st_mtime, default=None)

@@ -59,6 +59,8 @@ def refusal(capsys, *arguments) -> str:
         (["spec.yaml", "--workers", "2"], "--workers: spec.yaml has no variable CONCURRENCY; it has OUTPUT_PATH"),
         (["spec.yaml", "--vars", "EPOCHS=3"], "--vars EPOCHS=3: spec.yaml has no variable EPOCHS"),
         (["spec.yaml", "--vars", "OUTPUT_PATH"], "--vars OUTPUT_PATH: expected NAME=VALUE"),
+        (["spec.yaml", "--vars", "OUTPUT_PATH="], "--vars OUTPUT_PATH=: expected NAME=VALUE"),
+        (["spec.yaml", "--output", "a=b"], "a=b: Merlin does not take a path with = in it"),
         (["spec.yaml", "--output", "pgen.py"], "pgen.py: cannot be written to: choose another place with --output"),
     ],
 )
@@ -70,6 +72,18 @@ def test_bad_input_is_refused_in_one_line(folder, capsys, arguments, words):
     ("changes", "words"),
     [
         ({"study": None}, "expected a Merlin spec with a list of steps"),
+        ({"description": {"name": 5}}, "expected a name of the study under 'description', text, got 5"),
+        ({"description": ["tiny"]}, "expected names with values under 'description', got ['tiny']"),
+        ({"description": {"name": "tiny"}}, "Merlin refuses it: Key 'description' is missing"),
+        ({"env": ["a"]}, "expected names with values under 'env', got ['a']"),
+        ({"env": {"variables": ["a"]}}, "expected names with values under 'variables' in 'env', got ['a']"),
+        ({"env": {"variables": {"OUTPUT_PATH": "out", "MERLIN_INFO": "x"}}}, "Cannot reassign value of reserved word"),
+        ({"merlin": "x"}, "expected names with values under 'merlin', got 'x'"),
+        ({"merlin": {"resources": {"workers": ["a"]}}}, "under 'workers' in 'resources' in 'merlin', got ['a']"),
+        ({"merlin": {"resources": {"workers": {"a": "x"}}}}, "expected names with values under 'a', got 'x'"),
+        ({"merlin": {"resources": {"workers": {"a": {"steps": "x"}}}}}, "expected a list of steps for the worker 'a'"),
+        ({"global.parameters": ["a"]}, "expected names with values under 'global.parameters', got ['a']"),
+        ({"study": [{"name": ["a"], "run": {"cmd": "a"}}]}, "expected every step to have a name"),
         ({"study": [{"name": "simulate"}]}, "expected every step to have a name and a run with a cmd"),
         ({"study": [{"name": "simulate", "run": {"cmd": True}}]}, "expected text as the cmd of 'simulate', got True"),
         ({"env": {}}, "expected a variable OUTPUT_PATH"),
@@ -89,6 +103,15 @@ def test_broken_yaml_is_refused_in_one_line(folder, capsys):
     assert "spec.yaml: expected YAML" in refusal(capsys, "run", "spec.yaml")
 
 
+@pytest.mark.parametrize("asked", [["--runs", "9"], ["--pargs", "NUM_STUDIES:9"], ["--vars", "OUTPUT_PATH=out"]])
+def test_room_is_asked_for_every_run(folder, capsys, monkeypatch, asked):
+    """However the number of runs is given; the last way is the spec's own table."""
+    monkeypatch.setattr(preflight, "FREE_BYTES", 0)
+    monkeypatch.setattr(preflight, "BYTES_PER_RUN", 10**18)
+    write_spec(SPEC, **{"global.parameters": {"RUN_ID": {"values": [0] * 9, "label": "R%%"}}})
+    assert f"{9 * 10**9:.2f} GB needed" in refusal(capsys, "run", "spec.yaml", "--pgen", "pgen.py", *asked)
+
+
 def test_full_disk_is_refused(folder, capsys, monkeypatch):
     monkeypatch.setattr(preflight, "FREE_BYTES", 10**18)
     assert "GB needed: choose another place" in refusal(capsys, "run", "spec.yaml")
@@ -98,6 +121,11 @@ def test_celery_that_loses_tasks_is_refused(folder, capsys, monkeypatch):
     versions = preflight.package_versions() | {"celery": "5.7.0"}
     monkeypatch.setattr(preflight, "package_versions", lambda: versions)
     assert "install 'celery>=5.5,<5.7'" in refusal(capsys, "run", "spec.yaml")
+
+
+def test_setuptools_without_pkg_resources_is_refused(folder, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pkg_resources", None)
+    assert "install 'setuptools<80.9'" in refusal(capsys, "run", "spec.yaml")
 
 
 def test_root_without_c_force_root_is_refused(folder, capsys, monkeypatch):
@@ -141,6 +169,37 @@ def test_check_names_the_missing_runs(merlin_info, capsys, monkeypatch, allowed,
     assert capsys.readouterr().err.splitlines() == ["1 of 4 runs are not in store.sqlite:", "a_3"]
     with open("completeness.json") as file:
         assert json.load(file) == {"expected": 4, "stored": 3, "missing": ["a_3"], "allowed": float(allowed)}
+
+
+def test_share_that_may_be_missing_is_exact(merlin_info, monkeypatch):
+    from sim2seq import plan, store
+
+    monkeypatch.setattr(plan, "expected_runs", lambda info: [f"a_{run}" for run in range(100)])
+    monkeypatch.setattr(store, "missing_runs", lambda path, expected: expected[:29])
+    check = ["check", "store.sqlite", str(merlin_info), "--allow"]
+    assert [cli.main([*check, share]) for share in ("0.28", "0.29")] == [1, 0]
+
+
+def begun_study(folder, output, name):
+    info = folder / "out" / name / "merlin_info"
+    info.mkdir(parents=True)
+    for kind in ("orig", "partial", "expanded"):
+        spec = SPEC | {"env": {"variables": {"OUTPUT_PATH": str(output), "TOLERATED": 0}}}
+        (info / f"tiny.{kind}.yaml").write_text(yaml.safe_dump(spec))
+    return info.parent
+
+
+def test_going_on_refuses_another_place(folder, capsys):
+    study = begun_study(folder, folder / "out", "tiny_20260101-120000")
+    assert "a study stays where it began" in refusal(capsys, "run", study, "--vars", "OUTPUT_PATH=elsewhere")
+
+
+@pytest.mark.parametrize("name", ["tiny_20260101-120000", "tiny_20260101-120000_copy", "renamed"])
+def test_moved_study_is_refused(folder, capsys, name):
+    """Its commands name the old place: they would work there, or on a copy's original."""
+    output = folder / ("elsewhere" if name.endswith("0") else "out")
+    words = f"this study was made in {output} as tiny_<date>-<time>: move it back"
+    assert words in refusal(capsys, "run", begun_study(folder, output, name))
 
 
 def test_check_refuses_a_folder_without_a_parameter_table(merlin_info, capsys):
