@@ -28,7 +28,7 @@ class Checkpoint(keras.callbacks.Callback):
     def weights_path(self, epoch: int) -> Path:
         return self.state_path.parent / f"epoch_{epoch:04d}.weights.h5"
 
-    def restore(self, core: keras.Model, epochs: int) -> int:
+    def restore(self, learner: keras.Model, epochs: int) -> int:
         """Put weights and optimizer back and return the epoch to begin with: 0 when there is nothing yet."""
         history = self.folder / "history.csv"
         if not self.state_path.exists():
@@ -36,10 +36,10 @@ class Checkpoint(keras.callbacks.Callback):
             return 0
         self.state = read_json(self.state_path)
         keep_lines(history, self.state["epoch"] + 2)  # the header, and the epochs that count
-        core.optimizer.build(core.trainable_variables)
-        core.load_weights(self.weights_path(self.state["best_epoch"]))
-        self.best_weights = core.get_weights()
-        core.load_weights(self.weights_path(self.state["epoch"]))
+        learner.optimizer.build(learner.trainable_variables)
+        learner.load_weights(self.weights_path(self.state["best_epoch"]))
+        self.best_weights = learner.get_weights()
+        learner.load_weights(self.weights_path(self.state["epoch"]))
         return epochs if self.state["stopped"] else self.state["epoch"] + 1
 
     def on_train_begin(self, logs=None):

@@ -69,8 +69,13 @@ def grid(rows: int, columns: int, *, width: float = 9.0, height: float = 2.0, **
 
 
 def label(name: str, unit: str) -> str:
-    """ "name [unit]", or the name alone where there is no unit."""
-    return f"{name} [{unit}]" if unit else name
+    """ "name [unit]", or the name alone where there is no unit; both shown as they are written."""
+    return plain(f"{name} [{unit}]" if unit else name)
+
+
+def plain(text: str) -> str:
+    """`text` for matplotlib, which would read what stands between two dollar signs as a formula."""
+    return text.replace("$", r"\$")
 
 
 def time_label(ensemble: Ensemble) -> str:
@@ -87,7 +92,7 @@ def sample_trajectories(ensemble: Ensemble, *, count: int = 5) -> Figure:
         values = ensemble.values[..., i]
         axis.fill_between(ensemble.times, values.min(0), values.max(0), color=GREY, alpha=0.2, lw=0, label="all runs")
         for n, run in enumerate(chosen):
-            axis.plot(ensemble.times, values[run], color=colours[n % 6], lw=1, label=ensemble.run_ids[run])
+            axis.plot(ensemble.times, values[run], color=colours[n % 6], lw=1, label=plain(ensemble.run_ids[run]))
         axis.set_ylabel(label(ensemble.features[i], ensemble.units[i]))
     axes[-1, 0].set_xlabel(time_label(ensemble))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(chosen) + 1)
@@ -104,7 +109,7 @@ def input_ranges(ensemble: Ensemble) -> Figure:
     for axis, name in zip(axes.flat, varying, strict=False):
         column = np.asarray(ensemble.inputs[name], dtype=float)
         axis.hist(column, bins=min(20, max(4, ensemble.runs // 6)), color=BLUE, alpha=0.85, edgecolor="white", lw=0.5)
-        axis.set_xlabel(f"{name}: {column.min():g} to {column.max():g}")
+        axis.set_xlabel(plain(f"{name}: {column.min():g} to {column.max():g}"))
     for axis in list(axes.flat)[len(varying) :]:
         axis.set_axis_off()
     figure.supylabel("runs", fontsize=9.5)
@@ -123,7 +128,7 @@ def split_example(ensemble: Ensemble, split: Split) -> Figure:
     figure, axes = grid(len(ensemble.features), 1, height=1.6, sharex=True)
     for part, (colour, dashes) in PART_LINES.items():
         piece = select(ensemble, getattr(split, part))
-        name = f"{part}: {piece.run_ids[0]}, one of {piece.runs} runs"
+        name = plain(f"{part}: {piece.run_ids[0]}, one of {piece.runs} runs")
         for i, axis in enumerate(axes[:, 0]):
             axis.plot(piece.times, piece.values[0, :, i], color=colour, ls=dashes, lw=1.8, label=name)
             axis.set_ylabel(label(ensemble.features[i], ensemble.units[i]))
@@ -141,7 +146,7 @@ def learning_curve(history: dict) -> Figure:
     axis.plot(epochs, history["loss"], color=BLUE, marker=".", label="training runs")
     axis.plot(epochs, history["val_loss"], color=RED, marker=".", ls="--", label="validation runs")
     axis.plot(epochs[best], history["val_loss"][best], "o", ms=10, mfc="none", color=RED, label="kept")
-    axis.set(yscale="log", xlabel="epoch", ylabel="mean squared one-step error (scaled)")
+    axis.set(yscale="log", xlabel="epoch", ylabel="loss (mean squared one-step error)")
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.legend()
     return figure
@@ -158,7 +163,7 @@ def closed_loop_grid(ensemble: Ensemble, split: Split, model, window: int) -> Fi
         piece = select(ensemble, getattr(split, part))
         forecast = closed_loop(model, piece.values[:, :window], piece.steps - window)
         run = median_run(forecast, piece.values[:, window:])
-        column[0].set_title(f"{part}: {piece.run_ids[run]}")
+        column[0].set_title(plain(f"{part}: {piece.run_ids[run]}"))
         for i, axis in enumerate(column):
             draw_forecast(axis, piece.times, piece.values[run, :, i], forecast[run, :, i])
         column[-1].set_xlabel(time_label(ensemble))

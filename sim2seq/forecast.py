@@ -16,7 +16,7 @@ def closed_loop(model: keras.Model | Callable, context: np.ndarray, steps: int) 
     model     a Keras model (samples, window, features) -> (samples, features) in physical units, which is compiled
               once for each number of runs and steps; or any Python callable of that kind, such as a simulator's step
     context   (runs, window, features), true values in physical units
-    returns   (runs, steps, features), physical units
+    returns   (runs, steps, features), physical units; a Keras model computes in the precision of its input
 
     Raises ValueError when context and model do not fit, or when `steps` is below 1.
     """
@@ -28,7 +28,7 @@ def closed_loop(model: keras.Model | Callable, context: np.ndarray, steps: int) 
     if not isinstance(model, keras.Model):
         return step_by_step(model, context, steps)
     check_fits(model, context)
-    return compiled_loop(model, steps)(tf.constant(context, dtype=tf.float32)).numpy()
+    return compiled_loop(model, steps)(tf.constant(context, dtype=model.inputs[0].dtype)).numpy()
 
 
 def check_fits(model: keras.Model, context: np.ndarray) -> None:
@@ -50,9 +50,9 @@ def compiled_loop(model: keras.Model, steps: int) -> Callable:
 
     @tf.function(jit_compile=True)
     def loop(window):
-        forecast = tf.TensorArray(tf.float32, size=steps)
+        forecast = tf.TensorArray(window.dtype, size=steps)
         for step in tf.range(steps):
-            following = model(window, training=False)
+            following = tf.cast(model(window, training=False), window.dtype)
             forecast = forecast.write(step, following)
             window = tf.concat([window[:, 1:], following[:, None]], axis=1)
         return tf.transpose(forecast.stack(), (1, 0, 2))
@@ -78,8 +78,8 @@ def one_step(model: keras.Model, values: np.ndarray, window: int) -> np.ndarray:
 
     values (runs, steps, features) -> (runs, steps - window, features), physical units.
     """
-    from sim2seq.windows import windows_of
+    from sim2seq.windows import Windows
 
-    contexts, targets = windows_of(np.asarray(values, dtype="float32"), window)
-    flat = contexts.reshape(-1, window, values.shape[2])
-    return model.predict(flat, batch_size=1024, verbose=0).reshape(targets.shape)
+    # batches, since Keras rounds a float64 array to float32
+    batches = Windows(values, window, batch_size=1024, dtype=model.inputs[0].dtype)
+    return model.predict(batches, verbose=0).reshape(batches.targets.shape)

@@ -11,6 +11,8 @@ from sim2seq.settings import Settings
 
 STORE = "create-initial-store/ensembles_output.sqlite"
 STUDIES = "studies_output"
+COUNTED = "completeness.json"
+LEARN_STEP = "lstm-ball-bounce"  # the study's last step, which counts the runs and then runs the notebook
 
 
 @dataclass(frozen=True)
@@ -27,20 +29,31 @@ def open_study(workspace, settings: Settings, *, arguments=None) -> Study:
     """The study in the folder `workspace`; None is the newest one below ./studies_output.
 
     In Jupyter, results go to `workspace`/notebook. As a script, the command line says WORKSPACE [name=value ...],
-    the settings are changed by it, and results go to the current folder. `arguments` stands for that command line.
+    the settings are changed by it, and results go to the current folder; from then on a ValueError or OSError ends the
+    script with one line and exit code 2. `arguments` stands for that command line.
     Raises FileNotFoundError, in one line, when there is no store.
     """
     if arguments is None:
         arguments = [] if "kernel_launcher" in sys.argv[0] else sys.argv[1:]
+        sys.excepthook = end_in_one_line if arguments else sys.excepthook
     if arguments:
         workspace, output, settings = Path(arguments[0]), Path(), Settings.parse(arguments[1:], base=settings)
+        counted = Path(COUNTED)
     else:
         workspace = Path(workspace or newest(STUDIES))
-        output = workspace / "notebook"
+        output, counted = workspace / "notebook", workspace / LEARN_STEP / COUNTED
     if not (workspace / STORE).exists():
         raise FileNotFoundError(f"{workspace / STORE}: no store there; expected a study's folder, got {workspace}")
-    counted = Path("completeness.json")
     return Study(workspace / STORE, output, settings, read_json(counted) if counted.exists() else None)
+
+
+def end_in_one_line(kind, error, trace) -> None:
+    """What Python calls for an error that nobody caught: one line for a ValueError or OSError, and exit code 2."""
+    if not issubclass(kind, (ValueError, OSError)):
+        sys.__excepthook__(kind, error, trace)
+        return
+    print(f"{Path(sys.argv[0]).name}: {' '.join(str(error).split())}", file=sys.stderr)
+    sys.exit(2)
 
 
 def newest(folder) -> Path:

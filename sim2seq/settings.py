@@ -5,13 +5,31 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, fields
 
-from sim2seq.models import MODELS
+from sim2seq.models import LEAST_WINDOW, MODELS
 from sim2seq.windows import SPLITS
 
-SIZES = {
+RECIPES = {  # ready sets of settings, asked for as recipe:name or size:name; with both, the size goes over the recipe
     "full": {},
+    # for a system whose next step follows from its last three: see models.autoregression; benchmarks/accuracy.py
+    "autoregression": {
+        "model": "autoregression",
+        "units": (16, 16),
+        "epochs": 20,
+        "passes": 8,
+        "patience": 10,  # the loss is noisy while the learning rate is high
+        "batch_size": 128,
+        "learning_rate": 1e-2,
+        "steps_per_execution": 2000,
+    },
     # `debug` goes through everything in seconds; its scores mean nothing
-    "debug": {"units": (8,), "epochs": 2, "batch_size": 64, "jit_compile": False, "steps_per_execution": 1},
+    "debug": {
+        "units": (8,),
+        "epochs": 2,
+        "passes": 1,
+        "batch_size": 64,
+        "jit_compile": False,
+        "steps_per_execution": 1,
+    },
 }
 
 
@@ -34,6 +52,7 @@ class Settings:
     patience: int = 5  # epochs without a better validation loss before it stops
     batch_size: int = 32  # windows
     windows_per_epoch: int = 16_000  # at most, drawn anew: a larger ensemble is learned in the same time
+    passes: int = 1  # over those windows in an epoch, whose end costs time: validation, files
     learning_rate: float = 2e-3  # at the start; falls to 0 along a cosine over all epochs
     # data
     split: str = "by_run"  # or in_time
@@ -49,17 +68,21 @@ class Settings:
         for name in POSITIVE:
             if not getattr(self, name) > 0:
                 raise ValueError(f"setting {name}: expected a number above 0; got {getattr(self, name)}")
+        if self.window < (least := LEAST_WINDOW.get(self.model, 1)):
+            raise ValueError(f"setting window: {self.model} needs {least} steps or more; got {self.window}")
         if not self.units or min(self.units) < 1:
             raise ValueError(f"setting units: expected layer sizes of 1 or more; got {self.units}")
 
     @classmethod
     def parse(cls, assignments=(), *, base: Settings | None = None) -> Settings:
-        """`base` (the defaults) changed by texts such as "epochs=2", "units=64,32" or "size=debug", a set in SIZES."""
+        """`base` (the defaults) changed by texts such as "epochs=2", "units=64,32" or "size=debug" (see RECIPES)."""
         texts = dict(split_assignment(text) for text in assignments)
-        size = texts.pop("size", "full")
-        one_of("size", size, SIZES)
+        ready = {word: texts.pop(word, "full") for word in ("recipe", "size")}
+        for word, name in ready.items():
+            one_of(word, name, RECIPES)
         changes = {name: convert(name, text) for name, text in texts.items()}
-        return cls.of({**asdict(base or cls()), **SIZES[size], **changes})
+        recipe, size = (RECIPES[name] for name in ready.values())
+        return cls.of({**asdict(base or cls()), **recipe, **size, **changes})
 
     @classmethod
     def of(cls, values: dict) -> Settings:
@@ -69,9 +92,10 @@ class Settings:
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
-POSITIVE = ("window", "epochs", "patience", "batch_size", "windows_per_epoch", "learning_rate", "steps_per_execution")
+POSITIVE = ("window", "epochs", "patience", "batch_size", "windows_per_epoch", "passes")
+POSITIVE += ("learning_rate", "steps_per_execution")
 DEFAULTS = {field.name: field.default for field in fields(Settings)}
-DEBUG = Settings(**SIZES["debug"])
+DEBUG = Settings(**RECIPES["debug"])
 
 
 def split_assignment(text: str) -> tuple[str, str]:

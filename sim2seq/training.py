@@ -2,7 +2,7 @@
 
     model.keras      the best model so far: loads alone, takes and returns physical units
     settings.json    every setting, resolved           split.json     run ids and steps of each part; the data's digest
-    history.csv      losses by epoch (scaled units)    logs/          the same for TensorBoard
+    history.csv      losses by epoch (see models.py)   logs/          the same for TensorBoard
     scores.json      errors and skill, written last    versions.json  every installed package
     figures/         PNG                               checkpoint/    while training: what a resumed training needs
 
@@ -27,7 +27,7 @@ from sim2seq import metrics
 from sim2seq.callbacks import Checkpoint
 from sim2seq.ensemble import Ensemble
 from sim2seq.files import NOTE, read_json, remove, write_json, write_text
-from sim2seq.models import MODELS, with_scaling
+from sim2seq.models import MODELS, SquaredError, with_scaling
 from sim2seq.settings import DEBUG, Settings
 from sim2seq.windows import PARTS, SPLITS, Part, Scaling, Split, Windows, select, windows_of
 
@@ -132,19 +132,20 @@ def train(ensemble: Ensemble, settings: Settings, split: Split, folder: Path) ->
     keras.utils.set_random_seed(settings.seed)
     training, validation = select(ensemble, split.train), select(ensemble, split.validation)
     scaling, window = Scaling.of(training), settings.window
-    limit = settings.windows_per_epoch
-    shuffled = {"batch_size": settings.batch_size, "seed": settings.seed, "limit": limit}
-    batches = Windows(scaling.scale(training.values), window, **shuffled)
-    checks = Windows(scaling.scale(validation.values), window, batch_size=validation.steps - window, limit=limit)
-    core = MODELS[settings.model](window, len(ensemble.features), units=settings.units)
-    compile_core(core, settings, len(batches))
+    known, unknown = scaling.scale(training.values), scaling.scale(validation.values)
+    core = MODELS[settings.model](window, len(ensemble.features), units=settings.units, values=known)
+    shared = {"limit": settings.windows_per_epoch, "dtype": core.inputs[0].dtype}
+    shuffled = {"batch_size": settings.batch_size, "seed": settings.seed, "passes": settings.passes}
+    batches = Windows(known, window, **shuffled, **shared)
+    checks = Windows(unknown, window, batch_size=validation.steps - window, **shared)
+    learner = compiled(core, settings, len(batches))
     early = keras.callbacks.EarlyStopping(patience=settings.patience, restore_best_weights=True)
     checkpoint = Checkpoint(folder, early, with_scaling(core, scaling))
-    core.fit(
+    learner.fit(
         batches,
         validation_data=checks,
         epochs=settings.epochs,
-        initial_epoch=checkpoint.restore(core, settings.epochs),
+        initial_epoch=checkpoint.restore(learner, settings.epochs),
         shuffle=False,  # Windows shuffles, by seed and epoch
         callbacks=[
             keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.begin_epoch(epoch)),
@@ -162,15 +163,20 @@ def train(ensemble: Ensemble, settings: Settings, split: Split, folder: Path) ->
     )
 
 
-def compile_core(core: keras.Model, settings: Settings, batches: int) -> None:
-    """Mean squared error and Adam, with a learning rate that falls to 0 along a cosine over all epochs."""
+def compiled(core: keras.Model, settings: Settings, batches: int) -> keras.Model:
+    """A model of the core's own layers with loss and Adam, whose learning rate falls to 0 along a cosine.
+
+    The core itself stays without them, since a saved model that holds our loss would not load alone.
+    """
+    learner = keras.Model(core.inputs, core.outputs[0])
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * batches)
-    core.compile(
-        loss="mse",
+    learner.compile(
+        loss=SquaredError(getattr(core, "error_unit", 1.0), dtype=core.inputs[0].dtype),
         optimizer=keras.optimizers.Adam(rate),
         jit_compile=settings.jit_compile,
         steps_per_execution=min(settings.steps_per_execution, batches),
     )
+    return learner
 
 
 def finish(ensemble: Ensemble, settings: Settings, split: Split, folder: Path) -> None:

@@ -106,9 +106,12 @@ class Scaling:
 
     @classmethod
     def of(cls, training: Ensemble) -> Scaling:
-        """The scaling of the training part; a feature that never changes keeps its unit (std 1)."""
-        std = training.values.std(axis=(0, 1))
-        return cls(training.values.mean(axis=(0, 1)), np.where(std > 0, std, 1.0))
+        """The scaling of the training part; a feature that never changes keeps its unit (std 1).
+
+        Mean and variance are numbers of float32, the precision in which a saved Keras model keeps them.
+        """
+        mean, variance = training.values.mean(axis=(0, 1)), training.values.var(axis=(0, 1))
+        return cls(in_float32(mean), np.sqrt(in_float32(np.where(variance > 0, variance, 1.0))))
 
     def scale(self, values) -> np.ndarray:
         """Physical units to mean 0 and standard deviation 1; the last axis is the features."""
@@ -117,6 +120,11 @@ class Scaling:
     def restore(self, scaled) -> np.ndarray:
         """Back to physical units."""
         return np.asarray(scaled) * self.std + self.mean
+
+
+def in_float32(values) -> np.ndarray:
+    """The nearest numbers of float32, as float64."""
+    return np.asarray(values, dtype="float32").astype("float64")
 
 
 def windows_of(values: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
@@ -136,20 +144,32 @@ def windows_of(values: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]
 class Windows(keras.utils.PyDataset):
     """Batches of (contexts, targets) for `model.fit`, gathered from views; the ensemble is never copied.
 
-    values (runs, steps, features), already scaled; a batch is (batch, window, features) and (batch, features), float32.
+    values (runs, steps, features), already scaled; a batch is (batch, window, features) and (batch, features) in the
+    precision `dtype`, which must be the model's.
     With a `seed` the pairs are shuffled by (seed, epoch), so a resumed training sees the order of an uninterrupted one.
     All batches have one size, since a compiled step is compiled again for each new size: what is left over
     is dropped when shuffled (the shuffle drops others in the next epoch) and makes a last small batch when not.
     An epoch takes at most `limit` pairs: another draw each epoch when shuffled, evenly spread ones when not.
+    Shuffled, it takes them `passes` times over, in another order each time.
     """
 
-    def __init__(self, values, window: int, *, batch_size: int, seed: int | None = None, limit: int | None = None):
+    def __init__(
+        self,
+        values,
+        window: int,
+        *,
+        batch_size: int,
+        seed: int | None = None,
+        limit: int | None = None,
+        passes: int = 1,
+        dtype: str = "float32",
+    ):
         super().__init__()
-        self.contexts, self.targets = windows_of(np.asarray(values, dtype="float32"), window)
+        self.contexts, self.targets = windows_of(np.asarray(values, dtype=dtype), window)
         self.available = self.targets.shape[0] * self.targets.shape[1]
         self.pairs = min(self.available, limit or self.available)
         self.batch_size = min(batch_size, self.pairs)
-        self.seed = seed
+        self.seed, self.passes = seed, passes
         self.begin_epoch(0)
 
     def begin_epoch(self, epoch: int) -> None:
@@ -157,10 +177,12 @@ class Windows(keras.utils.PyDataset):
         if self.seed is None:
             self.order = np.linspace(0, self.available - 1, self.pairs).round().astype(int)
         else:
-            self.order = np.random.default_rng((self.seed, epoch)).permutation(self.available)[: self.pairs]
+            generator = np.random.default_rng((self.seed, epoch))
+            draws = [generator.permutation(self.available)[: self.pairs] for _ in range(self.passes)]
+            self.order = np.concatenate(draws)
 
     def __len__(self) -> int:
-        batches, left_over = divmod(self.pairs, self.batch_size)
+        batches, left_over = divmod(len(self.order), self.batch_size)
         return batches + int(self.seed is None and left_over > 0)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,37 @@ def counting_ensemble(runs=6, steps=20, features=2) -> Ensemble:
     )
 
 
+def ensemble_of(values) -> Ensemble:
+    """An array (runs, steps, features) as an Ensemble, with names and times made up."""
+    runs, steps, features = values.shape
+    return Ensemble(
+        values=values,
+        run_ids=tuple(f"run_{run}" for run in range(runs)),
+        features=tuple(f"feature_{feature}" for feature in range(features)),
+        times=np.arange(steps) / 20,
+    )
+
+
+def bouncing_counters(runs=6, steps=60):
+    """Counters of other paces that turn round at 0 and 10, put exactly on the wall that they would pass."""
+    value = np.linspace(1, 9, runs)[:, None] + np.zeros(3)
+    pace = np.array([0.7, 1.1, -0.9]) * np.linspace(0.8, 1.2, runs)[:, None]
+    values = []
+    for _ in range(steps):
+        values.append(value)
+        moved = value + pace
+        value, pace = np.clip(moved, 0, 10), np.where((moved < 0) | (moved > 10), -pace, pace)
+    return np.stack(values, axis=1)
+
+
+def logistic_ensemble(runs=10, steps=30) -> Ensemble:
+    """x -> 3.7 x (1 - x) from starts between 0.1 and 0.9: a law of the last value that no linear model holds."""
+    values = [np.linspace(0.1, 0.9, runs)]
+    for _ in range(steps - 1):
+        values.append(3.7 * values[-1] * (1 - values[-1]))
+    return ensemble_of(np.stack(values, axis=1)[..., None])
+
+
 def count_on(window):
     """The law of the counting dummy as a simulator's step: (runs, window, features) -> (runs, features)."""
     return window[:, -1] + 1

@@ -4,6 +4,7 @@ import pytest
 from helpers import counting_ensemble, counting_model
 
 from sim2seq import figures
+from sim2seq.ensemble import Ensemble
 from sim2seq.metrics import score
 from sim2seq.windows import SPLITS
 
@@ -47,6 +48,16 @@ def test_only_inputs_that_vary_are_drawn():
     labels = [axis.get_xlabel() for axis in figures.input_ranges(ENSEMBLE).axes]
     assert labels[0] == "start: 0 to 900"
     assert not any("fixed" in text for text in labels)
+
+
+def test_dollar_signs_in_names_are_shown_and_not_read_as_formulas(tmp_path):
+    """ "$\\frac$" is no formula: drawn as one, it would end the study with an error."""
+    names = {"features": (r"$\frac$", "cost [$]"), "units": ("$", ""), "run_ids": tuple(f"${r}$" for r in range(10))}
+    odd = Ensemble(**{**vars(ENSEMBLE), **names, "inputs": {r"$\frac$": np.arange(10.0)}})
+    split, model = SPLITS["by_run"](odd), counting_model(window=5)
+    history = {"loss": [1.0], "val_loss": [1.0]}
+    figures.save_figures(tmp_path / "figures", odd, model, split, history, score(model, odd, split, 5))
+    assert figures.label("$a$", "") == r"\$a\$"
 
 
 def test_drawing_leaves_the_users_style_alone():

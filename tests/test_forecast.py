@@ -1,5 +1,6 @@
 import time
 
+import keras
 import numpy as np
 import pytest
 from helpers import count_on, counting_ensemble, counting_model
@@ -38,6 +39,14 @@ def test_runs_do_not_influence_each_other():
 def test_one_step_is_fed_the_truth():
     values = counting_ensemble(runs=3, steps=20).values
     np.testing.assert_array_equal(one_step(counting_model(window=5), values, 5), values[:, 5:])
+
+
+def test_a_float64_model_is_fed_and_answers_in_float64():
+    contexts = keras.Input((2, 1), dtype="float64")
+    model = keras.Model(contexts, contexts[:, -1] + 1e-9)
+    values = 1 + 1e-9 * np.arange(12.0)[None, :, None]
+    np.testing.assert_allclose(closed_loop(model, values[:, :2], 10), values[:, 2:], rtol=0, atol=1e-14)
+    np.testing.assert_allclose(one_step(model, values, 2), values[:, 2:], rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 2), (3, 5, 1), (5, 2)])

@@ -81,6 +81,35 @@ def test_the_notebook_runs_as_a_script_without_a_display(workspace, tmp_path):
     assert np.isfinite(scores["closed_loop"]["test"]["rmse"])
 
 
+def test_a_study_with_too_few_runs_fails_in_one_line(tmp_path):
+    study = tmp_path / "study"
+    (study / notebook.STORE).parent.mkdir(parents=True)
+    store.create(study / notebook.STORE)
+    series = {"time": [0.0, 1.0], "x": [1.0, 2.0]}
+    store.ingest(study / notebook.STORE, [Run(f"run_{i}", {}, series) for i in range(2)])
+    script = (
+        "from sim2seq import notebook, store; from sim2seq.settings import Settings; "
+        "from sim2seq.windows import SPLITS; study = notebook.open_study(None, Settings()); "
+        "SPLITS['by_run'](store.load(study.store), (0.6, 0.2, 0.2))"
+    )
+    command = [sys.executable, "-c", script, str(study)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == "-c: a split by run needs at least 3 runs, one a part; got 2"
+
+
+def test_in_jupyter_the_count_of_runs_is_the_studys_own(workspace, tmp_path, monkeypatch):
+    (tmp_path / "completeness.json").write_text('{"missing": ["of another study"]}')
+    monkeypatch.chdir(tmp_path)
+    assert notebook.open_study(workspace, Settings(), arguments=[]).completeness is None
+    counted = workspace / notebook.LEARN_STEP / notebook.COUNTED
+    counted.parent.mkdir()
+    counted.write_text('{"missing": ["run_99"]}')
+    assert notebook.open_study(workspace, Settings(), arguments=[]).completeness == {"missing": ["run_99"]}
+    counted.unlink()
+
+
 def test_the_script_takes_workspace_and_settings_from_its_command_line(workspace):
     study = notebook.open_study(None, Settings(), arguments=[str(workspace), "epochs=3"])
     assert (study.output, study.settings) == (Path(), Settings(epochs=3))

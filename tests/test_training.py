@@ -4,27 +4,35 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from helpers import counting_ensemble
+from helpers import bouncing_counters, counting_ensemble, ensemble_of, logistic_ensemble
 
-from sim2seq import training
+from sim2seq import store, training
 from sim2seq.forecast import closed_loop
+from sim2seq.records import Run
 from sim2seq.settings import DEBUG, Settings
 from sim2seq.training import fit, load
-from sim2seq.windows import PARTS, Scaling, select
+from sim2seq.windows import PARTS, Part, Scaling, Split, select
 
 # a training of 16 epochs, slow enough to be caught in the middle of it
 SLOW = ["size=debug", "units=4", "window=5", "epochs=16", "patience=16", "learning_rate=0.01", "batch_size=16"]
-SLOW_TRAINING = f"""
-from helpers import counting_ensemble
+CASES = {  # model -> (its ensemble, its settings)
+    "stacked_lstm": (partial(counting_ensemble, runs=10, steps=30), SLOW),
+    "autoregression": (logistic_ensemble, [*SLOW, "model=autoregression", "passes=4"]),
+}
+SLOW_TRAINING = """
+import sys
 from sim2seq.settings import Settings
 from sim2seq.training import fit
-fit(counting_ensemble(runs=10, steps=30), Settings.parse({SLOW}), "training")
+from test_training import CASES
+ensemble, options = CASES[sys.argv[1]]
+fit(ensemble(), Settings.parse(options), "training")
 """
 
 
@@ -36,15 +44,17 @@ fit(counting_ensemble(runs=10, steps=30), Settings.parse({SLOW}), "training")
         ("epochs=0", "setting epochs: expected a number above 0"),
         ("jit_compile=yes", "setting jit_compile: expected bool"),
         ("units=8,x", "setting units: expected numbers with commas between"),
-        ("model=transformer", "unknown model 'transformer'; known: stacked_lstm"),
+        ("model=transformer", "unknown model 'transformer'; known: stacked_lstm, autoregression"),
+        ("window=2 model=autoregression", "setting window: autoregression needs 3 steps or more; got 2"),
         ("split=random", "unknown split 'random'; known: by_run, in_time"),
-        ("size=huge", "unknown size 'huge'; known: full, debug"),
+        ("size=huge", "unknown size 'huge'; known: full, autoregression, debug"),
+        ("recipe=lstm", "unknown recipe 'lstm'; known: full, autoregression, debug"),
         ("epochs", "expected name:value; got 'epochs'"),
     ],
 )
 def test_an_impossible_setting_is_refused_in_one_line(assignment, said):
     with pytest.raises(ValueError, match=said) as refusal:
-        Settings.parse([assignment])
+        Settings.parse(assignment.split())
     assert "\n" not in str(refusal.value)
 
 
@@ -56,13 +66,21 @@ def test_settings_are_parsed_by_the_type_of_their_default():
     assert Settings.parse(["size=debug", "epochs=3"]).units == DEBUG.units
 
 
+def test_a_recipe_is_a_ready_set_and_the_size_goes_over_it():
+    whole, small = (Settings.parse(["recipe:autoregression", *more]) for more in ([], ["size:debug", "epochs=3"]))
+    assert (whole.model, whole.units) == ("autoregression", (16, 16))
+    assert (small.model, small.units, small.epochs) == ("autoregression", (8,), 3)
+    assert small.learning_rate == whole.learning_rate
+    assert Settings.parse(["recipe=autoregression"], base=Settings(seed=5)) == Settings(**{**vars(whole), "seed": 5})
+
+
 def test_the_folder_holds_everything_that_belongs_to_a_training(tiny_training):
     trained, ensemble = tiny_training
     names = {path.name for path in trained.folder.iterdir()}
     expected = {"model.keras", "settings.json", "split.json", "scores.json", "history.csv", "versions.json"}
     assert names == expected | {"figures", "logs"}
     assert len(list((trained.folder / "figures").glob("*.png"))) == 6
-    assert list((trained.folder / "logs").glob("events*"))
+    assert list((trained.folder / "logs").rglob("events*"))
     assert trained.versions["keras"] == keras.__version__
     split = json.loads((trained.folder / "split.json").read_text())
     assert sorted(chain(*(split[part]["runs"] for part in PARTS))) == sorted(ensemble.run_ids)
@@ -128,22 +146,67 @@ def test_replace_trains_again_and_leaves_nothing_of_the_old_training(tmp_path):
     assert load(tmp_path).scores == second.scores != first.scores
 
 
+def test_an_autoregression_counts_and_turns_round_at_its_walls_exactly(tmp_path):
+    """Its linear part holds both laws; windows, targets, scaling and files around it must not move them."""
+    options = Settings.parse(["recipe=autoregression", "size=debug", "window=4"])
+    for name, ensemble in {
+        "count": counting_ensemble(runs=6, steps=20),
+        "bounce": ensemble_of(bouncing_counters(runs=10, steps=60)),
+    }.items():
+        scores = fit(through_a_store(ensemble, tmp_path / f"{name}.sqlite"), options, tmp_path / name).scores
+        assert scores["closed_loop"]["test"]["rmse"] < 1e-5
+        assert scores["one_step"]["test"]["rmse"] < 1e-5
+
+
+def test_an_autoregression_learns_what_is_not_linear(tmp_path):
+    """The logistic map: a linear model is wrong by 0.1 and more at each step."""
+    options = ["recipe=autoregression", "window=3", "epochs=10", "batch_size=32", "passes=20"]
+    scores = fit(logistic_ensemble(runs=30), Settings.parse(options), tmp_path).scores
+    assert scores["one_step"]["test"]["rmse"] < 0.01
+
+
+def test_an_autoregression_forecasts_the_bouncing_ball(bouncing, tmp_path):
+    """370 steps of each validation run, split in the order of the file; the best baseline is off by 0.4."""
+    runs = bouncing.run_ids
+    split = Split(*(Part(runs[a:b], 0, 400) for a, b in ((0, 38), (38, 51), (51, 64))))
+    training.train(bouncing, Settings.parse(["recipe=autoregression"]), split, tmp_path)
+    model, truth = keras.saving.load_model(tmp_path / "model.keras"), select(bouncing, split.validation).values
+    forecast = closed_loop(model, truth[:, :30], 370)
+    assert np.sqrt(np.mean((forecast - truth[:, 30:]) ** 2)) < 0.2
+
+
+def through_a_store(ensemble, path):
+    """What a store gives back of an ensemble that was put into it, its last run first."""
+    times = ensemble.times.tolist()
+    series = [dict(zip(ensemble.features, run.T.tolist(), strict=True)) for run in ensemble.values]
+    runs = [Run(run, {}, {"time": times, **each}) for run, each in zip(ensemble.run_ids, series, strict=True)]
+    store.create(path)
+    store.ingest(path, runs[::-1])
+    loaded = store.load(path)
+    np.testing.assert_array_equal(loaded.values, ensemble.values)
+    assert (loaded.run_ids, loaded.features) == (ensemble.run_ids, ensemble.features)
+    return loaded
+
+
 def test_a_network_learns_to_count(tmp_path):
-    """Any misalignment of windows, targets or forecasts would leave an error of whole steps in the closed loop."""
+    """Any misalignment of store, windows, targets or forecasts would leave an error of whole steps."""
     ensemble = counting_ensemble(runs=20, steps=30, features=1).take(range(20))
     ensemble.values[:] = ensemble.values % 100 + np.arange(20)[:, None, None] / 20  # starts of 0 to 1, then +1 a step
+    ensemble = through_a_store(ensemble, tmp_path / "store.sqlite")
     options = ["size=debug", "units=16", "window=3", "epochs=30", "batch_size=8", "learning_rate=0.02", "patience=30"]
-    scores = fit(ensemble, Settings.parse(options), tmp_path).scores
+    scores = fit(ensemble, Settings.parse(options), tmp_path / "training").scores
     assert scores["one_step"]["test"]["rmse"] < 0.5
     assert scores["closed_loop"]["test"]["rmse"] < 1.0 < scores["baselines"]["closed_loop"]["hold"]["rmse"]
 
 
-def test_training_killed_at_any_moment_ends_like_an_uninterrupted_one(tmp_path):
+@pytest.mark.parametrize("model", CASES)
+def test_training_killed_at_any_moment_ends_like_an_uninterrupted_one(model, tmp_path):
     """Killed after an epoch; and, as if killed again in the middle of writing, with a torn weights file and line."""
-    ensemble, settings = counting_ensemble(runs=10, steps=30), Settings.parse(SLOW)
+    make, options = CASES[model]
+    ensemble, settings = make(), Settings.parse(options)
     whole = fit(ensemble, settings, tmp_path / "whole")
     folder = tmp_path / "training"
-    train_and_kill(folder, 3)
+    train_and_kill(model, folder, 3)
     epoch = json.loads((folder / "checkpoint" / "state.json").read_text())["epoch"]
     (folder / "checkpoint" / f"epoch_{epoch + 1:04d}.weights.h5").write_bytes(b"torn")
     with (folder / "history.csv").open("a") as history:
@@ -155,11 +218,11 @@ def test_training_killed_at_any_moment_ends_like_an_uninterrupted_one(tmp_path):
         np.testing.assert_allclose(ours, theirs, rtol=1e-2, atol=1e-3)
 
 
-def train_and_kill(folder: Path, epochs: int) -> None:
+def train_and_kill(model: str, folder: Path, epochs: int) -> None:
     """Train in a process of its own and kill it without warning once `epochs` epochs are on disk."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     with (folder.parent / "log").open("w") as log:
-        command = [sys.executable, "-c", SLOW_TRAINING]
+        command = [sys.executable, "-c", SLOW_TRAINING, model]
         process = subprocess.Popen(command, cwd=folder.parent, env=environment, stdout=log, stderr=log)
     state, deadline = folder / "checkpoint" / "state.json", time.monotonic() + 120
     while not (state.exists() and json.loads(state.read_text())["epoch"] + 1 >= epochs):
