@@ -23,6 +23,7 @@ test: env
 bench: env
 	.venv/bin/python benchmarks/pipeline.py
 	.venv/bin/python benchmarks/training.py
+	.venv/bin/python benchmarks/accuracy.py
 
 format: env
 	.venv/bin/ruff check --fix .
