@@ -10,7 +10,7 @@ The modules, in the order of the pipeline (import the one you need; this file st
     models       model builders; the MODELS table
     settings     the settings of a training
     callbacks    what Keras' own callbacks do not do
-    files        files that appear whole or not at all
+    files        files that appear whole or not at all, and the note of how far a task is
     training     fit, save, load: model, scaling, settings, split and scores travel together
     forecast     closed-loop rollout
     baselines    what any model must beat

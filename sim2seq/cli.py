@@ -6,7 +6,6 @@ sim2seq check STORE MERLIN_INFO           is every run of the study in the store
 sim2seq doctor [SPEC]                     can a study run here?
 """
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -47,18 +46,18 @@ def add_check(parser) -> None:
 
 
 def check(arguments) -> int:
+    from sim2seq.files import write_json
     from sim2seq.plan import expected_runs
+    from sim2seq.store import missing_runs
 
     if not 0 <= arguments.allow <= 1:
         raise ValueError(f"--allow {arguments.allow}: expected a share from 0 to 1")
     expected = expected_runs(arguments.merlin_info)
-    from sim2seq import store  # heavy: after the arguments
-
-    missing = store.missing_runs(arguments.store, expected)
+    missing = missing_runs(arguments.store, expected)
     facts = {"expected": len(expected), "stored": len(expected) - len(missing)}
     facts |= {"missing": missing, "allowed": arguments.allow}
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps(facts, indent=2) + "\n")
+        write_json(Path(arguments.json), facts)
     if missing:
         print(f"{len(missing)} of {len(expected)} runs are not in {arguments.store}:", file=sys.stderr)
         print("\n".join(missing), file=sys.stderr)

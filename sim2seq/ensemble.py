@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -44,14 +44,11 @@ class Ensemble:
     def take(self, indices) -> Ensemble:
         """The runs at `indices`, in that order, as an Ensemble."""
         indices = np.asarray(indices, dtype=int)
-        return Ensemble(
+        return replace(
+            self,
             values=self.values[indices],
             run_ids=tuple(self.run_ids[i] for i in indices),
-            features=self.features,
-            times=self.times,
             inputs={name: column[indices] for name, column in self.inputs.items()},
-            units=self.units,
-            time_unit=self.time_unit,
         )
 
 

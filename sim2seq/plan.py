@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from sim2seq.files import write_text
 from sim2seq.preflight import FAST_LOADER
 
 FINISHED = "MERLIN_FINISHED"  # Merlin's mark in the folder of a task that ended well
@@ -158,9 +159,7 @@ def change_variables(study: str, variables: list[str]) -> None:
     MerlinSpec.load_spec_from_string(texts[partial], needs_verification=True)
     forget(task for task in load_plan(study).tasks if task.step in changed)
     for target, text in texts.items():
-        part = target.with_suffix(".part")
-        part.write_text(text)
-        part.replace(target)
+        write_text(target, text)
 
 
 def _refuse_dependents(original: Path, changes: dict) -> None:

@@ -83,7 +83,6 @@ def verdict(scores: dict) -> dict:
         "model": model,
         "best": best,
         "baseline": baseline,
-        "ratio": model / baseline if baseline else float("inf"),
         "better": below,
         "count": len(scores["baselines"]["closed_loop"]),
         "steps": len(scores["closed_loop"]["test"]["by_horizon"]),

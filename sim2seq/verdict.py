@@ -1,11 +1,11 @@
 """How a study ended: the table of failures, and the summary in its folder."""
 
 import contextlib
-import json
 import os
 import re
 from pathlib import Path
 
+from sim2seq.files import write_json
 from sim2seq.plan import FINISHED, Task
 from sim2seq.progress import Progress
 
@@ -86,10 +86,7 @@ def write_summary(study: str, progress: Progress, **facts) -> None:
     unfinished = [
         {"task": os.path.relpath(task.folder, study), "state": state} for task, state in unfinished_tasks(progress)
     ]
-    path = Path(study, SUMMARY)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(facts | {"steps": steps, "unfinished": unfinished}, indent=2) + "\n")
-    part.replace(path)
+    write_json(Path(study, SUMMARY), facts | {"steps": steps, "unfinished": unfinished})
 
 
 def report_path(progress: Progress, study: str) -> Path | None:

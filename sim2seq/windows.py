@@ -6,7 +6,7 @@ so no window ever crosses from a run or a part into another.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import keras
@@ -86,15 +86,7 @@ def select(ensemble: Ensemble, part: Part) -> Ensemble:
         raise ValueError(f"the split names runs that the ensemble does not have, the first is {missing[0]}")
     taken = ensemble.take([place[run] for run in part.runs])
     steps = slice(part.start, part.stop)
-    return Ensemble(
-        values=taken.values[:, steps],
-        run_ids=taken.run_ids,
-        features=taken.features,
-        times=taken.times[steps],
-        inputs=taken.inputs,
-        units=taken.units,
-        time_unit=taken.time_unit,
-    )
+    return replace(taken, values=taken.values[:, steps], times=taken.times[steps])
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
+from scene import Scene
 
 from sim2seq.ensemble import Ensemble
 
@@ -27,19 +28,22 @@ def bouncing() -> Ensemble:
     )
 
 
+@pytest.fixture
+def study(tmp_path):
+    """A tiny Merlin study in a folder of its own (scene.Scene)."""
+    scene = Scene(tmp_path)
+    yield scene
+    for process in scene.processes():  # only after a failed test
+        process.kill()
+
+
 @pytest.fixture(scope="session")
 def tiny_training(bouncing, tmp_path_factory):
     """A finished training of the smallest kind, on ten runs of 60 steps: (Training, its Ensemble)."""
     from sim2seq.settings import Settings
     from sim2seq.training import fit
+    from sim2seq.windows import Part, select
 
-    few = Ensemble(
-        values=bouncing.values[:10, :60],
-        run_ids=bouncing.run_ids[:10],
-        features=bouncing.features,
-        times=bouncing.times[:60],
-        inputs={name: column[:10] for name, column in bouncing.inputs.items()},
-        units=bouncing.units,
-    )
+    few = select(bouncing, Part(bouncing.run_ids[:10], 0, 60))
     settings = Settings.parse(["size=debug", "units=4", "window=5"])
     return fit(few, settings, tmp_path_factory.mktemp("training")), few

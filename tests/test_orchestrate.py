@@ -3,166 +3,14 @@
 import contextlib
 import json
 import os
-import pickle
 import signal
 import stat
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
+from scene import RUNS, SPEC, finish, listens
 
-from sim2seq import broker, orchestrate, plan, preflight, rounds, verdict
-
-RUNS = 6
-SPEC = """
-description: {name: tiny, description: four steps like those of a real study}
-env:
-    variables: {OUTPUT_PATH: ./studies_output, CONCURRENCY: 1, TOLERATED: 0}
-study:
-    - name: prepare
-      description: opens the store
-      run:
-          cmd: |
-              set -euo pipefail
-              echo prepare >> $(SPECROOT)/log
-          task_queue: other
-    - name: simulate
-      description: one run; waits while the file `hold` exists, run 3 fails while `broken` exists
-      run:
-          cmd: |
-              set -euo pipefail
-              echo simulate $(RUN_ID) >> $(SPECROOT)/log
-              while [ -e $(SPECROOT)/hold ]; do sleep 0.1; done
-              if [ $(RUN_ID) = 3 ] && [ -e $(SPECROOT)/broken ]; then echo "the ball left the box" >&2; exit 1; fi
-          depends: [prepare]
-          task_queue: many
-    - name: ingest
-      description: needs its own run
-      run:
-          cmd: |
-              set -euo pipefail
-              test -e $(simulate.workspace)/MERLIN_FINISHED
-              echo ingest $(RUN_ID) >> $(SPECROOT)/log
-          depends: [simulate]
-          task_queue: many
-    - name: learn
-      description: needs all runs
-      run:
-          cmd: |
-              set -euo pipefail
-              done=$(ls $(ingest.workspace)/*/MERLIN_FINISHED | wc -l)
-              echo learn $done+$(TOLERATED) >> $(SPECROOT)/log
-              test $((done + $(TOLERATED))) = RUNS
-              echo "<html></html>" > report.html
-          depends: [ingest_*]
-          task_queue: other
-merlin:
-    resources:
-        overlap: False
-        workers:
-            simulation_worker:
-                args: --concurrency $(CONCURRENCY) -O fair --prefetch-multiplier 1 -l INFO
-                steps: [simulate, ingest]
-            other_worker:
-                args: --concurrency 1 -O fair --prefetch-multiplier 1 -l INFO
-                steps: [prepare, learn]
-""".replace("RUNS", str(RUNS))
-
-PGEN = """
-from maestrowf.datastructures.core import ParameterGenerator
-
-
-def get_custom_generator(env, **kwargs):
-    runs = int(kwargs["NUM_STUDIES"])
-    generator = ParameterGenerator()
-    generator.add_parameter("RUN_ID", list(range(1, runs + 1)), "R%%")
-    generator.add_parameter("GROUP_ID", ["tiny"] * runs, "G%%")
-    return generator
-"""
-
-
-@pytest.fixture
-def study(tmp_path):
-    scene = Scene(tmp_path)
-    yield scene
-    for process in scene.processes():  # only after a failed test
-        process.kill()
-
-
-class Scene:
-    """A tiny study in a folder of its own; every process of it carries a mark in its environment."""
-
-    def __init__(self, folder: Path):
-        self.folder, self.mark = folder, f"scene-{folder}"
-        self.environment = os.environ | {"C_FORCE_ROOT": "1", "SIM2SEQ_SCENE": self.mark, "HOME": str(folder)}
-        self.spec, self.pgen = folder / "tiny.yaml", folder / "pgen.py"
-        self.spec.write_text(SPEC)
-        self.pgen.write_text(PGEN)
-
-    def start(self, *words) -> subprocess.Popen:
-        command = [sys.executable, "-m", "sim2seq.cli", "run", *map(str, words)]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen(command, cwd=self.folder, env=self.environment, **pipes)
-
-    def start_new(self, *options) -> subprocess.Popen:
-        return self.start(self.spec, "--pgen", self.pgen, "--runs", RUNS, "--workers", 2, *options)
-
-    def touch(self, name: str) -> None:
-        (self.folder / name).touch()
-
-    def remove(self, name: str) -> None:
-        (self.folder / name).unlink()
-
-    def log(self) -> list[str]:
-        path = self.folder / "log"
-        return path.read_text().splitlines() if path.exists() else []
-
-    def wait_for(self, found, seconds=45.0):
-        deadline = time.monotonic() + seconds
-        while not (result := found()):
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.05)
-        return result
-
-    def studies(self) -> list[Path]:
-        return sorted((self.folder / "studies_output").glob("tiny_*"))
-
-    def processes(self) -> list[psutil.Process]:
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("SIM2SEQ_SCENE") == self.mark and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
-        return found
-
-    def brokers(self) -> list[psutil.Process]:
-        """The servers: they overwrite their environment, so they are known by their guards."""
-        guards = {process.pid for process in self.processes()}
-        running = psutil.process_iter(["name", "ppid"])
-        return [one for one in running if one.info["name"] == "valkey-server" and one.info["ppid"] in guards]
-
-    def worker(self) -> psutil.Process:
-        """The Celery worker of the queue `many`; its children have the same command line."""
-        found = [process for process in self.processes() if {"worker", "-Q"} <= set(process.cmdline())]
-        found = {process.pid: process for process in found if process.cmdline()[-1].endswith("many")}
-        return next(process for process in found.values() if process.ppid() not in found)
-
-
-def listens(process: psutil.Process) -> bool:
-    try:
-        return bool(process.net_connections("inet"))
-    except psutil.NoSuchProcess:
-        return False
-
-
-def finish(process: subprocess.Popen) -> tuple[int, str]:
-    output, _ = process.communicate(timeout=120)
-    return process.returncode, output
+from sim2seq import orchestrate, plan, preflight, rounds, verdict
 
 
 def test_failure_is_named_and_going_on_redoes_what_depended_on_it(study):
@@ -243,38 +91,6 @@ def test_killed_worker_and_broker_do_not_lose_the_study(study):
     assert "1 of 2 workers died; going on in round 2" in output
     assert "the broker died; going on in round 3" in output
     assert study.log().count(f"learn {RUNS}+0") == 1
-
-
-def test_graph_travels_as_a_path(tmp_path):
-    """The message of a task must not grow with the number of runs."""
-    from sim2seq import messages
-
-    content = pickle.dumps({"maestro_values": {}, "study_name": "tiny"})
-    path = tmp_path / messages._file_name(content)
-    path.write_bytes(content)
-    graph = messages.load_graph(str(path))
-    assert len(pickle.dumps(graph)) < 100 + len(str(path))
-    assert pickle.loads(pickle.dumps(graph)).study_name == "tiny"
-    path.write_bytes(b"something else")
-    messages.load_graph.cache_clear()
-    with pytest.raises(ValueError, match="damaged"):
-        messages.load_graph(str(path))
-
-
-def test_message_does_not_grow_with_the_runs(study):
-    """Neither the graph nor a step takes the other runs along when it is pickled for the broker."""
-    from sim2seq import messages
-
-    lengths = {}
-    for runs in (16, 256):
-        output = study.folder / f"runs_{runs:03}"
-        pargs, variables = [f"NUM_STUDIES:{runs}"], {"OUTPUT_PATH": str(output)}
-        graph = messages.MerlinStudy(str(study.spec), variables, pgen_file=str(study.pgen), pargs=pargs).dag
-        step = graph.step("simulate_R10")
-        lengths[runs] = [len(pickle.dumps(graph)), len(pickle.dumps(step))]
-        assert pickle.loads(pickle.dumps(step)).get_workspace() == step.get_workspace()
-    assert lengths[256] == pytest.approx(lengths[16], abs=16)
-    assert max(lengths[256]) < 3000, lengths
 
 
 def prepared(study) -> Path:
@@ -371,12 +187,6 @@ def test_unfinished_step_shows_neither_old_report_nor_old_errors(study):
     assert verdict.report_path(orchestrate._progress(now), folder) is None
 
 
-def test_errors_are_shown_short_and_harmless(tmp_path):
-    path = tmp_path / "task.err"
-    path.write_bytes(b"old\n" + b"x" * 100_000 + b"\n\x1b[31mred\x1b[0m \x07bell\rlast\n\n")
-    assert verdict.last_lines(path) == ["x" * verdict.LINE_LENGTH, "red bell", "last"]
-
-
 def test_ignored_signal_stays_ignored():
     """nohup and background jobs of a shell ignore signals on purpose."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -388,38 +198,6 @@ def test_ignored_signal_stays_ignored():
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
-
-
-@pytest.mark.parametrize("place", ["_write_app_yaml", "Guarded"])
-def test_stopped_before_it_began_the_broker_leaves_no_folder(monkeypatch, place):
-    def stop(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(broker, place, stop)
-    private = broker.Broker()
-    with pytest.raises(KeyboardInterrupt):
-        private.__enter__()
-    assert not os.path.exists(private.folder)
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
-@pytest.mark.parametrize("mode", [0o644, 0o600])
-def test_lock_of_another_user(tmp_path, monkeypatch, mode):
-    tmp_path.chmod(0o777)
-    monkeypatch.chdir(tmp_path)
-    lock = Path(".sim2seq.lock")
-    lock.touch()
-    lock.chmod(mode)
-    os.seteuid(65534)
-    try:
-        if mode == 0o600:
-            with pytest.raises(rounds.Refused, match="another user"):
-                rounds._open_lock(str(lock))
-        else:
-            with rounds._locked(str(lock), wait=True) as held:
-                assert held
-    finally:
-        os.seteuid(0)
 
 
 def test_celery_that_drops_tasks_is_named():

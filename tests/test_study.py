@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from test_store import dump, make_runs
+from runs import dump, make_runs
 
 from sim2seq import store
 from sim2seq.broker import Broker
