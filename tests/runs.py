@@ -6,15 +6,17 @@ from contextlib import closing
 import ball_bounce
 import pgen_ensembles
 
+COLUMNS = {f"{axis}{kind}": f"{axis.upper()}_{kind.upper()}_INITIAL" for axis in "xyz" for kind in ("pos", "vel")}
+COLUMNS |= {"gravity": "GRAVITY", "box_side_length": "BOX_SIDE_LENGTH", "drag": "DRAG"}
+FIXED = {"runtime": 20.0, "frequency": 20, "restitution": 1.0, "scheme": "tick"}
 
-def make_runs(count):
-    """Runs of the study's own simulator, as records."""
-    table = pgen_ensembles.parameter_table(NUM_STUDIES=count)
-    names = {f"{axis}{kind}": f"{axis.upper()}_{kind.upper()}_INITIAL" for axis in "xyz" for kind in ("pos", "vel")}
-    fixed = {"gravity": 0.0981, "box_side_length": 100.0, "runtime": 20.0, "frequency": 20, "drag": 0.1}
-    fixed |= {"restitution": 1.0, "scheme": "tick"}
-    rows = [{flag: table[name][row] for flag, name in names.items()} | fixed for row in range(count)]
-    return [ball_bounce.make_run(inputs, "47bcda", number) for number, inputs in enumerate(rows, start=1)]
+
+def make_runs(count, **arguments):
+    """Runs of the study's own simulator, as records; further arguments as in pgen_ensembles.ARGUMENTS."""
+    table = pgen_ensembles.parameter_table(NUM_STUDIES=count, **arguments)
+    rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+    flags = [{flag: float(row[name]) for flag, name in COLUMNS.items()} for row in rows]
+    return [ball_bounce.make_run(f | FIXED, row["GROUP_ID"], row["RUN_ID"]) for f, row in zip(flags, rows, strict=True)]
 
 
 def dump(path):
