@@ -7,6 +7,7 @@ The modules, in the order of the pipeline (import the one you need; this file st
     records      read, check and write one run's record
     store        create, ingest, load: the Kosh store
     windows      split by run or in time, scaling, windows without copies
+    terms        the linear part of a model: terms, walls, closed-form fit
     models       model builders; the MODELS table
     settings     the settings of a training
     callbacks    what Keras' own callbacks do not do
@@ -14,7 +15,11 @@ The modules, in the order of the pipeline (import the one you need; this file st
     training     fit, save, load: model, scaling, settings, split and scores travel together
     forecast     closed-loop rollout
     baselines    what any model must beat
+    uncertainty  the band around a forecast
+    checks       the laws that a ball's forecast must obey
     metrics      scores
+    surrogate    use it: a forecast with its band from a saved folder
+    sweep        train over a grid of settings, rank the results
     figures      one function a figure
     report       the self-contained HTML page
     notebook     one notebook, in Jupyter and as a study's last step

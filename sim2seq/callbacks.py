@@ -18,11 +18,11 @@ class Checkpoint(keras.callbacks.Callback):
     It must stand after `early` in the list of callbacks.
     """
 
-    def __init__(self, folder: Path, early: keras.callbacks.EarlyStopping, physical: keras.Model):
+    def __init__(self, paths: dict[str, Path], early: keras.callbacks.EarlyStopping, physical: keras.Model):
         super().__init__()
-        self.folder, self.early, self.physical = folder, early, physical
-        self.state_path = folder / "checkpoint" / "state.json"
-        self.state_path.parent.mkdir(exist_ok=True)
+        self.paths, self.early, self.physical = paths, early, physical
+        self.state_path = paths["checkpoint"] / "state.json"
+        self.state_path.parent.mkdir(parents=True, exist_ok=True)
         self.state, self.best_weights = None, None
 
     def weights_path(self, epoch: int) -> Path:
@@ -30,7 +30,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def restore(self, learner: keras.Model, epochs: int) -> int:
         """Put weights and optimizer back and return the epoch to begin with: 0 when there is nothing yet."""
-        history = self.folder / "history.csv"
+        history = self.paths["history"]
         if not self.state_path.exists():
             history.unlink(missing_ok=True)
             return 0
@@ -50,7 +50,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.model.save_weights(self.weights_path(epoch))
         if self.early.best_epoch == epoch:
-            save_model(self.physical, self.folder / "model.keras")
+            save_model(self.physical, self.paths["model"])
         kept = {"epoch": epoch, "best_epoch": self.early.best_epoch}
         counters = {"best": float(self.early.best), "wait": self.early.wait, "stopped": bool(self.model.stop_training)}
         write_json(self.state_path, kept | counters)

@@ -3,6 +3,9 @@
 sim2seq run SPEC --pgen FILE --runs N     a whole study on this machine
 sim2seq run STUDY_FOLDER                  go on with an unfinished one
 sim2seq check STORE MERLIN_INFO           is every run of the study in the store?
+sim2seq train STORE [name:value ...]      train on a store's runs
+sim2seq leaderboard STORE                 rank the trainings recorded in a store
+sim2seq predict MODEL --initial FILE      a forecast with its band
 sim2seq doctor [SPEC]                     can a study run here?
 """
 
@@ -85,9 +88,106 @@ def doctor(arguments) -> int:
     return 2 if problems else 0
 
 
+def add_train(parser) -> None:
+    parser.add_argument("store", metavar="STORE", help="the Kosh store of a study")
+    parser.add_argument("--output", metavar="FOLDER", default="training", help="a training begun there goes on")
+    parser.add_argument("--record", metavar="NAME", help="put the result into the store as the dataset NAME")
+    add_words(parser, "settings", "name:value", "settings of the training, see sim2seq/settings.py")
+
+
+def train(arguments) -> int:
+    from sim2seq import sweep
+
+    data = sweep.train_and_record(arguments.store, arguments.settings, arguments.output, arguments.record)
+    error = sweep.show(data.get(sweep.CLOSED_LOOP), sweep.CLOSED_LOOP)
+    print(f"{arguments.output}: closed-loop RMSE on validation runs: {error}")
+    return 0
+
+
+def add_grid(parser) -> None:
+    parser.add_argument("store", metavar="STORE", help="the Kosh store of a finished study")
+    parser.add_argument("folder", metavar="FOLDER", help="where to write the grid, and a link to the store")
+    parser.add_argument("--training", metavar="WORDS", default="", help="settings that all points share")
+    add_words(parser, "axes", 'name="value ..."', "a setting and its values")
+
+
+def grid(arguments) -> int:
+    from sim2seq import sweep
+
+    count = sweep.write_grid(arguments.store, arguments.folder, arguments.axes, arguments.training)
+    print(f"{count} points")
+    return 0
+
+
+def add_leaderboard(parser) -> None:
+    parser.add_argument("store", metavar="STORE", help="a Kosh store with recorded trainings")
+    parser.add_argument("--figure", metavar="FILE", help="draw leaderboard and loss curves: .png, .pdf or .svg")
+    parser.add_argument("--csv", metavar="FILE", help="write the leaderboard with every digit")
+    parser.add_argument("--expect", metavar="GRID", help="fail if a point of this sweep is not recorded (grid.npy)")
+
+
+def leaderboard(arguments) -> int:
+    from rich.console import Console
+
+    from sim2seq import sweep
+
+    results = sweep.load(arguments.store)
+    console = Console()
+    if not console.is_terminal:  # a log or a file has no width
+        console.width = 250
+    console.print(sweep.table(results))
+    if words := sweep.label(results[0], sweep.differing(results)):
+        console.print(f"best: {words}", markup=False, highlight=False)
+    if arguments.csv:
+        sweep.write_csv(arguments.csv, results)
+    if arguments.figure:
+        sweep.figure(results).savefig(arguments.figure, dpi=150)
+    missing = sweep.missing_points(results, arguments.expect) if arguments.expect else []
+    for name in missing:
+        print(f"sim2seq leaderboard: {name} is not recorded in {arguments.store}", file=sys.stderr)
+    return int(bool(missing))
+
+
+def add_predict(parser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="the folder of a finished training, or of its study")
+    parser.add_argument("--initial", metavar="FILE", required=True, help="what to go on from: .dsv, .csv or .npy")
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="steps to forecast; without it, all that the band is for"
+    )
+    parser.add_argument("--inputs", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="of the run")
+    parser.add_argument("--output", metavar="FILE", help="write the table there, not to stdout: CSV")
+    parser.add_argument("--figure", metavar="FILE", help="draw the first run: .png, .pdf or .svg")
+
+
+def predict(arguments) -> int:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from sim2seq import surrogate
+
+    options = {name: getattr(arguments, name) for name in ("steps", "output", "figure")}
+    inputs = dict(map(surrogate.named_number, arguments.inputs))
+    text, doubts = surrogate.predict(arguments.model, arguments.initial, inputs=inputs, **options)
+    for doubt in doubts:
+        print(f"sim2seq predict: {doubt}", file=sys.stderr)
+    try:
+        print("" if arguments.output else text, end="", flush=True)
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def add_words(parser, name: str, metavar: str, text: str) -> None:
+    """Words that may stand anywhere on the command line: argparse alone loses those that come after an option."""
+    parser.add_argument(name, nargs="*", default=[], metavar=metavar, help=text)
+    parser.set_defaults(words=name)
+
+
 COMMANDS = {  # name: (arguments, function, help)
     "run": (add_run, run, "run a study on this machine, or go on with one"),
     "check": (add_check, check, "is every run of a study in the store?"),
+    "train": (add_train, train, "train on a store's runs, and record the result there"),
+    "grid": (add_grid, grid, "write the points of a sweep, for sweep.yaml"),
+    "leaderboard": (add_leaderboard, leaderboard, "rank the trainings recorded in a store"),
+    "predict": (add_predict, predict, "forecast from a saved training, with a band"),
     "doctor": (add_doctor, doctor, "look for what would break a study"),
 }
 
@@ -101,7 +201,11 @@ def main(arguments: list[str] | None = None) -> int:
         subparser = subparsers.add_parser(name, help=text, description=text)
         add_arguments(subparser)
         subparser.set_defaults(function=function, name=name)
-    chosen = parser.parse_args(arguments)
+    chosen, more = parser.parse_known_args(arguments)
+    if more and ("words" not in chosen or any(word.startswith("-") for word in more)):
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    if more:
+        getattr(chosen, chosen.words).extend(more)
     try:
         return chosen.function(chosen)
     except (ValueError, OSError) as error:

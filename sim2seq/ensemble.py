@@ -51,6 +51,13 @@ class Ensemble:
             inputs={name: column[indices] for name, column in self.inputs.items()},
         )
 
+    def inputs_of_runs(self, names) -> np.ndarray | None:
+        """The inputs `names` as (runs, inputs), or None without names. Raises ValueError for an unknown name."""
+        missing = [name for name in names if name not in self.inputs]
+        if missing:
+            raise ValueError(f"unknown input {missing[0]!r}; the runs have: {', '.join(self.inputs) or 'none'}")
+        return np.stack([self.inputs[name] for name in names], axis=1).astype(float) if names else None
+
 
 def check_ensemble(ensemble: Ensemble) -> None:
     """Raise ValueError unless shapes, names and numbers of the ensemble fit together."""
@@ -76,3 +83,9 @@ def check_ensemble(ensemble: Ensemble) -> None:
     for name, column in ensemble.inputs.items():
         if np.shape(column) != (shape[0],):
             raise ValueError(f"input {name}: expected {shape[0]} values, one a run; got shape {np.shape(column)}")
+
+
+def is_varying(column) -> bool:
+    """Whether an input is a number that differs between runs."""
+    column = np.asarray(column)
+    return column.dtype.kind in "iuf" and column.min() < column.max()

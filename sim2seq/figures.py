@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from functools import wraps
 from io import BytesIO
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
-from sim2seq.ensemble import Ensemble
-from sim2seq.forecast import closed_loop
+from sim2seq.ensemble import Ensemble, is_varying
+from sim2seq.metrics import forecasts_of
 from sim2seq.windows import PARTS, Split, select
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
 GREY = "#777777"
+COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
 PART_LINES = dict(zip(PARTS, ((BLUE, "-"), (ORANGE, "--"), (GREEN, ":")), strict=True))
 BASELINE_LINES = (
     {"color": GREY, "linestyle": ":"},
@@ -87,12 +90,11 @@ def sample_trajectories(ensemble: Ensemble, *, count: int = 5) -> Figure:
     """A row a feature: `count` runs spread over the ensemble, and the range of all runs behind them."""
     figure, axes = grid(len(ensemble.features), 1, height=1.6, sharex=True)
     chosen = np.unique(np.linspace(0, ensemble.runs - 1, count).astype(int))
-    colours = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
     for i, axis in enumerate(axes[:, 0]):
         values = ensemble.values[..., i]
         axis.fill_between(ensemble.times, values.min(0), values.max(0), color=GREY, alpha=0.2, lw=0, label="all runs")
         for n, run in enumerate(chosen):
-            axis.plot(ensemble.times, values[run], color=colours[n % 6], lw=1, label=plain(ensemble.run_ids[run]))
+            axis.plot(ensemble.times, values[run], color=COLOURS[n % 6], lw=1, label=plain(ensemble.run_ids[run]))
         axis.set_ylabel(label(ensemble.features[i], ensemble.units[i]))
     axes[-1, 0].set_xlabel(time_label(ensemble))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(chosen) + 1)
@@ -114,12 +116,6 @@ def input_ranges(ensemble: Ensemble) -> Figure:
         axis.set_axis_off()
     figure.supylabel("runs", fontsize=9.5)
     return figure
-
-
-def is_varying(column) -> bool:
-    """Whether an input is a number that differs between runs."""
-    column = np.asarray(column)
-    return column.dtype.kind in "iuf" and column.min() < column.max()
 
 
 @styled
@@ -153,32 +149,89 @@ def learning_curve(history: dict) -> Figure:
 
 
 @styled
-def closed_loop_grid(ensemble: Ensemble, split: Split, model, window: int) -> Figure:
-    """A row a feature, a column a part: truth, the window that the model was given, and its forecast from there.
+def closed_loop_grid(ensemble: Ensemble, split: Split, models, window: int, *, band=None, inputs=()) -> Figure:
+    """A row a feature, a column a part: truth, the window that was given, and the free-running forecast from there.
+
+    models   the members of an ensemble of models; their mean is shown
+    band     their uncertainty.Band: it is shaded, and a thin row below each feature sets the error against its width,
+             for a band that is narrower than a line
+    inputs   names of the inputs that the models are given
 
     The run shown in each part is the one whose error is the median, neither the best nor the worst.
     """
-    figure, axes = grid(len(ensemble.features), len(PARTS), width=11, height=1.9, sharex="col", sharey="row")
+    rows = 2 if band else 1
+    shared = {
+        "width": 11,
+        "sharex": "col",
+        "sharey": "row",
+        "height_ratios": [1.9, 0.9][:rows] * len(ensemble.features),
+    }
+    figure, axes = grid(rows * len(ensemble.features), len(PARTS), height=1.4 if band else 1.9, **shared)
     for part, column in zip(PARTS, axes.T, strict=True):
         piece = select(ensemble, getattr(split, part))
-        forecast = closed_loop(model, piece.values[:, :window], piece.steps - window)
-        run = median_run(forecast, piece.values[:, window:])
+        forecasts = forecasts_of(models, piece, window, inputs=inputs)
+        run = median_run(forecasts.mean(axis=0), piece.values[:, window:])
+        half = half_widths(band, forecasts[:, run])
         column[0].set_title(plain(f"{part}: {piece.run_ids[run]}"))
-        for i, axis in enumerate(column):
-            draw_forecast(axis, piece.times, piece.values[run, :, i], forecast[run, :, i])
+        for i in range(len(ensemble.features)):
+            series = piece.times, piece.values[run, :, i], forecasts[:, run, :, i].mean(axis=0)
+            draw_forecast(column[rows * i], *series, half[:, i])
+            if band:
+                draw_error(column[rows * i + 1], *series, half[:, i], f"{100 * band.level:g} % band")
         column[-1].set_xlabel(time_label(ensemble))
-    for axis, feature, unit in zip(axes[:, 0], ensemble.features, ensemble.units, strict=True):
-        axis.set_ylabel(label(feature, unit))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    for i, (feature, unit) in enumerate(zip(ensemble.features, ensemble.units, strict=True)):
+        axes[rows * i, 0].set_ylabel(label(feature, unit))
+        if band:
+            fit_to_lines(axes[rows * i])
+            axes[rows * i + 1, 0].set_ylabel("error")
+    figure.align_ylabels(axes[:, 0])  # the numbers of an error's axis are wider than the others
+    pairs = [pair for axis in axes[:rows, 0] for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
+    figure.legend(*zip(*pairs, strict=True), loc="outside upper center", ncols=len(pairs))
     return figure
 
 
-def draw_forecast(axis, times, truth, forecast) -> None:
-    """Truth (steps,), and a forecast of its last steps, from the window before them."""
+def half_widths(band, forecasts) -> np.ndarray:
+    """Half the width of the band around forecasts of one run, (members, steps, features) -> (steps, features).
+
+    Not a number at steps that the band is not calibrated for, and everywhere without a band.
+    """
+    half = np.full(forecasts.shape[1:], np.nan)
+    if band:
+        _, low, high = band.around(forecasts[:, None, : band.steps])
+        half[: band.steps] = (high - low)[0] / 2
+    return half
+
+
+def draw_forecast(axis, times, truth, forecast, half) -> None:
+    """Truth (steps,), and a forecast of its last steps, from the window before them, with its band."""
     window = len(truth) - len(forecast)
     axis.axvspan(times[0], times[window - 1], color=BLUE, alpha=0.15, lw=0, label="window given to the model")
     axis.plot(times, truth, color=GREY, lw=2.6, alpha=0.6, label="truth (simulation)")
+    if np.isfinite(half).any():
+        axis.fill_between(times[window:], forecast - half, forecast + half, color=RED, alpha=0.25, lw=0)
     axis.plot(times[window:], forecast, color=RED, lw=1.3, label="forecast, free-running")
+
+
+def fit_to_lines(row) -> None:
+    """Limits of axes that share them: those of the lines, whatever the bands need."""
+    values = np.concatenate([line.get_ydata() for axis in row for line in axis.lines])
+    values = values[np.isfinite(values)]
+    low, high = values.min(), values.max()
+    margin = 0.05 * (high - low) or 1.0
+    row[0].set_ylim(low - margin, high + margin)
+
+
+def draw_error(axis, times, truth, forecast, half, name: str) -> None:
+    """The size of the error in front of half the width of the band: the truth is in the band where the line is."""
+    window = len(truth) - len(forecast)
+    error = np.abs(forecast - truth[window:])
+    sizes = np.concatenate([error, half])
+    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+    bottom = np.percentile(sizes, 3) / 2 if len(sizes) else 1e-3
+    axis.axvspan(times[0], times[window - 1], color=BLUE, alpha=0.15, lw=0)
+    axis.fill_between(times[window:], bottom, half, where=half > bottom, color=RED, alpha=0.25, lw=0, label=name)
+    axis.plot(times[window:], np.maximum(error, bottom), color="black", lw=0.8, label="size of the error")
+    axis.set(yscale="log")
 
 
 def median_run(forecast, truth) -> int:
@@ -206,20 +259,164 @@ def error_by_horizon(scores: dict) -> Figure:
     return figure
 
 
-def draw_all(ensemble: Ensemble, model, split: Split, history: dict, scores: dict) -> dict[str, Figure]:
-    """Every figure of a finished training, by name, in the order of the report."""
-    return {
+@styled
+def band_coverage(scores: dict) -> Figure:
+    """How much of the test runs the band holds in each tenth of the horizon, and its width beside the actual error."""
+    band = scores["band"]
+    figure, axes = grid(1, 2, width=11, height=3.2)
+    left, right = axes[0]
+    steps, tenths = np.arange(1, band["steps"] + 1), 100 * np.array(band["coverage_by_tenth"])
+    ends = np.cumsum([len(part) for part in np.array_split(steps, len(tenths))])
+    level = 100 * band["level"]
+    left.axhspan(level - 5, level + 5, color=GREEN, alpha=0.18, lw=0, label=f"{level - 5:g} to {level + 5:g} %")
+    left.axhline(level, color=GREEN, lw=1, ls="--")
+    left.stairs(tenths, [0, *ends], baseline=None, color=RED, lw=2.2, label=f"{level:g} % band, test runs")
+    left.set(xlabel="horizon [steps ahead]", ylabel="points in the band [%]", xlim=(0, ends[-1]))
+    left.set_ylim(min(70, np.floor(tenths.min() / 10) * 10 - 2), 101)
+    left.legend(loc="lower left")
+    for (name, width), colour in zip(band["half_width"].items(), cycle(COLOURS), strict=False):
+        right.plot(steps, np.array(width, dtype=float), color=colour, label=plain(f"{name}: half the band"))
+        right.plot(
+            steps, np.array(band["error"][name], dtype=float), color=colour, ls=":", label=plain(f"{name}: error")
+        )
+    if band["trusted_steps"] < band["steps"]:
+        right.axvline(band["trusted_steps"], color=GREY, ls="--", lw=1.2, label="trust it up to here")
+    shown = np.concatenate([line.get_ydata() for line in right.lines[: 2 * len(band["half_width"])]])
+    scale = "log" if np.any(shown > 0) else "linear"  # an exact model has neither error nor width
+    unit = label("mean over the test runs", "".join(set(scores["units"])))
+    right.set(yscale=scale, xlabel="horizon [steps ahead]", ylabel=unit, xlim=(1, max(2, band["steps"])))
+    figure.legend(*right.get_legend_handles_labels(), loc="outside right center")
+    return figure
+
+
+@styled
+def outside_ranges(scores: dict) -> Figure:
+    """The error of each run against each of its inputs, inside and outside the ranges of the training runs (shaded)."""
+    held_out, ranges = scores["held_out"], scores["inputs"]
+    columns = min(3, len(ranges))
+    figure, axes = grid(-(-len(ranges) // columns), columns, width=11, height=2.9, sharey=True)
+    for axis, (name, (low, high)) in zip(axes.flat, ranges.items(), strict=False):
+        axis.axvspan(low, high, color=BLUE, alpha=0.12, lw=0, label="range of the training runs")
+        inside = scores["test_inputs"][name], scores["test_rmse_by_run"]
+        outside = held_out["inputs"][name], held_out["rmse_by_run"]
+        axis.plot(*inside, "o", color=BLUE, ms=5, alpha=0.75, mew=0, label="test run inside the ranges")
+        axis.plot(*outside, "^", color=RED, ms=5.5, mfc="none", mew=1.2, label="run outside a range")
+        axis.set(yscale="log", xlabel=plain(name))
+    for axis in axes[:, 0]:
+        axis.set_ylabel(label("RMSE of the run", "".join(set(scores["units"]))))
+    for axis in list(axes.flat)[len(ranges) :]:
+        axis.set_axis_off()
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
+
+
+@styled
+def forecast_with_band(window, middle, low, high, *, features, units=None, level: float, times=None) -> Figure:
+    """A row a feature: the window (window, features) that the model was given, and the forecast (steps, features).
+
+    times   (time step, unit), or None: steps are counted
+    """
+    figure, axes = grid(len(features), 1, height=1.9, sharex=True)
+    step, time_unit = times or (1, "")
+    past, future = np.arange(1 - len(window), 1) * step, np.arange(1, len(middle) + 1) * step
+    for i, axis in enumerate(axes[:, 0]):
+        axis.plot(past, window[:, i], color=GREY, lw=2.6, alpha=0.6, label="window given to the model")
+        axis.fill_between(future, low[:, i], high[:, i], color=RED, alpha=0.25, lw=0, label=f"{100 * level:g} % band")
+        axis.plot(future, middle[:, i], color=RED, label="forecast")
+        unit = units[i] if units else ""
+        widest = label(f"half the band: up to {np.max(high[:, i] - low[:, i]) / 2:.2g}", unit)
+        axis.set_title(widest, loc="right", fontsize=8.5, weight="normal")  # it may be narrower than a line
+        axis.set_ylabel(label(features[i], unit))
+    axes[-1, 0].set_xlabel(label("time after the window" if times else "steps after the window", time_unit))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
+
+
+def draw_all(
+    ensemble: Ensemble, models, split: Split, history: dict, scores: dict, band=None, *, inputs=()
+) -> dict[str, Figure]:
+    """Every figure of a finished training, by name, in the report's order; options as in `closed_loop_grid`."""
+    drawn = {
         "input_ranges": input_ranges(ensemble),
         "sample_trajectories": sample_trajectories(ensemble),
         "split_example": split_example(ensemble, split),
         "learning_curve": learning_curve(history),
-        "closed_loop": closed_loop_grid(ensemble, split, model, scores["window"]),
+        "closed_loop": closed_loop_grid(ensemble, split, models, scores["window"], band=band, inputs=inputs),
         "error_by_horizon": error_by_horizon(scores),
     }
+    if scores.get("band"):
+        drawn["band_coverage"] = band_coverage(scores)
+    if scores.get("held_out") and scores.get("inputs"):
+        drawn["outside_ranges"] = outside_ranges(scores)
+    return drawn
 
 
-def save_figures(folder, ensemble: Ensemble, model, split: Split, history: dict, scores: dict) -> None:
-    """Write every figure as a PNG into `folder`."""
+def save_figures(folder, *drawing, **options) -> None:
+    """Write every figure as a PNG into `folder`; arguments as for `draw_all`."""
     Path(folder).mkdir(exist_ok=True)
-    for name, figure in draw_all(ensemble, model, split, history, scores).items():
+    for name, figure in draw_all(*drawing, **options).items():
         figure.savefig(Path(folder) / f"{name}.png", dpi=150)
+
+
+PODIUM = ((BLUE, "-"), (RED, "--"), (GREEN, "-."))
+
+
+@styled
+def leaderboard(settings: dict[str, list[str]], errors: list[float], losses: list[dict], *, shown: int = 30) -> Figure:
+    """Trainings, best first: a bar each for the closed-loop error on validation runs, beside their validation losses.
+
+    The best three have colours, the same on both sides. Bars are drawn for the best `shown`, losses for all.
+    settings: name -> a word for each training; errors (trainings,), infinity for one that diverged;
+    losses: name -> (epochs,) for each training.
+    """
+    count = min(len(errors), shown)
+    lines = text_columns(settings, count)
+    figure, axes = grid(1, 2, width=9 + 0.075 * len(lines[0]), height=max(2.6, 1.1 + 0.22 * count))
+    board, curves = axes[0]
+    draw_bars(board, lines, np.asarray(errors[:count], dtype=float))
+    board.set_title(f"leaderboard, the best {count} of {len(errors)}" if count < len(errors) else "leaderboard")
+    for place in reversed(range(len(errors))):  # the best on top
+        values = np.asarray(losses[place]["val_loss"], dtype=float)
+        colour, dashes = PODIUM[place] if place < 3 else (GREY, "-")
+        line = {"lw": 2.2, "zorder": 3} if place < 3 else {"lw": 0.9, "alpha": 0.5}
+        marker = "." if len(values) < 3 else ""
+        curves.plot(np.arange(1, len(values) + 1), values, color=colour, ls=dashes, marker=marker, **line)
+    drawn = np.concatenate([line.get_ydata() for line in curves.lines])
+    wide = len(drawn) > 0 and drawn.min() > 0 and drawn.max() > 10 * drawn.min()
+    curves.set(yscale="log" if wide else "linear", xlabel="epoch", ylabel="loss, validation runs")
+    curves.set_title("loss curves, in the bars' colours")
+    curves.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def text_columns(columns: dict[str, list[str]], count: int) -> list[str]:
+    """A line of names and `count` lines of words, in columns of one width each."""
+    lists = [[name, *words[:count]] for name, words in columns.items()]
+    padded = [[word.rjust(max(map(len, column))) for word in column] for column in lists]
+    return ["  ".join(row) for row in zip(*padded, strict=True)] or [""] * (count + 1)
+
+
+def draw_bars(axis, lines: list[str], errors: np.ndarray) -> None:
+    """A bar a training, the first on top, with its error at its end; from 0, or logarithmic over a wide range.
+
+    `lines` are the texts beside them, the first one above all bars.
+    """
+    finite = errors[np.isfinite(errors) & (errors > 0)]
+    wide = len(finite) > 0 and finite.max() > 20 * finite.min()
+    start = 10 ** np.floor(np.log10(finite.min() / 1.5)) if wide else 0.0
+    for place, error in enumerate(errors):
+        length = max(error - start, 0) if np.isfinite(error) else 0
+        colour = PODIUM[place][0] if place < 3 else GREY
+        axis.barh(place, length, left=start, height=0.72, color=colour, alpha=1 if place < 3 else 0.7)
+        text = f"{error:#.3g}" if np.isfinite(error) else "diverged"
+        end = (start + length, place)
+        axis.annotate(text, end, xytext=(4, 0), textcoords="offset points", va="center", fontsize=8.5)
+    axis.set_yticks(np.arange(-1, len(errors)), [plain(text) for text in lines], family="monospace", fontsize=8.5)
+    axis.set(ylim=(max(len(errors), 6) - 0.4, -1.4), xlabel="closed-loop RMSE, validation runs")
+    if wide:
+        axis.set(xscale="log", xlim=(start, finite.max() * (finite.max() / start) ** 0.2))
+        axis.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axis.set_xlim(0, 1.18 * finite.max() if len(finite) else 1)
+    axis.grid(False, axis="y")
+    axis.tick_params(axis="y", length=0)

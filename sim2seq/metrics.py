@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from sim2seq import baselines as naive
-from sim2seq.ensemble import Ensemble
+from sim2seq import uncertainty
+from sim2seq.ensemble import Ensemble, is_varying
 from sim2seq.forecast import closed_loop, one_step
-from sim2seq.windows import PARTS, Split, select, windows_of
+from sim2seq.windows import PARTS, Part, Split, select, windows_of
 
 HORIZONS = (1, 10, 50, 100, 200)
 ONE_STEP_BASELINES = ("hold", "constant velocity")
@@ -46,15 +47,17 @@ def skill(error: float, baseline_error: float) -> float:
     return 1.0 - error / baseline_error
 
 
-def closed_loop_errors(model, part: Ensemble, window: int) -> dict:
-    """`errors` of the model's closed loop after the first window of each run of `part`."""
-    truth = part.values[:, window:]
-    return errors(closed_loop(model, part.values[:, :window], truth.shape[1]), truth, part.features)
+def forecasts_of(models, part: Ensemble, window: int, *, inputs=()) -> np.ndarray:
+    """Closed loop of each model after the first window of each run: (models, runs, steps - window, features)."""
+    context, given = part.values[:, :window], part.inputs_of_runs(inputs)
+    return np.stack([closed_loop(model, context, part.steps - window, inputs=given) for model in models])
 
 
-def one_step_errors(model, part: Ensemble, window: int) -> dict:
-    """RMSE of the step after each true window, over all and by feature."""
-    return without_horizon(errors(one_step(model, part.values, window), part.values[:, window:], part.features))
+def one_step_errors(models, part: Ensemble, window: int, *, inputs=()) -> dict:
+    """RMSE of the step after each true window, over all and by feature, of the models' mean."""
+    given = part.inputs_of_runs(inputs)
+    following = np.mean([one_step(model, part.values, window, inputs=given) for model in models], axis=0)
+    return without_horizon(errors(following, part.values[:, window:], part.features))
 
 
 def without_horizon(result: dict) -> dict:
@@ -62,12 +65,16 @@ def without_horizon(result: dict) -> dict:
     return {name: result[name] for name in ("rmse", "by_feature")}
 
 
-def baseline_errors(training: Ensemble, part: Ensemble, window: int) -> dict:
-    """`errors` of each baseline on `part`, free-running after the first window of each run: name -> errors."""
+def baseline_errors(training: Ensemble, part: Ensemble, window: int, *, inputs=()) -> dict:
+    """`errors` of each baseline on `part`, free-running after the first window of each run: name -> errors.
+
+    Baselines that can use inputs of the run are given the same as the model.
+    """
     truth = part.values[:, window:]
     context, steps = part.values[:, :window], truth.shape[1]
+    given = {"given": training.inputs_of_runs(inputs), "inputs": part.inputs_of_runs(inputs)}
     return {
-        name: errors(baseline(training.values, context, steps), truth, part.features)
+        name: errors(baseline(training.values, context, steps, **given), truth, part.features)
         for name, baseline in naive.BASELINES.items()
         if not (name == "constant velocity" and window < 2)
     }
@@ -85,24 +92,67 @@ def baseline_one_step_errors(part: Ensemble, window: int) -> dict:
     }
 
 
-def score(model, ensemble: Ensemble, split: Split, window: int) -> dict:
-    """Everything that scores.json holds: the model on each part, the baselines on the test part, the skill.
+def score(models, ensemble: Ensemble, split: Split, window: int, *, inputs=(), held_out: Part | None = None):
+    """Everything that scores.json holds, and the band: the members on each part, the baselines on the test part.
+
+    models      the members of a forecast, whose mean is judged; the band is calibrated on the validation runs
+    inputs      names of the inputs of the run that models and baselines are given
+    held_out    runs that belong to no part of the split, scored apart
 
     All errors are root mean squared errors in physical units. The skill compares closed loops on the test part
     with the best baseline there.
     """
     parts = {name: select(ensemble, getattr(split, name)) for name in PARTS}
-    closed = {name: closed_loop_errors(model, part, window) for name, part in parts.items()}
-    naive_closed = baseline_errors(parts["train"], parts["test"], window)
+    test, truth = parts["test"], {name: part.values[:, window:] for name, part in parts.items()}
+    forecasts = {name: forecasts_of(models, part, window, inputs=inputs) for name, part in parts.items()}
+    closed = {name: errors(forecasts[name].mean(axis=0), truth[name], part.features) for name, part in parts.items()}
+    naive_closed = baseline_errors(parts["train"], test, window, inputs=inputs)
     best = min(naive_closed, key=lambda name: naive_closed[name]["rmse"])
-    return {
+    band = uncertainty.calibrate(forecasts["validation"], truth["validation"])
+    known = {"training": truth["train"], "baseline": naive_closed[best]["by_horizon"], "features": ensemble.features}
+    scores = {
         "features": list(ensemble.features),
         "units": list(ensemble.units),
+        "time_step": float(np.diff(ensemble.times).mean()) if ensemble.steps > 1 else 1.0,
+        "time_unit": ensemble.time_unit,
         "window": window,
+        "members": len(models),
+        "inputs": {name: ranges(parts["train"].inputs[name]) for name in inputs},
+        "first_window": {
+            name: ranges(parts["train"].values[:, :window, i]) for i, name in enumerate(ensemble.features)
+        },
         "runs": {name: part.runs for name, part in parts.items()},
         "skill": float(skill(closed["test"]["rmse"], naive_closed[best]["rmse"])),
         "best_baseline": best,
         "closed_loop": closed,
-        "one_step": {name: one_step_errors(model, part, window) for name, part in parts.items()},
-        "baselines": {"closed_loop": naive_closed, "one_step": baseline_one_step_errors(parts["test"], window)},
+        "one_step": {name: one_step_errors(models, part, window, inputs=inputs) for name, part in parts.items()},
+        "baselines": {"closed_loop": naive_closed, "one_step": baseline_one_step_errors(test, window)},
+        "band": uncertainty.score_band(band, forecasts["test"], truth["test"], **known),
     }
+    if held_out is not None:
+        scores |= outside_scores(models, ensemble, parts, window, inputs, held_out, forecasts["test"].mean(axis=0))
+    return scores, band
+
+
+def outside_scores(models, ensemble, parts, window, inputs, held_out: Part, test_forecast) -> dict:
+    """What scores.json holds of the runs that are held out, and of the test runs run by run, to be compared."""
+    outside, test = select(ensemble, held_out), parts["test"]
+    forecast, truth = forecasts_of(models, outside, window, inputs=inputs).mean(axis=0), outside.values[:, window:]
+    model = {"model": errors(forecast, truth, outside.features)}
+    shown = inputs or [name for name, column in ensemble.inputs.items() if is_varying(column)]
+    return {
+        "held_out": {
+            "runs": outside.runs,
+            "closed_loop": model | baseline_errors(parts["train"], outside, window, inputs=inputs),
+            "inputs": {name: outside.inputs[name].tolist() for name in shown},
+            "rmse_by_run": rmse(forecast, truth, axis=(1, 2)).tolist(),
+        },
+        "inputs": {name: ranges(parts["train"].inputs[name]) for name in shown},
+        "test_inputs": {name: test.inputs[name].tolist() for name in shown},
+        "test_rmse_by_run": rmse(test_forecast, test.values[:, window:], axis=(1, 2)).tolist(),
+    }
+
+
+def ranges(column) -> list[float]:
+    """Lowest and highest value."""
+    return [float(np.min(column)), float(np.max(column))]

@@ -1,10 +1,17 @@
-"""Models: builders of Keras models that map a window to the next step; the table MODELS names them.
+"""Models: builders of Keras models that forecast a series step by step; the table MODELS names them.
 
-A builder is called as `build(window, features, *, units, values)`, with `values` the scaled training runs
-(runs, steps, features), and makes the core, which works on scaled values and is what is trained. A core whose errors
-are far from 1 says in its attribute `error_unit` (features,) which error counts as 1 in the loss.
-`with_scaling` wraps a core in the scaling of the training runs: that model takes and returns physical units, and is
-what is saved and used.
+A builder is called as `build(features, inputs, *, units, values, given)` and makes a *core*: a Keras model on scaled
+values that answers with the next step after every step,
+
+    series (samples, steps, features) [, inputs of the run (samples, inputs)]  ->  (samples, steps - lags + 1, features)
+
+where `lags` is the number of steps that it needs before its first answer. `values` (runs, steps, features) and `given`
+(runs, inputs) are the scaled training runs. A core is models in a row: `before`, what is known at each step; `network`,
+a chain of layers, which is what gradients train; and maybe `after`, what makes an answer of it.
+
+A core says in attributes how many steps it looks back (`memory`; None: all of them) and which error counts as 1 in the
+loss (`error_unit`, a number or (features,)). `next_step` makes the model that is saved and used: a window in physical
+units in, one step in physical units out. Everything is written in keras.ops, so it runs on every backend of Keras.
 """
 
 from __future__ import annotations
@@ -13,149 +20,152 @@ import keras
 import numpy as np
 from keras import ops
 
-from sim2seq.windows import Scaling, windows_of
+from sim2seq import terms
+from sim2seq.terms import LAGS, PRECISE
+from sim2seq.windows import Scaling
 
-PRECISE = "float64"  # of the autoregression, whose increments float32 would round away
-LAGS = 3  # steps that the autoregression sees
-AT_WALL = 1e-6  # scaled: this near counts as at the wall, so that values once rounded to float32 still do
-SMALLEST = 1e-9  # scaled: an error below this is rounding, nothing to learn from
+if keras.backend.backend() == "jax":  # which would make float32 of every float64
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
 
 
-def stacked_lstm(window: int, features: int, *, units=(64, 32, 16, 8), values=None) -> keras.Model:
+def stacked_lstm(features: int, inputs: int = 0, *, units=(64, 32, 16, 8), values=None, given=None) -> keras.Model:
     """LSTM layers on top of each other and a linear layer: the source's network, 33 787 parameters at 3 features.
 
-    Input (samples, window, features), output (samples, features), both scaled; float32. `values` are not used.
+    float32. `values` and `given` are not used; inputs of the run join the features of every step.
     Hochreiter and Schmidhuber, Long Short-Term Memory, 1997. Raises ValueError when `units` is empty.
     """
-    if not units:
-        raise ValueError("units: expected at least one layer size; got none")
-    contexts = keras.Input((window, features), name="window")
-    hidden = contexts
-    for size in units[:-1]:
-        hidden = keras.layers.LSTM(size, return_sequences=True)(hidden)
-    hidden = keras.layers.LSTM(units[-1])(hidden)
-    return keras.Model(contexts, keras.layers.Dense(features, name="next_step")(hidden), name="stacked_lstm")
-
-
-def autoregression(window: int, features: int, *, units=(16, 16), values=None) -> keras.Model:
-    """The next increment of each feature from its own last three steps and from the walls that it keeps within.
-
-    next = last + pace (linear + spread network), clipped to the walls. `pace` is the typical increment of a feature,
-    `linear` is fitted in closed form, the network (a small one for each feature, starting at 0) is trained on what the
-    linear part leaves, `spread`. A piecewise linear autoregression with known thresholds, after Tong, Threshold Models
-    in Non-linear Time Series Analysis, 1983; the network adds what is not linear.
-
-    Input (samples, window, features), output (samples, features), both scaled; float64. No feature sees another one.
-    Raises ValueError for a window below 3, and without `values`, the scaled training runs.
-    """
-    if window < LAGS or values is None:
-        got = "no training runs" if values is None else f"a window of {window}"
-        raise ValueError(f"autoregression: expected training runs and a window of at least {LAGS} steps; got {got}")
-    low, high = walls(values)
-    pace = typical_size(np.diff(values, axis=1), axis=(0, 1))
-    kernel, bias, spread = fit_linear(values, pace, low, high)
-
-    contexts = keras.Input((window, features), name="window", dtype=PRECISE)
-    state = recent_state(contexts, pace, low, high)
-    linear = per_feature((features,), name="linear", trainable=False)
-    increment = linear(linear_terms(*state))
-    linear.set_weights([kernel, bias])
-    hidden = ops.stack(state, axis=-1)
-    for size in units:
-        hidden = per_feature((features, size), activation="tanh")(hidden)
-    residual = per_feature((features,), kernel_initializer="zeros", name="residual")(hidden)
-    following = keep_between(contexts[:, -1] + (increment + residual * spread) * pace, low, high)
-    core = keras.Model(contexts, following, name="autoregression")
-    core.error_unit = pace * spread
+    asked = core_inputs(features, inputs, "float32")
+    series = asked[0]
+    # times ones, as Keras 3.15 takes some sums of (n, n) and (n, 1) for a bias
+    known = ops.concatenate([series, *(ops.ones_like(series[..., :1]) * x[:, None] for x in asked[1:])], axis=-1)
+    before = keras.Model(one_or_all(asked), known, name="before")
+    network = lstm_chain((None, features + inputs), units, features, dtype="float32")
+    core = keras.Model(one_or_all(asked), network(before(one_or_all(asked))), name="stacked_lstm")
+    core.memory, core.error_unit = None, 1.0
     return core
 
 
-MODELS = {"stacked_lstm": stacked_lstm, "autoregression": autoregression}
-LEAST_WINDOW = {"autoregression": LAGS}  # steps; 1 for a model that is not named here
+def autoregression(features: int, inputs: int = 0, *, units=(16, 16), values=None, given=None) -> keras.Model:
+    """The next increment of each feature from its own last three steps and from the walls that it keeps within.
 
-
-def walls(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The lowest and highest value that each feature can take, (features,) each; infinite where there is no wall.
-
-    An extreme of `values` (runs, steps, features) is a wall when it is met exactly, and in more than one run: a
-    smooth extreme differs from run to run, saturation does not. A feature that never changes has none.
+    next = last + pace (linear + spread network), clipped to the walls: see sim2seq/terms.py for the linear part, which
+    is fitted in closed form. The network, a small one for each feature that starts at 0, is trained on what the linear
+    part leaves. float64. No feature sees another one. Raises ValueError without `values`, the scaled training runs.
     """
-    low, high = values.min(axis=(0, 1)), values.max(axis=(0, 1))
+    known = hidden = keras.Input((None, features, terms.KNOWN + inputs), dtype=PRECISE)
+    shared = {"dtype": PRECISE, "activation": "tanh"}
+    for size in units:
+        hidden = keras.layers.EinsumDense("btfi,fio->btfo", (None, features, size), bias_axes="fo", **shared)(hidden)
+    last = keras.layers.EinsumDense(
+        "btfi,fi->btf", (None, features), bias_axes="f", dtype=PRECISE, kernel_initializer="zeros", name="answer"
+    )
+    network = keras.Model(known, last(hidden), name="network")
+    core = on_linear_part("autoregression", network, features, inputs, values, given)
+    core.memory = LAGS
+    return core
 
-    def is_wall(extreme):
-        return ((values == extreme).any(axis=1).sum(axis=0) > 1) & (low < high)
 
-    return np.where(is_wall(low), low, -np.inf), np.where(is_wall(high), high, np.inf)
+def residual_lstm(features: int, inputs: int = 0, *, units=(64, 32, 16, 8), values=None, given=None) -> keras.Model:
+    """The linear part of the autoregression, and stacked LSTM layers for what it leaves, which see all features.
 
-
-def typical_size(values, *, axis) -> np.ndarray:
-    """Root mean square over `axis`; 1 where all values are nearly 0."""
-    size = np.sqrt(np.mean(np.square(values), axis=axis))
-    return np.where(size > SMALLEST, size, 1.0)
-
-
-def recent_state(contexts, pace, low, high) -> list:
-    """Last value, last two increments in units of `pace`, whether at the low and at the high wall (0 or 1).
-
-    contexts (samples, window, features), as tensors or as a model's input -> five of (samples, features).
+    Unlike the autoregression it can learn features that act on each other, and a state that outlasts three steps.
+    The LSTM computes in float32, the rest in float64. Raises ValueError without `values`, the scaled training runs.
     """
-    last, before, earlier = (contexts[:, -lag] for lag in range(1, LAGS + 1))
-    flags = (ops.cast(at_wall, PRECISE) for at_wall in (last <= low + AT_WALL, last >= high - AT_WALL))
-    return [last, (last - before) / pace, (before - earlier) / pace, *flags]
+    shape = (None, features, terms.KNOWN + inputs)
+    network = lstm_chain(shape, units, features, dtype=PRECISE, kernel_initializer="zeros")
+    core = on_linear_part("residual_lstm", network, features, inputs, values, given)
+    core.memory = None
+    return core
 
 
-def linear_terms(last, step, previous, at_low, at_high):
-    """What the linear part weighs: value and increments, and all of it again at each wall: (samples, features, 11)."""
-    free = [last, step, previous]
-    turned = [flag * term for flag in (at_low, at_high) for term in free]
-    return ops.stack([*free, at_low, at_high, *turned], axis=-1)
+MODELS = {"stacked_lstm": stacked_lstm, "autoregression": autoregression, "residual_lstm": residual_lstm}
+LEAST_WINDOW = {"autoregression": LAGS, "residual_lstm": LAGS}  # steps; 1 for a model that is not named here
 
 
-def fit_linear(values, pace, low, high) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Least squares of the increments on `linear_terms`: kernel (features, 11), bias and spread (features,).
+def lstm_chain(shape: tuple, units, features: int, *, dtype: str, **last) -> keras.Model:
+    """LSTM layers of these sizes on top of each other, float32, and a Dense layer, each answering at every step.
 
-    Steps that end at a wall are left out, as their increment is cut short. `spread` is the root mean square of what
-    the fit leaves, in units of `pace`.
+    (samples, *shape) in `dtype` -> (samples, steps, features); `last` are options of the Dense layer.
     """
-    contexts, targets = (part.reshape(-1, *part.shape[2:]) for part in windows_of(values, LAGS))
-    terms = linear_terms(*recent_state(ops.convert_to_tensor(contexts, dtype=PRECISE), pace, low, high))
-    terms = np.concatenate([ops.convert_to_numpy(terms), np.ones((*targets.shape, 1))], axis=-1)
-    increments = (targets - contexts[:, -1]) / pace
-    weights, spreads = [], []
-    for feature in range(values.shape[2]):
-        inside = (targets[:, feature] > low[feature]) & (targets[:, feature] < high[feature])
-        known, wanted = terms[inside, feature], increments[inside, feature]
-        weights.append(np.linalg.lstsq(known, wanted, rcond=1e-12)[0])
-        left = wanted - known @ weights[-1]
-        spreads.append(max(np.sqrt(np.mean(left**2)) if left.size else 0.0, SMALLEST))
-    weights = np.array(weights)
-    return weights[:, :-1], weights[:, -1], np.array(spreads)
+    if not units:
+        raise ValueError("units: expected at least one layer size; got none")
+    known = hidden = keras.Input(shape, dtype=dtype)
+    if len(shape) > 2:
+        hidden = keras.layers.Reshape((-1, int(np.prod(shape[1:]))), dtype="float32")(hidden)
+    for size in units:
+        hidden = keras.layers.LSTM(size, return_sequences=True)(hidden)
+    return keras.Model(known, keras.layers.Dense(features, name="answer", **last)(hidden), name="network")
 
 
-def per_feature(shape: tuple, **options) -> keras.layers.EinsumDense:
-    """A Dense layer with weights of its own for each feature: (samples, features, inputs) -> (samples, *shape).
+def on_linear_part(name: str, network: keras.Model, features: int, inputs: int, values, given) -> keras.Model:
+    """A core of the linear part, fitted to the training runs, plus `network` in units of what the fit leaves.
 
-    `shape` is (features,), one number a feature, or (features, size).
+    `network` maps what is known of each feature, (samples, steps, features, terms.KNOWN + inputs), to
+    (samples, steps, features).
     """
-    equation, bias = ("bfi,fi->bf", "f") if len(shape) == 1 else ("bfi,fio->bfo", "fo")
-    return keras.layers.EinsumDense(equation, output_shape=shape, bias_axes=bias, dtype=PRECISE, **options)
+    if values is None:
+        raise ValueError(f"{name}: expected training runs to fit its linear part; got none")
+    fitted = terms.fit(values, given)
+    asked = core_inputs(features, inputs, PRECISE)
+    before = keras.Model(one_or_all(asked), fitted.known_and_next(*asked), name="before")
+    before.get_layer("linear").set_weights([fitted.weights])
+    after_inputs = [
+        keras.Input((None, features), dtype=PRECISE, name="next"),
+        keras.Input((None, features), name="answer"),
+    ]
+    again = [keras.Input(x.shape[1:], name="inputs", dtype=PRECISE) for x in asked[1:]]
+    following = after_inputs[0] + ops.cast(after_inputs[1], PRECISE) * (fitted.pace * fitted.spread)
+    after = keras.Model([*after_inputs, *again], fitted.keep_between_walls(following, *again), name="after")
+    known, following = before(one_or_all(asked))
+    core = keras.Model(one_or_all(asked), after([following, network(known), *asked[1:]]), name=name)
+    core.error_unit = fitted.pace * fitted.spread
+    return core
 
 
-def keep_between(values, low, high):
-    """`values` cut off at the walls."""
-    return ops.minimum(ops.maximum(values, low), high)
+def core_inputs(features: int, inputs: int, dtype: str) -> list:
+    """What a core is given: the series, and the inputs of the run where there are some."""
+    series = keras.Input((None, features), name="series", dtype=dtype)
+    return [series, *([keras.Input((inputs,), name="inputs", dtype=dtype)] if inputs else [])]
 
 
-def with_scaling(core: keras.Model, scaling: Scaling) -> keras.Model:
-    """`core` between scaling and its inverse; the layers are shared, so training `core` trains this model.
+def one_or_all(tensors: list):
+    """A model's inputs as Keras wants them: one by itself, several as a list."""
+    return tensors if len(tensors) > 1 else tensors[0]
 
-    Input (samples, window, features), output (samples, features), both in physical units, in the precision of `core`.
+
+def teacher_forced(core: keras.Model, targets: int) -> keras.Model:
+    """The core as it is trained: (samples, window + targets - 1, features) -> the last `targets` answers.
+
+    The layers are shared. With targets = 1 that is the next step after a window.
     """
-    statistics = {"mean": scaling.mean.tolist(), "variance": (scaling.std**2).tolist(), "dtype": core.inputs[0].dtype}
-    contexts = keras.Input(core.input_shape[1:], name="window", dtype=core.inputs[0].dtype)
-    scaled = keras.layers.Normalization(**statistics, name="to_scaled")(contexts)
-    following = keras.layers.Normalization(invert=True, **statistics, name="to_physical")(core(scaled))
-    return keras.Model(contexts, following, name=f"scaled_{core.name}")
+    series, *asked = (keras.Input(x.shape[1:], name=x.name, dtype=x.dtype) for x in core.inputs)
+    seen = series[:, -(targets + core.memory - 1) :] if core.memory else series
+    following = core(one_or_all([seen, *asked]))[:, -targets:]
+    return keras.Model(one_or_all([series, *asked]), following, name=f"{core.name}_forced")
+
+
+def next_step(core: keras.Model, window: int | None, scaling: Scaling, given: Scaling | None = None) -> keras.Model:
+    """The model that is saved: `core` between scaling and its inverse; training the core trains this model too.
+
+    (samples, window, features) [, (samples, inputs)] -> (samples, features), physical units, in the core's precision.
+    A `window` of None takes a series of any length: such a model carries its state through a closed loop.
+    """
+    precision = core.inputs[0].dtype
+    series = keras.Input((window, core.inputs[0].shape[2]), name="window", dtype=precision)
+    asked = [keras.Input(x.shape[1:], name="inputs", dtype=precision) for x in core.inputs[1:]]
+    seen = normalization(scaling, precision, name="to_scaled")(series[:, -core.memory :] if core.memory else series)
+    scaled = [normalization(given, precision, name="inputs_to_scaled")(x) for x in asked]
+    following = core(one_or_all([seen, *scaled]))[:, -1]
+    restore = normalization(scaling, precision, invert=True, name="to_physical")
+    return keras.Model(one_or_all([series, *asked]), restore(following), name=f"scaled_{core.name}")
+
+
+def normalization(scaling: Scaling, precision: str, **options) -> keras.layers.Normalization:
+    """A Keras layer that scales as `scaling` does."""
+    mean, variance = scaling.mean.tolist(), (scaling.std**2).tolist()
+    return keras.layers.Normalization(mean=mean, variance=variance, dtype=precision, **options)
 
 
 class SquaredError(keras.losses.Loss):

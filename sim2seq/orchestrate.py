@@ -19,6 +19,7 @@ from sim2seq.rounds import Refused, Study, one_round, space_problem, study_lock,
 
 ROUNDS = 3
 CONCURRENCY = "CONCURRENCY"  # the spec's variable that --workers sets
+STORE = "STORE"  # the spec's variable that names a store which must be there
 
 
 class Stopped(BaseException):
@@ -77,13 +78,15 @@ def _new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], ou
     if pgen and (problem := preflight.pgen_problem(pgen)):
         problems.append(problem)
     _refuse(problems)
-    written = _output_path(path, variables)
-    output = os.path.abspath(output or written)
+    written = _expanded_variables(path, variables)
+    output = os.path.abspath(output or written["OUTPUT_PATH"])
     if "=" in output:
         raise Refused(f"{output}: Merlin does not take a path with = in it: choose another place with --output")
     if problem := preflight.target_problem(output, _run_count(runs, pargs, spec)):
         raise Refused(problem)
-    variables = [item for item in variables if not item.startswith("OUTPUT_PATH=")] + [f"OUTPUT_PATH={output}"]
+    places = {"OUTPUT_PATH": output} | ({STORE: _store(written[STORE])} if STORE in known else {})
+    variables = [item for item in variables if item.partition("=")[0] not in places]
+    variables += [f"{name}={place}" for name, place in places.items()]
     client = ["run", os.path.abspath(path), *vars_option(variables)]
     if pgen:
         pargs = pargs + ([f"NUM_STUDIES:{runs}"] if runs is not None else [])
@@ -113,13 +116,26 @@ def _run_count(runs: int | None, pargs: list[str], spec: dict) -> int:
     return preflight.table_size(spec) if runs is None else runs
 
 
-def _output_path(path: str, variables: list[str]) -> str:
-    """The spec's OUTPUT_PATH with its variables replaced, as Merlin does it; Refused if Merlin cannot read the spec."""
+def _store(path: str) -> str:
+    """The whole path of a store that is there with runs in it: Merlin and its workers do not stand where the user does.
+
+    Raises ValueError, in one line, if it is not.
+    """
+    from sim2seq.sweep import check_store
+
+    check_store(path)
+    if "=" in (path := os.path.abspath(path)):
+        raise Refused(f"{path}: Merlin does not take a path with = in it: choose another place for the store")
+    return path
+
+
+def _expanded_variables(path: str, variables: list[str]) -> dict[str, str]:
+    """The spec's variables, replaced in each other as Merlin does it; Refused if Merlin cannot read the spec."""
     from sim2seq.messages import get_spec_with_expansion  # 0.5 s
 
     with _merlins_refusal(path):
         spec = get_spec_with_expansion(path, override_vars=dict(item.split("=", 1) for item in variables))
-    return str(spec.environment["variables"]["OUTPUT_PATH"])
+    return {name: str(value) for name, value in spec.environment["variables"].items()}
 
 
 @contextlib.contextmanager

@@ -43,14 +43,17 @@ class Plan:
         return steps
 
     def stale(self) -> list[Task]:
-        """Unfinished tasks and every task that depends on one, at any distance."""
-        pending = {task.node for task in self.tasks if not task.finished}
-        stale = set()
+        """Unfinished tasks and every task that depends on one, at any distance.
+
+        The samples of a step are tasks of one node: those that are finished stay so.
+        """
+        unfinished = {task for task in self.tasks if not task.finished}
+        pending, after = [task.node for task in unfinished], set()
         while pending:
-            node = pending.pop()
-            stale.add(node)
-            pending.update(child for child in self.children.get(node, ()) if child not in stale)
-        return [task for task in self.tasks if task.node in stale]
+            following = set(self.children.get(pending.pop(), ())) - after
+            after |= following
+            pending += following
+        return [task for task in self.tasks if task in unfinished or task.node in after]
 
 
 def load_plan(study: str) -> Plan:

@@ -13,9 +13,10 @@ import jinja2
 import numpy as np
 from matplotlib import rc_context
 
-from sim2seq.ensemble import Ensemble
-from sim2seq.figures import draw_all, is_varying
+from sim2seq.ensemble import Ensemble, is_varying
+from sim2seq.figures import draw_all
 from sim2seq.files import write_text
+from sim2seq.metrics import skill
 from sim2seq.training import Training, load
 from sim2seq.windows import PARTS
 
@@ -27,27 +28,52 @@ CAPTIONS = {
     "closed_loop": "Closed loop: the model sees only the shaded window of true values, then is fed its own forecasts. "
     "In each column the run whose error is the median of its part.",
     "error_by_horizon": "Error by horizon on the test runs, all free-running from the same window. Lower is better.",
+    "band_coverage": "The band on the test runs. Left: how much of the truth it holds in each tenth of the horizon. "
+    "Right: half its width beside the actual error.",
+    "outside_ranges": "The error of each run against its inputs, inside and outside the ranges of the training runs.",
+}
+BAND_CAPTION = " Below each feature, the size of the error; where that line is shaded, the band holds the truth."
+ENDS = {  # uncertainty.trusted_steps: why a forecast is not to be trusted any further
+    "width": "its band is more than half as wide as the range of the training runs",
+    "baseline": "its error is no longer below that of the best baseline",
 }
 
 
-def write_report(path, ensemble: Ensemble, training: Training | str | Path, completeness=None, *, title=None) -> Path:
+def write_report(
+    path, ensemble: Ensemble, training: Training | str | Path, completeness=None, *, title=None, checks=None
+) -> Path:
     """Write the report of a finished training to `path` and return it as a Path.
 
     training      a Training or its folder
     completeness  {"expected": int, "stored": int, "missing": [run ids], "allowed": share of runs that may fail},
                   or None when nobody counted
+    checks        physics checks of the forecast, a dict each: name, forecast and truth (numbers or texts), unit, holds
+                  (whether the forecast passes) and note, a text
     """
     training = training if isinstance(training, Training) else load(training)
-    drawn = draw_all(ensemble, training.model, training.split, training.history, training.scores)
+    drawn = draw_all(
+        ensemble,
+        training.models,
+        training.split,
+        training.history,
+        training.scores,
+        band=training.band,
+        inputs=training.settings.inputs,
+    )
+    captions = CAPTIONS | {"closed_loop": CAPTIONS["closed_loop"] + (BAND_CAPTION if training.band else "")}
     page = template().render(
         title=title or "sim2seq: study report",
         verdict=verdict(training.scores),
+        trust=trust(training.scores),
+        band=band_summary(training.scores),
+        checks=checks,
+        outside=outside_table(training.scores),
         by_run=training.settings.split == "by_run",
         facts=facts(ensemble, training),
         inputs=input_table(ensemble),
         correlation=largest_correlation(ensemble),
         completeness=completeness,
-        figures={name: {"image": embed(figure), "caption": CAPTIONS[name]} for name, figure in drawn.items()},
+        figures={name: {"image": embed(figure), "caption": captions[name]} for name, figure in drawn.items()},
         scores=score_table(training.scores),
         parts=part_table(training),
         features=training.scores["features"],
@@ -91,6 +117,52 @@ def verdict(scores: dict) -> dict:
     }
 
 
+def trust(scores: dict) -> dict | None:
+    """How far to trust the forecast, as the first lines say it; None for a training without a band."""
+    band = scores.get("band")
+    if not band:
+        return None
+    steps, whole = band["trusted_steps"], band["trusted_steps"] == band["steps"]
+    time = f"{number(steps * scores['time_step'])} {scores['time_unit']}" if scores.get("time_step") else None
+    return {"steps": steps, "whole": whole, "time": time, "reason": None if whole else ENDS[band["reason"]]}
+
+
+def band_summary(scores: dict) -> dict | None:
+    """What the band holds on the test runs, in per cent; None for a training without a band."""
+    band = scores.get("band")
+    if not band:
+        return None
+    tenths = [100 * share for share in band["coverage_by_tenth"]]
+    level = 100 * band["level"]
+    return {
+        "level": level,
+        "members": band["members"],
+        "coverage": 100 * band["coverage"],
+        "lowest": min(tenths),
+        "highest": max(tenths),
+        "by_feature": {name: 100 * share for name, share in band["coverage_by_feature"].items()},
+        "inside": sum(level - 5 <= share <= level + 5 for share in tenths),
+        "tenths": len(tenths),
+    }
+
+
+def outside_table(scores: dict) -> list[dict] | None:
+    """A row for the test runs inside the ranges of training, one for those outside; None when none were held out."""
+    held_out = scores.get("held_out")
+    if not held_out:
+        return None
+    closed = {"inside": {"model": scores["closed_loop"]["test"], **scores["baselines"]["closed_loop"]}}
+    closed["outside"] = held_out["closed_loop"]
+    rows = []
+    for (where, results), runs in zip(closed.items(), (scores["runs"]["test"], held_out["runs"]), strict=True):
+        errors = {name: result["rmse"] for name, result in results.items()}
+        model = errors.pop("model")
+        best = min(errors, key=errors.get)
+        row = {"where": where, "runs": runs, "model": model, "best": best, "baseline": errors[best]}
+        rows.append(row | {"skill": skill(model, errors[best])})
+    return rows
+
+
 def facts(ensemble: Ensemble, training: Training) -> dict[str, str]:
     """The ensemble in a few short lines, name -> text."""
     first, last = ensemble.times[0], ensemble.times[-1]
@@ -102,6 +174,7 @@ def facts(ensemble: Ensemble, training: Training) -> dict[str, str]:
         "inputs that vary": str(sum(is_varying(column) for column in ensemble.inputs.values())),
         "split": f"{training.settings.split}: " + " / ".join(str(sizes[part]) for part in PARTS) + " runs",
         "trained": f"{len(training.history['loss'])} of at most {training.settings.epochs} epochs",
+        "models": str(len(training.models)),
     }
 
 
@@ -161,9 +234,11 @@ def common_unit(units) -> str:
 
 
 def number(value) -> str:
-    """A number as people write it: three digits that count, a true minus sign; a dash for None."""
+    """A number as people write it: three digits that count, a true minus sign; a dash for None, a text as it is."""
     if value is None:
         return "–"
+    if isinstance(value, str):
+        return value
     text = f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
     return text.replace("-", "−")
 

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import sys
 import time
 from dataclasses import dataclass, field
@@ -101,6 +102,10 @@ def one_round(study: Study, display, stack: contextlib.ExitStack):
             else:
                 processes.start([*MERLIN, *study.client], CLIENT_LOG)
             trouble = _wait_for_client(processes, broker, study.folder)
+            ended = processes.guards[CLIENT_LOG].poll() not in (None, 0)
+            if ended and (refusal := _samples_refusal(study)):
+                shutil.rmtree(study.folder, ignore_errors=True)  # Merlin made it a moment ago, and nothing began in it
+                raise Refused(refusal)
             progress = Progress(load_plan(study.folder))
             return progress, trouble or _watch(progress, broker, workers, study, display)
         finally:
@@ -198,6 +203,17 @@ def _wait_for_client(processes: Processes, broker, folder: str) -> str | None:
     if client.poll() != 0:
         return f"Merlin could not queue the study: {_merlins_words(processes.logs[CLIENT_LOG])}"
     return None
+
+
+def _samples_refusal(study: Study) -> str | None:
+    """Why the study's samples could not be made; None if they were. Merlin itself says no more than "not found"."""
+    info = Path(study.folder, "merlin_info")
+    specs = [preflight.read_spec(str(path)) for path in info.glob("*.expanded.yaml")]
+    files = [((spec.get("merlin") or {}).get("samples") or {}).get("file") for spec in specs]
+    if study.client[0] != "run" or all(not file or os.path.exists(file) for file in files):
+        return None
+    said = [line for path in info.glob("cmd.err") for line in path.read_text(errors="replace").splitlines()]
+    return f"the study's samples: {said[-1].strip() if said else 'their command made none'}"
 
 
 def _worker_count(study: Study) -> int:

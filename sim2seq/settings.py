@@ -10,22 +10,35 @@ from sim2seq.windows import SPLITS
 
 RECIPES = {  # ready sets of settings, asked for as recipe:name or size:name; with both, the size goes over the recipe
     "full": {},
-    # for a system whose next step follows from its last three: see models.autoregression; benchmarks/accuracy.py
+    # the source's network, as the source trains it: no linear part, one target for each window
+    "stacked_lstm": {
+        "model": "stacked_lstm",
+        "targets": 1,
+        "batch_size": 32,
+        "epochs": 40,
+        "passes": 1,
+        "learning_rate": 2e-3,
+        "steps_per_execution": 20,
+    },
+    # for a system whose features do not act on each other and have no memory: see models.autoregression
     "autoregression": {
         "model": "autoregression",
         "units": (16, 16),
+        "members": 3,
+        "targets": 1,
+        "batch_size": 128,
         "epochs": 20,
         "passes": 8,
-        "patience": 10,  # the loss is noisy while the learning rate is high
-        "batch_size": 128,
         "learning_rate": 1e-2,
         "steps_per_execution": 2000,
     },
     # `debug` goes through everything in seconds; its scores mean nothing
     "debug": {
         "units": (8,),
+        "members": 1,
         "epochs": 2,
         "passes": 1,
+        "targets": 10,
         "batch_size": 64,
         "jit_compile": False,
         "steps_per_execution": 1,
@@ -44,23 +57,27 @@ class Settings:
     """The settings of a training. Raises ValueError, in one line, for a value that is not possible."""
 
     # model
-    model: str = "stacked_lstm"  # a name in models.MODELS
+    model: str = "residual_lstm"  # a name in models.MODELS
     units: tuple[int, ...] = (64, 32, 16, 8)  # size of each layer
-    window: int = 30  # steps that the model sees
-    # training: mean squared error of the next step, Adam
-    epochs: int = 40  # at most
+    window: int = 30  # steps that the model sees before the first one that it forecasts
+    inputs: tuple[str, ...] = ()  # names of inputs of the run that the model is given
+    members: int = 1  # models trained alike, each without some of the training runs, whose mean is the forecast
+    # training: mean squared error one step ahead, Adam
+    epochs: int = 20  # at most
     patience: int = 5  # epochs without a better validation loss before it stops
-    batch_size: int = 32  # windows
-    windows_per_epoch: int = 16_000  # at most, drawn anew: a larger ensemble is learned in the same time
-    passes: int = 1  # over those windows in an epoch, whose end costs time: validation, files
-    learning_rate: float = 2e-3  # at the start; falls to 0 along a cosine over all epochs
+    batch_size: int = 32  # samples: windows with their targets
+    targets: int = 50  # steps to predict in each sample, each from all before it; fewer where the runs are shorter
+    targets_per_epoch: int = 16_000  # at most, drawn anew: a larger ensemble is learned in the same time
+    passes: int = 2  # over those samples in an epoch, whose end costs time: validation, files
+    learning_rate: float = 5e-3  # at the start; falls to 0 along a cosine over all epochs
     # data
     split: str = "by_run"  # or in_time
     fractions: tuple[float, ...] = (0.6, 0.2, 0.2)  # train, validation, test
+    held_out: str = "outside"  # group of runs, by the start of their id, that are scored apart and never learned from
     seed: int = 1777  # of split, weights and shuffling
     # speed, without effect on what is learned; measured by benchmarks/training.py
     jit_compile: bool = True
-    steps_per_execution: int = 20
+    steps_per_execution: int = 10
 
     def __post_init__(self):
         one_of("model", self.model, MODELS)
@@ -92,7 +109,7 @@ class Settings:
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
-POSITIVE = ("window", "epochs", "patience", "batch_size", "windows_per_epoch", "passes")
+POSITIVE = ("window", "members", "epochs", "patience", "batch_size", "targets", "targets_per_epoch", "passes")
 POSITIVE += ("learning_rate", "steps_per_execution")
 DEFAULTS = {field.name: field.default for field in fields(Settings)}
 DEBUG = Settings(**RECIPES["debug"])
@@ -112,7 +129,8 @@ def convert(name: str, text: str):
     default = DEFAULTS[name]
     try:
         if isinstance(default, tuple):
-            return tuple(type(default[0])(part) for part in text.split(","))
+            kind = type(default[0]) if default else str
+            return tuple(kind(part) for part in text.split(",") if part)
         if isinstance(default, bool):
             return {"true": True, "false": False}[text.lower()]
         return type(default)(text)

@@ -6,6 +6,7 @@ transaction of ours takes milliseconds. tests/test_store.py holds the rows equal
 """
 
 import json
+import math
 import os
 import re
 import sqlite3
@@ -13,16 +14,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import closing
-from itertools import chain, islice
+from contextlib import closing, contextmanager
+from itertools import chain, islice, takewhile
 from urllib.parse import quote
 
 from sim2seq.records import Run, check_id
 
 CURVE_SET = "physics_cycle_series"
 STEP_AXIS = "cycle"
+LEARNING_CURVE = "learning_curve"  # the curve set of a training, and what tells it from a run
+EPOCH_AXIS = "epoch"
 NEW_STORE = "new.sqlite"
-COLUMNS_OF_RUN = "sim2seq_columns"  # which data came with the run; users may add some of their own
+COLUMNS_OF_RUN = "sim2seq_columns"  # which data came with the record; users may add some of their own
 LOCK_TIMEOUT = 600  # s a writer waits for its turn
 LONGEST_WORD = 15_000  # characters; Sina's column
 
@@ -113,36 +116,59 @@ def ingest(path, runs, *, replace=False) -> Counter:
     """
     counts, runs = Counter(), iter(runs)
     first = list(islice(runs, 1))  # read and checked before the lock is taken
-    with closing(open_store(path)) as connection:
+    with transaction(path) as connection:
+        for run in chain(first, runs):
+            counts[put(connection, sina_record(run), replace)] += 1
+    return counts
+
+
+def add_training(path, name, data, losses) -> str:
+    """Put a training into the store as the dataset `name`; 'added', 'unchanged' or 'replaced'.
+
+    data is name -> number or word, losses is name -> one number an epoch; they become data and the curve set
+    `learning_curve`. A training of that name is replaced; anything else of that name is a StoreError.
+    Safe with many processes at once.
+    """
+    record = sina_training(name, data, losses)
+    with transaction(path) as connection:
+        query = "SELECT EXISTS(SELECT 1 FROM CurveSetMeta WHERE id = :id AND name = :set) FROM Record WHERE id = :id"
+        held = connection.execute(query, {"id": name, "set": LEARNING_CURVE}).fetchone()
+        if held == (0,):
+            raise StoreError(f"{path}: {name} is not a training: expected another name for this one")
+        return put(connection, record, replace=True)
+
+
+@contextmanager
+def transaction(path):
+    """A connection to the store inside one transaction: all of it is on disk at the end, or nothing."""
+    with closing(open_store(path)) as connection:  # an exception before COMMIT closes it, which rolls back
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for run in chain(first, runs):
-                counts[put(connection, run, replace)] += 1
+            yield connection
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise StoreError(f"{path}: cannot write ({error})") from error
-    return counts  # an exception before COMMIT closes the connection, which rolls back
 
 
-def put(connection, run, replace) -> str:
-    """Write one run inside the open transaction; 'added', 'unchanged' or 'replaced'."""
-    record = sina_record(run)
-    stored = connection.execute("SELECT raw FROM Record WHERE id = ?", [run.id]).fetchone()
+def put(connection, record, replace) -> str:
+    """Write one record inside the open transaction; 'added', 'unchanged' or 'replaced'."""
+    name = record["id"]
+    stored = connection.execute("SELECT raw FROM Record WHERE id = ?", [name]).fetchone()
     raw = json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
     if stored is None:
-        connection.execute("INSERT INTO Record (id, type, raw) VALUES (?, ?, ?)", [run.id, record["type"], raw])
-        insert_index(connection, run.id, record)
+        connection.execute("INSERT INTO Record (id, type, raw) VALUES (?, ?, ?)", [name, record["type"], raw])
+        insert_index(connection, name, record)
         return "added"
     differences = compare(json.loads(stored[0]), record)
     if not differences:
         return "unchanged"
     if not replace:
-        raise StoreError(f"run {run.id} is in the store with other content: {'; '.join(differences[:5])}")
+        raise StoreError(f"run {name} is in the store with other content: {'; '.join(differences[:5])}")
     # the row stays, so that relationships (ensembles) keep pointing at it
-    connection.execute("UPDATE Record SET type = ?, raw = ? WHERE id = ?", [record["type"], raw, run.id])
+    connection.execute("UPDATE Record SET type = ?, raw = ? WHERE id = ?", [record["type"], raw, name])
     for table in ("ScalarData", "StringData", "ListScalarData", "CurveSetMeta"):
-        connection.execute(f"DELETE FROM {table} WHERE id = ?", [run.id])
-    insert_index(connection, run.id, record)
+        connection.execute(f"DELETE FROM {table} WHERE id = ?", [name])
+    insert_index(connection, name, record)
     return "replaced"
 
 
@@ -154,24 +180,34 @@ def sina_record(run: Run) -> dict:
             raise StoreError(f"run {run.id}: {name}: expected up to {LONGEST_WORD} characters, got {len(value)}")
     if STEP_AXIS in run.series:
         raise StoreError(f"run {run.id}: a series named {STEP_AXIS!r} is the store's own: expected another name")
-    data = {
-        "name": run.id,
-        "creation_date": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),  # without it Kosh writes at first open
-        **run.data,
-    }
     steps = len(next(iter(run.series.values())))
-    curves = {
-        "independent": {STEP_AXIS: {"value": list(range(steps))}},
-        "dependent": {name: {"value": values} for name, values in run.series.items()},
-    }
+    return sina_dataset(run.id, run.data, CURVE_SET, {STEP_AXIS: list(range(steps))}, run.series)
+
+
+def sina_training(name: str, data: dict, losses: dict) -> dict:
+    """A training as Sina's JSON; a loss that is no longer finite ends the curves, which JSON could not hold."""
+    check_id(name)
+    finite = list(takewhile(lambda row: all(map(math.isfinite, row)), zip(*losses.values(), strict=True)))
+    curves = {curve: [row[column] for row in finite] for column, curve in enumerate(losses)}
+    return sina_dataset(name, data, LEARNING_CURVE, {EPOCH_AXIS: list(range(1, len(finite) + 1))}, curves)
+
+
+def sina_dataset(name: str, data: dict, curve_set: str, independent: dict, dependent: dict) -> dict:
+    """What Kosh calls a dataset, as Sina's JSON: data, and one curve set of lists of numbers."""
+    curves = {"independent": independent, "dependent": dependent}
+    dates = {"creation_date": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())}  # or Kosh writes at first open
     return {
-        "id": run.id,
+        "id": name,
         "type": "dataset",
-        "data": {name: {"value": value} for name, value in data.items()},
-        "curve_sets": {CURVE_SET: curves},
+        "data": {key: {"value": value} for key, value in {"name": name, **dates, **data}.items()},
+        "curve_sets": {
+            curve_set: {
+                kind: {key: {"value": values} for key, values in lists.items()} for kind, lists in curves.items()
+            }
+        },
         "library_data": {},
         "files": {},
-        "user_defined": {"kosh_information": {}, COLUMNS_OF_RUN: list(run.data)},
+        "user_defined": {"kosh_information": {}, COLUMNS_OF_RUN: list(data)},
     }
 
 
@@ -180,13 +216,14 @@ def insert_index(connection, run_id, record) -> None:
     values = {name: entry["value"] for name, entry in record["data"].items()}
     numbers = [(run_id, name, value) for name, value in values.items() if not isinstance(value, str)]
     words = [(run_id, name, value) for name, value in values.items() if isinstance(value, str)]
-    curves = record["curve_sets"][CURVE_SET]
+    ((curve_set, curves),) = record["curve_sets"].items()
     series = {**curves["independent"], **curves["dependent"]}
-    ranges = [(run_id, name, min(curve["value"]), max(curve["value"])) for name, curve in series.items()]
+    lists = {name: curve["value"] for name, curve in series.items() if curve["value"]}  # a training may have no epoch
+    ranges = [(run_id, name, min(values), max(values)) for name, values in lists.items()]
     connection.executemany("INSERT INTO ScalarData (id, name, value) VALUES (?, ?, ?)", numbers)
     connection.executemany("INSERT INTO StringData (id, name, value) VALUES (?, ?, ?)", words)
     connection.executemany("INSERT INTO ListScalarData (id, name, min, max) VALUES (?, ?, ?, ?)", ranges)
-    connection.execute("INSERT INTO CurveSetMeta (name, id) VALUES (?, ?)", [CURVE_SET, run_id])
+    connection.execute("INSERT INTO CurveSetMeta (name, id) VALUES (?, ?)", [curve_set, run_id])
 
 
 def compare(stored: dict, new: dict) -> list[str]:
@@ -197,7 +234,8 @@ def compare(stored: dict, new: dict) -> list[str]:
     for name in dict.fromkeys([*known, *new["user_defined"][COLUMNS_OF_RUN]]):
         if before.get(name) != after.get(name):
             differences.append(f"{name}: store {before.get(name)}, new {after.get(name)}")
-    before, after = (record.get("curve_sets", {}).get(CURVE_SET, {}).get("dependent", {}) for record in (stored, new))
+    (curve_set,) = new["curve_sets"]
+    before, after = (record.get("curve_sets", {}).get(curve_set, {}).get("dependent", {}) for record in (stored, new))
     for name in dict.fromkeys([*before, *after]):
         differences += compare_series(name, *(curves.get(name, {}).get("value", []) for curves in (before, after)))
     return differences
@@ -215,8 +253,26 @@ def compare_series(name, stored, new) -> list[str]:
 def missing_runs(path, expected) -> list[str]:
     """Those of the `expected` run ids that are not in the store, in the given order."""
     with closing(open_store(path)) as connection:
-        stored = {row[0] for row in connection.execute("SELECT id FROM Record WHERE type = 'dataset'")}
+        stored = {row[0] for row in connection.execute("SELECT id FROM CurveSetMeta WHERE name = ?", [CURVE_SET])}
     return [run_id for run_id in expected if run_id not in stored]
+
+
+def load_trainings(path) -> dict[str, tuple[dict, dict]]:
+    """Every training in the store: name -> (data: name -> value, losses: name -> one number an epoch)."""
+    query = "SELECT Record.id, raw FROM Record JOIN CurveSetMeta USING (id) WHERE name = ? ORDER BY Record.id"
+    with closing(open_store(path)) as connection:
+        rows = connection.execute(query, [LEARNING_CURVE]).fetchall()
+    records = {name: json.loads(raw) for name, raw in rows}
+    return {name: (values_of(record["data"]), losses_of(record)) for name, record in records.items()}
+
+
+def values_of(entries: dict) -> dict:
+    """Name -> value, of Sina's name -> {"value": value, ...}."""
+    return {name: entry["value"] for name, entry in entries.items()}
+
+
+def losses_of(record: dict) -> dict:
+    return values_of(record["curve_sets"][LEARNING_CURVE]["dependent"])
 
 
 def natural_order(run_id: str):

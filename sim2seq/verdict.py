@@ -10,6 +10,7 @@ from sim2seq.plan import FINISHED, Task
 from sim2seq.progress import Progress
 
 SUMMARY = "sim2seq_run.json"
+REPORTS = ("report.html", "leaderboard.png")  # what a person looks at first
 ERROR_LINES = 4
 TAIL_BYTES = 64_000  # of an error output, which may have gigabytes
 LINE_LENGTH = 300  # characters shown of a line
@@ -90,8 +91,8 @@ def write_summary(study: str, progress: Progress, **facts) -> None:
 
 
 def report_path(progress: Progress, study: str) -> Path | None:
-    """The newest report.html of a finished task; a failed one may have left an old report."""
+    """The newest report of a finished task; a failed one may have left an old report."""
     done = {task.folder for task in progress.done}
-    reports = [*Path(study).glob("*/report.html"), *Path(study).glob("*/*/report.html")]
+    reports = [path for name in REPORTS for depth in ("*", "*/*") for path in Path(study).glob(f"{depth}/{name}")]
     reports = [path for path in reports if done & {str(path.parent), str(path.parent.parent)}]
     return max(reports, key=lambda path: path.stat().st_mtime, default=None)

@@ -1,7 +1,11 @@
-"""Windows: split an ensemble, scale it, and cut it into (window, next step) pairs without copying it.
+"""Windows: split an ensemble, scale it, and cut it into samples of a window and its targets, without copying it.
 
-A *part* of a split is some runs and a range of their steps. Windows are cut inside one part of one run,
-so no window ever crosses from a run or a part into another.
+A *part* of a split is some runs and a range of their steps. Samples are cut inside one part of one run,
+so none ever crosses from a run or a part into another.
+
+A *sample* is a context of `window` steps and the `targets` steps after it. A model is given all of its steps but the
+last and answers for each target from what comes before it (teacher forcing). With one target that is a window and its
+next step; with as many as a run has after its first window, it is the whole run.
 """
 
 from __future__ import annotations
@@ -91,18 +95,19 @@ def select(ensemble: Ensemble, part: Part) -> Ensemble:
 
 @dataclass(frozen=True)
 class Scaling:
-    """Mean and standard deviation of each feature, both (features,), in physical units."""
+    """Mean and standard deviation of each feature, or input of the run, both (features,), in physical units."""
 
     mean: np.ndarray
     std: np.ndarray
 
     @classmethod
-    def of(cls, training: Ensemble) -> Scaling:
-        """The scaling of the training part; a feature that never changes keeps its unit (std 1).
+    def of(cls, training: np.ndarray) -> Scaling:
+        """The scaling of training runs (..., features), or of their inputs; what never changes keeps its unit (std 1).
 
         Mean and variance are numbers of float32, the precision in which a saved Keras model keeps them.
         """
-        mean, variance = training.values.mean(axis=(0, 1)), training.values.var(axis=(0, 1))
+        others = tuple(range(training.ndim - 1))
+        mean, variance = training.mean(axis=others), training.var(axis=others)
         return cls(in_float32(mean), np.sqrt(in_float32(np.where(variance > 0, variance, 1.0))))
 
     def scale(self, values) -> np.ndarray:
@@ -119,29 +124,34 @@ def in_float32(values) -> np.ndarray:
     return np.asarray(values, dtype="float32").astype("float64")
 
 
-def windows_of(values: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
-    """All windows and their next steps, as read-only views into `values`.
+def windows_of(values: np.ndarray, window: int, targets: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """All samples of a window and its targets, as read-only views into `values`.
 
-    values (runs, steps, features) -> contexts (runs, steps - window, window, features)
-    and targets (runs, steps - window, features): 400 steps and a window of 30 give 370 pairs a run.
-    Raises ValueError when a run is not longer than the window.
+    values (runs, steps, features) -> known (runs, samples, window + targets - 1, features), what a model is given,
+    and wanted (runs, samples, targets, features): 400 steps, a window of 30 and 1 target give 370 samples a run.
+    Raises ValueError when a run is shorter than window and targets together.
     """
     steps = values.shape[1]
     if not 1 <= window < steps:
         raise ValueError(f"window: expected 1 to {steps - 1} for runs of {steps} steps; got {window}")
-    contexts = np.lib.stride_tricks.sliding_window_view(values, window, axis=1)[:, :-1]
-    return np.moveaxis(contexts, -1, 2), values[:, window:]
+    if not 1 <= targets <= steps - window:
+        raise ValueError(
+            f"targets: expected 1 to {steps - window} for runs of {steps} steps and a window of {window}; got {targets}"
+        )
+    samples = np.moveaxis(np.lib.stride_tricks.sliding_window_view(values, window + targets, axis=1), -1, 2)
+    return samples[:, :, :-1], samples[:, :, window:]
 
 
 class Windows(keras.utils.PyDataset):
-    """Batches of (contexts, targets) for `model.fit`, gathered from views; the ensemble is never copied.
+    """Batches of samples for `model.fit`, gathered from views; the ensemble is never copied.
 
-    values (runs, steps, features), already scaled; a batch is (batch, window, features) and (batch, features) in the
-    precision `dtype`, which must be the model's.
-    With a `seed` the pairs are shuffled by (seed, epoch), so a resumed training sees the order of an uninterrupted one.
-    All batches have one size, since a compiled step is compiled again for each new size: what is left over
+    values (runs, steps, features) and the inputs of the run, given (runs, inputs) or None, already scaled. A batch is
+    known (batch, window + targets - 1, features), or with inputs (known, (batch, inputs)), and wanted
+    (batch, targets, features), in the precision `dtype`, which must be the model's.
+    With a `seed` the samples are shuffled by (seed, epoch), so a resumed training sees the order of an uninterrupted
+    one. All batches have one size, since a compiled step is compiled again for each new size: what is left over
     is dropped when shuffled (the shuffle drops others in the next epoch) and makes a last small batch when not.
-    An epoch takes at most `limit` pairs: another draw each epoch when shuffled, evenly spread ones when not.
+    `limit` is the most targets in an epoch: drawn anew each time when shuffled, spread evenly over the data when not.
     Shuffled, it takes them `passes` times over, in another order each time.
     """
 
@@ -151,33 +161,37 @@ class Windows(keras.utils.PyDataset):
         window: int,
         *,
         batch_size: int,
+        targets: int = 1,
+        given=None,
         seed: int | None = None,
         limit: int | None = None,
         passes: int = 1,
         dtype: str = "float32",
     ):
         super().__init__()
-        self.contexts, self.targets = windows_of(np.asarray(values, dtype=dtype), window)
-        self.available = self.targets.shape[0] * self.targets.shape[1]
-        self.pairs = min(self.available, limit or self.available)
-        self.batch_size = min(batch_size, self.pairs)
+        self.known, self.wanted = windows_of(np.asarray(values, dtype=dtype), window, targets)
+        self.given = None if given is None else np.asarray(given, dtype=dtype)
+        self.available = self.wanted.shape[0] * self.wanted.shape[1]
+        self.samples = min(self.available, max(1, (limit or self.available * targets) // targets))
+        self.batch_size = min(batch_size, self.samples)
         self.seed, self.passes = seed, passes
         self.begin_epoch(0)
 
     def begin_epoch(self, epoch: int) -> None:
         """Take the order of `epoch`, counted from 0. The training loop says when (see training.py)."""
         if self.seed is None:
-            self.order = np.linspace(0, self.available - 1, self.pairs).round().astype(int)
+            self.order = np.linspace(0, self.available - 1, self.samples).round().astype(int)
         else:
             generator = np.random.default_rng((self.seed, epoch))
-            draws = [generator.permutation(self.available)[: self.pairs] for _ in range(self.passes)]
+            draws = [generator.permutation(self.available)[: self.samples] for _ in range(self.passes)]
             self.order = np.concatenate(draws)
 
     def __len__(self) -> int:
         batches, left_over = divmod(len(self.order), self.batch_size)
         return batches + int(self.seed is None and left_over > 0)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple:
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        runs, steps = np.divmod(chosen, self.targets.shape[1])
-        return self.contexts[runs, steps], self.targets[runs, steps]
+        runs, starts = np.divmod(chosen, self.wanted.shape[1])
+        known = self.known[runs, starts]
+        return (known if self.given is None else (known, self.given[runs])), self.wanted[runs, starts]

@@ -55,3 +55,24 @@ def test_short_training_runs_and_wrong_features_are_refused():
         BASELINES["ridge"](values, values[:, :5, :1], 15)
     with pytest.raises(ValueError, match="at least 2 steps"):
         BASELINES["constant velocity"](values, values[:, :1], 15)
+
+
+def test_trees_grown_one_by_one_are_those_of_scikit_learns_forest():
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    from sim2seq.baselines import flat, last_state
+
+    values = np.random.default_rng(0).normal(size=(12, 20, 2)).cumsum(axis=1)
+    forest = ExtraTreesRegressor(n_estimators=7, random_state=3).fit(last_state(values[:, :5]), flat(values[:, 5:]))
+    expected = forest.predict(last_state(values[:4, :5])).reshape(4, 15, 2)
+    np.testing.assert_allclose(BASELINES["extra trees"](values, values[:4, :5], 15, trees=7, seed=3), expected)
+
+
+@pytest.mark.parametrize("name", ["ridge", "extra trees"])
+def test_a_baseline_that_is_told_an_input_of_the_run_uses_it(name):
+    """What follows is the input, which the window does not show."""
+    pace = np.linspace(1, 2, 40)
+    values = np.concatenate([np.zeros((40, 5)), np.repeat(pace[:, None], 6, axis=1)], axis=1)[..., None]
+    told = BASELINES[name](values, values[::9, :5], 6, pace[:, None], pace[::9, None])
+    np.testing.assert_allclose(told, values[::9, 5:], atol=0.02)
+    assert np.ptp(BASELINES[name](values, values[::9, :5], 6)) < 1e-6

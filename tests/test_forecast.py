@@ -3,10 +3,18 @@ import time
 import keras
 import numpy as np
 import pytest
-from helpers import count_on, counting_ensemble, counting_model
+from helpers import bouncing_counters, count_on, counting_ensemble, counting_model
 
 from sim2seq.forecast import closed_loop, one_step
-from sim2seq.models import MODELS
+from sim2seq.models import MODELS, next_step
+from sim2seq.windows import Scaling
+
+
+def lstm(window, features, **options):
+    """A stacked LSTM without scaling, which reads a window of this many steps, or with None carries its state."""
+    return next_step(
+        MODELS["stacked_lstm"](features, **options), window, Scaling(np.zeros(features), np.ones(features))
+    )
 
 
 @pytest.mark.parametrize("model", [count_on, counting_model(window=5)], ids=["simulator", "model"])
@@ -16,14 +24,14 @@ def test_closed_loop_counts_on_from_its_window(model):
 
 
 def test_closed_loop_of_a_model_equals_a_python_loop_around_it():
-    model = MODELS["stacked_lstm"](5, 2, units=(4, 3))
+    model = lstm(5, 2, units=(4, 3))
     context = np.random.default_rng(0).normal(size=(3, 5, 2))
     by_hand = closed_loop(lambda window: model(window.astype("float32")).numpy(), context, 12)
     np.testing.assert_allclose(closed_loop(model, context, 12), by_hand, rtol=1e-4, atol=1e-5)
 
 
 def test_closed_loop_uses_the_weights_of_the_moment():
-    model = MODELS["stacked_lstm"](5, 2, units=(3,))
+    model = lstm(5, 2, units=(3,))
     context = np.ones((1, 5, 2))
     before = closed_loop(model, context, 2)
     model.set_weights([weights * 0 + 1 for weights in model.get_weights()])
@@ -31,7 +39,7 @@ def test_closed_loop_uses_the_weights_of_the_moment():
 
 
 def test_runs_do_not_influence_each_other():
-    model = MODELS["stacked_lstm"](5, 2, units=(3,))
+    model = lstm(5, 2, units=(3,))
     context = np.random.default_rng(0).normal(size=(4, 5, 2))
     np.testing.assert_allclose(closed_loop(model, context, 6)[2:3], closed_loop(model, context[2:3], 6), rtol=1e-4)
 
@@ -39,6 +47,17 @@ def test_runs_do_not_influence_each_other():
 def test_one_step_is_fed_the_truth():
     values = counting_ensemble(runs=3, steps=20).values
     np.testing.assert_array_equal(one_step(counting_model(window=5), values, 5), values[:, 5:])
+
+
+@pytest.mark.parametrize("name", ["stacked_lstm", "residual_lstm"])
+def test_one_step_with_a_state_is_fed_the_truth_from_the_start_of_the_run(name):
+    values = bouncing_counters(runs=4, steps=12)
+    core = MODELS[name](3, units=(4,), values=values)
+    core.set_weights([weights + 0.02 for weights in core.get_weights()])
+    model = next_step(core, None, Scaling(np.full(3, 5.0), np.full(3, 2.0)))
+    fed = values.astype(model.inputs[0].dtype)
+    by_hand = np.stack([keras.ops.convert_to_numpy(model(fed[:, :end])) for end in range(5, 12)], axis=1)
+    np.testing.assert_allclose(one_step(model, values, 5), by_hand, rtol=1e-4, atol=1e-4)
 
 
 def test_a_float64_model_is_fed_and_answers_in_float64():
@@ -62,8 +81,44 @@ def test_a_simulator_that_returns_a_wrong_shape_is_refused():
         closed_loop(count_on, np.zeros((3, 5, 2)), 0)
 
 
-def test_13_runs_by_370_steps_take_at_most_a_second():
-    model, context = MODELS["stacked_lstm"](30, 3), np.zeros((13, 30, 3))
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("inputs", "runs"), [(0, 4), (2, 4), (2, 1)])
+def test_carrying_the_state_equals_reading_everything_again(name, inputs, runs):
+    """The whole past is read anew at each step by hand; the closed loop reads the context once."""
+    values = bouncing_counters(runs=4, steps=30)
+    given = np.random.default_rng(0).normal(size=(4, inputs)) if inputs else None
+    keras.utils.set_random_seed(0)
+    core = MODELS[name](3, inputs, units=(5, 4), values=values, given=given)
+    core.set_weights([w + 0.02 * (w.ndim > 0) if np.ndim(w) < 3 else w for w in core.get_weights()])
+    scaling = Scaling(np.full(3, 5.0), np.full(3, 2.0))
+    model = next_step(core, None, scaling, Scaling(np.zeros(inputs), np.ones(inputs)))
+    values, given = values[:runs], given if given is None else given[:runs]
+    past, dtype = values[:, :6].astype(model.inputs[0].dtype), model.inputs[0].dtype
+    for _ in range(8):
+        fed = [past, given.astype(dtype)] if inputs else past
+        past = np.concatenate([past, keras.ops.convert_to_numpy(model(fed))[:, None]], axis=1)
+    forecast = closed_loop(model, values[:, :6], 8, inputs=given)
+    np.testing.assert_allclose(forecast, past[:, 6:], rtol=1e-4, atol=1e-4)
+    assert np.ptp(forecast) > 0.1
+
+
+def test_inputs_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"inputs: the model expects none.*got \(3, 1\)"):
+        closed_loop(counting_model(window=5), np.zeros((3, 5, 2)), 2, inputs=np.zeros((3, 1)))
+    core = MODELS["stacked_lstm"](2, 1, units=(3,))
+    asks = next_step(core, 5, Scaling(np.zeros(2), np.ones(2)), Scaling(np.zeros(1), np.ones(1)))
+    with pytest.raises(ValueError, match=r"the model expects \(3, 1\).*got none"):
+        closed_loop(asks, np.zeros((3, 5, 2)), 2)
+
+
+def test_a_simulator_is_given_the_inputs_of_its_runs():
+    forecast = closed_loop(lambda window, pace: window[:, -1] + pace, np.zeros((2, 5, 1)), 3, inputs=[[1], [2]])
+    np.testing.assert_array_equal(forecast[..., 0], [[1, 2, 3], [2, 4, 6]])
+
+
+@pytest.mark.parametrize(("window", "runs"), [(30, 13), (None, 200)])
+def test_370_steps_take_at_most_a_second(window, runs):
+    model, context = lstm(window, 3), np.zeros((runs, 30, 3))
     closed_loop(model, context, 370)
     start = time.perf_counter()
     closed_loop(model, context, 370)

@@ -25,9 +25,9 @@ def workspace(bouncing, tmp_path_factory) -> Path:
     path = folder / notebook.STORE
     path.parent.mkdir()
     store.create(path)
-    times = bouncing.times.tolist()
+    times, inputs = bouncing.times.tolist(), {"gravity": 0.0981, "box_side_length": 100.0}
     columns = [dict(zip(bouncing.features, run.T.tolist(), strict=True)) for run in bouncing.values[:6]]
-    store.ingest(path, [Run(f"run_{i}", {"gravity": 9.81}, {"time": times, **c}) for i, c in enumerate(columns)])
+    store.ingest(path, [Run(f"run_{i}", inputs, {"time": times, **c}) for i, c in enumerate(columns)])
     return folder
 
 
@@ -60,7 +60,7 @@ def test_the_notebook_runs_in_jupyter(workspace, tmp_path):
     shown = [
         output for cell in page.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
     ]
-    assert len(shown) == 5
+    assert len(shown) == 6
     assert load(workspace / "notebook" / "training").scores["runs"] == {"train": 4, "validation": 1, "test": 1}
     assert "verdict" in (workspace / "notebook" / "report.html").read_text()
     assert not list(tmp_path.iterdir())

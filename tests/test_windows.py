@@ -61,16 +61,49 @@ def test_a_split_that_names_an_unknown_run_is_refused():
 def test_400_steps_and_a_window_of_30_give_370_windows_a_run():
     contexts, targets = windows_of(counting_ensemble(runs=3, steps=400).values, 30)
     assert contexts.shape == (3, 370, 30, 2)
-    assert targets.shape == (3, 370, 2)
+    assert targets.shape == (3, 370, 1, 2)
 
 
 def test_the_target_follows_its_window_and_nothing_is_copied():
     ensemble = counting_ensemble()
     contexts, targets = windows_of(ensemble.values, 4)
     np.testing.assert_array_equal(np.diff(contexts, axis=2), 1)
-    np.testing.assert_array_equal(targets, contexts[:, :, -1] + 1)
+    np.testing.assert_array_equal(targets, contexts[:, :, -1:] + 1)
     assert np.shares_memory(contexts, ensemble.values)
     assert np.shares_memory(targets, ensemble.values)
+
+
+@pytest.mark.parametrize(("targets", "samples"), [(1, 16), (5, 12), (16, 1)])
+def test_a_sample_holds_a_window_and_its_targets_each_after_what_a_model_is_given(targets, samples):
+    """20 steps and a window of 4: with 16 targets a sample is a whole run."""
+    ensemble = counting_ensemble(runs=3, steps=20)
+    known, wanted = windows_of(ensemble.values, 4, targets)
+    assert known.shape == (3, samples, 4 + targets - 1, 2)
+    assert wanted.shape == (3, samples, targets, 2)
+    np.testing.assert_array_equal(wanted, known[:, :, -targets:] + 1)
+    np.testing.assert_array_equal(wanted[:, 0, 0], ensemble.values[:, 4])
+    assert np.shares_memory(known, ensemble.values)
+    assert np.shares_memory(wanted, ensemble.values)
+
+
+@pytest.mark.parametrize("targets", [0, 17])
+def test_targets_that_do_not_fit_behind_the_window_are_refused(targets):
+    with pytest.raises(ValueError, match=f"targets: expected 1 to 16 .* got {targets}"):
+        windows_of(counting_ensemble(steps=20).values, 4, targets)
+
+
+def test_inputs_of_the_run_come_with_each_of_its_samples():
+    values = counting_ensemble(runs=3, steps=20).values
+    batches = Windows(values, 4, targets=5, given=values[:, 0, :1], batch_size=6, seed=0)
+    for (known, given), wanted in (batches[i] for i in range(len(batches))):
+        np.testing.assert_array_equal(given[:, 0], wanted[:, 0, 0] // 100 * 100)
+        np.testing.assert_array_equal(wanted, known[:, -5:] + 1)
+
+
+def test_a_limit_counts_targets_not_samples():
+    values = counting_ensemble(runs=4, steps=20).values
+    assert len(Windows(values, 4, targets=8, batch_size=1, seed=0, limit=80)) == 10
+    assert len(Windows(values, 4, targets=8, batch_size=1, seed=0, limit=3)) == 1
 
 
 @pytest.mark.parametrize("window", [0, 20, 21])
@@ -83,7 +116,7 @@ def test_an_epoch_holds_every_pair_once():
     batches = Windows(counting_ensemble(runs=4, steps=14).values, 4, batch_size=8, seed=3)  # 40 pairs
     pairs = [(c, t) for i in range(len(batches)) for c, t in zip(*batches[i], strict=True)]
     assert len(pairs) == 40
-    assert len({float(target[0]) for _, target in pairs}) == 40
+    assert len({float(target[0, 0]) for _, target in pairs}) == 40
     assert all((target == context[-1] + 1).all() for context, target in pairs)
 
 
@@ -104,7 +137,7 @@ def test_all_shuffled_batches_have_one_size_and_unshuffled_ones_lose_nothing():
     shuffled = Windows(values, 4, batch_size=4, seed=0)
     assert [len(shuffled[i][1]) for i in range(len(shuffled))] == [4, 4]
     in_order = Windows(values, 4, batch_size=4)
-    assert [t for i in range(len(in_order)) for t in in_order[i][1][:, 0]] == list(range(4, 14))
+    assert [t for i in range(len(in_order)) for t in in_order[i][1][:, 0, 0]] == list(range(4, 14))
 
 
 def test_an_epoch_takes_at_most_its_limit_and_draws_anew():
@@ -113,16 +146,16 @@ def test_an_epoch_takes_at_most_its_limit_and_draws_anew():
     draws = []
     for epoch in range(40):
         batches.begin_epoch(epoch)
-        draws.append({float(t) for i in range(len(batches)) for t in batches[i][1][:, 0]})
+        draws.append({float(t) for i in range(len(batches)) for t in batches[i][1][:, 0, 0]})
     assert {len(draw) for draw in draws} == {10}
     assert len(set.union(*draws)) == 40
     thinned = Windows(values, 4, batch_size=10, limit=4)
-    np.testing.assert_array_equal(thinned[0][1][:, 0], [4, 107, 210, 313])
+    np.testing.assert_array_equal(thinned[0][1][:, 0, 0], [4, 107, 210, 313])
 
 
 def test_passes_take_every_pair_that_often_each_time_in_another_order():
     batches = Windows(counting_ensemble(runs=4, steps=14).values, 4, batch_size=40, seed=0, passes=3)
-    draws = [batches[i][1][:, 0].tolist() for i in range(len(batches))]
+    draws = [batches[i][1][:, 0, 0].tolist() for i in range(len(batches))]
     assert len(draws) == 3
     assert draws[0] != draws[1]
     assert sorted(draws[0]) == sorted(draws[1]) == sorted(draws[2])
@@ -131,14 +164,14 @@ def test_passes_take_every_pair_that_often_each_time_in_another_order():
 def test_batches_have_the_precision_that_was_asked_for():
     values = counting_ensemble(runs=2, steps=14).values + 1e-9
     batches = Windows(values, 4, batch_size=20, dtype="float64")
-    np.testing.assert_array_equal(batches[0][1], values[:, 4:].reshape(20, 2))
+    np.testing.assert_array_equal(batches[0][1][:, 0], values[:, 4:].reshape(20, 2))
     assert Windows(values, 4, batch_size=20)[0][0].dtype == "float32"
 
 
 def test_scaling_comes_from_the_training_runs_and_is_undone_exactly():
     ensemble = counting_ensemble()
     training = ensemble.take([1, 3])
-    scaling = Scaling.of(training)
+    scaling = Scaling.of(training.values)
     np.testing.assert_allclose(scaling.mean, training.values.mean(axis=(0, 1)))
     scaled = scaling.scale(training.values)
     np.testing.assert_allclose([scaled.mean(axis=(0, 1)), scaled.std(axis=(0, 1))], [[0, 0], [1, 1]], atol=1e-6)
@@ -148,4 +181,4 @@ def test_scaling_comes_from_the_training_runs_and_is_undone_exactly():
 def test_a_feature_that_never_changes_keeps_its_unit():
     ensemble = counting_ensemble(runs=3, steps=5)
     ensemble.values[..., 1] = 7.0
-    assert Scaling.of(ensemble).std[1] == 1.0
+    assert Scaling.of(ensemble.values).std[1] == 1.0

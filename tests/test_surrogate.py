@@ -1,0 +1,300 @@
+"""Forecasts from a saved folder: the models count on by one, the band is one wide on each side."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from helpers import counting_model
+
+from sim2seq import cli, records, surrogate
+from sim2seq.uncertainty import Band
+
+SCORES = {"features": ["x", "y"], "units": ["m", ""], "window": 5, "time_step": 0.5, "time_unit": "s"}
+SCORES |= {"inputs": {}, "first_window": {"x": [0, 100], "y": [0, 100]}}
+WINDOW = np.stack([np.arange(5.0), np.arange(10.0, 15.0)], axis=1)
+
+
+def save(folder, models, scores, inputs=()):
+    """A training's folder as far as a surrogate needs it: half-width 2 x (spread + 0.5), for up to 8 steps."""
+    folder.mkdir(parents=True, exist_ok=True)
+    band = Band(0.9, len(models), factor=np.full((8, 2), 2.0), floor=np.full((8, 2), 0.5))
+    contents = {"scores": scores, "settings": {"inputs": list(inputs)}, "band": band.to_dict()}
+    for name, content in contents.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    for number, model in enumerate(models, start=1):
+        model.save(folder / ("model.keras" if number == 1 else f"model_{number}.keras"))
+    return folder
+
+
+def pace_model():
+    """It counts on by the sum of the run's two inputs.
+
+    Repeated, since Keras (3.15) adds (2, 1) to (2, 2) along the wrong axis: it takes it for a bias.
+    """
+    contexts, given = keras.Input((5, 2)), keras.Input((2,))
+    last = keras.layers.Cropping1D((4, 0))(contexts)[:, 0]
+    return keras.Model(
+        [contexts, given], last + keras.ops.repeat(keras.ops.sum(given, axis=-1, keepdims=True), 2, axis=-1)
+    )
+
+
+@pytest.fixture(scope="module")
+def counting(tmp_path_factory):
+    return save(tmp_path_factory.mktemp("counting") / "training", [counting_model(), counting_model()], SCORES)
+
+
+@pytest.fixture(scope="module")
+def paced(tmp_path_factory):
+    scores = SCORES | {"inputs": {"pace": [0, 10], "push": [0, 10]}}
+    return save(tmp_path_factory.mktemp("paced") / "training", [pace_model()], scores, ("pace", "push"))
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("window.npy", WINDOW)
+    return tmp_path
+
+
+def write_csv(lines, header="time,x,y,other", name="window.csv"):
+    with open(name, "w") as file:
+        file.write("\n".join([header, *lines]) + "\n")
+    return name
+
+
+def write_record(name="run.dsv", steps=6, **data):
+    series = {"time": np.arange(steps) / 2, "y": np.arange(10.0, 10 + steps), "x": np.arange(0.0, steps)}
+    records.write(name, [records.Run("a_1", data or {"gravity": 1.0}, series)])
+    return name
+
+
+def refused(capsys, place, *arguments) -> str:
+    """The one line of a refusal; nothing is written, neither to stdout nor to a file."""
+    before = {path.name for path in place.iterdir()}
+    assert cli.main(["predict", *map(str, arguments), "--output", "out.csv", "--figure", "out.png"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert {path.name for path in place.iterdir()} == before
+    return captured.err
+
+
+def predicted(capsys, *arguments) -> list[dict]:
+    assert cli.main(["predict", *map(str, arguments)]) == 0
+    return list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+
+
+def test_three_lines_of_python_give_a_forecast_with_its_band(counting):
+    model = surrogate.load(counting)
+    middle, low, high = model.forecast(WINDOW, steps=3)
+    np.testing.assert_array_equal(middle, [[5, 15], [6, 16], [7, 17]])
+    np.testing.assert_array_equal(low, middle - 1)
+    np.testing.assert_array_equal(high, middle + 1)
+
+
+def test_many_runs_at_once_and_every_calibrated_step(counting):
+    middle, low, high = surrogate.load(counting).forecast(np.stack([WINDOW, WINDOW + 1, WINDOW + 2]))
+    assert middle.shape == low.shape == high.shape == (3, 8, 2)
+    np.testing.assert_array_equal(middle[2] - middle[0], 2)
+
+
+def test_inputs_are_given_by_name_one_for_all_or_one_a_run(paced):
+    model = surrogate.load(paced)
+    middle, *_ = model.forecast(np.stack([WINDOW, WINDOW]), 2, inputs={"push": 1, "pace": [2, 4]})
+    np.testing.assert_array_equal(middle[:, 1, 0], [4 + 2 * 3, 4 + 2 * 5])
+
+
+def test_the_folder_of_a_study_will_do(counting):
+    assert surrogate.load(counting.parent).folder == counting
+
+
+def test_loading_needs_no_tensorflow(counting):
+    code = f"import sys; from sim2seq import surrogate; surrogate.load({str(counting)!r})\n"
+    code += "sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("window", "steps", "words"),
+    [
+        (WINDOW[:4], 3, r"expected a window of 5 steps with 2 features \(x, y\); got 4 steps with 2 features"),
+        (WINDOW[:, :1], 3, r"expected a window of 5 steps with 2 features \(x, y\); got 5 steps with 1 features"),
+        (WINDOW[0], 3, r"got an array of shape \(2,\)"),
+        (np.zeros((0, 5, 2)), 3, r"got an array of shape \(0, 5, 2\)"),
+        (WINDOW * [1, np.nan], 3, "run 1, step 1 of the window, y: expected a finite number; got nan"),
+        ([["a", "b"]], 3, "expected numbers"),
+        (WINDOW, 9, "steps: expected 1 to 8, for which the band is calibrated; got 9"),
+        (WINDOW, 0, "steps: expected 1 to 8"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_what_was_expected(counting, window, steps, words):
+    with pytest.raises(ValueError, match=words):
+        surrogate.load(counting).forecast(window, steps)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        (None, "the model expects pace, push; missing pace, push"),
+        ({"pace": 1}, "the model expects pace, push; missing push"),
+        ({"pace": 1, "push": 1, "drag": 1}, "the model expects pace, push; got drag"),
+        ({"pace": 1, "push": np.inf}, "input push: expected a finite number; got inf"),
+        ({"pace": [1, 2], "push": 1}, r"input pace: expected a number, or 1, one a run; got \[1, 2\]"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(paced, inputs, words):
+    with pytest.raises(ValueError, match=words):
+        surrogate.load(paced).forecast(WINDOW, 3, inputs=inputs)
+
+
+def test_a_model_without_inputs_takes_none(counting):
+    with pytest.raises(ValueError, match="the model expects none; got gravity"):
+        surrogate.load(counting).forecast(WINDOW, 3, inputs={"gravity": 1})
+
+
+def test_values_outside_training_are_forecast_with_a_warning(paced):
+    model = surrogate.load(paced)
+    with pytest.warns(surrogate.OutsideTraining, match="pace 11 is outside the range of the training runs, 0 to 10"):
+        model.forecast(WINDOW, 3, inputs={"pace": 11, "push": 1})
+    with pytest.warns(surrogate.OutsideTraining, match="x 151 is far from the windows of the training runs, 0 to 100"):
+        model.forecast(WINDOW + np.array([151, 0]), 3, inputs={"pace": 1, "push": 1})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.forecast(WINDOW + np.array([140, 0]), 3, inputs={"pace": 10, "push": 0})
+
+
+@pytest.mark.parametrize("kind", ["dsv", "csv", "npy"])
+def test_predict_reads_every_kind_of_file(counting, place, capsys, kind):
+    """Columns in another order, and others beside them, change nothing; a record may go on after the window."""
+    write_record("window.dsv")
+    write_csv([f"{step / 2},{step},{10 + step},word" for step in range(5)])
+    rows = predicted(capsys, counting, "--initial", f"window.{kind}", "--steps", "2")
+    assert [list(row.values())[1:] for row in rows] == [
+        ["1", "0.5", "5.0", "4.0", "6.0", "15.0", "14.0", "16.0"],
+        ["2", "1.0", "6.0", "5.0", "7.0", "16.0", "15.0", "17.0"],
+    ]
+    assert list(rows[0]) == ["run", "step", "time", "x", "x_low", "x_high", "y", "y_low", "y_high"]
+    assert {row["run"] for row in rows} == {"a_1" if kind == "dsv" else "1"}
+
+
+def test_predict_takes_many_runs_from_an_array(counting, place, capsys):
+    np.save("window.npy", np.stack([WINDOW, WINDOW + 1]))
+    rows = predicted(capsys, counting, "--initial", "window.npy")
+    assert [row["run"] for row in rows] == ["1"] * 8 + ["2"] * 8
+
+
+def test_predict_takes_inputs_from_the_record_and_from_the_command_line(paced, place, capsys):
+    write_record(pace=2.0, push=1.0, gravity=9.0)
+    assert predicted(capsys, paced, "--initial", "run.dsv", "--steps", "1")[0]["x"] == "7.0"
+    rows = predicted(capsys, paced, "--initial", "run.dsv", "--steps", "1", "--inputs", "push=3")
+    assert rows[0]["x"] == "9.0"
+
+
+def test_predict_warns_in_one_line_on_stderr(paced, place, capsys):
+    assert cli.main(["predict", str(paced), "--initial", "window.npy", "--inputs", "pace=11", "push=1"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith("sim2seq predict: pace 11 is outside the range of the training runs, 0 to 10")
+    assert captured.err.count("\n") == 1
+    assert captured.out.count("\n") == 9
+
+
+def test_predict_writes_table_and_figure(counting, place, capsys):
+    arguments = ["predict", str(counting), "--initial", "window.npy", "--output", "out.csv", "--figure", "out.png"]
+    assert cli.main(arguments) == 0
+    assert capsys.readouterr().out == ""
+    assert (place / "out.csv").read_text().count("\n") == 9
+    assert (place / "out.png").read_bytes().startswith(b"\x89PNG")
+    assert {path.name for path in place.iterdir()} == {"window.npy", "out.csv", "out.png"}
+
+
+def broken_files():
+    """A file each that must be refused: (what writes it, its name, words of the message)."""
+    five = [f"0,{step},{step},w" for step in range(5)]
+
+    def array(content, **options):
+        return lambda: np.save("bad.npy", content, **options)
+
+    return [
+        (lambda: None, "nowhere.csv", "nowhere.csv"),
+        (lambda: None, "window.txt", "expected a file that ends in one of .dsv, .csv, .npy"),
+        (lambda: write_record("bad.dsv", steps=4), "bad.dsv", "run a_1: expected 5 steps or more; got 4"),
+        (lambda: open("bad.dsv", "w").close(), "bad.dsv", "the file is empty"),
+        (lambda: write_csv(five, "time,x,z,w", "bad.csv"), "bad.csv", "missing y, it has time, x, z, w"),
+        (lambda: write_csv(five, "x,x,y,w", "bad.csv"), "bad.csv", "expected column names that differ"),
+        (lambda: write_csv(five[:4], name="bad.csv"), "bad.csv", "got 4 steps with 2 features"),
+        (lambda: write_csv([], name="bad.csv"), "bad.csv", "got 0 steps with 2 features"),
+        (lambda: write_csv([*five[:4], "0,1"], name="bad.csv"), "bad.csv", "step 5: expected 4 columns; got 2"),
+        (lambda: write_csv([*five[:4], "0,a,1,w"], name="bad.csv"), "bad.csv", "step 5: expected numbers"),
+        (lambda: write_csv([*five[:4], "0,inf,1,w"], name="bad.csv"), "bad.csv", "step 5 of the window, x: expected a"),
+        (lambda: open("bad.csv", "w").close(), "bad.csv", "missing x, y, it has none"),
+        (lambda: open("bad.npy", "w").close(), "bad.npy", "expected an array of numbers"),
+        (array(WINDOW[0]), "bad.npy", "(runs, window, features); got shape (2,)"),
+        (array(WINDOW[:3]), "bad.npy", "got 3 steps with 2 features"),
+        (array(np.array([{}, None]), allow_pickle=True), "bad.npy", "expected an array of numbers"),
+        (array(np.array([["a"]])), "bad.npy", "expected an array of numbers"),
+    ]
+
+
+@pytest.mark.parametrize(("write", "name", "words"), broken_files())
+def test_predict_refuses_a_bad_file_in_one_line(counting, place, capsys, write, name, words):
+    write()
+    assert words in refused(capsys, place, counting, "--initial", name)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--steps", "9"], "steps: expected 1 to 8, for which the band is calibrated; got 9"),
+        (["--inputs", "gravity=1"], "the model expects none; got gravity"),
+        (["--inputs", "gravity"], "--inputs gravity: expected NAME=VALUE, with a number"),
+        (["--inputs", "gravity=high"], "expected NAME=VALUE, with a number"),
+    ],
+)
+def test_predict_refuses_bad_options_in_one_line(counting, place, capsys, options, words):
+    assert words in refused(capsys, place, counting, "--initial", "window.npy", *options)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("scores.json", None, "no finished training here"),
+        ("band.json", None, "no band.json, this training was made by an older version; train again"),
+        ("band.json", "{}", "expected scores, settings and band of a training"),
+        ("settings.json", "{", "expected scores, settings and band of a training"),
+        ("model.keras", "no model", "cannot read the models"),
+        ("model_2.keras", None, "expected 2 models, one a member; got 1"),
+    ],
+)
+def test_predict_refuses_a_folder_that_is_no_whole_training(place, capsys, file, content, words):
+    folder = save(place / "training", [counting_model(), counting_model()], SCORES)
+    (folder / file).unlink()
+    if content:
+        (folder / file).write_text(content)
+    assert words in refused(capsys, place, folder, "--initial", "window.npy")
+
+
+def test_predict_refuses_a_study_with_two_trainings(place, capsys, counting):
+    for name in ("one", "two"):
+        save(place / "study" / name, [counting_model()], SCORES)
+    assert "holds several trainings, name one of" in refused(capsys, place, "study", "--initial", "window.npy")
+
+
+@pytest.mark.parametrize(
+    ("option", "path", "words"),
+    [
+        ("--figure", "out.txt", "expected a file name that ends in one of .png, .pdf, .svg"),
+        ("--figure", "no/out.png", "no/out.png: its folder does not exist"),
+        ("--output", "no/out.csv", "no/out.csv: its folder does not exist"),
+    ],
+)
+def test_predict_refuses_a_place_that_cannot_be_written(counting, place, capsys, option, path, words):
+    assert cli.main(["predict", str(counting), "--initial", "window.npy", option, path]) == 2
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert captured.out == ""

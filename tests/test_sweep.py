@@ -1,0 +1,321 @@
+"""A sweep trains at every point of a grid, puts the results into the study's store, and ranks them."""
+
+import csv
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from runs import dump, make_runs
+
+from sim2seq import cli, figures, store, sweep
+from sim2seq.plan import FINISHED, Plan, Task
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+RUNS, STEPS = 8, 60
+DATA = {"window": 3, "units": "8,8", "learning_rate": 0.01, sweep.CLOSED_LOOP: 0.5, sweep.ONE_STEP: 0.1, "seconds": 9.5}
+LOSSES = {"loss": [3.0, 2.0], "val_loss": [4.0, 2.5]}
+POINTS = [f"size-debug_window-{window}_units-4_learning_rate-1e-2" for window in (3, 5)]
+
+
+@pytest.fixture(scope="module")
+def eight_runs(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "store.sqlite"
+    store.create(path)
+    short = [{name: values[:STEPS] for name, values in run.series.items()} for run in make_runs(RUNS)]
+    store.ingest(path, [run._replace(series=series) for run, series in zip(make_runs(RUNS), short, strict=True)])
+    return path
+
+
+@pytest.fixture
+def study_store(eight_runs, tmp_path):
+    return shutil.copy(eight_runs, tmp_path / "store.sqlite")
+
+
+def with_kosh(path):
+    """Every dataset of the store as plain Kosh finds it, by id."""
+    import kosh
+
+    return {dataset.id: dataset for dataset in kosh.connect(str(path)).find()}
+
+
+def test_grid_is_every_combination():
+    grid = sweep.points(["window=3 5", "units=8,8 4", "learning_rate=1e-2"], "size:debug")
+    assert list(grid) == [
+        f"size-debug_window-{window}_units-{units}_learning_rate-1e-2" for window in (3, 5) for units in ("8-8", "4")
+    ]
+    assert grid["size-debug_window-5_units-8-8_learning_rate-1e-2"] == ["window:5", "units:8,8", "learning_rate:1e-2"]
+
+
+@pytest.mark.parametrize(
+    ("axes", "words"),
+    [
+        (["window=3 3"], "window: expected different values with spaces between, got '3 3'"),
+        (["window="], "window: expected different values"),
+        (["window=3", "window=5"], "expected every setting once, got window, window"),
+        (["window"], "expected name:value; got 'window'"),
+        (["windows=3"], "unknown setting 'windows'"),
+        (["window=3 0"], "setting window: expected a number above 0; got 0"),
+        (["window=3 large"], "setting window: expected int"),
+    ],
+)
+def test_impossible_grid_is_refused_before_anything_is_trained(study_store, tmp_path, axes, words, capsys):
+    assert cli.main(["grid", str(study_store), str(tmp_path), *axes]) == 2
+    message = capsys.readouterr().err
+    assert (words in message, message.count("\n")) == (True, 1)
+    assert not (tmp_path / sweep.GRID).exists()
+
+
+def test_plain_kosh_finds_a_training_and_reads_its_curves(study_store):
+    assert store.add_training(study_store, "point", DATA, LOSSES) == "added"
+    before = Path(study_store).read_bytes()
+    found = with_kosh(study_store)
+    assert len(found) == RUNS + 1
+    point = found["point"]
+    assert (point.window, point.units, point.learning_rate, point.seconds) == (3, "8,8", 0.01, 9.5)
+    assert (getattr(point, sweep.CLOSED_LOOP), getattr(point, sweep.ONE_STEP)) == (0.5, 0.1)
+    assert [list(point[f"learning_curve/{name}"][:]) for name in ("epoch", "loss", "val_loss")] == [
+        [1, 2],
+        [3.0, 2.0],
+        [4.0, 2.5],
+    ]
+    assert Path(study_store).read_bytes() == before  # reading writes nothing
+
+
+def test_rows_of_a_training_are_those_that_sina_itself_would_insert(study_store, tmp_path):
+    import sina
+
+    theirs = shutil.copy(study_store, tmp_path / "theirs.sqlite")
+    store.add_training(study_store, "point", DATA, LOSSES)
+    datastore = sina.connect(str(theirs))
+    datastore.records.insert(sina.model.generate_record_from_json(store.sina_training("point", DATA, LOSSES)))
+    datastore.close()
+    assert dump(study_store) == dump(theirs)
+
+
+def test_trainings_are_no_runs(study_store):
+    before = store.load(study_store)
+    store.add_training(study_store, "47bcda_9", DATA, LOSSES)
+    after = store.load(study_store)
+    assert after.run_ids == before.run_ids
+    assert after.inputs.keys() == before.inputs.keys()
+    np.testing.assert_array_equal(after.values, before.values)
+    assert store.missing_runs(study_store, ["47bcda_8", "47bcda_9"]) == ["47bcda_9"]
+
+
+def test_recording_again_keeps_the_newest(study_store):
+    store.add_training(study_store, "point", DATA, LOSSES)
+    before = Path(study_store).read_bytes()
+    assert store.add_training(study_store, "point", DATA, LOSSES) == "unchanged"
+    assert Path(study_store).read_bytes() == before
+    newer = {"loss": [1.0], "val_loss": [1.5]}
+    assert store.add_training(study_store, "point", DATA | {"window": 5}, newer) == "replaced"
+    ((data, losses),) = store.load_trainings(study_store).values()
+    assert (data["window"], losses) == (5, newer)
+    assert list(with_kosh(study_store)["point"]["learning_curve/epoch"][:]) == [1]
+
+
+def test_a_training_never_takes_the_place_of_a_run(study_store):
+    before = dump(study_store)
+    with pytest.raises(store.StoreError, match="47bcda_1 is not a training"):
+        store.add_training(study_store, "47bcda_1", DATA, LOSSES)
+    assert dump(study_store) == before
+
+
+def test_20_trainings_are_recorded_at_once(study_store):
+    code = "import sys; from sim2seq.store import *; add_training(*sys.argv[1:3], {'place': 1}, {'val_loss': [1.0]})"
+    command = [sys.executable, "-c", code, study_store]
+    names = [f"point_{number}" for number in range(20)]
+    processes = [subprocess.Popen([*command, name]) for name in names]
+    assert [process.wait() for process in processes] == [0] * 20
+    assert set(store.load_trainings(study_store)) == set(names)
+
+
+@pytest.fixture
+def ranked(study_store):
+    """Three trainings: the second is the best, the third diverged in its second epoch."""
+    store.add_training(study_store, "a", DATA, LOSSES)
+    store.add_training(study_store, "b", DATA | {"window": 5, sweep.CLOSED_LOOP: 0.25}, LOSSES)
+    lost = {name: value for name, value in DATA.items() if name not in (sweep.CLOSED_LOOP, sweep.ONE_STEP)}
+    losses = {"loss": [9.0, math.nan], "val_loss": [9.5, 1.0]}
+    store.add_training(study_store, "c", lost | {"learning_rate": 1e30}, losses)
+    return study_store
+
+
+def test_leaderboard_puts_the_best_first_and_shows_what_differs(ranked, tmp_path, capsys):
+    assert cli.main(["leaderboard", str(ranked), "--csv", str(tmp_path / "board.csv")]) == 0
+    _, header, *lines, best = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert " ".join(header) == "place window learning_rate closed loop one step epochs seconds recorded as"
+    assert [(line[0], line[3], line[-1]) for line in lines] == [
+        ("1", "0.25", "b"),
+        ("2", "0.5", "a"),
+        ("3", "diverged", "c"),
+    ]
+    assert best == ["best:", "window:5", "learning_rate:0.01"]
+    with open(tmp_path / "board.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row[sweep.CLOSED_LOOP] for row in rows] == ["0.25", "0.5", ""]
+    assert "units" not in rows[0]
+
+
+def test_curves_end_where_a_training_diverged(ranked):
+    _, losses = store.load_trainings(ranked)["c"]
+    assert losses == {"loss": [9.0], "val_loss": [9.5]}
+
+
+@pytest.mark.parametrize("count", [1, 18, 40])
+def test_figure_has_a_bar_for_the_best_and_a_line_for_every_training(count):
+    settings = {"window": [str(place) for place in range(count)]}
+    errors = [*np.geomspace(0.01, 1, count - 1), math.inf] if count > 1 else [1.0]
+    board, curves = figures.leaderboard(settings, errors, [LOSSES] * count).axes
+    assert (len(board.patches), len(curves.lines)) == (min(count, 30), count)
+    assert [label.get_text().strip() for label in board.get_yticklabels()[:2]] == ["window", "0"]
+    assert {line.get_color() for line in curves.lines[-3:]} == {colour for colour, _ in figures.PODIUM[:count]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["leaderboard", "{store}"], "no recorded trainings"),
+        (["leaderboard", "nowhere.sqlite"], "nowhere.sqlite: no such store"),
+        (["train", "nowhere.sqlite"], "nowhere.sqlite: no such store"),
+        (["train", "{store}", "--output", "out", "windows:3"], "unknown setting 'windows'"),
+        (["train", "{store}", "--record", "a/b"], "'a/b'"),
+        (["run", "{sweep}"], "expected the store of a finished study: add --vars STORE=FILE"),
+        (["run", "{sweep}", "--vars", "STORE=nowhere.sqlite"], "nowhere.sqlite: no such store"),
+        (["run", "{sweep}", "--vars", "STORE={empty}"], "expected a store with runs, this one has none"),
+    ],
+)
+def test_what_cannot_be_trained_or_ranked_is_refused_in_one_line(
+    study_store, empty_store, tmp_path, monkeypatch, capsys, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("C_FORCE_ROOT", "1")
+    names = {"store": study_store, "sweep": ROOT / "sweep.yaml", "empty": empty_store}
+    assert cli.main([word.format(**names) for word in arguments]) == 2
+    message = capsys.readouterr().err
+    assert (words in message, message.count("\n")) == (True, 1)
+    assert os.listdir(tmp_path) == ["store.sqlite"]  # nothing was begun
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory):
+    path = tmp_path_factory.mktemp("empty") / "store.sqlite"
+    store.create(path)
+    return path
+
+
+def test_a_word_that_no_command_knows_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "store.sqlite", "--epochs", "3"])
+    assert "unrecognized arguments: --epochs" in capsys.readouterr().err
+
+
+def call(command, *words, folder):
+    """A command of this environment in `folder`, to its end."""
+    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "C_FORCE_ROOT": "1"}
+    words = [str(word) for word in (BIN / command, *words)]
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_plain_merlin_without_a_store_queues_nothing(tmp_path):
+    done = call("merlin", "run", ROOT / "sweep.yaml", "--local", "--vars", "STORE=nowhere.sqlite", folder=tmp_path)
+    assert done.returncode == 1
+    (study,) = (tmp_path / "studies_output").iterdir()
+    assert os.listdir(study) == ["merlin_info"]
+    reason = (study / "merlin_info" / "cmd.err").read_text()
+    assert reason.endswith("sim2seq grid: nowhere.sqlite: no such store, make it with create_store.py\n")
+
+
+@pytest.fixture(scope="module")
+def swept(eight_runs, tmp_path_factory):
+    """A finished sweep of two points, its store named as from where the user stands: (what it said, study, store)."""
+    folder = tmp_path_factory.mktemp("sweep")
+    shutil.copy(eight_runs, folder / "runs.sqlite")
+    options = ["STORE=runs.sqlite", "WINDOW=3 5", "UNITS=4", "LEARNING_RATE=1e-2", "TRAINING=size:debug"]
+    done = call("sim2seq", "run", ROOT / "sweep.yaml", "--workers", "2", "--vars", *options, folder=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (study,) = (path for path in folder.glob("studies_output/sweep_*") if path.is_dir())
+    return done.stdout, study, folder / "runs.sqlite"
+
+
+def test_sweep_ends_with_every_point_in_the_users_store(swept):
+    _, study, path = swept
+    found = with_kosh(path)
+    assert len(found) == RUNS + 2
+    for name, window, folder in zip(POINTS, (3, 5), sorted(study.glob("train/*/training")), strict=True):
+        point, scores = found[name], json.loads((folder / "scores.json").read_text())
+        assert (point.window, point.units, point.learning_rate, point.runs) == (window, "4", 0.01, RUNS)
+        assert getattr(point, sweep.CLOSED_LOOP) == scores["closed_loop"]["validation"]["rmse"]
+        assert getattr(point, sweep.ONE_STEP) == scores["one_step"]["validation"]["rmse"]
+        assert point.seconds > 0
+        with (folder / "history.csv").open() as file:
+            losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
+        assert list(point["learning_curve/val_loss"][:]) == losses
+
+
+def test_sweep_ends_with_its_leaderboard(swept):
+    said, study, _ = swept
+    board = study / "leaderboard"
+    assert f"report: {board / 'leaderboard.png'}" in said
+    assert (board / "leaderboard.png").stat().st_size > 20_000
+    with (board / "leaderboard.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["name"] for row in rows} == set(POINTS)
+    errors = [float(row[sweep.CLOSED_LOOP]) for row in rows]
+    assert errors == sorted(errors)
+    best = next(line for line in (board / "leaderboard.out").read_text().splitlines() if line.startswith("best:"))
+    assert best == f"best: window:{rows[0]['window']}"
+
+
+def test_no_score_on_test_runs_is_recorded(swept):
+    _, study, path = swept
+    recorded = {value for data, _ in store.load_trainings(path).values() for value in data.values()}
+    scores = [json.loads(file.read_text()) for file in study.glob("train/*/training/scores.json")]
+    on_test = {score[kind]["test"]["rmse"] for score in scores for kind in ("closed_loop", "one_step")}
+    assert on_test
+    assert on_test.isdisjoint(recorded)
+
+
+def test_refusal_of_the_grid_is_passed_on_and_leaves_no_study(study_store, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("C_FORCE_ROOT", "1")
+    text = (ROOT / "sweep.yaml").read_text()
+    Path("sweep.yaml").write_text(text.replace("cmd: sim2seq grid", "cmd: echo sim2seq grid refuses >&2; false"))
+    assert cli.main(["run", "sweep.yaml", "--output", "out", "--vars", f"STORE={study_store}"]) == 2
+    assert capsys.readouterr().err == "sim2seq run: the study's samples: sim2seq grid refuses\n"
+    assert os.listdir("out") == [".sim2seq.lock"]
+
+
+def test_going_on_repeats_unfinished_points_and_what_follows_only(tmp_path):
+    tasks = [Task("train", str(tmp_path / f"train_{point}"), "train") for point in range(3)]
+    tasks.append(Task("leaderboard", str(tmp_path / "leaderboard"), "leaderboard"))
+    for task in tasks:
+        os.mkdir(task.folder)
+    for task in (tasks[0], tasks[2], tasks[3]):
+        Path(task.folder, FINISHED).touch()
+    assert Plan(tuple(tasks), {"train": ["leaderboard"], "leaderboard": []}).stale() == [tasks[1], tasks[3]]
+
+
+def test_grid_beside_a_store_leaves_the_store_alone(study_store, capsys):
+    before = Path(study_store).read_bytes()
+    assert Path(study_store).name == sweep.LINK
+    assert cli.main(["grid", str(study_store), str(Path(study_store).parent), "window=3"]) == 2
+    assert "expected a folder of its own" in capsys.readouterr().err
+    assert Path(study_store).read_bytes() == before
+
+
+def test_leaderboard_without_a_point_of_its_sweep_fails_and_names_it(ranked, tmp_path, capsys):
+    grid = tmp_path / "grid"
+    grid.mkdir()
+    assert sweep.write_grid(ranked, grid, ["window=3 5"]) == 2
+    assert (grid / sweep.LINK).samefile(ranked)
+    store.add_training(ranked, "window-3", DATA, LOSSES)
+    assert cli.main(["leaderboard", str(ranked), "--expect", str(grid / sweep.GRID)]) == 1
+    assert capsys.readouterr().err == f"sim2seq leaderboard: window-5 is not recorded in {ranked}\n"
