@@ -138,8 +138,8 @@ WITHOUT = {  # what is left out -> the name in sim2seq.terms and what takes its 
 
 
 def error(members, part: Ensemble, settings: Settings) -> float:
-    """Closed-loop RMSE of the members' mean on `part`."""
-    forecast = metrics.forecasts_of(members, part, settings.window, inputs=settings.inputs).mean(axis=0)
+    """Closed-loop RMSE of the members' middle on `part`."""
+    forecast = uncertainty.middle(metrics.forecasts_of(members, part, settings.window, inputs=settings.inputs))
     return float(metrics.rmse(forecast, part.values[:, settings.window :]))
 
 
@@ -242,7 +242,7 @@ def main() -> None:
         ensemble, split, outside, inputs = ensemble_and_split(name, quick=arguments.quick)
         given = [f"inputs={','.join(inputs)}"] if inputs else []
         settings = {model: Settings.parse([*words, *given, *size]) for model, words in recipes.items()}
-        if name in ("correlated", "joint", "limit") and not arguments.quick:
+        if name != "fresh" and not arguments.quick:
             alone = Settings(**{**vars(settings["autoregression"]), "members": 1})
             rows += ablation(name, ensemble, split, alone)
         rows += final(name, ensemble, split, outside, settings, goal=goal_of(name), seeds=seeds)

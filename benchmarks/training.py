@@ -1,51 +1,45 @@
-"""How fast, and how well, does sim2seq learn beside the plain Keras recipe? Both in one run, on the same runs.
+"""How fast does sim2seq learn and forecast beside the plain Keras recipe? Both in one run, on the same runs.
 
     python benchmarks/training.py [--quick] [--json FILE]
 
 The plain recipe is the source project's, as a user would write it: windows stacked into an array, LSTM 64-32-16-8,
 batch 32, Adam, mean squared error, `model.fit` with EarlyStopping, nothing compiled, and a Python loop around
-`model.predict` for the closed loop (a few steps are timed and scaled to all of them). Only training and validation
-runs are used; the data are tests/data/ball_bounce_64_correlated.npz. The full size takes about ten minutes on two
-cores; --quick does the same in seconds with a small network on few runs, to see that it works: its ratios mean little.
+`model.predict` for the closed loop, all runs in one call (a few steps are timed and scaled to all of them). Ours are
+the default (residual_lstm), the autoregression with one member, and the source's network as this project trains it;
+each with TensorFlow and, where it is installed, with JAX (`pip install .[jax]`), in processes of their own. What is
+measured, and how, stands in benchmarks/backends.py.
+
+The data are tests/data/ball_bounce_64_correlated.npz, split in the order of the file, 38 / 13 / 13; the test runs are
+not used. Three seeds, 0 to 2, for what is trained to the end; the plain recipe has one. The full size takes about 15
+minutes on two quiet cores, of which the plain recipe takes 4 to 7; --quick shows in a minute or two that all of it
+works: small networks on few runs, with numbers that mean little.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import os
-import tempfile
 import time
-from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"  # of the plain recipe; ours chooses in its own processes
 
 import keras
 import numpy as np
-import tensorflow as tf
 from _rows import publish, row
+from backends import CLOSED_LOOP_GOAL, MANY, ask, is_installed, ordered_runs
 
-from sim2seq import training
-from sim2seq.ensemble import Ensemble
 from sim2seq.forecast import closed_loop
 from sim2seq.metrics import rmse
-from sim2seq.settings import Settings
-from sim2seq.windows import SPLITS, Scaling, select
+from sim2seq.windows import Scaling, select
 
-DATA = Path(__file__).parent.parent / "tests" / "data" / "ball_bounce_64_correlated.npz"
+WINDOW = 30
+STEPS = 370  # of a closed loop of many runs
 TIMED_STEPS = 10  # of the slow closed loop
-
-
-def read_ensemble(runs: int | None, steps: int | None) -> Ensemble:
-    """The bouncing ball's runs, or the first `runs` of them cut after `steps` steps."""
-    values = np.load(DATA)["positions"][:runs, :steps]
-    return Ensemble(
-        values=values,
-        run_ids=tuple(f"run_{number}" for number in range(1, len(values) + 1)),
-        features=("x_pos", "y_pos", "z_pos"),
-        times=np.arange(values.shape[1]) / 20,
-    )
+TIMED_BATCHES = 100  # of the plain recipe
+GOALS = {"to loss": 10, "speed": 40}  # times faster than the plain recipe
+LOOP_GOAL = 2.0  # s
+MEMORY_GOAL = 2e9  # bytes
+BACKENDS = ("tensorflow", "jax")
 
 
 def stack_windows(values, window):
@@ -87,76 +81,105 @@ def forecast_plainly(model, context, steps):
     return np.stack(forecast, axis=1)
 
 
-def epoch_ends(logs: Path) -> list[float]:
-    """Seconds from the start of a training to the end of each epoch, from its TensorBoard log."""
-    records = tf.data.TFRecordDataset(sorted(map(str, logs.glob("train/events*"))))
-    events = [tf.compat.v1.Event.FromString(record.numpy()) for record in records]
-    ends = {event.step: event.wall_time for event in events if event.summary.value}
-    return [ends[step] - events[0].wall_time for step in sorted(ends)]
-
-
-def throughput(ends, windows):
-    """Windows a second, validation included, without the first epoch, in which the network is compiled."""
-    return windows * (len(ends) - 1) / (ends[-1] - ends[0])
-
-
-def timed(function, *arguments):
-    """What a call returns and the seconds it took."""
+def timed(function, *arguments, **options) -> float:
+    """The seconds that a call takes."""
     start = time.perf_counter()
-    return function(*arguments), time.perf_counter() - start
+    function(*arguments, **options)
+    return time.perf_counter() - start
 
 
-def compare(ensemble: Ensemble, settings: Settings, plain_epochs: int, folder: Path) -> list[dict]:
-    """Train both ways and measure both closed loops on the validation runs."""
-    split, window = SPLITS[settings.split](ensemble, settings.fractions, seed=settings.seed), settings.window
+def measure_plainly(quick: bool) -> dict:
+    """The plain recipe: its best loss, when it had it, how fast it trains and forecasts, how far its closed loop is."""
+    ensemble, split = ordered_runs(quick)
     train, validation = select(ensemble, split.train), select(ensemble, split.validation)
-    scaling = Scaling.of(train)
+    scaling = Scaling.of(train.values)
     scaled = [scaling.scale(part.values).astype("float32") for part in (train, validation)]
-    plain, plain_losses, plain_ends = train_plainly(*scaled, settings.units, window, plain_epochs)
-    print(f"plain recipe: {len(plain_ends)} epochs, {plain_ends[-1]:.0f} s")
-    with contextlib.redirect_stdout(io.StringIO()):
-        ours, our_time = timed(training.fit, ensemble, settings, folder)
-    our_ends, our_losses = epoch_ends(folder / "logs"), ours.history["val_loss"]
-    print(f"sim2seq: {len(our_ends)} epochs, {our_ends[-1]:.0f} s; with scores and figures {our_time:.0f} s")
+    units, epochs = ((8,), 3) if quick else ((64, 32, 16, 8), 100)
+    model, losses, ends = train_plainly(*scaled, units, WINDOW, epochs)
+    forecast = scaling.restore(closed_loop(model, scaled[1][:, :WINDOW], validation.steps - WINDOW))
+    contexts, targets = (each[: 32 * TIMED_BATCHES] for each in stack_windows(scaled[0], WINDOW))
+    many = np.resize(scaled[0][:, :WINDOW], (MANY, WINDOW, train.values.shape[2]))
+    forecast_plainly(model, many, 1)  # the first call compiles
+    return {
+        "loss": min(losses),
+        "seconds": ends[-1],
+        "epochs": len(ends),
+        "to_loss": ends[int(np.argmin(losses))],
+        "closed_loop": float(rmse(forecast, validation.values[:, WINDOW:])),
+        "speed": len(contexts) / timed(model.fit, contexts, targets, batch_size=32, verbose=0),
+        "loop": timed(forecast_plainly, model, many, TIMED_STEPS) / TIMED_STEPS * STEPS,
+    }
 
-    truth, context = validation.values[:, window:], validation.values[:, :window]
-    steps = truth.shape[1]
-    _, slow = timed(forecast_plainly, plain, scaled[1][:, :window], TIMED_STEPS)
-    plain_forecast = scaling.restore(closed_loop(plain, scaled[1][:, :window], steps))
-    forecast, first = timed(closed_loop, ours.model, context, steps)
-    _, again = timed(closed_loop, ours.model, context, steps)
-    windows = train.runs * (train.steps - window)
-    plain_speed, best = throughput(plain_ends, windows), min(plain_losses)
-    reached = [end for end, loss in zip(our_ends, our_losses, strict=True) if loss <= best]
-    plain_reached = plain_ends[int(np.argmin(plain_losses))]
-    shape, plain_error = f"{truth.shape[0]} runs x {steps} steps", rmse(plain_forecast, truth)
-    return [
-        row("training throughput", throughput(our_ends, windows), plain_speed, "higher", "windows/s", plain_speed),
-        row(
-            "time to the plain recipe's best loss",
-            reached[0] if reached else None,
-            plain_reached,
-            "lower",
-            "s",
-            plain_reached,
-        ),
-        row("best validation loss (scaled MSE)", min(our_losses), best, "lower", "", best),
-        row("closed-loop RMSE, validation runs", rmse(forecast, truth), plain_error, "lower", "length", plain_error),
-        row(f"closed loop, {shape}, later calls", again, 1.0, "lower", "s", slow / TIMED_STEPS * steps),
-        row(f"closed loop, {shape}, first call", first, None, "lower", "s", slow / TIMED_STEPS * steps),
+
+def learning_rows(label: str, trainings: list[dict], plain: dict) -> list[dict]:
+    """What the trainings of one model reached, one a seed: mean and worst; None where a seed did not reach it."""
+    reached, trained = ([each[name] for each in trainings] for name in ("reached", "trained"))
+    to_loss, to_closed_loop = ([each.get(name) for each in reached] for name in ("loss", "closed_loop"))
+    shares = [seconds and seconds / plain["seconds"] for seconds in to_closed_loop]
+    seconds, losses, errors = ([each[name] for each in trained] for name in ("seconds", "loss", "closed_loop"))
+    share, untrained = f"time to closed-loop RMSE {CLOSED_LOOP_GOAL} / plain training", trainings[0]["untrained"]
+    facts = [  # what, one value a seed, goal, unit, reference
+        ("time to the plain best loss", to_loss, plain["to_loss"] / GOALS["to loss"], "s", plain["to_loss"]),
+        (share, shares, 1.0, "", None),
+        ("whole training", seconds, None, "s", plain["seconds"]),
+        ("loss (one-step scaled MSE)", losses, None, "", plain["loss"]),
+        ("closed-loop RMSE", errors, CLOSED_LOOP_GOAL, "length", plain["closed_loop"]),
     ]
+    rows = []
+    for what, values, goal, unit, reference in facts:
+        for end, of in (("mean", np.mean), ("worst", np.max)):
+            measured = None if None in values else of(values)
+            rows.append(row(f"{label}: {what}, {end}", measured, goal, "lower", unit, reference))
+    facts = [("s", "seconds", None), ("", "loss", plain["loss"]), ("length", "closed_loop", plain["closed_loop"])]
+    return rows + [
+        row(f"{label}: linear part alone, {name}", untrained[name], None, "lower", unit, reference)
+        for unit, name, reference in facts
+    ]
+
+
+def backend_rows(backend: str, plain: dict, quick: bool) -> list[dict]:
+    """Everything that is measured with one backend."""
+    learning = ask(backend, "learning", quick=quick, best_loss=plain["loss"])
+    rows = [each for name, found in learning.items() for each in learning_rows(f"{backend}, {name}", found, plain)]
+    goal = GOALS["speed"] * plain["speed"]
+    for (name, targets, batch_size), speed in ask(backend, "speeds", quick=quick):
+        what = f"{backend}, {name}: targets a second, {targets} a sample, batch {batch_size}"
+        rows.append(row(what, speed, goal, "higher", "targets/s", plain["speed"]))
+    runs = 64 if quick else MANY
+    for name, seconds in ask(backend, "loops", quick=quick).items():
+        what = f"{backend}, {name}: closed loop, {runs} runs x {STEPS} steps"
+        reference = plain["loop"] if runs == MANY else None
+        rows.append(row(f"{what}, warm", seconds["warm"], LOOP_GOAL, "lower", "s", reference))
+        rows.append(row(f"{what}, first call", seconds["first"], None, "lower", "s", reference))
+    return rows
+
+
+def memory_rows(quick: bool) -> list[dict]:
+    """The most memory that training and scoring take, beside what copied windows and bare imports would."""
+    runs, steps = (64, 100) if quick else (MANY, 400)
+    rows = []
+    for backend in filter(is_installed, BACKENDS):
+        found, what = ask(backend, "memory", quick=quick), f"{runs} runs x {steps} steps"
+        rows.append(row(f"{backend}: memory, training on {what}", found["training"], MEMORY_GOAL, "lower", "bytes"))
+        rows.append(row(f"{backend}: memory, imports alone", found["imports"], None, "lower", "bytes"))
+    copies = runs * (steps - WINDOW) * (WINDOW + 1) * 3 * np.dtype("float64").itemsize
+    return [*rows, row(f"windows of {WINDOW} and their targets, if copied", copies, None, "lower", "bytes")]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a small network on few runs, in seconds")
+    parser.add_argument("--quick", action="store_true", help="small networks on few runs, in a minute or two")
     parser.add_argument("--json", metavar="FILE", help="write the rows there")
     arguments = parser.parse_args()
-    size = ["units=8", "epochs=3", "window=10", "patience=100"] if arguments.quick else []
-    ensemble = read_ensemble(8, 100) if arguments.quick else read_ensemble(None, None)
-    with tempfile.TemporaryDirectory() as folder:
-        rows = compare(ensemble, Settings.parse(size), 3 if arguments.quick else 100, Path(folder))
-    publish(rows, arguments.json)
+    plain = measure_plainly(arguments.quick)
+    print("plain recipe: " + ", ".join(f"{name} {value:.4g}" for name, value in plain.items()), flush=True)
+    rows = []
+    for backend in BACKENDS:
+        if is_installed(backend):
+            rows += backend_rows(backend, plain, arguments.quick)
+        else:
+            print(f"{backend}: not installed, not measured")
+    publish([*rows, *memory_rows(arguments.quick)], arguments.json)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from matplotlib.ticker import NullFormatter
 
 from sim2seq.ensemble import Ensemble, is_varying
 from sim2seq.metrics import forecasts_of
+from sim2seq.uncertainty import middle
 from sim2seq.windows import PARTS, Split, select
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
@@ -170,11 +171,11 @@ def closed_loop_grid(ensemble: Ensemble, split: Split, models, window: int, *, b
     for part, column in zip(PARTS, axes.T, strict=True):
         piece = select(ensemble, getattr(split, part))
         forecasts = forecasts_of(models, piece, window, inputs=inputs)
-        run = median_run(forecasts.mean(axis=0), piece.values[:, window:])
+        run = median_run(middle(forecasts), piece.values[:, window:])
         half = half_widths(band, forecasts[:, run])
         column[0].set_title(plain(f"{part}: {piece.run_ids[run]}"))
         for i in range(len(ensemble.features)):
-            series = piece.times, piece.values[run, :, i], forecasts[:, run, :, i].mean(axis=0)
+            series = piece.times, piece.values[run, :, i], middle(forecasts[:, run, :, i])
             draw_forecast(column[rows * i], *series, half[:, i])
             if band:
                 draw_error(column[rows * i + 1], *series, half[:, i], f"{100 * band.level:g} % band")

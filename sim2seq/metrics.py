@@ -54,9 +54,9 @@ def forecasts_of(models, part: Ensemble, window: int, *, inputs=()) -> np.ndarra
 
 
 def one_step_errors(models, part: Ensemble, window: int, *, inputs=()) -> dict:
-    """RMSE of the step after each true window, over all and by feature, of the models' mean."""
+    """RMSE of the step after each true window, over all and by feature, of the models' middle."""
     given = part.inputs_of_runs(inputs)
-    following = np.mean([one_step(model, part.values, window, inputs=given) for model in models], axis=0)
+    following = uncertainty.middle(np.stack([one_step(model, part.values, window, inputs=given) for model in models]))
     return without_horizon(errors(following, part.values[:, window:], part.features))
 
 
@@ -95,7 +95,7 @@ def baseline_one_step_errors(part: Ensemble, window: int) -> dict:
 def score(models, ensemble: Ensemble, split: Split, window: int, *, inputs=(), held_out: Part | None = None):
     """Everything that scores.json holds, and the band: the members on each part, the baselines on the test part.
 
-    models      the members of a forecast, whose mean is judged; the band is calibrated on the validation runs
+    models      the members of a forecast, whose middle is judged; the band is calibrated on the validation runs
     inputs      names of the inputs of the run that models and baselines are given
     held_out    runs that belong to no part of the split, scored apart
 
@@ -105,7 +105,8 @@ def score(models, ensemble: Ensemble, split: Split, window: int, *, inputs=(), h
     parts = {name: select(ensemble, getattr(split, name)) for name in PARTS}
     test, truth = parts["test"], {name: part.values[:, window:] for name, part in parts.items()}
     forecasts = {name: forecasts_of(models, part, window, inputs=inputs) for name, part in parts.items()}
-    closed = {name: errors(forecasts[name].mean(axis=0), truth[name], part.features) for name, part in parts.items()}
+    middle = {name: uncertainty.middle(each) for name, each in forecasts.items()}
+    closed = {name: errors(middle[name], truth[name], ensemble.features) for name in parts}
     naive_closed = baseline_errors(parts["train"], test, window, inputs=inputs)
     best = min(naive_closed, key=lambda name: naive_closed[name]["rmse"])
     band = uncertainty.calibrate(forecasts["validation"], truth["validation"])
@@ -130,14 +131,15 @@ def score(models, ensemble: Ensemble, split: Split, window: int, *, inputs=(), h
         "band": uncertainty.score_band(band, forecasts["test"], truth["test"], **known),
     }
     if held_out is not None:
-        scores |= outside_scores(models, ensemble, parts, window, inputs, held_out, forecasts["test"].mean(axis=0))
+        scores |= outside_scores(models, ensemble, parts, window, inputs, held_out, middle["test"])
     return scores, band
 
 
 def outside_scores(models, ensemble, parts, window, inputs, held_out: Part, test_forecast) -> dict:
     """What scores.json holds of the runs that are held out, and of the test runs run by run, to be compared."""
     outside, test = select(ensemble, held_out), parts["test"]
-    forecast, truth = forecasts_of(models, outside, window, inputs=inputs).mean(axis=0), outside.values[:, window:]
+    forecast = uncertainty.middle(forecasts_of(models, outside, window, inputs=inputs))
+    truth = outside.values[:, window:]
     model = {"model": errors(forecast, truth, outside.features)}
     shown = inputs or [name for name, column in ensemble.inputs.items() if is_varying(column)]
     return {

@@ -10,7 +10,7 @@ where `lags` is the number of steps that it needs before its first answer. `valu
 a chain of layers, which is what gradients train; and maybe `after`, what makes an answer of it.
 
 A core says in attributes how many steps it looks back (`memory`; None: all of them) and which error counts as 1 in the
-loss (`error_unit`, a number or (features,)). `next_step` makes the model that is saved and used: a window in physical
+loss (`error_unit`, scaled). `next_step` makes the model that is saved and used: a window in physical
 units in, one step in physical units out. Everything is written in keras.ops, so it runs on every backend of Keras.
 """
 
@@ -120,7 +120,7 @@ def on_linear_part(name: str, network: keras.Model, features: int, inputs: int, 
     after = keras.Model([*after_inputs, *again], fitted.keep_between_walls(following, *again), name="after")
     known, following = before(one_or_all(asked))
     core = keras.Model(one_or_all(asked), after([following, network(known), *asked[1:]]), name=name)
-    core.error_unit = fitted.pace * fitted.spread
+    core.error_unit = float((fitted.pace * fitted.spread).max())  # one for all, or features without error would rule
     return core
 
 
@@ -169,11 +169,11 @@ def normalization(scaling: Scaling, precision: str, **options) -> keras.layers.N
 
 
 class SquaredError(keras.losses.Loss):
-    """The mean squared error in units of `unit`, (features,) or a number; at `dtype`, where Keras' own is float32."""
+    """The mean squared error in units of `unit`; at `dtype`, where Keras' own is float32."""
 
-    def __init__(self, unit, *, dtype: str):
+    def __init__(self, unit: float, *, dtype: str):
         super().__init__(name="squared_error", dtype=dtype)
-        self.unit = np.asarray(unit, dtype=dtype)
+        self.unit = unit
 
     def call(self, y_true, y_pred):
         return ops.mean(ops.square((y_true - y_pred) / self.unit), axis=-1)

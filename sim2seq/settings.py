@@ -61,7 +61,7 @@ class Settings:
     units: tuple[int, ...] = (64, 32, 16, 8)  # size of each layer
     window: int = 30  # steps that the model sees before the first one that it forecasts
     inputs: tuple[str, ...] = ()  # names of inputs of the run that the model is given
-    members: int = 1  # models trained alike, each without some of the training runs, whose mean is the forecast
+    members: int = 1  # models trained alike, each without some of the training runs, whose median is the forecast
     # training: mean squared error one step ahead, Adam
     epochs: int = 20  # at most
     patience: int = 5  # epochs without a better validation loss before it stops

@@ -184,7 +184,7 @@ def train(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, *,
         )
         for part, order in (
             (training, {"batch_size": settings.batch_size, "seed": settings.seed + member, "passes": settings.passes}),
-            (validation, {"batch_size": max(1, validation.steps // targets)}),
+            (validation, {"batch_size": max(64, 1024 // targets)}),
         )
     )
     learner = compiled(core, settings, targets, len(batches))

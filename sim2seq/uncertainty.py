@@ -5,8 +5,8 @@ score (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, Distribution-free predict
 
     score = |truth - middle| / (spread + floor)      half-width = factor x (spread + floor)
 
-`middle` and `spread` are mean and standard deviation of the members of an ensemble of models (Lakshminarayanan et al.,
-2017), `floor` is the median error of the validation runs at this feature and near this step, `factor` the `level`
+`middle` and `spread` are median and standard deviation of the members of an ensemble of models (Lakshminarayanan et
+al., 2017), `floor` is the median error of the validation runs at this feature and near this step, `factor` the `level`
 quantile of their scores at this feature in this tenth of the horizon. So the band is narrow where the members agree and
 wide where they do not; one member has a spread of 0.
 
@@ -118,13 +118,20 @@ def independent_points(inside, level: float) -> float:
     return level * (1 - level) / variance if variance > 0 else np.inf
 
 
+def middle(forecasts) -> np.ndarray:
+    """The forecast of all members together, (members, ...) -> (...): their median.
+
+    The mean of two balls, one of which hits a wall a step later, is neither; one member astray does not move a median.
+    """
+    return np.median(forecasts, axis=0)
+
+
 def middle_and_spread(forecasts) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation over the members, the first axis; a spread that is no number is infinite."""
-    middle = forecasts.mean(axis=0)
+    """Middle and standard deviation over the members, the first axis; a spread that is no number is infinite."""
     if len(forecasts) == 1:
-        return middle, np.zeros_like(middle)
+        return forecasts[0], np.zeros_like(forecasts[0])
     with np.errstate(invalid="ignore", over="ignore"):
-        return middle, unknown_is_infinite(forecasts.std(axis=0, ddof=1))
+        return middle(forecasts), unknown_is_infinite(forecasts.std(axis=0, ddof=1))
 
 
 def near(step: int, steps: int) -> slice:

@@ -56,16 +56,16 @@ def test_a_model_that_holds_has_the_error_of_the_baseline_hold():
     assert scores["skill"] < 0
 
 
-def test_members_are_judged_by_their_mean():
-    """One member counts by 0.5 a step, the other by 1.5: each is wrong, their mean is not."""
+def test_members_are_judged_by_their_median():
+    """Members count by 0.5, 1 and 3 a step: two are wrong, their median is not."""
     contexts = keras.Input((5, 2))
     last = keras.layers.Cropping1D((4, 0))(contexts)[:, 0]
     ensemble = counting_ensemble(runs=10, steps=50)
     scores, band = score(
-        [keras.Model(contexts, last + pace) for pace in (0.5, 1.5)], ensemble, split_by_run(ensemble), 5
+        [keras.Model(contexts, last + pace) for pace in (0.5, 1.0, 3.0)], ensemble, split_by_run(ensemble), 5
     )
     assert scores["closed_loop"]["test"]["rmse"] == pytest.approx(0, abs=1e-9)
-    assert (scores["members"], band.members) == (2, 2)
+    assert (scores["members"], band.members) == (3, 3)
 
 
 def test_runs_that_are_held_out_are_scored_apart_beside_the_same_baselines():

@@ -106,7 +106,7 @@ def test_a_band_comes_back_from_json_bit_for_bit():
 def test_a_forecast_that_diverges_has_an_infinite_band(lost):
     """In all runs after step 30, which the floor sees two steps earlier, and the trust two steps before that."""
     forecasts, truth = noisy_forecasts(20, seed=0)
-    forecasts[0, :, 30:] = lost
+    forecasts[:, :, 30:] = lost
     band = Band.of(json.loads(json.dumps(calibrate(forecasts, truth).to_dict(), allow_nan=False)))
     _, _, high = band.around(forecasts)
     assert np.isfinite(high[:, :28]).all()
