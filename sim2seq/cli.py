@@ -10,6 +10,7 @@ sim2seq doctor [SPEC]                     can a study run here?
 """
 
 import os
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -208,7 +209,7 @@ def main(arguments: list[str] | None = None) -> int:
         getattr(chosen, chosen.words).extend(more)
     try:
         return chosen.function(chosen)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, sqlite3.Error, MemoryError) as error:
         for line in str(error).splitlines():
             print(f"sim2seq {chosen.name}: {line}", file=sys.stderr)
         return 2

@@ -153,7 +153,7 @@ def learning_curve(history: dict) -> Figure:
 def closed_loop_grid(ensemble: Ensemble, split: Split, models, window: int, *, band=None, inputs=()) -> Figure:
     """A row a feature, a column a part: truth, the window that was given, and the free-running forecast from there.
 
-    models   the members of an ensemble of models; their mean is shown
+    models   the members of an ensemble of models; their median is shown
     band     their uncertainty.Band: it is shaded, and a thin row below each feature sets the error against its width,
              for a band that is narrower than a line
     inputs   names of the inputs that the models are given

@@ -34,7 +34,7 @@ def closed_loop(model: keras.Model | Callable, context: np.ndarray, steps: int, 
     fed = check_fits(model, context, inputs)
     padding = (1 << (len(context) - 1).bit_length()) - len(context)  # few sizes, as each is compiled for itself
     padded = [np.pad(each, ((0, padding), *((0, 0),) * (each.ndim - 1)), mode="edge") for each in fed]
-    forecast = compiled_loop(model, steps).predict_on_batch(padded if len(padded) > 1 else padded[0])
+    forecast = compiled_loop(model, context.shape[1], steps).predict_on_batch(padded if len(padded) > 1 else padded[0])
     return ops.convert_to_numpy(forecast)[: len(context)]
 
 
@@ -55,8 +55,8 @@ def check_fits(model: keras.Model, context: np.ndarray, inputs) -> list[np.ndarr
 
 
 @lru_cache(maxsize=16)
-def compiled_loop(model: keras.Model, steps: int) -> keras.Model:
-    """The closed loop of `model` over `steps` steps, compiled.
+def compiled_loop(model: keras.Model, window: int, steps: int) -> keras.Model:
+    """The closed loop of `model` over `steps` steps after `window`, compiled; one for each length, as those are static.
 
     It reads the model's weights at each call, so further training does not make it stale.
     """

@@ -130,7 +130,7 @@ def convert(name: str, text: str):
     try:
         if isinstance(default, tuple):
             kind = type(default[0]) if default else str
-            return tuple(kind(part) for part in text.split(",") if part)
+            return tuple(kind(part.strip()) for part in text.split(",") if part.strip())
         if isinstance(default, bool):
             return {"true": True, "false": False}[text.lower()]
         return type(default)(text)

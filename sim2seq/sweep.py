@@ -90,12 +90,12 @@ def write_grid(path, folder, axes: list[str], training: str = "") -> int:
 
     check_store(path)
     grid = points(axes, training)
-    link = Path(folder, LINK)
+    link, store_file = Path(folder, LINK), os.path.realpath(path)
     if link.is_symlink():
         link.unlink()
     if link.exists():
         raise ValueError(f"{link} is no link: expected a folder of its own for the grid")
-    link.symlink_to(os.path.abspath(path))
+    link.symlink_to(store_file)
     np.save(Path(folder, GRID), np.array([[name, " ".join(words)] for name, words in grid.items()]))
     return len(grid)
 
@@ -135,7 +135,8 @@ def train_and_record(path, words: list[str], folder, record: str | None = None) 
 def recorded_data(trained, runs: int) -> dict:
     """Settings and results of a finished Training, as numbers and words; an error that is not finite is left out."""
     scores, clock = trained.scores, trained.folder / SECONDS
-    errors = {name: scores[kind]["validation"]["rmse"] for name, kind in _SCORES.items()}
+    errors = {CLOSED_LOOP: late_error(scores["closed_loop"]["validation"]["by_horizon"], trained.settings.window)}
+    errors |= {ONE_STEP: scores["one_step"]["validation"]["rmse"]}
     return {
         **{name: as_written(value) for name, value in asdict(trained.settings).items()},
         "runs": runs,
@@ -145,7 +146,10 @@ def recorded_data(trained, runs: int) -> dict:
     }
 
 
-_SCORES = {CLOSED_LOOP: "closed_loop", ONE_STEP: "one_step"}
+def late_error(by_horizon: list[float], window: int) -> float:
+    """The RMSE over the last half of the run: the same true steps for every window up to that half."""
+    half = min((window + len(by_horizon)) // 2, len(by_horizon))
+    return math.sqrt(sum(error**2 for error in by_horizon[-half:]) / half)
 
 
 def as_written(value):
@@ -170,13 +174,13 @@ def load(path) -> list[Result]:
 
 def differing(results: list[Result]) -> list[str]:
     """The settings that differ between these trainings, in the order of the settings."""
-    names = dict.fromkeys(name for result in results for name in result.data if name not in RESULTS)
+    names = dict.fromkeys(name for result in results for name in result.data if name not in (*RESULTS, "runs"))
     return [name for name in names if len({result.data.get(name) for result in results}) > 1]
 
 
 def label(result: Result, names: list[str]) -> str:
     """What tells this training from the others, as words for the command line."""
-    return " ".join(f"{name}:{show(result.data.get(name))}" for name in names)
+    return " ".join(f"{name}:{show(result.data[name])}" for name in names if result.data.get(name) not in (None, ""))
 
 
 def show(value, column: str = "") -> str:

@@ -145,12 +145,12 @@ def find_walls(values: np.ndarray, asked: list) -> tuple[np.ndarray, np.ndarray]
     """The low and the high wall of every feature, (1 + inputs, features) each; see LinearPart.
 
     An extreme is a wall when it is met exactly, and in more than one run: a smooth extreme differs from run to run,
-    saturation does not. What never changes has no wall.
+    saturation does not. The first step, which runs may share, is not looked at. What never changes has no wall.
     """
     given = asked[0] if asked else np.empty((len(values), 0))
     features = range(values.shape[2])
     return tuple(
-        np.stack([sign * one_wall(sign * values[..., f], given) for f in features], axis=1) for sign in (-1, 1)
+        np.stack([sign * one_wall(sign * values[:, 1:, f], given) for f in features], axis=1) for sign in (-1, 1)
     )
 
 

@@ -24,6 +24,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from sim2seq import metrics
 from sim2seq.callbacks import Checkpoint
@@ -86,10 +87,10 @@ def split_runs(ensemble: Ensemble, settings: Settings) -> Split:
     return SPLITS[settings.split](ensemble.take(kept), settings.fractions, seed=settings.seed)
 
 
-def held_out(ensemble: Ensemble, settings: Settings) -> Part | None:
+def held_out(ensemble: Ensemble, settings: Settings, split: Split) -> Part | None:
     """The runs that are only scored, apart from all others; None without any."""
     runs = tuple(run for run in ensemble.run_ids if is_held_out(run, settings))
-    return Part(runs, 0, ensemble.steps) if runs else None
+    return Part(runs, 0, split.train.stop - split.train.start) if runs else None  # as far as baselines have learned
 
 
 def is_held_out(run_id: str, settings: Settings) -> bool:
@@ -131,7 +132,10 @@ def claim(folder: Path, ensemble: Ensemble, settings: Settings, split: Split, re
     """Write settings and split into the folder; what it holds must be the same, or is removed with `replace`."""
     wanted = {
         "settings.json": asdict(settings),
-        "split.json": {"data": digest(ensemble), **{name: asdict(getattr(split, name)) for name in PARTS}},
+        "split.json": {
+            "data": digest(ensemble, settings.inputs),
+            **{name: asdict(getattr(split, name)) for name in PARTS},
+        },
     }
     folder.mkdir(parents=True, exist_ok=True)
     different = [name for file, content in wanted.items() for name in differences(folder / file, content)]
@@ -156,22 +160,25 @@ def differences(path: Path, content: dict) -> list[str]:
     return sorted(name for name in {*held, *content} if held.get(name) != content.get(name))
 
 
-def digest(ensemble: Ensemble) -> str:
-    """A fingerprint of run ids, features and values: equal for equal data only."""
-    names = json.dumps([ensemble.run_ids, ensemble.features, ensemble.values.shape]).encode()
-    return hashlib.sha256(names + ensemble.values.astype("float64").tobytes()).hexdigest()
+def digest(ensemble: Ensemble, inputs) -> str:
+    """A fingerprint of run ids, features, units, values, times and these inputs: equal for equal data only."""
+    names = json.dumps([ensemble.run_ids, ensemble.features, ensemble.units, ensemble.values.shape]).encode()
+    numbers = [ensemble.values, ensemble.times, *(ensemble.inputs[name] for name in inputs)]
+    return hashlib.sha256(names + b"".join(each.astype("float64").tobytes() for each in numbers)).hexdigest()
 
 
 def train(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, *, member: int = 0) -> None:
     """Train one member, from the start or from the last whole epoch, until its model in `folder` is the best one.
 
-    Two stages: the linear part of the model, where it has one, is fitted in closed form when the model is built; then
-    the network is trained on what that leaves, by teacher forcing over `settings.targets` steps.
+    Stage 1, linear part: fitted in closed form when the core is built (terms.fit), where the model has one.
+    Stage 2, network: trained on what that leaves, by teacher forcing over `settings.targets` steps.
+    benchmarks/accuracy.py shows what each is worth.
     """
-    keras.utils.set_random_seed(settings.seed + member)
+    seed = int(np.random.SeedSequence([settings.seed, member]).generate_state(1)[0])
+    keras.utils.set_random_seed(seed)
     training, validation = select(ensemble, split.train), select(ensemble, split.validation)
     training = training.take(runs_of_member(training.runs, settings.members, member))
-    core, scaling, given = build(training, settings)
+    core, scaling, given = build(training, settings)  # stage 1
     targets = min(settings.targets, training.steps - settings.window, validation.steps - settings.window)
     shared = {"targets": targets, "limit": settings.targets_per_epoch, "dtype": core.inputs[0].dtype}
     batches, checks = (
@@ -183,7 +190,7 @@ def train(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, *,
             **shared,
         )
         for part, order in (
-            (training, {"batch_size": settings.batch_size, "seed": settings.seed + member, "passes": settings.passes}),
+            (training, {"batch_size": settings.batch_size, "seed": seed, "passes": settings.passes}),
             (validation, {"batch_size": max(64, 1024 // targets)}),
         )
     )
@@ -193,7 +200,7 @@ def train(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, *,
     physical = next_step(core, None if carries else settings.window, scaling, given)
     paths = member_paths(folder, member)
     checkpoint = Checkpoint(paths, early, physical)
-    learner.fit(
+    learner.fit(  # stage 2
         batches,
         validation_data=checks,
         epochs=settings.epochs,
@@ -259,7 +266,7 @@ def finish(ensemble: Ensemble, settings: Settings, split: Split, folder: Path) -
 
     write_text(folder / NOTE, "scores and figures\n")
     models = load_models(folder)
-    apart = held_out(ensemble, settings)
+    apart = held_out(ensemble, settings, split)
     scores, band = metrics.score(models, ensemble, split, settings.window, inputs=settings.inputs, held_out=apart)
     save_figures(
         folder / "figures",

@@ -156,7 +156,7 @@ def score_band(band: Band, forecasts, truth, *, training, baseline, features) ->
     """What scores.json holds of the band, on the test runs, over the steps that the band is calibrated for.
 
     forecasts (members, runs, steps, features), truth (runs, steps, features); `training`: what followed the first
-    window of the training runs, (runs, steps or more, features); `baseline`: the error of the best baseline at each
+    window of the training runs, (runs, steps or more, features); `baseline`: the least error of any baseline at each
     step, `by_horizon` of its scores; `features`: names. `half_width` and `error` are means over the runs: absolute
     ones, feature -> one number a step.
     """
@@ -185,7 +185,7 @@ def trusted_steps(width, squared_error, training, squared_baseline, level: float
     """How many steps to trust, and what ends them: "width", "baseline", or None when all can be trusted.
 
     A forecast is trusted as long as, in every feature, its band is less than half (ENOUGH) as wide as the range that
-    holds the same share of the training runs at that step, and its error is below that of the best baseline. Both
+    holds the same share of the training runs at that step, and its error is below that of every baseline. Both
     are compared over a tenth of the horizon around each step, since runs that meet at one step would end it there.
     width (steps, features), squared errors (steps,), training (runs, steps, features).
     """

@@ -19,6 +19,7 @@ import numpy as np
 from sim2seq.ensemble import Ensemble
 
 PARTS = ("train", "validation", "test")
+LEAST_DEVIATION = 1e-7  # of what varies: Keras scales by nothing smaller
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,13 @@ class Scaling:
         """
         others = tuple(range(training.ndim - 1))
         mean, variance = training.mean(axis=others), training.var(axis=others)
-        return cls(in_float32(mean), np.sqrt(in_float32(np.where(variance > 0, variance, 1.0))))
+        varies = training.max(axis=others) > training.min(axis=others)  # 0.1 and 0.1 have a variance above 0
+        if (np.sqrt(variance[varies]) < LEAST_DEVIATION).any() or not np.isfinite(variance).all():
+            raise ValueError(
+                f"expected features and inputs of a standard deviation of at least {LEAST_DEVIATION:g}, in some other "
+                f"unit; got {np.sqrt(variance).tolist()}"
+            )
+        return cls(in_float32(mean), np.sqrt(in_float32(np.where(varies, variance, 1.0))))
 
     def scale(self, values) -> np.ndarray:
         """Physical units to mean 0 and standard deviation 1; the last axis is the features."""

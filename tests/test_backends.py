@@ -44,7 +44,11 @@ def test_model_trained_with_jax_forecasts_the_same_with_tensorflow(bouncing, tmp
     values = select(bouncing, Part(bouncing.run_ids[:10], 0, 60)).values
     np.save(tmp_path / "values.npy", values)
     path = os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
-    tolerances = {"autoregression": 1e-6, "stacked_lstm": 1e-2}  # length; float64, and float32 of values up to 100
+    tolerances = {
+        "autoregression": 1e-6,
+        "residual_lstm": 1e-3,
+        "stacked_lstm": 1e-2,
+    }  # length; float64, and float32 of values up to 100
     subprocess.run(
         [sys.executable, "-c", TRAIN, str(WINDOW), *tolerances],
         cwd=tmp_path, env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": path}, check=True,

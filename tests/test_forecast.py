@@ -102,6 +102,13 @@ def test_carrying_the_state_equals_reading_everything_again(name, inputs, runs):
     assert np.ptp(forecast) > 0.1
 
 
+def test_a_model_with_a_state_takes_contexts_of_any_length():
+    model, values = lstm(None, 3, units=(4,)), bouncing_counters(runs=2, steps=10)
+    longer, shorter = (closed_loop(model, values[:, :length], 4) for length in (9, 5))
+    assert longer.shape == shorter.shape == (2, 4, 3)
+    np.testing.assert_allclose(closed_loop(model, values[:, :9], 4), longer)
+
+
 def test_inputs_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"inputs: the model expects none.*got \(3, 1\)"):
         closed_loop(counting_model(window=5), np.zeros((3, 5, 2)), 2, inputs=np.zeros((3, 1)))

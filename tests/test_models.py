@@ -88,6 +88,11 @@ def test_a_wall_is_an_extreme_met_exactly_in_more_than_one_run():
     np.testing.assert_array_equal(low, [[*[-np.inf] * 4, -9.0]])
 
 
+def test_a_start_that_runs_share_is_no_wall():
+    decay = np.exp(-np.linspace(0.1, 0.3, 5)[:, None] * np.arange(20))[..., None]
+    assert np.isinf(find_walls(decay, [])).all()
+
+
 def test_a_wall_may_move_with_an_input_of_the_run():
     values, given = balls_between_moving_walls(runs=60, steps=80)
     low, high = find_walls(values, [given])

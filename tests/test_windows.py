@@ -178,7 +178,16 @@ def test_scaling_comes_from_the_training_runs_and_is_undone_exactly():
     np.testing.assert_allclose(scaling.restore(scaling.scale(ensemble.values)), ensemble.values)
 
 
-def test_a_feature_that_never_changes_keeps_its_unit():
-    ensemble = counting_ensemble(runs=3, steps=5)
-    ensemble.values[..., 1] = 7.0
-    assert Scaling.of(ensemble.values).std[1] == 1.0
+@pytest.mark.parametrize("constant", [7.0, 0.0981])
+def test_a_feature_that_never_changes_keeps_its_unit(constant):
+    """0.0981 is no binary number: the mean of many differs from it in the last digit."""
+    ensemble = counting_ensemble(runs=30, steps=50)
+    ensemble.values[..., 1] = constant
+    scaling = Scaling.of(ensemble.values)
+    assert scaling.std[1] == 1.0
+    np.testing.assert_allclose(scaling.scale(ensemble.values)[..., 1], 0, atol=1e-6)
+
+
+def test_a_unit_too_large_for_the_data_is_refused():
+    with pytest.raises(ValueError, match="standard deviation of at least 1e-07"):
+        Scaling.of(counting_ensemble().values * 1e-12)
