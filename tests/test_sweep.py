@@ -252,7 +252,8 @@ def test_sweep_ends_with_every_point_in_the_users_store(swept):
     for name, window, folder in zip(POINTS, (3, 5), sorted(study.glob("train/*/training")), strict=True):
         point, scores = found[name], json.loads((folder / "scores.json").read_text())
         assert (point.window, point.units, point.learning_rate, point.runs) == (window, "4", 0.01, RUNS)
-        assert getattr(point, sweep.CLOSED_LOOP) == scores["closed_loop"]["validation"]["rmse"]
+        late = np.square(scores["closed_loop"]["validation"]["by_horizon"][-STEPS // 2 :])
+        assert getattr(point, sweep.CLOSED_LOOP) == pytest.approx(np.sqrt(late.mean()))
         assert getattr(point, sweep.ONE_STEP) == scores["one_step"]["validation"]["rmse"]
         assert point.seconds > 0
         with (folder / "history.csv").open() as file:
@@ -319,3 +320,9 @@ def test_leaderboard_without_a_point_of_its_sweep_fails_and_names_it(ranked, tmp
     store.add_training(ranked, "window-3", DATA, LOSSES)
     assert cli.main(["leaderboard", str(ranked), "--expect", str(grid / sweep.GRID)]) == 1
     assert capsys.readouterr().err == f"sim2seq leaderboard: window-5 is not recorded in {ranked}\n"
+
+
+def test_windows_are_ranked_by_the_same_steps_of_the_run():
+    """A run of 12 steps whose error is the step's number: its last half is steps 6 to 11, after any window to 6."""
+    errors = [sweep.late_error(list(range(window, 12)), window) for window in (1, 3, 6)]
+    assert errors == pytest.approx([np.sqrt(np.mean(np.arange(6, 12) ** 2))] * 3)

@@ -169,7 +169,7 @@ def test_an_autoregression_counts_and_turns_round_at_its_walls_exactly(tmp_path)
 
 def test_an_autoregression_learns_what_is_not_linear(tmp_path):
     """The logistic map: a linear model is wrong by 0.1 and more at each step."""
-    options = ["recipe=autoregression", "window=3", "epochs=10", "batch_size=32", "passes=20"]
+    options = ["recipe=autoregression", "members=1", "window=3", "epochs=10", "batch_size=32", "passes=20"]
     scores = fit(logistic_ensemble(runs=30), Settings.parse(options), tmp_path).scores
     assert scores["one_step"]["test"]["rmse"] < 0.01
 
@@ -280,7 +280,7 @@ def interrupt_at_epoch_4(log, epoch, logs=None):
 
 def test_a_learned_residual_is_what_the_linear_part_leaves(tmp_path):
     """The logistic map again, by an LSTM on top of the same linear part, on whole runs."""
-    options = ["size=debug", "units=32", "window=3", "targets=27", "epochs=40", "passes=2", "patience=40"]
+    options = ["size=debug", "units=32", "window=3", "targets=27", "epochs=25", "passes=2", "patience=40"]
     options += ["batch_size=4", "learning_rate=0.01", "jit_compile=true"]
     trained = fit(logistic_ensemble(runs=30), Settings.parse(options), tmp_path)
     assert min(trained.history["val_loss"]) < 0.2 * trained.history["val_loss"][0]
