@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections import Counter
 from dataclasses import asdict
 from itertools import combinations
@@ -95,6 +96,7 @@ def template() -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["number"] = number
+    environment.filters["skill"] = skill_text
     return environment.get_template("report.html.j2")
 
 
@@ -231,6 +233,13 @@ def part_table(training: Training) -> list[dict]:
 def common_unit(units) -> str:
     """The unit that all features share, or ""."""
     return units[0] if len(set(units)) == 1 else ""
+
+
+def skill_text(value: float) -> str:
+    """A skill as people write it; one that is nearly 1 with as many digits as tell it from 1."""
+    missing = 1 - value
+    digits = 3 if missing <= 0 or missing > 0.005 else 1 - math.floor(math.log10(missing))
+    return f"{value:.{digits}g}".replace("-", "−")
 
 
 def number(value) -> str:

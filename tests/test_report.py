@@ -8,7 +8,7 @@ import pytest
 
 from sim2seq import report
 from sim2seq.figures import Picture
-from sim2seq.report import band_summary, number, outside_table, score_table, trust, verdict, write_report
+from sim2seq.report import band_summary, number, outside_table, score_table, skill_text, trust, verdict, write_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OFFLINE = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -229,3 +229,10 @@ def test_the_page_opens_in_a_browser_or_is_whole(page, tmp_path):
         assert len(widths) == html.count("<img ")
         assert all(int(width) > 100 for width in widths)
     assert html.rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.0, "1"), (0.99999364, "0.9999936"), (0.9961, "0.9961"), (0.5, "0.5"), (-1.18, "−1.18")]
+)
+def test_a_skill_is_1_only_when_it_is(value, text):
+    assert skill_text(value) == text
