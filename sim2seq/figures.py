@@ -356,7 +356,7 @@ def save_figures(folder, *drawing, **options) -> None:
     """Write every figure as a PNG into `folder`; arguments as for `draw_all`."""
     Path(folder).mkdir(exist_ok=True)
     for name, figure in draw_all(*drawing, **options).items():
-        figure.savefig(Path(folder) / f"{name}.png", dpi=150)
+        figure.savefig(Path(folder) / f"{name}.png", dpi=110)
 
 
 PODIUM = ((BLUE, "-"), (RED, "--"), (GREEN, "-."))
