@@ -21,8 +21,8 @@ from sim2seq.settings import DEBUG, Settings
 from sim2seq.training import fit, load
 from sim2seq.windows import PARTS, Part, Scaling, Split, select
 
-# a training of 9 epochs, slow enough to be caught in the middle of it
-SLOW = ["size=debug", "units=4", "window=5", "epochs=9", "patience=9", "learning_rate=0.01", "batch_size=16"]
+# a training of 7 epochs, slow enough to be caught in the middle of it
+SLOW = ["size=debug", "units=4", "window=5", "epochs=7", "patience=7", "learning_rate=0.01", "batch_size=16"]
 CASES = {  # model -> (its ensemble, its settings)
     "stacked_lstm": (partial(counting_ensemble, runs=10, steps=30), [*SLOW, "model=stacked_lstm", "targets=1"]),
     "autoregression": (logistic_ensemble, [*SLOW, "model=autoregression", "targets=1", "passes=4", "members=2"]),
