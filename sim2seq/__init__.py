@@ -20,6 +20,7 @@ The modules, in the order of the pipeline (import the one you need; this file st
     metrics      scores
     surrogate    use it: a forecast with its band from a saved folder
     sweep        train over a grid of settings, rank the results
+    leaderboard  its figure
     figures      one function a figure
     report       the self-contained HTML page
     notebook     one notebook, in Jupyter and as a study's last step

@@ -226,7 +226,7 @@ def write_csv(path, results: list[Result]) -> None:
 
 def figure(results: list[Result]):
     """The leaderboard and the loss curves as one matplotlib Figure."""
-    from sim2seq.figures import leaderboard
+    from sim2seq.leaderboard import leaderboard
 
     settings = {name: [show(result.data.get(name)) for result in results] for name in differing(results)}
     return leaderboard(settings, [result.error for result in results], [result.losses for result in results])

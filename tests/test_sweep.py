@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from runs import dump, make_runs
 
-from sim2seq import cli, figures, store, sweep
+from sim2seq import cli, leaderboard, store, sweep
 from sim2seq.plan import FINISHED, Plan, Task
 
 ROOT = Path(__file__).parent.parent
@@ -173,10 +173,10 @@ def test_curves_end_where_a_training_diverged(ranked):
 def test_figure_has_a_bar_for_the_best_and_a_line_for_every_training(count):
     settings = {"window": [str(place) for place in range(count)]}
     errors = [*np.geomspace(0.01, 1, count - 1), math.inf] if count > 1 else [1.0]
-    board, curves = figures.leaderboard(settings, errors, [LOSSES] * count).axes
+    board, curves = leaderboard.leaderboard(settings, errors, [LOSSES] * count).axes
     assert (len(board.patches), len(curves.lines)) == (min(count, 30), count)
     assert [label.get_text().strip() for label in board.get_yticklabels()[:2]] == ["window", "0"]
-    assert {line.get_color() for line in curves.lines[-3:]} == {colour for colour, _ in figures.PODIUM[:count]}
+    assert {line.get_color() for line in curves.lines[-3:]} == {colour for colour, _ in leaderboard.PODIUM[:count]}
 
 
 @pytest.mark.parametrize(
