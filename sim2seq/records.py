@@ -6,6 +6,7 @@ docs/data_format.md states the format. Standard library only: each simulation pa
 """
 
 import csv
+import io
 import json
 import math
 import os
@@ -18,8 +19,13 @@ LONGEST_ID = 255  # characters; Sina's column
 LARGEST = sys.float_info.max
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
-Run = namedtuple("Run", "id data series")
-Run.__doc__ = "One run: its id, data (name -> number or word), series (name -> list of numbers, one a step)."
+Run = namedtuple("Run", "id data series place", defaults=[None])
+Run.__doc__ = """One run: its id, data (name -> number or word), series (name -> list of numbers, one a step).
+
+`place` is None, or where the series stand instead of here: (array file, row, digest of the series).
+"""
+
+SHOWN = 60  # characters of a stranger's text in a message
 
 csv.field_size_limit(2**31 - 1)
 
@@ -28,11 +34,16 @@ class RecordError(ValueError):
     """A record that cannot be used; the message names file, column and reason."""
 
 
+def shown(text) -> str:
+    """A stranger's text as a message may hold it: short, quoted, without control characters."""
+    return repr(str(text)[:SHOWN])[: 2 * SHOWN]
+
+
 def check_id(run_id: str) -> str:
     """Return `run_id`, or raise RecordError where it could not name a file and a record safely."""
     if len(run_id) > LONGEST_ID or not SAFE_ID.fullmatch(run_id) or ".." in run_id:
         raise RecordError(
-            f"run id {run_id[:80]!r}: expected up to {LONGEST_ID} letters, digits, '_', '+', '-' or single '.', "
+            f"run id {shown(run_id)}: expected up to {LONGEST_ID} letters, digits, '_', '+', '-' or single '.', "
             "beginning with a letter or digit"
         )
     return run_id
@@ -70,7 +81,7 @@ def format_runs(runs) -> str:
     lines = [["id", *first.data, *first.series]]
     for run in runs:
         if [*run.data, *run.series] != lines[0][1:]:
-            raise RecordError(f"run {run.id}: expected the columns of run {first.id} in their order")
+            raise RecordError(f"run {run.id:.60}: expected the columns of run {first.id:.60} in their order")
         series = [json.dumps([float(value) for value in values]) for values in run.series.values()]
         lines.append([run.id, *map(str, run.data.values()), *series])
     return "".join(DELIMITER.join(cells) + "\r\n" for cells in lines)
@@ -78,6 +89,8 @@ def format_runs(runs) -> str:
 
 def read(path) -> list[Run]:
     """The runs of a record file; RecordError for whatever is truncated, empty, not finite or of unequal length."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise RecordError(f"{path}: expected a file")  # a pipe or a device might never end
     with open(path, encoding="utf-8", newline="") as file:
         try:
             text = file.read()
@@ -93,15 +106,21 @@ def parse(path, text) -> list[Run]:
     if not text.endswith("\n"):
         raise RecordError(f"{path}: truncated, the last line has no end")
     try:
-        rows = list(csv.reader(text.splitlines(), delimiter=DELIMITER, strict=True))
+        rows = list(csv.reader(io.StringIO(text, newline="\n"), delimiter=DELIMITER, strict=True))
     except csv.Error as error:
         raise RecordError(f"{path}: not a record file ({error})") from error
     names, *rows = rows
     if names[:1] != ["id"] or "" in names or len(set(names)) != len(names):
         raise RecordError(f"{path}: expected a first line of unique column names, the first one 'id'")
+    for name in names:
+        check_word(path, "name of a column", name)
     if not rows:
         raise RecordError(f"{path}: truncated, a line of names and no line of values")
-    return [read_row(path, names, cells) for cells in rows]
+    runs = [read_row(path, names, cells) for cells in rows]
+    for run in runs:
+        if run.series.keys() != runs[0].series.keys():
+            raise RecordError(f"{path}: run {run.id:.60}: expected the same series as in the first run")
+    return runs
 
 
 def read_row(path, names, cells) -> Run:
@@ -123,7 +142,7 @@ def read_row(path, names, cells) -> Run:
     steps = len(next(iter(series.values())))
     for name, values in series.items():
         if len(values) != steps:
-            raise RecordError(f"{path}: column {name}: expected {steps} steps as in the first, got {len(values)}")
+            raise RecordError(f"{path}: column {name:.60}: expected {steps} steps as in the first, got {len(values)}")
     return Run(run_id, data, series)
 
 
@@ -132,25 +151,34 @@ def read_series(path, name, cell) -> list[float]:
     try:
         values = json.loads(cell)
     except (ValueError, RecursionError) as error:
-        raise RecordError(f"{path}: column {name}: expected numbers in brackets ({error})") from error
+        raise RecordError(f"{path}: column {name:.60}: expected numbers in brackets ({error})") from error
     if not values:
-        raise RecordError(f"{path}: column {name}: the series is empty")
+        raise RecordError(f"{path}: column {name:.60}: the series is empty")
     for step, value in enumerate(values):
         if type(value) not in (float, int):
-            raise RecordError(f"{path}: column {name}: step {step}: expected a number, got {value!r}")
+            raise RecordError(f"{path}: column {name:.60}: step {step}: expected a number, got {type(value).__name__}")
         if not abs(value) <= LARGEST:
-            raise RecordError(f"{path}: column {name}: step {step}: expected a finite number, got {str(value)[:40]}")
+            raise RecordError(f"{path}: column {name:.60}: step {step}: expected a finite number, got {value!s:.40}")
     return [float(value) for value in values]
 
 
 def read_value(path, name, cell):
     """A cell as a number where it is one, otherwise as a word."""
     if cell == "":
-        raise RecordError(f"{path}: column {name}: the cell is empty")
+        raise RecordError(f"{path}: column {name:.60}: the cell is empty")
     try:
         value = float(cell)
     except ValueError:
-        return cell
+        return check_word(path, f"column {name:.60}", cell)
     if not math.isfinite(value):
-        raise RecordError(f"{path}: column {name}: expected a finite number, got {cell}")
+        raise RecordError(f"{path}: column {name:.60}: expected a finite number, got {shown(cell)}")
     return value
+
+
+def check_word(path, where: str, text: str) -> str:
+    """Return `text`, or raise RecordError where it could not be written again or would upset a terminal."""
+    if not text.isprintable() or DELIMITER in text or text.startswith('"'):
+        raise RecordError(
+            f"{path}: {where}: expected printable text without {DELIMITER} or a quote at its start, got {shown(text)}"
+        )
+    return text

@@ -13,13 +13,13 @@ import math
 import os
 import re
 import time
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 
 from sim2seq import store
 from sim2seq.files import read_json, write_json, write_text
+from sim2seq.records import check_id
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a task's last lines are for its own words
 
@@ -51,9 +51,8 @@ def check_store(path) -> None:
     """Raise ValueError, in one line, unless `path` is a store with runs in it."""
     if str(path) == NO_STORE:
         raise ValueError("expected the store of a finished study: add --vars STORE=FILE")
-    with closing(store.open_store(path)) as connection:
-        if not connection.execute("SELECT 1 FROM CurveSetMeta WHERE name = ?", [store.CURVE_SET]).fetchone():
-            raise ValueError(f"{path}: expected a store with runs, this one has none")
+    if not store.run_ids(path):
+        raise ValueError(f"{path}: expected a store with runs, this one has none")
 
 
 def points(axes: list[str], training: str = "") -> dict[str, list[str]]:
@@ -77,7 +76,7 @@ def points(axes: list[str], training: str = "") -> dict[str, list[str]]:
         words = [f"{name}:{text}" for name, text in zip(values, chosen, strict=True)]
         Settings.parse([*training.split(), *words])
         name = "_".join(re.sub(r"[^A-Za-z0-9._+]+", "-", word).strip("-") for word in [*training.split(), *words])
-        grid[store.check_id(name)] = words
+        grid[check_id(name)] = words
     return grid
 
 
@@ -116,7 +115,7 @@ def train_and_record(path, words: list[str], folder, record: str | None = None) 
     """
     check_store(path)
     if record is not None:
-        store.check_id(record)
+        check_id(record)
     from sim2seq import training  # 4 s
     from sim2seq.settings import Settings
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from runs import dump, make_runs
 
-from sim2seq import records, store
+from sim2seq import entries, records, store
 from sim2seq.records import Run
 
 ROOT = Path(__file__).parent.parent
@@ -51,7 +51,7 @@ def test_rows_are_those_that_sina_itself_would_insert(study_store, tmp_path):
     (run,) = records.read(SOURCE_RUN)
     store.ingest(study_store, [run])
     datastore = sina.connect(str(theirs))
-    datastore.records.insert(sina.model.generate_record_from_json(store.sina_record(run)))
+    datastore.records.insert(sina.model.generate_record_from_json(entries.sina_record(run)))
     datastore.close()
     assert dump(study_store) == dump(theirs)
 

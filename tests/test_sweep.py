@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from runs import dump, make_runs
 
-from sim2seq import cli, leaderboard, store, sweep
+from sim2seq import cli, entries, leaderboard, store, sweep
 from sim2seq.plan import FINISHED, Plan, Task
 
 ROOT = Path(__file__).parent.parent
@@ -94,7 +94,7 @@ def test_rows_of_a_training_are_those_that_sina_itself_would_insert(study_store,
     theirs = shutil.copy(study_store, tmp_path / "theirs.sqlite")
     store.add_training(study_store, "point", DATA, LOSSES)
     datastore = sina.connect(str(theirs))
-    datastore.records.insert(sina.model.generate_record_from_json(store.sina_training("point", DATA, LOSSES)))
+    datastore.records.insert(sina.model.generate_record_from_json(entries.sina_training("point", DATA, LOSSES)))
     datastore.close()
     assert dump(study_store) == dump(theirs)
 
