@@ -16,11 +16,16 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
+def plain(text, most: int = 2000) -> str:
+    """A text in one line of up to `most` printable characters: what it quotes from a file upsets no terminal."""
+    words = " ".join(str(text).split())
+    return "".join(letter if letter.isprintable() else "?" for letter in words[:most])
+
+
 def run(main) -> int:
     """Call `main()`; its ValueError or OSError becomes one line on stderr and exit code 2."""
     try:
         return main() or 0
     except (ValueError, OSError) as error:
-        message = " ".join(str(error).split())
-        print(f"{os.path.basename(sys.argv[0])}: {message}", file=sys.stderr)
+        print(f"{os.path.basename(sys.argv[0])}: {plain(error)}", file=sys.stderr)
         return 2

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from sim2seq import streaming
+
 
 @dataclass(frozen=True)
 class Ensemble:
     """The runs of one study, checked once when they enter.
 
-    values      (runs, steps, features), finite, in physical units
+    values      (runs, steps, features), finite, in physical units; an array, a memory map or streaming.Rows of one
     run_ids     one name a run, unique
     features    one name a feature
     times       (steps,), strictly increasing, in `time_unit`
@@ -41,15 +43,21 @@ class Ensemble:
     def steps(self) -> int:
         return self.values.shape[1]
 
-    def take(self, indices) -> Ensemble:
-        """The runs at `indices`, in that order, as an Ensemble."""
+    def take(self, indices, *, steps: slice = slice(None)) -> Ensemble:
+        """The runs at `indices`, in that order, and these steps, as an Ensemble; what is copied: streaming.take."""
         indices = np.asarray(indices, dtype=int)
         return replace(
             self,
-            values=self.values[indices],
+            values=streaming.take(self.values, indices, steps),
             run_ids=tuple(self.run_ids[i] for i in indices),
+            times=self.times[steps],
             inputs={name: column[indices] for name, column in self.inputs.items()},
         )
+
+    def some_runs(self) -> Ensemble:
+        """Itself, or of a large ensemble as many runs, drawn evenly, as are enough to judge by: streaming.some_runs."""
+        chosen = streaming.some_runs(self.values)
+        return self if chosen is None else self.take(chosen)
 
     def inputs_of_runs(self, names) -> np.ndarray | None:
         """The inputs `names` as (runs, inputs), or None without names. Raises ValueError for an unknown name."""
@@ -73,16 +81,25 @@ def check_ensemble(ensemble: Ensemble) -> None:
         raise ValueError("run ids must be unique; at least one occurs twice")
     if not np.all(np.diff(ensemble.times) > 0):
         raise ValueError("times must increase from step to step")
-    bad = np.argwhere(~np.isfinite(ensemble.values))
-    if len(bad):
-        run, step, feature = bad[0]
-        raise ValueError(
-            f"run {ensemble.run_ids[run]}, step {step}, {ensemble.features[feature]}: "
-            f"expected a finite number, got {ensemble.values[run, step, feature]}"
-        )
+    if not isinstance(ensemble.values, streaming.Rows):  # part of an ensemble that was checked
+        check_finite(ensemble)
     for name, column in ensemble.inputs.items():
         if np.shape(column) != (shape[0],):
             raise ValueError(f"input {name}: expected {shape[0]} values, one a run; got shape {np.shape(column)}")
+
+
+def check_finite(ensemble: Ensemble) -> None:
+    """Raise ValueError, naming the first place, unless all values are finite."""
+    seen = 0
+    for chunk in streaming.chunks(ensemble.values):
+        bad = np.argwhere(~np.isfinite(chunk))
+        if len(bad):
+            run, step, feature = bad[0]
+            raise ValueError(
+                f"run {ensemble.run_ids[seen + run]}, step {step}, {ensemble.features[feature]}: "
+                f"expected a finite number, got {chunk[run, step, feature]}"
+            )
+        seen += len(chunk)
 
 
 def is_varying(column) -> bool:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from sim2seq.ensemble import Ensemble, is_varying
 from sim2seq.metrics import forecasts_of
+from sim2seq.streaming import extent
 from sim2seq.uncertainty import middle
 from sim2seq.windows import PARTS, Split, select
 
@@ -90,11 +91,13 @@ def sample_trajectories(ensemble: Ensemble, *, count: int = 5) -> Figure:
     """A row a feature: `count` runs spread over the ensemble, and the range of all runs behind them."""
     figure, axes = grid(len(ensemble.features), 1, height=1.6, sharex=True)
     chosen = np.unique(np.linspace(0, ensemble.runs - 1, count).astype(int))
+    lowest, highest = extent(ensemble.values)
     for i, axis in enumerate(axes[:, 0]):
-        values = ensemble.values[..., i]
-        axis.fill_between(ensemble.times, values.min(0), values.max(0), color=GREY, alpha=0.2, lw=0, label="all runs")
+        edges = lowest[:, i], highest[:, i]
+        axis.fill_between(ensemble.times, *edges, color=GREY, alpha=0.2, lw=0, label="all runs")
         for n, run in enumerate(chosen):
-            axis.plot(ensemble.times, values[run], color=COLOURS[n % 6], lw=1, label=plain(ensemble.run_ids[run]))
+            values = ensemble.values[run, :, i]
+            axis.plot(ensemble.times, values, color=COLOURS[n % 6], lw=1, label=plain(ensemble.run_ids[run]))
         axis.set_ylabel(label(ensemble.features[i], ensemble.units[i]))
     axes[-1, 0].set_xlabel(time_label(ensemble))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(chosen) + 1)
@@ -168,7 +171,7 @@ def closed_loop_grid(ensemble: Ensemble, split: Split, models, window: int, *, b
     }
     figure, axes = grid(rows * len(ensemble.features), len(PARTS), height=1.4 if band else 1.9, **shared)
     for part, column in zip(PARTS, axes.T, strict=True):
-        piece = select(ensemble, getattr(split, part))
+        piece = select(ensemble, getattr(split, part)).some_runs()
         forecasts = forecasts_of(models, piece, window, inputs=inputs)
         run = median_run(middle(forecasts), piece.values[:, window:])
         half = half_widths(band, forecasts[:, run])

@@ -24,12 +24,26 @@ def write_text(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
+def write_array(path: Path, values) -> None:
+    """Write a NumPy array whole or not at all."""
+    import numpy as np  # the command line must not pay for it
+
+    temporary = path.with_name(f"unfinished_{path.name}")
+    with temporary.open("wb") as file:
+        np.save(file, values, allow_pickle=False)
+    os.replace(temporary, path)
+
+
 def write_json(path: Path, content) -> None:
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def read_json(path: Path):
-    return json.loads(path.read_text(encoding="utf-8"))
+    """The content of a JSON file. Raises ValueError, in one line, where it is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: expected JSON ({str(error)[:200]})") from error
 
 
 def keep_lines(path: Path, count: int) -> None:

@@ -8,10 +8,12 @@ from sim2seq import baselines as naive
 from sim2seq import uncertainty
 from sim2seq.ensemble import Ensemble, is_varying
 from sim2seq.forecast import closed_loop, one_step
+from sim2seq.streaming import extent
 from sim2seq.windows import PARTS, Part, Split, select, windows_of
 
 HORIZONS = (1, 10, 50, 100, 200)
 ONE_STEP_BASELINES = ("hold", "constant velocity")
+TOGETHER = 256  # runs whose every step is forecast at once: a network's states of 1000 runs of 400 steps take 1 GB
 
 
 def rmse(forecast: np.ndarray, truth: np.ndarray, *, axis=None) -> np.ndarray:
@@ -55,9 +57,17 @@ def forecasts_of(models, part: Ensemble, window: int, *, inputs=()) -> np.ndarra
 
 def one_step_errors(models, part: Ensemble, window: int, *, inputs=()) -> dict:
     """RMSE of each step from the true ones before it, over all and by feature, of the models' middle."""
+    following = [uncertainty.middle(np.stack(each)) for each in one_step_forecasts(models, part, window, inputs)]
+    return without_horizon(errors(np.concatenate(following), part.values[:, window:], part.features))
+
+
+def one_step_forecasts(models, part: Ensemble, window: int, inputs):
+    """One step ahead by each model, of as many runs after the other as fit: (runs, steps - window, features) each."""
     given = part.inputs_of_runs(inputs)
-    following = uncertainty.middle(np.stack([one_step(model, part.values, window, inputs=given) for model in models]))
-    return without_horizon(errors(following, part.values[:, window:], part.features))
+    for start in range(0, part.runs, TOGETHER):
+        runs = slice(start, start + TOGETHER)
+        asked = None if given is None else given[runs]
+        yield [one_step(model, part.values[runs], window, inputs=asked) for model in models]
 
 
 def without_horizon(result: dict) -> dict:
@@ -84,7 +94,7 @@ def baseline_one_step_errors(part: Ensemble, window: int) -> dict:
     """One-step errors of the baselines that need no training: the others forecast a run from its start only."""
     contexts, targets = windows_of(part.values, window)
     truth = targets.reshape(-1, 1, len(part.features))
-    flat = contexts.reshape(-1, window, len(part.features))
+    flat = contexts[:, :, -2:].reshape(len(truth), -1, len(part.features))  # they look at no more than two steps
     return {
         name: without_horizon(errors(naive.BASELINES[name](None, flat, 1), truth, part.features))
         for name in ONE_STEP_BASELINES
@@ -100,9 +110,10 @@ def score(models, ensemble: Ensemble, split: Split, window: int, *, inputs=(), h
     held_out    runs that belong to no part of the split, scored apart
 
     All errors are root mean squared errors in physical units. The skill compares closed loops on the test part
-    with the best baseline there.
+    with the best baseline there. Of a large part some runs are scored, and learned from by baselines (scored_runs).
     """
-    parts = {name: select(ensemble, getattr(split, name)) for name in PARTS}
+    whole = {name: select(ensemble, getattr(split, name)) for name in PARTS}
+    parts = {name: part.some_runs() for name, part in whole.items()}
     test, truth = parts["test"], {name: part.values[:, window:] for name, part in parts.items()}
     forecasts = {name: forecasts_of(models, part, window, inputs=inputs) for name, part in parts.items()}
     middle = {name: uncertainty.middle(each) for name, each in forecasts.items()}
@@ -119,11 +130,10 @@ def score(models, ensemble: Ensemble, split: Split, window: int, *, inputs=(), h
         "time_unit": ensemble.time_unit,
         "window": window,
         "members": len(models),
-        "inputs": {name: ranges(parts["train"].inputs[name]) for name in inputs},
-        "first_window": {
-            name: ranges(parts["train"].values[:, :window, i]) for i, name in enumerate(ensemble.features)
-        },
-        "runs": {name: part.runs for name, part in parts.items()},
+        "inputs": {name: ranges(whole["train"].inputs[name]) for name in inputs},
+        "first_window": first_window(whole["train"], window),
+        "runs": {name: part.runs for name, part in whole.items()},
+        "scored_runs": {name: part.runs for name, part in parts.items()},
         "skill": float(skill(closed["test"]["rmse"], naive_closed[best]["rmse"])),
         "best_baseline": best,
         "closed_loop": closed,
@@ -133,24 +143,33 @@ def score(models, ensemble: Ensemble, split: Split, window: int, *, inputs=(), h
     }
     if held_out is not None:
         scores |= outside_scores(models, ensemble, parts, window, inputs, held_out, middle["test"])
+        shown = scores["held_out"]["inputs"]
+        scores["inputs"] = {name: ranges(whole["train"].inputs[name]) for name in shown}
     return scores, band
+
+
+def first_window(training: Ensemble, window: int) -> dict:
+    """Feature -> lowest and highest value in the first window of any run."""
+    lowest, highest = extent(training.values)
+    pairs = zip(lowest[:window].min(axis=0).tolist(), highest[:window].max(axis=0).tolist(), strict=True)
+    return dict(zip(training.features, map(list, pairs), strict=True))
 
 
 def outside_scores(models, ensemble, parts, window, inputs, held_out: Part, test_forecast) -> dict:
     """What scores.json holds of the runs that are held out, and of the test runs run by run, to be compared."""
-    outside, test = select(ensemble, held_out), parts["test"]
+    outside, test = select(ensemble, held_out).some_runs(), parts["test"]
     forecast = uncertainty.middle(forecasts_of(models, outside, window, inputs=inputs))
     truth = outside.values[:, window:]
     model = {"model": errors(forecast, truth, outside.features)}
     shown = inputs or [name for name, column in ensemble.inputs.items() if is_varying(column)]
     return {
         "held_out": {
-            "runs": outside.runs,
+            "runs": len(held_out.runs),
+            "scored_runs": outside.runs,
             "closed_loop": model | baseline_errors(parts["train"], outside, window, inputs=inputs),
             "inputs": {name: outside.inputs[name].tolist() for name in shown},
             "rmse_by_run": rmse(forecast, truth, axis=(1, 2)).tolist(),
         },
-        "inputs": {name: ranges(parts["train"].inputs[name]) for name in shown},
         "test_inputs": {name: test.inputs[name].tolist() for name in shown},
         "test_rmse_by_run": rmse(test_forecast, test.values[:, window:], axis=(1, 2)).tolist(),
     }

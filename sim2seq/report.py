@@ -66,6 +66,7 @@ def write_report(
         title=title or "sim2seq: study report",
         verdict=verdict(training.scores),
         trust=trust(training.scores),
+        some_scored=some_scored(training.scores),
         band=band_summary(training.scores),
         checks=checks,
         outside=outside_table(training.scores),
@@ -115,8 +116,20 @@ def verdict(scores: dict) -> dict:
         "count": len(scores["baselines"]["closed_loop"]),
         "steps": len(scores["closed_loop"]["test"]["by_horizon"]),
         "window": scores["window"],
-        "runs": scores["runs"]["test"],
+        "runs": scores.get("scored_runs", scores["runs"])["test"],
     }
+
+
+def some_scored(scores: dict) -> str | None:
+    """A sentence on which runs were scored, and learned from by baselines, of a large ensemble; None: all."""
+    runs, scored = scores["runs"], scores.get("scored_runs", scores["runs"])
+    if runs == scored:
+        return None
+    counts = ", ".join(f"{number(scored[part])} of {number(runs[part])} {part} runs" for part in PARTS)
+    return (
+        f"Errors are those of some runs, drawn at random: {counts}. The baselines have learned from no other training "
+        "runs than these, the network from all, which is to its advantage."
+    )
 
 
 def trust(scores: dict) -> dict | None:

@@ -14,6 +14,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from sim2seq.streaming import chunks, some_runs, take
+
 PRECISE = "float64"  # increments are small differences, which float32 would round away
 LAGS = 3  # steps that are seen
 LINEAR_TERMS = 4  # of free_terms; signed squares follow
@@ -102,12 +104,16 @@ def fit(values: np.ndarray, given: np.ndarray | None = None) -> LinearPart:
     """The linear part of scaled training runs: values (runs, steps, features), given (runs, inputs) or None.
 
     Least squares of the increments. Steps that end at a wall are left out, as their increment is cut short.
+    Of a large ensemble, all runs are searched for walls and some (streaming.some_runs) are fitted.
     Raises ValueError when the runs have fewer than four steps.
     """
     if values.shape[1] <= LAGS:
         raise ValueError(f"expected training runs of more than {LAGS} steps; got {values.shape[1]}")
     asked = [] if given is None else [np.asarray(given, dtype=PRECISE)]
     walls = find_walls(values, asked)
+    chosen = some_runs(values)
+    if chosen is not None:
+        values, asked = np.asarray(take(values, chosen)), [column[chosen] for column in asked]
     low, high = (ops.convert_to_numpy(wall_at(wall, asked)) for wall in walls)
     pace = typical_size(np.diff(values, axis=1), axis=(0, 1))
     state = recent_state(ops.convert_to_tensor(values[:, :-1], dtype=PRECISE), pace, low, high)
@@ -148,20 +154,22 @@ def find_walls(values: np.ndarray, asked: list) -> tuple[np.ndarray, np.ndarray]
     saturation does not. The first step, which runs may share, is not looked at. What never changes has no wall.
     """
     given = asked[0] if asked else np.empty((len(values), 0))
-    features = range(values.shape[2])
-    return tuple(
-        np.stack([sign * one_wall(sign * values[:, 1:, f], given) for f in features], axis=1) for sign in (-1, 1)
-    )
+    pairs = [(chunk[:, 1:].min(axis=1), chunk[:, 1:].max(axis=1)) for chunk in chunks(values)]
+    lowest, highest = (np.concatenate(each).T for each in zip(*pairs, strict=True))  # (features, runs)
+    low = [-one_wall(-bottoms, -tops.max(), given) for bottoms, tops in zip(lowest, highest, strict=True)]
+    high = [one_wall(tops, bottoms.min(), given) for bottoms, tops in zip(lowest, highest, strict=True)]
+    return np.stack(low, axis=1), np.stack(high, axis=1)
 
 
-def one_wall(series: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """The upper wall of one feature, series (runs, steps): constant and slopes (1 + inputs,); infinite without one.
+def one_wall(tops: np.ndarray, bottom: float, given: np.ndarray) -> np.ndarray:
+    """The upper wall of one feature: constant and slopes (1 + inputs,); infinite without one.
 
-    With inputs of the run, given (runs, inputs), a wall may also move with one of them (see moving_wall).
+    tops (runs,), the highest value of each run, and bottom, the lowest of all. With inputs of the run, given
+    (runs, inputs), a wall may also move with one of them (see moving_wall).
     """
-    tops, top = series.max(axis=1), series.max()
+    top = tops.max()
     wall = np.array([np.inf, *[0.0] * given.shape[1]])
-    if series.min() == top:
+    if bottom == top:
         return wall
     if (tops == top).sum() > 1:
         wall[0] = top
@@ -177,9 +185,14 @@ def one_wall(series: np.ndarray, given: np.ndarray) -> np.ndarray:
 def moving_wall(tops: np.ndarray, given: np.ndarray) -> tuple[float, float] | None:
     """Constant and slope of the line through the extremes of those runs that met a wall, tops and given (runs,).
 
+    Of many runs, some are looked at: each line is compared with every one of them.
+
     Lines through random pairs of runs are tried (Fischler and Bolles, Random Sample Consensus, 1981). At least five
     runs, and a tenth of all, must lie on the best one to the last digits that count, and no run may pass it.
     """
+    chosen = some_runs(tops)
+    if chosen is not None:
+        tops, given = tops[chosen], given[chosen]
     first, second = np.random.default_rng(0).integers(len(tops), size=(2, TRIALS))
     apart = given[second] != given[first]
     first, second = first[apart], second[apart]

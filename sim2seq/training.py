@@ -26,14 +26,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from sim2seq import metrics
+from sim2seq import metrics, streaming
 from sim2seq.callbacks import Checkpoint
 from sim2seq.ensemble import Ensemble
 from sim2seq.files import NOTE, read_json, remove, write_json, write_text
 from sim2seq.models import MODELS, SquaredError, next_step, teacher_forced
 from sim2seq.settings import DEBUG, Settings
+from sim2seq.stranger import one_line
 from sim2seq.uncertainty import Band
-from sim2seq.windows import PARTS, SPLITS, Part, Scaling, Split, Windows, select, windows_of
+from sim2seq.windows import PARTS, SPLITS, Part, Scaling, Split, Windows, check_lengths, select
 
 __all__ = ["DEBUG", "Settings", "Training", "fit", "load"]
 
@@ -102,7 +103,8 @@ def check_parts(ensemble: Ensemble, split: Split, settings: Settings) -> None:
     """Raise ValueError, before anything is trained or written, when a part is too short to learn from or to score."""
     ensemble.inputs_of_runs(settings.inputs)
     for name in PARTS:
-        windows_of(select(ensemble, getattr(split, name)).values, settings.window)
+        part = getattr(split, name)
+        check_lengths(part.stop - part.start, settings.window)
     if len(split.train.runs) < settings.members:
         raise ValueError(f"members: expected up to {len(split.train.runs)}, one a training run; got {settings.members}")
     steps = {name: part.stop - part.start for name, part in vars(split).items()}
@@ -111,21 +113,23 @@ def check_parts(ensemble: Ensemble, split: Split, settings: Settings) -> None:
 
 
 def load(folder) -> Training:
-    """Read a finished training. Raises FileNotFoundError when the folder does not hold one."""
+    """Read a finished training. Raises FileNotFoundError when the folder holds none, ValueError for a broken one."""
     folder = Path(folder)
     if not (folder / "scores.json").exists():
         raise FileNotFoundError(f"{folder}: no finished training here (scores.json is missing)")
-    parts = read_json(folder / "split.json")
-    return Training(
-        folder=folder,
-        models=load_models(folder),
-        band=Band.of(read_json(folder / "band.json")),
-        settings=Settings.of(read_json(folder / "settings.json")),
-        split=Split(*(Part(tuple(parts[name]["runs"]), parts[name]["start"], parts[name]["stop"]) for name in PARTS)),
-        history=read_history(folder / "history.csv"),
-        scores=read_json(folder / "scores.json"),
-        versions=read_json(folder / "versions.json"),
-    )
+    with one_line(f"{folder}: expected a finished training"):
+        parts = read_json(folder / "split.json")
+        split = (Part(tuple(parts[name]["runs"]), parts[name]["start"], parts[name]["stop"]) for name in PARTS)
+        return Training(
+            folder=folder,
+            band=Band.of(read_json(folder / "band.json")),
+            settings=Settings.of(read_json(folder / "settings.json")),
+            split=Split(*split),
+            history=read_history(folder / "history.csv"),
+            scores=read_json(folder / "scores.json"),
+            versions=read_json(folder / "versions.json"),
+            models=load_models(folder),
+        )
 
 
 def claim(folder: Path, ensemble: Ensemble, settings: Settings, split: Split, replace: bool) -> None:
@@ -157,14 +161,19 @@ def differences(path: Path, content: dict) -> list[str]:
     if not path.exists():
         return []
     held, content = read_json(path), json.loads(json.dumps(content))
+    if not isinstance(held, dict):
+        raise ValueError(f"{path}: expected names with values, got {type(held).__name__}")
     return sorted(name for name in {*held, *content} if held.get(name) != content.get(name))
 
 
 def digest(ensemble: Ensemble, inputs) -> str:
     """A fingerprint of run ids, features, units, values, times and these inputs: equal for equal data only."""
-    names = json.dumps([ensemble.run_ids, ensemble.features, ensemble.units, ensemble.values.shape]).encode()
-    numbers = [ensemble.values, ensemble.times, *(ensemble.inputs[name] for name in inputs)]
-    return hashlib.sha256(names + b"".join(each.astype("float64").tobytes() for each in numbers)).hexdigest()
+    names = json.dumps([ensemble.run_ids, ensemble.features, ensemble.units, ensemble.values.shape])
+    fingerprint = hashlib.sha256(names.encode())
+    for numbers in (ensemble.values, ensemble.times, *(ensemble.inputs[name] for name in inputs)):
+        for chunk in streaming.chunks(numbers):
+            fingerprint.update(np.ascontiguousarray(chunk, dtype="float64"))
+    return fingerprint.hexdigest()
 
 
 def train(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, *, member: int = 0) -> None:
@@ -286,9 +295,9 @@ def finish(ensemble: Ensemble, settings: Settings, split: Split, folder: Path) -
 
 
 def load_models(folder: Path) -> tuple[keras.Model, ...]:
-    """The members of a training, in their order."""
-    members = 1 + len(list(folder.glob("model_*.keras")))
-    return tuple(keras.saving.load_model(member_paths(folder, member)["model"]) for member in range(members))
+    """The members of a training, in their order; nothing in the files is run (Keras' safe mode)."""
+    paths = [member_paths(folder, member)["model"] for member in range(1 + len(list(folder.glob("model_*.keras"))))]
+    return tuple(keras.saving.load_model(path, safe_mode=True) for path in paths)
 
 
 def say(folder: Path, settings: Settings, member: int, epoch: int, logs: dict) -> None:

@@ -10,16 +10,18 @@ next step; with as many as a run has after its first window, it is the whole run
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import keras
 import numpy as np
 
 from sim2seq.ensemble import Ensemble
+from sim2seq.streaming import Rows, extent, moments
 
 PARTS = ("train", "validation", "test")
 LEAST_DEVIATION = 1e-7  # of what varies: Keras scales by nothing smaller
+MOST_PERMUTED = 1_000_000  # samples to shuffle as a whole; of more, an epoch's are drawn one by one
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,7 @@ def select(ensemble: Ensemble, part: Part) -> Ensemble:
     missing = [run for run in part.runs if run not in place]
     if missing:
         raise ValueError(f"the split names runs that the ensemble does not have, the first is {missing[0]}")
-    taken = ensemble.take([place[run] for run in part.runs])
-    steps = slice(part.start, part.stop)
-    return replace(taken, values=taken.values[:, steps], times=taken.times[steps])
+    return ensemble.take([place[run] for run in part.runs], steps=slice(part.start, part.stop))
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,10 @@ class Scaling:
 
         Mean and variance are numbers of float32, the precision in which a saved Keras model keeps them.
         """
-        others = tuple(range(training.ndim - 1))
-        mean, variance = training.mean(axis=others), training.var(axis=others)
-        varies = training.max(axis=others) > training.min(axis=others)  # 0.1 and 0.1 have a variance above 0
+        others = tuple(range(training.ndim - 2))
+        mean, variance = moments(training)
+        lowest, highest = extent(training)
+        varies = highest.max(axis=others) > lowest.min(axis=others)  # 0.1 and 0.1 have a variance above 0
         if (np.sqrt(variance[varies]) < LEAST_DEVIATION).any() or not np.isfinite(variance).all():
             raise ValueError(
                 f"expected features and inputs of a standard deviation of at least {LEAST_DEVIATION:g}, in some other "
@@ -117,9 +118,9 @@ class Scaling:
             )
         return cls(in_float32(mean), np.sqrt(in_float32(np.where(varies, variance, 1.0))))
 
-    def scale(self, values) -> np.ndarray:
-        """Physical units to mean 0 and standard deviation 1; the last axis is the features."""
-        return (np.asarray(values) - self.mean) / self.std
+    def scale(self, values) -> np.ndarray | Rows:
+        """Physical units to mean 0 and standard deviation 1; the last axis is the features. `Rows` stay unread."""
+        return values.then(self.scale) if isinstance(values, Rows) else (np.asarray(values) - self.mean) / self.std
 
     def restore(self, scaled) -> np.ndarray:
         """Back to physical units."""
@@ -138,23 +139,27 @@ def windows_of(values: np.ndarray, window: int, targets: int = 1) -> tuple[np.nd
     and wanted (runs, samples, targets, features): 400 steps, a window of 30 and 1 target give 370 samples a run.
     Raises ValueError when a run is shorter than window and targets together.
     """
-    steps = values.shape[1]
+    check_lengths(values.shape[1], window, targets)
+    samples = np.moveaxis(np.lib.stride_tricks.sliding_window_view(values, window + targets, axis=1), -1, 2)
+    return samples[:, :, :-1], samples[:, :, window:]
+
+
+def check_lengths(steps: int, window: int, targets: int = 1) -> None:
+    """Raise ValueError, with what would fit, when a run of `steps` is shorter than window and targets together."""
     if not 1 <= window < steps:
         raise ValueError(f"window: expected 1 to {steps - 1} for runs of {steps} steps; got {window}")
     if not 1 <= targets <= steps - window:
         raise ValueError(
             f"targets: expected 1 to {steps - window} for runs of {steps} steps and a window of {window}; got {targets}"
         )
-    samples = np.moveaxis(np.lib.stride_tricks.sliding_window_view(values, window + targets, axis=1), -1, 2)
-    return samples[:, :, :-1], samples[:, :, window:]
 
 
 class Windows(keras.utils.PyDataset):
-    """Batches of samples for `model.fit`, gathered from views; the ensemble is never copied.
+    """Batches of samples for `model.fit`, each gathered when it is asked for; samples are never copied beforehand.
 
-    values (runs, steps, features) and the inputs of the run, given (runs, inputs) or None, already scaled. A batch is
-    known (batch, window + targets - 1, features), or with inputs (known, (batch, inputs)), and wanted
-    (batch, targets, features), in the precision `dtype`, which must be the model's.
+    values (runs, steps, features), an array or `Rows` of a larger one, and the inputs of the run, given (runs, inputs)
+    or None, already scaled. A batch is known (batch, window + targets - 1, features), or with inputs (known, (batch,
+    inputs)), and wanted (batch, targets, features), in the precision `dtype`, which must be the model's.
     With a `seed` the samples are shuffled by (seed, epoch), so a resumed training sees the order of an uninterrupted
     one. All batches have one size, since a compiled step is compiled again for each new size: what is left over
     is dropped when shuffled (the shuffle drops others in the next epoch) and makes a last small batch when not.
@@ -176,9 +181,11 @@ class Windows(keras.utils.PyDataset):
         dtype: str = "float32",
     ):
         super().__init__()
-        self.known, self.wanted = windows_of(np.asarray(values, dtype=dtype), window, targets)
+        in_memory = not isinstance(values, Rows)
+        self.rows = Rows(np.asarray(values, dtype=dtype), np.arange(len(values))) if in_memory else values
+        self.known, self.wanted = windows_of(self.rows.source, window, targets)
         self.given = None if given is None else np.asarray(given, dtype=dtype)
-        self.available = self.wanted.shape[0] * self.wanted.shape[1]
+        self.dtype, self.available = dtype, len(self.rows) * self.wanted.shape[1]
         self.samples = min(self.available, max(1, (limit or self.available * targets) // targets))
         self.batch_size = min(batch_size, self.samples)
         self.seed, self.passes = seed, passes
@@ -190,8 +197,13 @@ class Windows(keras.utils.PyDataset):
             self.order = np.linspace(0, self.available - 1, self.samples).round().astype(int)
         else:
             generator = np.random.default_rng((self.seed, epoch))
-            draws = [generator.permutation(self.available)[: self.samples] for _ in range(self.passes)]
-            self.order = np.concatenate(draws)
+            self.order = np.concatenate([self.draw(generator) for _ in range(self.passes)])
+
+    def draw(self, generator: np.random.Generator) -> np.ndarray:
+        """The samples of one pass, in random order, each at most once."""
+        if self.available <= MOST_PERMUTED:
+            return generator.permutation(self.available)[: self.samples]
+        return generator.choice(self.available, self.samples, replace=False)
 
     def __len__(self) -> int:
         batches, left_over = divmod(len(self.order), self.batch_size)
@@ -200,5 +212,8 @@ class Windows(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple:
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         runs, starts = np.divmod(chosen, self.wanted.shape[1])
-        known = self.known[runs, starts]
-        return (known if self.given is None else (known, self.given[runs])), self.wanted[runs, starts]
+        places = self.rows.runs[runs], starts
+        known, wanted = (
+            self.rows.changed(each[places]).astype(self.dtype, copy=False) for each in (self.known, self.wanted)
+        )
+        return (known if self.given is None else (known, self.given[runs])), wanted

@@ -1,0 +1,116 @@
+"""Streaming: how an ensemble larger than memory goes through a training.
+
+The values of such an ensemble are a memory map, which the system reads from disk as it is asked for and forgets as it
+likes (store.load makes one). What is done with them is done in one of three ways:
+
+in chunks     what every run must be looked at for, one pass each: checks, fingerprint, scaling, ranges, walls
+on demand     the samples that the network is trained on: each batch gathers its own (`Rows`, windows.Windows)
+on some runs  what takes memory or long for each run: scores, band, baselines, closed-form fit (`some_runs`)
+
+Which way is taken depends on sizes alone and not on where the numbers lie, so an ensemble in memory and the same one on
+disk give the same numbers. Below these sizes all runs are used, in one piece:
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+CHUNK = 32e6  # bytes looked at together; an expression holds a few arrays of this size
+LARGEST_COPY = 128e6  # bytes of a memory map that are copied into memory for a part of it; a larger part is a `Rows`
+MOST_RUNS = 1000  # a mean over as many independent runs is known to 3 %; forecasts and trees of them take seconds
+MOST_BYTES = LARGEST_COPY  # of those runs, where each is large
+SEED = 0  # of the choice of those runs: an ensemble may lie in the order of its parameters, so every n-th would not do
+
+
+class Rows:
+    """Some runs of a larger array, in some order, read when asked for: like a read-only array (runs, steps, features).
+
+    `rows[i]` and `rows[i:j]`, with or without further indices, are ordinary arrays, for which only these runs are read.
+    What needs the whole, like np.asarray(rows), reads it into memory.
+    source   (all runs, steps, features), most likely a memory map
+    runs     indices of the runs
+    change   what is done to values (..., features) once they are read; None: nothing
+    """
+
+    ndim = 3
+
+    def __init__(self, source: np.ndarray, runs: np.ndarray, change: Callable | None = None):
+        self.source, self.runs, self.change = source, np.asarray(runs), change
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (len(self.runs), *self.source.shape[1:])
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.runs) * self.source[:1].nbytes
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def __getitem__(self, key):
+        first, *rest = key if isinstance(key, tuple) else (key,)
+        if not isinstance(first, (slice, int, np.integer)):
+            return np.asarray(self)[key]
+        read = self.changed(self.source[self.runs[first]])
+        return read[(slice(None), *rest) if isinstance(first, slice) else tuple(rest)]
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return np.asarray(self[:], dtype=dtype)
+
+    def then(self, change: Callable) -> Rows:
+        """The same runs, with one more change."""
+        return Rows(self.source, self.runs, lambda read: change(self.changed(read)))
+
+    def changed(self, read) -> np.ndarray:
+        return np.asarray(read if self.change is None else self.change(read))
+
+
+def take(values, runs, steps: slice = slice(None)):
+    """Runs, by index, and steps of an array as a copy; as `Rows` where they are too large a part of a memory map."""
+    if not isinstance(values, (Rows, np.memmap)):
+        return values[runs][:, steps]
+    if isinstance(values, Rows):
+        rows = Rows(values.source[:, steps], values.runs[runs], values.change)
+    else:
+        rows = Rows(values[:, steps], runs)
+    return rows if rows.nbytes > LARGEST_COPY else rows[:]
+
+
+def chunks(values) -> Iterator[np.ndarray]:
+    """An array (runs, ...) in pieces of whole runs, each of up to CHUNK bytes or of one run."""
+    runs = max(1, int(CHUNK // max(1, values[:1].nbytes)))
+    for start in range(0, len(values), runs):
+        yield np.asarray(values[start : start + runs])
+
+
+def extent(values) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest value of all runs (runs, steps, features) at each step: (steps, features) each."""
+    lowest, highest = zip(*((chunk.min(axis=0), chunk.max(axis=0)) for chunk in chunks(values)), strict=True)
+    return np.min(lowest, axis=0), np.max(highest, axis=0)
+
+
+def moments(values) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of the last axis of (runs, ..., features), over all others.
+
+    Those of chunks are put together by the formula of Chan, Golub and LeVeque (Updating formulae and a pairwise
+    algorithm for computing sample variances, 1979), which loses no digits.
+    """
+    mean, variance, seen = 0.0, 0.0, 0
+    for chunk in chunks(values):
+        others = tuple(range(chunk.ndim - 1))
+        seen += len(chunk)
+        share, away = len(chunk) / seen, chunk.mean(axis=others) - mean
+        variance = (1 - share) * variance + share * chunk.var(axis=others) + share * (1 - share) * away**2
+        mean = mean + share * away
+    return mean, variance
+
+
+def some_runs(values) -> np.ndarray | None:
+    """Indices of runs of (runs, ...) to look at where all would be too many, in their order; None: look at all."""
+    most = int(min(MOST_RUNS, max(1, MOST_BYTES // max(1, values[:1].nbytes))))
+    if len(values) <= most:
+        return None
+    return np.sort(np.random.default_rng(SEED).choice(len(values), most, replace=False))
