@@ -1,8 +1,9 @@
 #!/usr/bin/env python
-"""Bounce a ball in a cubic box and write the run as one DSV record.
+"""Bounce a ball in a cubic box and write the run as one DSV record, or many runs as one array file.
 
     python ball_bounce.py --xpos 48 --ypos 49 --zpos 50 --xvel 5.1 --yvel 4.8 --zvel 4.9 \
         --gravity 0.0981 --box_side_length 100 --group demo --run 1 --output output.dsv
+    python ball_bounce.py --table table.npy --rows 0:1000 --output runs.h5
 
 The box is [0, L] on each axis; y points up. Two schemes, each one implementation that serves one run
 (floats, no NumPy to import) and many runs at once (arrays of shape (runs,)):
@@ -82,7 +83,7 @@ def tick_axis(position, velocity, world):
     below, above = moved < 0, moved > world.box
     position = where(below, 0.0, where(above, world.box, moved))
     velocity = where(below | above, -velocity, velocity)
-    braking = abs(world.drag / world.frequency) * velocity**2 / 2
+    braking = abs(world.drag / world.frequency) * (velocity * velocity) / 2  # not **: on arrays it rounds otherwise
     velocity = where(velocity > 0, maximum(0.0, velocity - braking), minimum(0.0, velocity + braking))
     return position, velocity, below | above
 
@@ -164,6 +165,9 @@ def time_to_wall(position, velocity, gravity, world):
     return world.ops.minimum(to_floor, where(reaches, up, math.inf))
 
 
+# the command line's names, and the columns of the parameter table that hold them
+PARAMETERS = {f"{axis}{kind}": f"{axis.upper()}_{kind.upper()}_INITIAL" for axis in "xyz" for kind in ("pos", "vel")}
+PARAMETERS |= {"gravity": "GRAVITY", "box_side_length": "BOX_SIDE_LENGTH", "drag": "DRAG"}
 SCHEMES = {"tick": bounce_by_ticks, "exact": bounce_exactly}
 
 
@@ -200,10 +204,8 @@ def count_steps(runtime, frequency) -> int:
     """The whole number of steps in `runtime` s at `frequency` steps/s; ValueError where it is none."""
     steps = round(runtime * frequency)
     if not 1 <= steps <= MOST_STEPS or not math.isclose(steps, runtime * frequency, rel_tol=1e-9):
-        raise ValueError(
-            f"--runtime {runtime}: at {frequency} ticks/s that is {runtime * frequency:g} steps, "
-            f"expected a whole number from 1 to {MOST_STEPS}"
-        )
+        found = f"at {frequency} ticks/s that is {runtime * frequency:g} steps"
+        raise ValueError(f"--runtime {runtime}: {found}, expected a whole number from 1 to {MOST_STEPS}")
     return steps
 
 
@@ -212,22 +214,48 @@ def make_run(inputs, group, run):
     from sim2seq.records import Run, check_id
 
     steps = check_inputs(inputs)
-    run_id = check_id(f"{group}_{run}")
+    return Run(check_id(f"{group}_{run}"), *simulate(inputs, group, steps))
+
+
+def make_runs(table, inputs):
+    """Simulate the rows of a parameter table together: run ids, data and series as sim2seq.arrays.write wants them.
+
+    table is a structured array (runs,) with the columns that pgen_ensembles.py writes; `inputs` says the rest, the same
+    for all. Raises ValueError, naming the run, on bad input.
+    """
+    import numpy as np
+
+    from sim2seq import tables
+
+    missing = [column for column in PARAMETERS.values() if column not in table.dtype.names]
+    if missing:
+        raise ValueError(f"--table: expected the columns {', '.join(PARAMETERS.values())}; {missing[0]} is missing")
+    run_ids = tables.run_ids(table)
+    columns = {name: table[column].astype(float) for name, column in PARAMETERS.items()}
+    for row, run_id in enumerate(run_ids):
+        try:
+            steps = check_inputs(inputs | {name: float(column[row]) for name, column in columns.items()})
+        except ValueError as error:
+            raise ValueError(f"run {run_id}: {error}") from error
+    data, curves = simulate(inputs | columns, table["GROUP_ID"], steps)
+    return run_ids, data, {name: np.transpose(curves[name]) for name in curves if name != "time"}, curves["time"]
+
+
+def simulate(inputs, group, steps):
+    """Data and series of a record, from inputs that are floats or, for many runs, arrays (runs,)."""
     times, series, position, velocity, bounces = bounce(
-        [inputs[axis] for axis in ("xpos", "ypos", "zpos")],
-        [inputs[axis] for axis in ("xvel", "yvel", "zvel")],
+        [inputs[f"{axis}pos"] for axis in "xyz"],
+        [inputs[f"{axis}vel"] for axis in "xyz"],
         gravity=inputs["gravity"], box=inputs["box_side_length"], drag=inputs["drag"],
         frequency=inputs["frequency"], steps=steps, scheme=inputs["scheme"], restitution=inputs["restitution"],
     )  # fmt: skip
-    data = {f"{axis}_pos_initial": inputs[f"{axis}pos"] for axis in "xyz"}
-    data |= {f"{axis}_vel_initial": inputs[f"{axis}vel"] for axis in "xyz"}
+    data = {f"{axis}_{kind}_initial": inputs[f"{axis}{kind}"] for kind in ("pos", "vel") for axis in "xyz"}
     data |= {"gravity": inputs["gravity"], "box_side_length": inputs["box_side_length"], "group_id": group}
     data |= {f"{axis}_pos_final": value for axis, value in zip("xyz", position, strict=True)}
     data |= {f"{axis}_vel_final": value for axis, value in zip("xyz", velocity, strict=True)}
-    data |= {"num_bounces": int(bounces)}
+    data |= {"num_bounces": bounces}
     data |= {name: inputs[name] for name in ("drag", "runtime", "frequency", "scheme", "restitution")}
-    curves = {"time": times} | {f"{axis}_pos": values for axis, values in zip("xyz", series, strict=True)}
-    return Run(run_id, data, curves)
+    return data, {"time": times} | {f"{axis}_pos": values for axis, values in zip("xyz", series, strict=True)}
 
 
 def parse_arguments(argv=None):
@@ -238,7 +266,7 @@ def parse_arguments(argv=None):
         parser.add_argument(f"--{axis}pos", f"-{axis}", type=float, default=0.0, help=f"initial {axis}, in the box")
     for axis in "xyz":
         parser.add_argument(
-            f"--{axis}vel", f"-{axis.upper()}", type=float, default=0.0, help=f"initial {axis} velocity"
+            f"--{axis}vel", f"-{axis.upper()}", type=float, default=0.0, help=f"{axis} velocity at first"
         )
     parser.add_argument("--gravity", "-g", type=float, default=9.81, help="pull along -y (units: see --scheme)")
     parser.add_argument("--box_side_length", "-b", type=float, default=10.0, help="side of the box")
@@ -249,18 +277,27 @@ def parse_arguments(argv=None):
     parser.add_argument(
         "--scheme", choices=list(SCHEMES), default="tick", help="tick: the demo's rule and units; exact: SI units"
     )
-    parser.add_argument("--output", "-o", required=True, help="DSV file to write")
+    parser.add_argument("--output", "-o", required=True, help="file to write: DSV, or HDF5 with --table")
     parser.add_argument("--group", "-G", default="group", help="group id, first half of the run's id")
     parser.add_argument("--run", "-R", default="1", help="run id, second half of the run's id")
+    parser.add_argument(
+        "--table", metavar="FILE", help="many runs at once: parameter table of pgen_ensembles.py (.npy)"
+    )
+    parser.add_argument("--rows", metavar="FIRST:END", default=":", help="rows of the table, the last one not included")
     return parser.parse_args(argv)
 
 
 def main(argv=None):
-    from sim2seq.records import write
+    from sim2seq import records
 
     inputs = vars(parse_arguments(argv))
-    output, group, run = (inputs.pop(name) for name in ("output", "group", "run"))
-    write(output, [make_run(inputs, group, run)])
+    output, group, run, table, rows = (inputs.pop(name) for name in ("output", "group", "run", "table", "rows"))
+    if table is None:
+        records.write(output, [make_run(inputs, group, run)])
+    else:
+        from sim2seq import arrays, tables
+
+        arrays.write(output, *make_runs(tables.read_table(table, rows), inputs))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ def main():
     from sim2seq import store
 
     parser = Parser(description="Create the study's Kosh store; a store that is there stays as it is.")
-    parser.add_argument("store", metavar="STORE", help="SQLite file to create")
+    parser.add_argument("store", metavar="STORE", help="SQLite file to create, or a .url file that names a database")
     path = parser.parse_args().store
     made = store.create(path)
     print(f"{path}: {'created' if made else 'already a store, unchanged'}")

@@ -4,6 +4,7 @@
 merlin run ball_bounce_suite_merlin_lstm.yaml --pgen pgen_ensembles.py --pargs NUM_STUDIES:64 --pargs SEED:7
 python pgen_ensembles.py NUM_STUDIES:64 > table.csv
 python pgen_ensembles.py NUM_STUDIES:1024 CONDITIONS:0.5 OUTSIDE:128 > table.csv
+python pgen_ensembles.py NUM_STUDIES:100000 --write FOLDER --batch 1000
 
 NUM_STUDIES  runs
 SEED         of the draw
@@ -113,13 +114,20 @@ def main():
     known = ", ".join(f"{name}:{value}" for name, value in ARGUMENTS.items())
     example = "CONDITIONS:0.5 OUTSIDE:128 varies gravity, drag and box side by 50 %% and adds 128 runs beyond that"
     parser.add_argument("arguments", nargs="*", metavar="NAME:VALUE", help=f"as for --pargs; known: {known}; {example}")
-    given = {}
-    for pair in parser.parse_args().arguments:
+    parser.add_argument("--write", metavar="FOLDER", help="write table.npy and batches.npy there, for Merlin's samples")
+    parser.add_argument("--batch", type=int, default=1000, metavar="RUNS", help="runs that one task simulates")
+    given, arguments = {}, parser.parse_args()
+    for pair in arguments.arguments:
         name, colon, value = pair.partition(":")
         if not colon:
             raise ValueError(f"{pair!r}: expected NAME:VALUE")
         given[name] = value
     table = parameter_table(**given)
+    if arguments.write is not None:
+        from sim2seq.tables import write_table
+
+        print(f"{write_table(arguments.write, table, arguments.batch)} batches")
+        return
     writer = csv.writer(sys.stdout)
     writer.writerow(table)
     writer.writerows(zip(*table.values(), strict=True))

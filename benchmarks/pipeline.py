@@ -10,7 +10,6 @@ run; simulations as many at once as there are cores, ingests one by one, as plai
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -20,12 +19,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import yaml
 from _rows import publish, row
+from _study import ROOT, run_study
 
-ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "ball_bounce_suite_merlin_lstm.yaml"
-STORE = "create-initial-store/ensembles_output.sqlite"
 PLAIN_RUNS = 8
 
 PLAIN_INGEST = """
@@ -40,26 +37,6 @@ dataset.add_curve(list(range(400)), "physics_cycle_series", "cycle", independent
 for name, values in series.items():
     dataset.add_curve(values, "physics_cycle_series", name, independent=False)
 """
-
-
-def spec_without_training(folder) -> Path:
-    """The suite as far as the store: its steps for one run, and the workers that serve them."""
-    text = SPEC.read_text().replace("$(SPECROOT)", str(ROOT))
-    spec = yaml.safe_load(text)
-    spec["study"] = spec["study"][:-1]
-    spec["merlin"]["resources"]["workers"]["other_worker"]["steps"] = [spec["study"][0]["name"]]
-    path = folder / "suite_without_training.yaml"
-    path.write_text(yaml.safe_dump(spec, sort_keys=False))
-    return path
-
-
-def run_study(folder, runs) -> dict:
-    """Run the study with the command a user would type; what it wrote about itself, and its store."""
-    command = [Path(sys.executable).parent / "sim2seq", "run", spec_without_training(folder), "--runs", str(runs)]
-    command += ["--pgen", ROOT / "pgen_ensembles.py", "--output", folder]
-    subprocess.run(list(map(str, command)), check=True, stdout=sys.stderr)
-    (study,) = (path.parent for path in folder.glob("*/sim2seq_run.json"))
-    return json.loads((study / "sim2seq_run.json").read_text()) | {"store": study / STORE}
 
 
 def simulate(folder, number=1) -> Path:
@@ -103,10 +80,9 @@ def plain_seconds(folder) -> float:
 
 def measure(runs, plain) -> list:
     with tempfile.TemporaryDirectory() as folder:
-        summary = run_study(Path(folder), runs)
+        summary = run_study(SPEC, folder, "--pgen", ROOT / "pgen_ensembles.py", "--runs", runs)
         loaded = load_seconds(summary["store"])
-    steps = summary["steps"]
-    per_run = (steps["ingest-ball-bounce"]["ended"] - steps["create-initial-store"]["ended"]) / runs
+    per_run = summary["simulate_and_ingest"] / runs
     megabytes = (summary["broker_bytes_in"] + summary["broker_bytes_out"]) / 1e6
     return [
         row(f"simulate + ingest, {runs} runs", per_run, 0.14, "lower", "s a run", plain),

@@ -8,6 +8,7 @@ docs/data_format.md states the format. The series stay in this file; the store k
 """
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +17,10 @@ import h5py
 import numpy as np
 
 from sim2seq.entries import CURVE_SET
-from sim2seq.records import RecordError, Run, check_id
+from sim2seq.records import RecordError, Run, check_id, check_word
 
 SUFFIX = ".h5"
-BLOCK = 512  # runs read or written at a time: a few MB
+BLOCK = 1024  # runs read or written at a time: some MB
 IDS, DATA, TIME = "id", "data", "time"
 MOST_COLUMNS = 10_000
 
@@ -37,12 +38,13 @@ def write(path, run_ids, data: dict, series: dict, times) -> None:
     try:
         with h5py.File(temporary, "x", locking="best-effort") as file:
             groups = {name: file.create_group(name, track_order=True) for name in (DATA, CURVE_SET)}  # names as given
-            file.create_dataset(IDS, data=list(run_ids), dtype=h5py.string_dtype())
+            write_words(file, IDS, run_ids)
             for name, values in data.items():
                 column = np.broadcast_to(np.asarray(values), runs)
-                words = column.dtype.kind == "U"
-                column = column.astype(object) if words else column.astype(float)
-                groups[DATA].create_dataset(name, data=column, dtype=h5py.string_dtype() if words else None)
+                if column.dtype.kind == "U":
+                    write_words(groups[DATA], name, column)
+                else:
+                    groups[DATA].create_dataset(name, data=column.astype(float))
             groups[CURVE_SET].create_dataset(TIME, data=np.asarray(times, dtype=float))
             for name, values in series.items():
                 write_series(groups[CURVE_SET], name, np.asarray(values, dtype=float))
@@ -56,9 +58,15 @@ def write(path, run_ids, data: dict, series: dict, times) -> None:
             os.remove(temporary)
 
 
+def write_words(group, name: str, words) -> None:
+    """A column of words, all of one length: HDF5's heap for others can be damaged so that reading it never ends."""
+    encoded = np.char.encode(np.asarray(words, dtype=str), "utf-8")
+    group.create_dataset(name, data=encoded.astype(h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize))))
+
+
 def write_series(group, name: str, values: np.ndarray) -> None:
     """One series of all runs, (runs, steps), with checksums: a changed byte is an error when it is read."""
-    chunks = (max(1, min(len(values), BLOCK // 8)), max(1, values.shape[1]))
+    chunks = (max(1, min(len(values), BLOCK // 16)), max(1, values.shape[1]))
     group.create_dataset(name, data=values, chunks=chunks, fletcher32=True)
 
 
@@ -96,8 +104,8 @@ def series_of(path, run_ids: list[str], rows: list[int]) -> tuple[np.ndarray, tu
             if not 0 <= row < len(held) or held[row] != run_id:
                 raise RecordError(f"{path}: expected run {run_id} in row {row}; the file was changed since the ingest")
         names = tuple(name for name in file[CURVE_SET] if name != TIME)
-        whole = rows == list(range(len(held)))
-        series = [file[CURVE_SET][name][:] if whole else file[CURVE_SET][name][:][rows] for name in names]
+        first, wanted = min(rows), np.array(rows) - min(rows)
+        series = [file[CURVE_SET][name][first : max(rows) + 1][wanted] for name in names]
         for name, values in zip(names, series, strict=True):
             check_finite(path, name, values)
         return np.stack(series, axis=2), names, file[CURVE_SET][TIME][:]
@@ -126,8 +134,10 @@ def check_layout(path, file) -> None:
             raise RecordError(f"{path}: expected {where!r} to be a {kind.__name__.lower()}")
     if len(file[DATA]) + len(file[CURVE_SET]) > MOST_COLUMNS:
         raise RecordError(f"{path}: expected up to {MOST_COLUMNS} columns")
+    for name in [*file[DATA], *file[CURVE_SET]]:
+        check_word(path, "name of a column", name)
     runs, time = file[IDS].shape, own(path, file[CURVE_SET], TIME)
-    if len(runs) != 1 or runs[0] < 1 or h5py.check_string_dtype(file[IDS].dtype) is None:
+    if len(runs) != 1 or runs[0] < 1 or not is_text(file[IDS].dtype):
         raise RecordError(f"{path}: expected {IDS!r} to be one text a run, got shape {runs} of {file[IDS].dtype}")
     shapes = {f"{DATA}/{name}": (own(path, file[DATA], name), runs) for name in file[DATA]}
     if not isinstance(time, h5py.Dataset) or len(time.shape) != 1 or time.shape[0] < 1:
@@ -151,12 +161,32 @@ def own(path, group, name: str):
     found = group[name]
     if isinstance(found, h5py.Dataset) and (found.external or found.is_virtual):
         raise RecordError(f"{path}: {name!r:.80}: expected its numbers in this file, they lie in another one")
+    if isinstance(found, h5py.Dataset) and not is_stored_plainly(found):
+        raise RecordError(f"{path}: {name!r:.80}: stored in another way than this format's, or damaged")
     return found
+
+
+def is_stored_plainly(dataset) -> bool:
+    """Whether a dataset is stored as `write` does it: the HDF5 library crashes on some that are not."""
+    made = dataset.id.get_create_plist()
+    filters = [made.get_filter(number)[0] for number in range(made.get_nfilters())]
+    if made.get_layout() != h5py.h5d.CHUNKED:
+        return not filters
+    sizes = set()
+    dataset.id.chunk_iter(lambda chunk: sizes.add(chunk.size))
+    whole = math.prod(dataset.chunks) * dataset.dtype.itemsize + 4  # the checksum; with less, the library reads on
+    return filters == [h5py.h5z.FILTER_FLETCHER32] and sizes <= {whole}
+
+
+def is_text(dtype) -> bool:
+    """Whether this is text of a fixed length, as `write_words` writes it."""
+    found = h5py.check_string_dtype(dtype)
+    return found is not None and found.length is not None
 
 
 def column_of(dataset) -> list:
     """A column of the record as Python's numbers (float) or words."""
-    if h5py.check_string_dtype(dataset.dtype) is not None:
+    if is_text(dataset.dtype):
         return dataset.asstr()[:].tolist()
     if dataset.dtype.kind not in "iuf":
         raise ValueError(f"expected numbers or words, got {dataset.dtype}")
@@ -175,7 +205,10 @@ def check_columns(path, run_ids, columns: dict) -> None:
     for name, column in columns.items():
         if isinstance(column[0], float):
             check_finite(path, name, np.array(column))
-        elif "" in column:
+            continue
+        for word in dict.fromkeys(column):
+            check_word(path, f"column {name:.60}", word)
+        if "" in column:
             raise RecordError(f"{path}: column {name}: run {run_ids[column.index('')]}: the cell is empty")
 
 

@@ -12,7 +12,7 @@ LEARNING_CURVE = "learning_curve"  # the curve set of a training, and what tells
 EPOCH_AXIS = "epoch"
 ARRAYS = "hdf5"  # Kosh's name for the type of file that holds the series of many runs
 ROW = "row"  # where a run's series stand in that file
-DIGEST = "sim2seq_digest"  # of those series
+PLACE = "sim2seq_place"  # that file, that row, and a digest of the series
 COLUMNS_OF_RUN = "sim2seq_columns"  # which data came with the record; users may add some of their own
 LONGEST_WORD = 15_000  # characters; Sina's column
 LONGEST_PATH = 1500
@@ -41,14 +41,14 @@ def sina_record(run: Run) -> dict:
 
 def sina_reference(run: Run) -> dict:
     """A run whose series stay in an array file: the file and the row go into the store."""
-    path, row, digest = run.place
+    path, row, _ = run.place
     if ROW in run.data:
         raise StoreError(f"run {run.id}: a number named {ROW!r} is the store's own: expected another name")
     if len(path) > LONGEST_PATH:
         raise StoreError(f"run {run.id}: expected a path of up to {LONGEST_PATH} characters, got {len(path)}")
     record = sina_entry(run.id, run.data | {ROW: row})
     record["files"] = {path: {"mimetype": ARRAYS}}
-    record["user_defined"][DIGEST] = digest
+    record["user_defined"][PLACE] = list(run.place)
     return record
 
 
@@ -92,12 +92,22 @@ def differences(stored: dict, new: dict) -> list[str]:
     for name in dict.fromkeys([*known, *new["user_defined"][COLUMNS_OF_RUN]]):
         if before.get(name) != after.get(name):
             found.append(f"{name}: store {before.get(name)}, new {after.get(name)}")
+    if (held := place_of(stored)[:1]) != (place := place_of(new)[:1]):
+        words = (str(*each) or "the record itself" for each in (held, place))
+        return [*found, "series: store {}, new {}".format(*words)]
+    if place_of(stored) != place_of(new):
+        return [*found, f"series in {place[0]}: other numbers than when they were stored"]
     for curve_set in new["curve_sets"]:
         sets = (record.get("curve_sets", {}).get(curve_set, {}) for record in (stored, new))
         before, after = (each.get("dependent", {}) for each in sets)
         for name in dict.fromkeys([*before, *after]):
             found += series_difference(name, *(lists.get(name, {}).get("value", []) for lists in (before, after)))
-    return found + place_difference(stored, new)
+    return found
+
+
+def place_of(record: dict) -> list:
+    """Where an entry's series stand: [array file, row, digest], or [] for the entry itself."""
+    return list(record["user_defined"].get(PLACE, []))
 
 
 def series_difference(name, stored, new) -> list[str]:
@@ -107,20 +117,6 @@ def series_difference(name, stored, new) -> list[str]:
         return [f"{name}: store {len(stored)} steps, new {len(new)} steps"]
     step = next(step for step, pair in enumerate(zip(stored, new, strict=True)) if pair[0] != pair[1])
     return [f"{name} at step {step}: store {stored[step]}, new {new[step]}"]
-
-
-def place_difference(stored, new) -> list[str]:
-    """Whether the series of one of them stand in a file, and in another one or with other numbers."""
-    before, after = (" ".join(record.get("files") or []) or "the record itself" for record in (stored, new))
-    if not new["files"] and not stored.get("curve_sets"):
-        return [f"series: store {before}, new {after}"]
-    if not new["files"]:
-        return []
-    if before != after:
-        return [f"series: store {before}, new {after}"]
-    if stored["user_defined"].get(DIGEST) != new["user_defined"][DIGEST]:
-        return [f"series in {after}: other numbers than when they were stored"]
-    return []
 
 
 def values_of(entries: dict) -> dict:

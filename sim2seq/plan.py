@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,17 +44,30 @@ class Plan:
         return steps
 
     def stale(self) -> list[Task]:
-        """Unfinished tasks and every task that depends on one, at any distance.
-
-        The samples of a step are tasks of one node: those that are finished stay so.
-        """
-        unfinished = {task for task in self.tasks if not task.finished}
-        pending, after = [task.node for task in unfinished], set()
+        """Unfinished tasks and every task that depends on one, at any distance."""
+        nodes = {}
+        for task in self.tasks:
+            nodes.setdefault(task.node, []).append(task)
+        place = {task: number for tasks in nodes.values() for number, task in enumerate(tasks)}
+        chained, whole = self._chained(nodes), set()
+        stale = {task for task in self.tasks if not task.finished}
+        pending = list(stale)
         while pending:
-            following = set(self.children.get(pending.pop(), ())) - after
-            after |= following
-            pending += following
-        return [task for task in self.tasks if task in unfinished or task.node in after]
+            task = pending.pop()
+            for child in self.children.get(task.node, ()):
+                if child in whole:
+                    continue
+                after = [nodes[child][place[task]]] if task.node in chained else nodes[child]
+                whole |= set() if task.node in chained else {child}
+                pending += [one for one in after if one not in stale]
+                stale.update(after)
+        return [task for task in self.tasks if task in stale]
+
+    def _chained(self, nodes: dict[str, list[Task]]) -> set[str]:
+        """Nodes whose only child has no other parent: there Merlin lets each sample follow its own."""
+        parents = Counter(child for after in self.children.values() for child in after)
+        pairs = [(node, after[0]) for node, after in self.children.items() if node in nodes and len(after) == 1]
+        return {node for node, child in pairs if parents[child] == 1 and len(nodes[node]) == len(nodes[child])}
 
 
 def load_plan(study: str) -> Plan:
@@ -106,6 +120,10 @@ def made_as(variables: dict, study: str) -> str:
 
 def expected_runs(merlin_info: str | Path) -> list[str]:
     """Ids, GROUP_ID_RUN_ID, of all runs of the study's parameter table. Raises ValueError if it has no such columns."""
+    if Path(merlin_info, "table.npy").exists():  # Merlin's samples are batches of its rows
+        from sim2seq import tables
+
+        return tables.run_ids(tables.read_table(Path(merlin_info, tables.TABLE)))
     with expanded_spec(merlin_info).open() as file:
         spec = yaml.load(file, Loader=FAST_LOADER)
     table = spec.get("global.parameters") or {}

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from sim2seq.entries import ARRAYS, CURVE_SET, StoreError, values_of
+from sim2seq.entries import ARRAYS, CURVE_SET, ROW, StoreError, values_of
 
 NEW_STORE = "new.sqlite"
 LOCK_TIMEOUT = 600  # s a writer waits for its turn
@@ -36,6 +36,10 @@ INSERTS = {
     "CurveSetMeta": "INSERT INTO CurveSetMeta (id, name) VALUES (?, ?)",
     "Document": "INSERT INTO Document (id, uri, mimetype) VALUES (?, ?, ?)",
 }
+RUN_IDS = """
+    SELECT id FROM CurveSetMeta WHERE name = :curve_set
+    UNION SELECT id FROM ScalarData JOIN Document USING (id) WHERE name = :row AND mimetype = :arrays
+"""
 
 
 def create(path) -> bool:
@@ -157,8 +161,11 @@ class SqliteStore:
 
     def run_ids(self) -> list[str]:
         """Ids of all runs."""
-        query = "SELECT id FROM CurveSetMeta WHERE name = ? UNION SELECT id FROM Document WHERE mimetype = ?"
-        return [row[0] for row in self.connection.execute(query, [CURVE_SET, ARRAYS])]
+        rows = self.connection.execute(RUN_IDS, {"curve_set": CURVE_SET, "arrays": ARRAYS, "row": ROW})
+        found = [row[0] for row in rows]
+        if not all(isinstance(name, str) for name in found):  # SQLite keeps anything in any column
+            raise StoreError(f"{self.path}: not a Kosh store, an id is no text")
+        return found
 
     def entries(self, names: list[str]) -> Iterator[str | bytes | None]:
         """Sina's JSON of the named entries, in that order; None for one that is not there."""

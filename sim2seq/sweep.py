@@ -18,7 +18,7 @@ from itertools import product
 from pathlib import Path
 
 from sim2seq import store
-from sim2seq.files import read_json, write_json, write_text
+from sim2seq.files import read_json, write_array, write_json, write_text
 from sim2seq.records import check_id
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a task's last lines are for its own words
@@ -95,7 +95,7 @@ def write_grid(path, folder, axes: list[str], training: str = "") -> int:
     if link.exists():
         raise ValueError(f"{link} is no link: expected a folder of its own for the grid")
     link.symlink_to(store_file)
-    np.save(Path(folder, GRID), np.array([[name, " ".join(words)] for name, words in grid.items()]))
+    write_array(Path(folder, GRID), np.array([[name, " ".join(words)] for name, words in grid.items()]))
     return len(grid)
 
 
