@@ -1,10 +1,12 @@
 """The study's store: create it with Kosh, ingest runs in parallel, load them as an Ensemble.
 
-A store is made by Kosh and readable with plain Kosh. It is one SQLite file (sim2seq/sqlite_store.py). The series of
-runs from DSV records stand in the store; those of runs from array files stay there, and the store keeps file and row.
-`load` gives the same Ensemble.
+A store is made by Kosh and readable with plain Kosh. It is one SQLite file (sim2seq/sqlite_store.py), or a MariaDB
+database, whose URL stands in a file that ends in `.url` (sim2seq/mariadb_store.py). The series of runs from DSV records
+stand in the store; those of runs from array files stay there, and the store keeps file and row. `load` gives the same
+Ensemble.
 """
 
+import os
 import re
 from array import array
 from collections import Counter
@@ -14,12 +16,12 @@ from itertools import islice
 
 from sim2seq import sqlite_store
 from sim2seq.entries import (
-    ARRAYS,
     CURVE_SET,
     LEARNING_CURVE,
     ROW,
     StoreError,
     differences,
+    place_of,
     sina_record,
     sina_training,
     values_of,
@@ -33,12 +35,25 @@ def create(path) -> bool:
 
     Raises StoreError for something else in its place (which stays as it was) and OSError where it cannot be made.
     """
+    if is_url(path):
+        from sim2seq import mariadb_store  # SQLite's users need not pay for SQLAlchemy
+
+        return mariadb_store.create(path)
     return sqlite_store.create(path)
 
 
 def connect(path):
     """The open store. Raises StoreError for a missing one, or what is no store."""
+    if is_url(path):
+        from sim2seq import mariadb_store
+
+        return mariadb_store.MariadbStore(path)
     return sqlite_store.SqliteStore(path)
+
+
+def is_url(path) -> bool:
+    """Whether `path` is a file that names a database, or a link to one, and no SQLite file."""
+    return os.path.realpath(path).endswith(".url")
 
 
 def ingest(path, runs, *, replace=False) -> Counter:
@@ -71,7 +86,7 @@ def put(store, records: list[dict], replace: bool) -> Counter:
         if name not in held:
             held[name] = new[name] = record
             counts["added"] += 1
-        elif not (found := differences(held[name], record)):
+        elif not (found := differences_of(store.path, held[name], record)):
             counts["unchanged"] += 1
         elif not replace:
             raise StoreError(f"run {name} is in the store with other content: {'; '.join(found[:5])}")
@@ -83,6 +98,14 @@ def put(store, records: list[dict], replace: bool) -> Counter:
                 store.replace(record)
     store.insert(list(new.values()))
     return counts
+
+
+def differences_of(path, stored: dict, new: dict) -> list[str]:
+    """As `differences`. Raises StoreError where the stored entry is none."""
+    try:
+        return differences(stored, new)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"{path}: entry {new['id']}: expected Sina's JSON ({error!r:.80})") from error
 
 
 def add_training(path, name, data, losses) -> str:
@@ -117,11 +140,19 @@ def load_trainings(path) -> dict[str, tuple[dict, dict]]:
     """Every training in the store: name -> (data: name -> value, losses: name -> one number an epoch)."""
     with closing(connect(path)) as store:
         records = store.stored(store.names_with(LEARNING_CURVE))
-    return {name: (values_of(record["data"]), losses_of(record)) for name, record in records.items()}
+    return {name: training_of(path, name, record) for name, record in records.items()}
 
 
-def losses_of(record: dict) -> dict:
-    return values_of(record["curve_sets"][LEARNING_CURVE]["dependent"])
+def training_of(path, name: str, record: dict) -> tuple[dict, dict]:
+    """Data and losses of a training's entry. Raises StoreError where they are no words and numbers."""
+    try:
+        data, losses = values_of(record["data"]), values_of(record["curve_sets"][LEARNING_CURVE]["dependent"])
+        plain = all(isinstance(value, (str, int, float)) for value in data.values())
+        if not plain or not all(isinstance(loss, (int, float)) for values in losses.values() for loss in values):
+            raise TypeError("a value is neither a number nor a word")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"{path}: entry {name!r:.80}: expected Sina's JSON of a training ({error!r:.80})") from error
+    return data, losses
 
 
 def natural_order(run_id: str):
@@ -184,5 +215,5 @@ def add_series(runs, position: int, record: dict) -> None:
         series = values_of(record["curve_sets"][CURVE_SET]["dependent"])
         runs.add(position, series)
     else:
-        (path,) = (uri for uri, file in record["files"].items() if file["mimetype"] == ARRAYS)
-        runs.elsewhere.setdefault(path, []).append((position, int(record["data"][ROW]["value"])))
+        path, row, _ = place_of(record)
+        runs.elsewhere.setdefault(path, []).append((position, int(row)))

@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
+from databases import database_server, database_store, database_with_store  # noqa: F401
 from scene import Scene
 
 from sim2seq.ensemble import Ensemble
@@ -47,3 +48,11 @@ def tiny_training(bouncing, tmp_path_factory):
     few = select(bouncing, Part(bouncing.run_ids[:10], 0, 60))
     settings = Settings.parse(["size=debug", "units=4", "window=5"])
     return fit(few, settings, tmp_path_factory.mktemp("training")), few
+
+
+@pytest.fixture
+def trap(tmp_path):
+    """A path that exists only if foreign code ran."""
+    path = tmp_path / "ran"
+    yield path
+    assert not path.exists()

@@ -1,5 +1,7 @@
 """The counting dummy: runs whose features rise by one each step, so that any misalignment shows as a wrong number."""
 
+import os
+
 import keras
 import numpy as np
 
@@ -59,3 +61,13 @@ def counting_model(window=5, features=2) -> keras.Model:
     """The same law as a Keras model, in physical units."""
     contexts = keras.Input((window, features))
     return keras.Model(contexts, keras.layers.Cropping1D((window - 1, 0))(contexts)[:, 0] + 1.0)
+
+
+class Trap:
+    """Unpickled, it makes a file: the proof that something ran."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)

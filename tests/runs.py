@@ -1,29 +1,56 @@
 """The study's own runs as records, and what a store holds of them."""
 
-import sqlite3
-from contextlib import closing
+import contextlib
+
+import sqlalchemy
 
 import ball_bounce
 import pgen_ensembles
+from sim2seq.database import read_url
 
 COLUMNS = {f"{axis}{kind}": f"{axis.upper()}_{kind.upper()}_INITIAL" for axis in "xyz" for kind in ("pos", "vel")}
 COLUMNS |= {"gravity": "GRAVITY", "box_side_length": "BOX_SIDE_LENGTH", "drag": "DRAG"}
 FIXED = {"runtime": 20.0, "frequency": 20, "restitution": 1.0, "scheme": "tick"}
 
 
-def make_runs(count, **arguments):
-    """Runs of the study's own simulator, as records; further arguments as in pgen_ensembles.ARGUMENTS."""
+def make_runs(count, *, only=None, **arguments):
+    """Runs of the study's own simulator, as records; further arguments as in pgen_ensembles.ARGUMENTS.
+
+    only: row numbers of the table, if not all.
+    """
     table = pgen_ensembles.parameter_table(NUM_STUDIES=count, **arguments)
     rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+    rows = rows if only is None else [rows[number] for number in only]
     flags = [{flag: float(row[name]) for flag, name in COLUMNS.items()} for row in rows]
     return [ball_bounce.make_run(f | FIXED, row["GROUP_ID"], row["RUN_ID"]) for f, row in zip(flags, rows, strict=True)]
 
 
-def dump(path):
+def address(path) -> str:
+    """What Sina and Kosh call the store: a path, or the URL in the file."""
+    if str(path).endswith(".url"):
+        return read_url(path).render_as_string(hide_password=False)
+    return str(path)
+
+
+@contextlib.contextmanager
+def opened(path):
+    """An SQL connection to the store, past everything that guards it; what is done is committed at the end."""
+    url = address(path) if "://" in address(path) else sqlalchemy.URL.create("sqlite", database=str(path))
+    with sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool).begin() as connection:
+        yield connection
+
+
+def content(path) -> dict[str, list]:
+    """Every row of every table."""
+    with opened(path) as connection:
+        tables = sqlalchemy.inspect(connection).get_table_names()
+        rows = {table: connection.execute(sqlalchemy.text(f"SELECT * FROM {table}")).all() for table in tables}
+    return {table: sorted(map(tuple, some), key=repr) for table, some in rows.items()}
+
+
+def dump(path) -> dict[str, list[str]]:
     """Every row of every table, JSON and dates of creation apart."""
-    with closing(sqlite3.connect(path)) as connection:
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        rows = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
+    rows = content(path)
     rows["Record"] = [(run_id, kind) for run_id, kind, _ in rows["Record"]]
     rows["StringData"] = [row for row in rows["StringData"] if not row[1].endswith("_date")]
-    return {table: sorted(map(repr, content)) for table, content in rows.items()}
+    return {table: list(map(repr, some)) for table, some in rows.items()}
