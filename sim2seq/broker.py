@@ -10,6 +10,7 @@ from pathlib import Path
 import redis
 import yaml
 
+from sim2seq import private
 from sim2seq.guard import Guarded
 
 LONGEST_SOCKET_PATH = 100  # characters; the system's limit is 104 on macOS and 108 on Linux
@@ -22,7 +23,8 @@ class Broker:
 
     `folder` (mode 0700) holds the socket, app.yaml and the key for Celery's results: it is the working directory that
     every Merlin process of the study needs, and it is deleted at the end. No TCP port is opened, nothing is kept on
-    disk. Raises OSError if the server does not start.
+    disk, every file is 0600 whatever the umask. Raises OSError if the server does not start, or if there is no
+    temporary folder in which other users cannot swap this one.
     """
 
     def __init__(self):
@@ -37,6 +39,8 @@ class Broker:
             os.mkdir(self.folder, 0o700)
             _write_app_yaml(self.folder, self.socket)
             self._start()
+        except FileExistsError as error:  # not ours: it stays as it is
+            raise OSError(f"{self.folder}: something is in the place of the broker's folder") from error
         except BaseException:  # a signal too: until there is a guard, nobody else removes the folder
             self.__exit__()
             raise
@@ -54,7 +58,7 @@ class Broker:
         command = [str(get_binary_path()), "--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "700"]
         command += ["--save", "", "--appendonly", "no", "--dir", self.folder]
         self._log = Path(self.folder, "broker.log")
-        with self._log.open("wb") as log:
+        with open(private.descriptor(str(self._log)), "wb") as log:
             self.guarded = Guarded(command, output=log, cwd=self.folder, remove=self.folder)
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
@@ -80,6 +84,10 @@ class Broker:
             total += self._client.llen(key)
         return total
 
+    def results(self) -> int:
+        """Tasks that ended so far, whatever became of them. Raises redis.RedisError if the broker is gone."""
+        return self._client.info("commandstats").get("cmdstat_setex", {}).get("calls", 0)
+
     def traffic(self) -> tuple[int, int]:
         """Bytes that went (into, out of) the broker so far; the last known figures once it is gone."""
         try:
@@ -96,24 +104,31 @@ def queue_tag(folder: str) -> str:
 
 
 def _short_free_name() -> str:
-    """A path for a new folder in which the socket's path is short enough; known before the folder is made."""
-    for base in (tempfile.gettempdir(), "/tmp"):
+    """A path for a new folder that is safe, and in which the socket's path is short enough; known before it is made."""
+    found = []
+    for base in dict.fromkeys((tempfile.gettempdir(), "/tmp", os.path.expanduser("~"))):
+        if not os.path.isdir(base):
+            continue
         folder = os.path.join(base, f"sim2seq-{secrets.token_hex(6)}")
-        if len(os.path.join(folder, "broker.sock")) <= LONGEST_SOCKET_PATH:
+        if len(os.path.join(folder, "broker.sock")) > LONGEST_SOCKET_PATH:
+            found.append(f"{base} is too long for a socket ({LONGEST_SOCKET_PATH} characters)")
+        elif weak := private.weak_spot(base):
+            found.append(f"others may swap what is in {weak}")
+        else:
             return folder
-    raise OSError(f"no temporary folder with a path short enough for a socket ({LONGEST_SOCKET_PATH} characters)")
+    raise OSError(f"no temporary folder for the broker: {', '.join(found)}; set TMPDIR to one of your own")
 
 
 def _write_app_yaml(folder: str, socket: str) -> None:
     from cryptography.fernet import Fernet
 
     key = os.path.join(folder, "encryption_key")  # made here, or the processes race for ~/.merlin/encrypt_data_key
-    with open(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(Fernet.generate_key())
+    private.write(key, Fernet.generate_key())
     url = f"redis+socket://{socket}?virtual_host=0"
     override = {
         "redis_socket_keepalive": False,  # Merlin's True makes redis-py refuse a unix socket
         "task_compression": "gzip",
+        "imports": ["sim2seq.messages"],  # or a worker's process has it only once a message brings it
         "broker_transport_options": {  # a whole: Merlin's dict is replaced, not merged
             "visibility_timeout": 365 * DAY,  # Merlin's 24 h would run a longer task twice
             "max_connections": 100,
@@ -126,5 +141,4 @@ def _write_app_yaml(folder: str, socket: str) -> None:
         "results_backend": {"name": "redis", "url": url, "encryption_key": key},
         "celery": {"queue_tag": queue_tag(folder), "override": override},
     }
-    with open(os.path.join(folder, "app.yaml"), "w") as file:
-        yaml.safe_dump(settings, file)
+    private.write(os.path.join(folder, "app.yaml"), yaml.safe_dump(settings).encode())

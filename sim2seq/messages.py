@@ -8,25 +8,34 @@ traffic and worker time grow with the square of the number of runs. Here both ar
 
 `keep_messages_small()` in the process that queues the study is all it takes. A worker needs no option: unpickling such
 a message imports this module, which does the same there. Files and messages are both pickle, as in Merlin itself:
-whoever can write to the study's folder or to the broker can run code as you.
+whoever can write to the broker can run code as you. Write access to the study's folder is not enough for that here:
+the message names the file by its checksum, and what does not have it is never unpickled.
 """
 
 import copyreg
 import functools
 import hashlib
-import os
 import pickle
+import secrets
 import sys
 from pathlib import Path
+
+import numpy as np
+
+from sim2seq import private
+from sim2seq.chords import count_once
 
 sys.modules.setdefault("rfc3987_syntax", None)  # jsonschema would build a grammar from it: 0.9 s, and Merlin has no use
 from jsonschema import ValidationError as ValidationError  # noqa: E402
 from merlin.cli.utils import parse_override_vars as parse_override_vars  # noqa: E402
+from merlin.spec import specification as merlin_specification  # noqa: E402
 from merlin.spec.expansion import get_spec_with_expansion as get_spec_with_expansion  # noqa: E402
 from merlin.spec.specification import MerlinSpec as MerlinSpec  # noqa: E402
+from merlin.study import study as merlin_study  # noqa: E402
 from merlin.study.dag import DAG  # noqa: E402
 from merlin.study.step import Step  # noqa: E402
 from merlin.study.study import MerlinStudy as MerlinStudy  # noqa: E402
+from merlin.utils import load_array_file  # noqa: E402
 
 if sys.modules["rfc3987_syntax"] is None:
     del sys.modules["rfc3987_syntax"]
@@ -61,7 +70,22 @@ def _mark(graph: DAG, state: dict, path: str) -> DAG:
 
 
 def _file_name(content: bytes) -> str:
-    return f"dag_{hashlib.sha256(content).hexdigest()[:24]}.pickle"
+    return f"dag_{hashlib.sha256(content).hexdigest()}.pickle"
+
+
+def load_samples(filename, ndmin: int = 2) -> np.ndarray:
+    """Merlin's `load_array_file`, which takes pickled objects; here a file that holds some is a ValueError."""
+    if str(filename).endswith(".npy"):
+        try:
+            np.load(filename, allow_pickle=False, mmap_mode="r")
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"{filename}: expected an array of numbers or words ({error})") from error
+    return load_array_file(filename, ndmin)
+
+
+def refuse_pickled_samples() -> None:
+    """Let Merlin read samples with `load_samples`, in this process."""
+    merlin_specification.load_array_file = merlin_study.load_array_file = load_samples
 
 
 def _reduce_graph(graph: DAG):
@@ -71,8 +95,8 @@ def _reduce_graph(graph: DAG):
             return object.__reduce_ex__(graph, 2)
         content = pickle.dumps(graph.__dict__)
         path = folder / _file_name(content)
-        part = path.with_suffix(f".{os.getpid()}")
-        part.write_bytes(content)
+        part = path.with_suffix(f".{secrets.token_hex(6)}")
+        private.write(str(part), content)
         part.replace(path)
         _mark(graph, {}, str(path))
     return load_graph, (graph.stored_at,)
@@ -95,3 +119,5 @@ def _reduce_step(step: Step):
 
 
 keep_messages_small()
+refuse_pickled_samples()
+count_once()

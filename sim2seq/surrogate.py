@@ -14,12 +14,12 @@ import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
-from sim2seq import records
-from sim2seq.files import read_json, write_text
+from sim2seq import stranger
+from sim2seq.files import write_text
+from sim2seq.initial import read_initial
 from sim2seq.uncertainty import Band
 
 FAR = 0.5  # of its range in training: a value that lies further outside is worth a warning
@@ -56,10 +56,11 @@ class Surrogate:
         """The members, Keras models. Raises ValueError when they cannot be read or one is missing."""
         from sim2seq.training import load_models  # TensorFlow, which takes seconds
 
-        try:
+        with stranger.one_line(f"{self.folder}: cannot read the models"):
+            stranger.check_archives(sorted(self.folder.glob("model*.keras")))
             models = load_models(self.folder)
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
-            raise ValueError(f"{self.folder}: cannot read the models ({' '.join(str(error).split())})") from error
+            for model in models:
+                stranger.check_model(model, self.window, len(self.features), len(self.inputs))
         if len(models) != self.band.members:
             raise ValueError(f"{self.folder}: expected {self.band.members} models, one a member; got {len(models)}")
         return models
@@ -83,7 +84,9 @@ class Surrogate:
 
         from sim2seq.forecast import closed_loop
 
-        bands = self.band.around([closed_loop(model, windows, steps, inputs=given) for model in self.models])
+        with stranger.one_line(f"{self.folder}: its models give no forecast"):
+            forecasts = [closed_loop(model, windows, steps, inputs=given) for model in self.models]
+        bands = self.band.around(forecasts)
         return tuple(part[0] for part in bands) if np.ndim(window) == 2 else bands
 
     def check_window(self, window) -> np.ndarray:
@@ -158,11 +161,8 @@ def load(folder) -> Surrogate:
     folder = find(Path(folder))
     if not (folder / "band.json").exists():
         raise ValueError(f"{folder}: no band.json, this training was made by an older version; train again")
-    try:
-        scores, settings, band = (read_json(folder / f"{name}.json") for name in ("scores", "settings", "band"))
-        return Surrogate(folder, Band.of(band), tuple(settings.get("inputs", ())), scores)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"{folder}: expected scores, settings and band of a training ({error})") from error
+    with stranger.one_line(f"{folder}: expected scores, settings and band of a training"):
+        return Surrogate(folder, *stranger.read_training(folder))
 
 
 def find(folder: Path) -> Path:
@@ -215,84 +215,6 @@ def named_number(text: str) -> tuple[str, float]:
         return name, float(value)
     except ValueError:
         raise ValueError(f"--inputs {text}: expected NAME=VALUE, with a number") from None
-
-
-def read_initial(path: Path, model: Surrogate) -> tuple[np.ndarray, list[str], dict]:
-    """The windows in a file, the names of their runs, and the inputs that the file holds: name -> (runs,).
-
-    .dsv   a record: the first steps of each run; other series are ignored, and so are inputs that no model asks for
-    .csv   a header with the names of the features, one line a step of one run; other columns are ignored
-    .npy   (window, features) or (runs, window, features)
-
-    Raises ValueError, in one line, for anything else.
-    """
-    if path.suffix not in READERS:
-        raise ValueError(f"{path}: expected a file that ends in one of {', '.join(READERS)}")
-    windows, runs, inputs = READERS[path.suffix](path, model)
-    try:
-        return model.check_window(windows), runs, inputs
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-
-
-def read_record(path: Path, model: Surrogate):
-    runs = records.read(path)
-    for run in runs:
-        check_names(path, model.features, run.series)
-        held = len(next(iter(run.series.values())))
-        if held < model.window:
-            raise ValueError(f"{path}: run {run.id}: expected {model.window} steps or more; got {held}")
-    windows = [[run.series[name][: model.window] for name in model.features] for run in runs]
-    inputs = {name: [run.data[name] for run in runs] for name in model.inputs if all(name in run.data for run in runs)}
-    return np.array(windows).transpose(0, 2, 1), [run.id for run in runs], inputs
-
-
-def read_table(path: Path, model: Surrogate):
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        try:
-            header, *lines = [line for line in csv.reader(file, strict=True) if line] or [[]]
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}: expected CSV text ({error})") from error
-    names = [name.strip() for name in header]
-    check_names(path, model.features, names)
-    if len(set(names)) != len(names):
-        raise ValueError(f"{path}: expected column names that differ; got {', '.join(names)}")
-    window = []
-    for number, line in enumerate(lines, start=1):
-        if len(line) != len(names):
-            raise ValueError(f"{path}: step {number}: expected {len(names)} columns; got {len(line)}")
-        row = dict(zip(names, line, strict=True))
-        try:
-            window.append([float(row[name]) for name in model.features])
-        except ValueError as error:
-            raise ValueError(f"{path}: step {number}: expected numbers ({error})") from None
-    return np.reshape(window, (1, len(window), len(model.features))), ["1"], {}
-
-
-def read_array(path: Path, model: Surrogate):
-    with path.open("rb") as file:
-        try:
-            windows = np.load(file, allow_pickle=False)
-            windows = np.asarray(windows, dtype=float) if isinstance(windows, np.ndarray) else None
-        except (ValueError, TypeError, EOFError, OSError, MemoryError) as error:
-            raise ValueError(f"{path}: expected an array of numbers ({error})") from error
-    if windows is None or windows.ndim not in (2, 3):
-        got = "several arrays" if windows is None else f"shape {windows.shape}"
-        raise ValueError(f"{path}: expected an array (window, features) or (runs, window, features); got {got}")
-    return windows, [str(run) for run in range(1, 1 + (len(windows) if windows.ndim == 3 else 1))], {}
-
-
-READERS = {".dsv": read_record, ".csv": read_table, ".npy": read_array}
-
-
-def check_names(path: Path, features, names) -> None:
-    """Raise ValueError unless all features are among the names."""
-    missing = [name for name in features if name not in names]
-    if missing:
-        raise ValueError(
-            f"{path}: expected the features {', '.join(features)}; missing {', '.join(missing)}, "
-            f"it has {', '.join(names) or 'none'}"
-        )
 
 
 def table(model: Surrogate, runs: list[str], bands) -> str:
