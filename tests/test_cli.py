@@ -22,6 +22,7 @@ SPEC = {
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("C_FORCE_ROOT", "1")
+    monkeypatch.setattr(preflight, "parallel_file_system", lambda path: None)  # wherever the tests run
     write_spec(SPEC)
     (tmp_path / "pgen.py").write_text("def get_custom_generator(env, **kwargs):\n    return None\n")
     return tmp_path
@@ -184,7 +185,10 @@ def begun_study(folder, output, name):
     info = folder / "out" / name / "merlin_info"
     info.mkdir(parents=True)
     for kind in ("orig", "partial", "expanded"):
-        spec = SPEC | {"env": {"variables": {"OUTPUT_PATH": str(output), "TOLERATED": 0}}}
+        spec = SPEC | {
+            "env": {"variables": {"OUTPUT_PATH": str(output), "TOLERATED": 0}},
+            "user": {},
+        }  # as Merlin ends it
         (info / f"tiny.{kind}.yaml").write_text(yaml.safe_dump(spec))
     return info.parent
 

@@ -1,25 +1,16 @@
 """The whole bouncing-ball study at debug size, three ways, with one result."""
 
 import json
-import os
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
+from cluster import BIN, PGEN, ROOT, SPEC, queue, run, store_of, study_folder, wait, workers
 from runs import dump, make_runs
 
 from sim2seq import store
 from sim2seq.broker import Broker
-from sim2seq.guard import Guarded
 
-ROOT = Path(__file__).parent.parent
-SPEC, PGEN = ROOT / "ball_bounce_suite_merlin_lstm.yaml", ROOT / "pgen_ensembles.py"
-BIN = Path(sys.executable).parent
 RUNS = 8
 LOGS = (
     "merlin_info",
@@ -33,23 +24,6 @@ LOGS = (
     "__pycache__",
     "logs",
 )
-
-
-def environment():
-    return os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "C_FORCE_ROOT": "1"}
-
-
-def run(*command, folder, check=True):
-    done = subprocess.run(
-        [str(word) for word in command], cwd=folder, env=environment(), capture_output=True, text=True, check=False
-    )
-    assert not check or done.returncode == 0, done.stdout + done.stderr
-    return done
-
-
-def study_folder(folder):
-    (study,) = (path for path in folder.glob("*/ball-bounce-lstm_*") if path.is_dir())
-    return study
 
 
 def run_embedded(folder):
@@ -85,34 +59,13 @@ def local(studies):
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """The study as on a cluster: plain `merlin run` and `merlin run-workers`, an app.yaml in the working directory.
-
-    The broker is somebody else's to Merlin, the training is left out.
-    """
+    """Plain Merlin and its own workers, with a broker that is somebody else's to it; the training is left out."""
     folder = tmp_path_factory.mktemp("cluster")
-    spec = yaml.safe_load(SPEC.read_text().replace("$(SPECROOT)", str(ROOT)))
-    last = spec["study"].pop()["name"]
-    spec["merlin"]["resources"]["workers"]["other_worker"]["steps"].remove(last)
-    (folder / "suite.yaml").write_text(yaml.safe_dump(spec))
-    variables = ["--vars", f"OUTPUT_PATH={folder / 'out'}", "CONCURRENCY=2"]
-    command = [str(BIN / "merlin"), "run-workers", str(folder / "suite.yaml"), *variables]
-    with Broker() as broker, (folder / "workers.log").open("wb") as log:
-        options = ["--pgen", PGEN, "--pargs", f"NUM_STUDIES:{RUNS}", *variables]
-        run(BIN / "merlin", "run", folder / "suite.yaml", *options, folder=broker.folder)
-        workers = Guarded(command, output=log, cwd=broker.folder, env=environment())
-        try:
-            deadline = time.monotonic() + 90
-            while len(list(folder.glob("out/*/**/MERLIN_FINISHED"))) < 1 + 2 * RUNS:
-                assert time.monotonic() < deadline, (folder / "workers.log").read_text()
-                time.sleep(0.2)
-        finally:
-            workers.stop()
-    assert not workers.members()
+    with Broker() as broker:
+        queue(folder, broker.folder, RUNS)
+        with workers(folder, broker.folder):
+            wait(folder, RUNS)
     return study_folder(folder)
-
-
-def store_of(study):
-    return study / "create-initial-store" / "ensembles_output.sqlite"
 
 
 def files_of(study):
