@@ -5,23 +5,18 @@ import fcntl
 import os
 import re
 import shutil
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
 from sim2seq import preflight
-from sim2seq.guard import Guarded, runs
+from sim2seq.workers import CLIENT_LOG, MERLIN, Processes, Workers
 
 TICK_SECONDS = 0.5
 FULL_BYTES = 20_000_000  # with less than this free the disk counts as full
 IDLE_SECONDS = 2.0  # an empty broker for this long means that nothing will ever happen
 STUDY_FOLDER = re.compile(r"Study workspace is '(.+)'")  # as `merlin run` reports it
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-CLIENT_LOG, WORKERS_LOG = "merlin_client.log", "merlin_workers.log"
-MERLIN = [sys.executable, "-c", "from sim2seq.messages import merlin; merlin()"]
 
 
 class Refused(ValueError):
@@ -39,6 +34,7 @@ class Study:
     output: str | None = None  # a new study's folder is made below
     started: float = field(default_factory=time.time)
     rounds: int = 0
+    hopeless: bool = False  # another round would end as the last one did
     traffic: tuple[int, int] = (0, 0)
 
     def worker_command(self) -> list[str]:
@@ -81,7 +77,9 @@ def _open_lock(path: str) -> int:
 
 
 def space_problem(folder: str) -> str | None:
-    """That the disk is full, which Merlin itself meets by trying again for days; None if it is not."""
+    """That nothing can be written, which Merlin itself meets by trying again for hours; None if something can."""
+    if not os.access(folder, os.W_OK):
+        return f"{folder} can no longer be written to"
     free = preflight.free_bytes(folder)
     return f"no space left: {free / 1e6:.1f} MB free for {folder}" if free < FULL_BYTES else None
 
@@ -94,7 +92,7 @@ def one_round(study: Study, display, stack: contextlib.ExitStack):
 
     with Broker() as broker, Processes(broker.folder, study.folder or study.output) as processes:
         try:
-            workers = processes.start(study.worker_command(), WORKERS_LOG)
+            workers = Workers(study.worker_command(), _worker_count(study), processes, broker)
             if study.folder is None:
                 study.folder = _begin(study, processes)
                 stack.enter_context(study_lock(study.folder))
@@ -110,47 +108,6 @@ def one_round(study: Study, display, stack: contextlib.ExitStack):
             return progress, trouble or _watch(progress, broker, workers, study, display)
         finally:
             study.traffic = tuple(before + now for before, now in zip(study.traffic, broker.traffic(), strict=True))
-
-
-class Processes:
-    """The Merlin processes of a round, each under a guard with a log below `folder`; a context manager."""
-
-    def __init__(self, cwd: str, folder: str):
-        self.cwd, self.folder = cwd, folder
-        self.guards, self.logs = {}, {}
-        self.environment = os.environ | {"PATH": preflight.search_path(), "TMPDIR": cwd}  # what they leave goes with it
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for guarded in self.guards.values():
-            guarded.release()
-        for guarded in self.guards.values():
-            guarded.stop()
-        for path in self.logs.values():
-            if path.name.startswith("."):  # it never came to a study
-                path.unlink(missing_ok=True)
-
-    def start(self, command: list[str], log: str) -> Guarded:
-        self.logs[log] = self._log_path(log)
-        self.logs[log].parent.mkdir(parents=True, exist_ok=True)
-        with self.logs[log].open("ab") as output:
-            self.guards[log] = Guarded(command, output=output, cwd=self.cwd, env=self.environment)
-        return self.guards[log]
-
-    def _log_path(self, log: str) -> Path:
-        if os.path.isdir(os.path.join(self.folder, "merlin_info")):
-            return Path(self.folder, "logs", log)
-        return Path(self.folder, f".sim2seq_{os.getpid()}_{log}")  # there is no study yet
-
-    def settle(self, folder: str) -> None:
-        """Move the logs into the study's folder, now that there is one."""
-        self.folder = folder
-        for log, path in self.logs.items():
-            self.logs[log] = self._log_path(log)
-            self.logs[log].parent.mkdir(exist_ok=True)
-            path.rename(self.logs[log])
 
 
 def _begin(study: Study, processes: Processes) -> str:
@@ -221,11 +178,11 @@ def _worker_count(study: Study) -> int:
     return len(((spec.get("merlin") or {}).get("resources") or {}).get("workers") or ["default_worker"])
 
 
-def _watch(progress, broker, workers: Guarded, study: Study, display) -> str | None:
+def _watch(progress, broker, workers: Workers, study: Study, display) -> str | None:
     """Follow the study until nothing more will happen; what broke the round, or None."""
     import redis
 
-    idle_since, celery, expected = None, None, _worker_count(study)
+    idle_since = None
     while True:
         began = time.monotonic()
         progress.scan()
@@ -235,32 +192,19 @@ def _watch(progress, broker, workers: Guarded, study: Study, display) -> str | N
         if full := space_problem(study.folder):
             return full
         try:
-            idle = broker.waiting() == 0
+            idle, mark = broker.waiting() == 0, (len(progress.done), broker.results())
         except redis.RedisError:
             return "the broker died"
         if not idle:
             idle_since = None
-            celery = _celery_workers(workers) if celery is None else celery
-            if celery is not None and (alive := sum(map(runs, celery))) < expected:
-                stopped = "cancelled" in progress.failed.values()  # a step asked for it with MERLIN_STOP_WORKERS
-                return None if stopped else f"{expected - alive} of {expected} workers died"
+            if "cancelled" in progress.failed.values() and workers.dead():  # by a step that said MERLIN_STOP_WORKERS
+                return None
+            if words := workers.look_after(mark, display.say):
+                study.hopeless = True
+                return words
         elif idle_since is None:
             idle_since = began
         elif began - idle_since > IDLE_SECONDS:
             progress.scan()
-            return None
+            return workers.history()
         time.sleep(max(TICK_SECONDS, 5 * (time.monotonic() - began)))  # a slow file system is asked less often
-
-
-def _celery_workers(workers: Guarded) -> list[psutil.Process] | None:
-    """The Celery workers without their child processes; None while Merlin is still starting them."""
-    celery = {}
-    for process in workers.members():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            words = process.cmdline()
-            if words[: len(MERLIN) + 1] == [*MERLIN, "run-workers"]:
-                return None
-            if {"worker", "-Q"} <= set(words) and "celery" in map(os.path.basename, words[:3]):
-                celery[process] = process.ppid()
-    pids = {process.pid for process in celery}
-    return [process for process, parent in celery.items() if parent not in pids]

@@ -39,23 +39,27 @@ def failure_table(progress: Progress, study: str) -> str:
     lines = []
     for task, state in rows[:ROWS]:
         lines.append(f"{state:<9} {os.path.relpath(task.folder, study)}")
-        lines += [f"          | {line}" for line in last_error(task.folder)]
+        lines += [f"          | {line}" for line in last_error(task.folder, f"{study}/")]
     if len(rows) > ROWS:
         lines.append(f"... and {len(rows) - ROWS} more, all in {SUMMARY}")
     return "\n".join(lines)
 
 
-def last_error(folder: str) -> list[str]:
-    """The last lines of the newest .err file in a task's folder; empty if it wrote none."""
+def last_error(folder: str, prefix: str = "") -> list[str]:
+    """The last lines of the newest .err file in a task's folder; empty if it wrote none. See last_lines."""
     files = sorted(Path(folder).glob("*.err"), key=lambda path: path.stat().st_mtime)
-    return last_lines(files[-1]) if files else []
+    return last_lines(files[-1], prefix=prefix) if files else []
 
 
-def last_lines(path: Path, count: int = ERROR_LINES) -> list[str]:
-    """The last `count` lines of a file that are not empty, each cut to LINE_LENGTH, without control characters."""
+def last_lines(path: Path, count: int = ERROR_LINES, *, prefix: str = "") -> list[str]:
+    """The last `count` lines of a file that are not empty, each cut to LINE_LENGTH, without control characters.
+
+    `prefix` is left out of the paths in them: with it, what the shell says after the name of its script is cut off.
+    """
     with path.open("rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
         text = file.read(TAIL_BYTES).decode(errors="replace")
+    text = text.replace(prefix, "") if prefix else text
     lines = (CONTROL.sub("", line).rstrip() for line in re.split(r"[\r\n]+", text))
     return [line[:LINE_LENGTH] for line in lines if line.strip()][-count:]
 
