@@ -16,7 +16,7 @@ CLIENT_LOG, WORKERS_LOG = "merlin_client.log", "merlin_workers.log"
 MERLIN = [sys.executable, "-c", "from sim2seq.messages import merlin; merlin()"]
 PATIENCE = 3  # rounds in a row that bring nothing
 MOST_FRUITLESS = 6  # replacements in a row during which no task ended
-MOST_RESPAWNS = 8  # looks at which workers had replaced processes while no task ended: a task that kills its own
+MOST_RESPAWNS = 3  # looks at which workers had replaced processes while no task ended: a task that kills its own
 
 
 class Processes:
