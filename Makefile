@@ -22,8 +22,9 @@ test: env
 	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 soak: env
-	.venv/bin/python benchmarks/soak.py --json soak.json
+	.venv/bin/python -m pip install --quiet 'atheris>=3,<4' || echo "no atheris here: fuzzing goes without coverage"
 	.venv/bin/python benchmarks/fuzz.py --json fuzz.json
+	.venv/bin/python benchmarks/soak.py --json soak.json
 
 bench: env
 	.venv/bin/python benchmarks/pipeline.py

@@ -261,7 +261,7 @@ def simulate(inputs, group, steps):
 def parse_arguments(argv=None):
     from sim2seq.command import Parser
 
-    parser = Parser(description="Bounce a ball in a cubic box and write the run as one DSV record.")
+    parser = Parser(description="Bounce a ball, or many, in a cubic box and write a DSV record, or an array file.")
     for axis in "xyz":
         parser.add_argument(f"--{axis}pos", f"-{axis}", type=float, default=0.0, help=f"initial {axis}, in the box")
     for axis in "xyz":
@@ -284,7 +284,13 @@ def parse_arguments(argv=None):
         "--table", metavar="FILE", help="many runs at once: parameter table of pgen_ensembles.py (.npy)"
     )
     parser.add_argument("--rows", metavar="FIRST:END", default=":", help="rows of the table, the last one not included")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if arguments.table is None and arguments.rows != ":":
+        parser.error("--rows needs --table")
+    given = [name for name in (*PARAMETERS, "group", "run") if getattr(arguments, name) != parser.get_default(name)]
+    if arguments.table is not None and given:
+        parser.error(f"--{given[0]}: the table says it for each run, expected no such option beside --table")
+    return arguments
 
 
 def main(argv=None):

@@ -37,7 +37,7 @@ waiting=$!
 trap 'kill "$waiting"' HUP TERM  # `flux cancel`
 code=0
 wait "$waiting" || code=$?
-if [ "$code" -ge 124 ]; then code=75; fi
+if [ "$code" -eq 124 ] || [ "$code" -gt 128 ]; then code=75; fi
 kill "$workers" 2>/dev/null || true  # `merlin run-workers`, if it has not started them all yet
 stop "${GRACE:-60}"  # they finish what they are at,
 stop 30  # or put it back into the queue

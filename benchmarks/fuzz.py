@@ -225,7 +225,7 @@ def judge_array(arrays, path) -> str:
     """ "read" or "refused"; Broken for anything else."""
     try:
         runs = list(arrays.read(path))
-        arrays.series_of(path, [run.id for run in runs], list(range(len(runs))))
+        arrays.series_of(path, [run.id for run in runs], list(range(len(runs))), [run.place[2] for run in runs])
     except RecordError as error:
         check_message(str(error))
         return "refused"

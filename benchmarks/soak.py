@@ -16,6 +16,7 @@ import argparse
 import functools
 import json
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,9 +30,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 import faults  # noqa: E402
 import kills  # noqa: E402
 import soaking  # noqa: E402
-from suite import Unavailable  # noqa: E402
+from suite import Outcome, Unavailable  # noqa: E402
 
-SOAK = "20 000 runs, workers killed all the time"
+SOAK = "soak, workers killed all the time"
 
 
 def trials_of(arguments) -> list[tuple[str, object, int]]:
@@ -56,6 +57,8 @@ def repeat(name: str, trial, count: int, seed: int) -> dict:
             except Unavailable as error:
                 problem = str(error)
                 break
+            except (AssertionError, subprocess.TimeoutExpired) as error:  # of waiting for what did not come
+                outcome = Outcome(silent=[f"the trial did not end: {' '.join(str(error).split()):.300}"])
         outcomes.append(outcome)
         print(f"{name} {number + 1}/{count}: {describe(outcome)}", file=sys.stderr, flush=True)
     return summary(name, outcomes, problem)
@@ -105,7 +108,7 @@ def parse_arguments():
     parser.add_argument("--only", nargs="+", metavar="FAULT", help="faults whose names contain one of these words")
     parser.add_argument("--seed", type=int, default=1777)
     parser.add_argument("--quick", action="store_true", help="7 trials, 1 of each other fault, a soak of 1000 runs")
-    parser.add_argument("--json", metavar="FILE", help="write the fault table and the rows here too")
+    parser.add_argument("--json", metavar="FILE", help="write the fault table here too")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.trials, arguments.others, arguments.runs = 7, 1, 1000

@@ -78,37 +78,51 @@ def read(path) -> Iterator[Run]:
     absolute = os.path.abspath(path)
     with opened(path) as file:
         run_ids, columns = file[IDS].asstr()[:], {name: column_of(file[DATA][name]) for name in file[DATA]}
-        names = [name for name in file[CURVE_SET] if name != TIME]
-        start = hashlib.blake2b(repr(names).encode() + file[CURVE_SET][TIME][:].tobytes(), digest_size=16)
         check_columns(path, run_ids, columns)
         for first in range(0, len(run_ids), BLOCK):
-            block = [file[CURVE_SET][name][first : first + BLOCK] for name in names]
-            for name, values in zip(names, block, strict=True):
-                check_finite(path, name, values)
-            for row, run_id in enumerate(run_ids[first : first + BLOCK]):
-                digest = start.copy()
-                for values in block:
-                    digest.update(values[row])
-                data = {name: column[first + row] for name, column in columns.items()}
-                yield Run(run_id, data, {}, (absolute, first + row, digest.hexdigest()))
+            rows = range(first, min(first + BLOCK, len(run_ids)))
+            names, times, block = read_block(path, file, list(rows))
+            for row, digest in zip(rows, digests_of(names, times, block), strict=True):
+                data = {name: column[row] for name, column in columns.items()}
+                yield Run(run_ids[row], data, {}, (absolute, row, digest))
 
 
-def series_of(path, run_ids: list[str], rows: list[int]) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
+def series_of(path, run_ids: list[str], rows: list[int], digests: list[str]):
     """Series of some runs: values (runs, steps, features), the names of the features, and times (steps,).
 
-    Raises RecordError where the file does not hold these runs in these rows any more.
+    Raises RecordError where the file does not hold these runs in these rows any more, with these digests.
     """
     with opened(path) as file:
         held = file[IDS].asstr()[:]
         for run_id, row in zip(run_ids, rows, strict=True):
             if not 0 <= row < len(held) or held[row] != run_id:
                 raise RecordError(f"{path}: expected run {run_id} in row {row}; the file was changed since the ingest")
-        names = tuple(name for name in file[CURVE_SET] if name != TIME)
-        first, wanted = min(rows), np.array(rows) - min(rows)
-        series = [file[CURVE_SET][name][first : max(rows) + 1][wanted] for name in names]
-        for name, values in zip(names, series, strict=True):
-            check_finite(path, name, values)
-        return np.stack(series, axis=2), names, file[CURVE_SET][TIME][:]
+        names, times, block = read_block(path, file, rows)
+    for run_id, was, now in zip(run_ids, digests, digests_of(names, times, block), strict=True):
+        if was != now:
+            raise RecordError(f"{path}: run {run_id} has other numbers than at the ingest")
+    return np.stack(block, axis=2), names, times
+
+
+def read_block(path, file, rows: list[int]) -> tuple[tuple[str, ...], np.ndarray, list[np.ndarray]]:
+    """Of these rows: names of the series, times (steps,), and an array (rows, steps) for each series; all finite."""
+    names = tuple(name for name in file[CURVE_SET] if name != TIME)
+    first, wanted = min(rows), np.array(rows) - min(rows)
+    block = [file[CURVE_SET][name][first : max(rows) + 1][wanted] for name in names]
+    times = file[CURVE_SET][TIME][:]
+    for name, values in zip((*names, TIME), (*block, times), strict=True):
+        check_finite(path, name, values)
+    return names, times, block
+
+
+def digests_of(names, times: np.ndarray, block: list[np.ndarray]) -> Iterator[str]:
+    """A fingerprint for each row: of its series, their names and times."""
+    start = hashlib.blake2b(repr(list(names)).encode() + times.tobytes(), digest_size=16)
+    for row in zip(*block, strict=True):
+        digest = start.copy()
+        for values in row:
+            digest.update(values)
+        yield digest.hexdigest()
 
 
 @contextmanager
@@ -170,6 +184,8 @@ def is_stored_plainly(dataset) -> bool:
     """Whether a dataset is stored as `write` does it: the HDF5 library crashes on some that are not."""
     made = dataset.id.get_create_plist()
     filters = [made.get_filter(number)[0] for number in range(made.get_nfilters())]
+    if dataset.id.get_storage_size() < dataset.size * dataset.dtype.itemsize:  # room for more than is there
+        return False
     if made.get_layout() != h5py.h5d.CHUNKED:
         return not filters
     sizes = set()

@@ -41,6 +41,8 @@ def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], out
     output = os.path.abspath(output or written["OUTPUT_PATH"])
     if "=" in output:
         raise Refused(f"{output}: Merlin does not take a path with = in it: choose another place with --output")
+    if batched and not written[RUNS].isdigit():
+        raise Refused(f"{path}: {RUNS}: {written[RUNS]}: expected {NUMBERS[RUNS]}")
     expected = int(written[RUNS]) if batched else _run_count(runs, pargs, spec)
     if problem := preflight.target_problem(output, expected, batched=batched):
         raise Refused(problem)

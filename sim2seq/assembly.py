@@ -19,13 +19,13 @@ TIME = "time"
 class Assembly:
     """An Ensemble on its way: values are put run by run, at the positions of `run_ids`.
 
-    elsewhere   array file -> [(position, row)], of the runs whose series stand there
+    elsewhere   array file -> [(row, position, digest)], of the runs whose series stand there
     """
 
     def __init__(self, path, run_ids: list[str], in_memory: int | None):
         self.path, self.run_ids = path, run_ids
         self.in_memory = share_of_memory() if in_memory is None else in_memory
-        self.elsewhere: dict[str, list[tuple[int, int]]] = {}
+        self.elsewhere: dict[str, list[tuple[int, int, str]]] = {}
         self.features, self.times, self.values = None, None, None
         self.first = None  # id of the run that the others must be like
 
@@ -42,12 +42,12 @@ class Assembly:
     def read_arrays(self) -> None:
         """Put the runs that stand in array files, file by file."""
         for path, places in self.elsewhere.items():
-            positions, rows = (list(each) for each in zip(*places, strict=True))
-            run_ids = [self.run_ids[position] for position in positions]
+            rows, positions, digests = (list(each) for each in zip(*sorted(places), strict=True))
             for first in range(0, len(rows), arrays.BLOCK):
                 some = slice(first, first + arrays.BLOCK)
-                values, features, times = arrays.series_of(path, run_ids[some], rows[some])
-                self._check(run_ids[first], features, times, values.shape[1])
+                run_ids = [self.run_ids[position] for position in positions[some]]
+                values, features, times = arrays.series_of(path, run_ids, rows[some], digests[some])
+                self._check(run_ids[0], features, times, values.shape[1])
                 self.values[positions[some]] = values
 
     def _check(self, run_id: str, features: tuple, times: np.ndarray, steps: int) -> None:

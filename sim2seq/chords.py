@@ -35,6 +35,11 @@ def _count_end_once(celerys):
             self.client.expire(ended, DAY)
             if not first:
                 return None
+            try:
+                return celerys(self, request, state, result, **options)
+            except BaseException:  # not counted: whoever does the task again has to be
+                self.client.srem(ended, _short(request.id))
+                raise
         return celerys(self, request, state, result, **options)
 
     return on_chord_part_return

@@ -23,9 +23,9 @@ def plain(text, most: int = 2000) -> str:
 
 
 def run(main) -> int:
-    """Call `main()`; its ValueError or OSError becomes one line on stderr and exit code 2."""
+    """Call `main()`; its ValueError, OSError or MemoryError becomes one line on stderr and exit code 2."""
     try:
         return main() or 0
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         print(f"{os.path.basename(sys.argv[0])}: {plain(error)}", file=sys.stderr)
         return 2

@@ -10,6 +10,7 @@ import itertools
 import os
 import shlex
 import signal
+import sys
 import time
 
 from sim2seq import preflight, private
@@ -43,6 +44,8 @@ def run(target, *, pgen=None, runs=None, workers=None, variables=(), pargs=(), o
     else:
         study = new_study(target, pgen, runs, variables, list(pargs), output)
     private.keep_others_from_writing()
+    if doubt := preflight.sqlite_doubt(study.folder or study.output):
+        print(f"sim2seq run: {doubt}", file=sys.stderr)
     with _signals_raise(), contextlib.ExitStack() as stack:
         if study.folder:
             stack.enter_context(study_lock(study.folder))

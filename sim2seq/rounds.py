@@ -181,6 +181,7 @@ def _worker_count(study: Study) -> int:
 def _watch(progress, broker, workers: Workers, study: Study, display) -> str | None:
     """Follow the study until nothing more will happen; what broke the round, or None."""
     import redis
+    from kombu.exceptions import OperationalError
 
     idle_since = None
     while True:
@@ -199,7 +200,11 @@ def _watch(progress, broker, workers: Workers, study: Study, display) -> str | N
             idle_since = None
             if "cancelled" in progress.failed.values() and workers.dead():  # by a step that said MERLIN_STOP_WORKERS
                 return None
-            if words := workers.look_after(mark, display.say):
+            try:
+                words = workers.look_after(mark, display.say)
+            except (redis.RedisError, OperationalError):
+                return "the broker died"
+            if words:
                 study.hopeless = True
                 return words
         elif idle_since is None:

@@ -215,5 +215,5 @@ def add_series(runs, position: int, record: dict) -> None:
         series = values_of(record["curve_sets"][CURVE_SET]["dependent"])
         runs.add(position, series)
     else:
-        path, row, _ = place_of(record)
-        runs.elsewhere.setdefault(path, []).append((position, int(row)))
+        path, row, digest = place_of(record)
+        runs.elsewhere.setdefault(path, []).append((int(row), position, str(digest)))

@@ -30,9 +30,12 @@ def read_table(path, rows: str = ":") -> np.ndarray:
 
     Raises ValueError, in one line, for rows that the table does not have.
     """
-    table = np.load(path, mmap_mode="r", allow_pickle=False)
-    if table.dtype.names is None or table.ndim != 1:
-        raise ValueError(f"{path}: expected a parameter table with named columns, got an array {table.shape}")
+    try:
+        table = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (EOFError, ValueError) as error:
+        raise ValueError(f"{path}: expected a parameter table, an .npy file ({error})") from error
+    if not isinstance(table, np.ndarray) or table.dtype.names is None or table.ndim != 1:
+        raise ValueError(f"{path}: expected a parameter table, an array (runs,) with named columns")
     first, colon, end = rows.partition(":")
     if not colon or not all(part.isdigit() or part == "" for part in (first, end)):
         raise ValueError(f"--rows {rows}: expected FIRST:END, such as 0:1000")

@@ -185,12 +185,11 @@ def one_wall(tops: np.ndarray, bottom: float, given: np.ndarray) -> np.ndarray:
 def moving_wall(tops: np.ndarray, given: np.ndarray) -> tuple[float, float] | None:
     """Constant and slope of the line through the extremes of those runs that met a wall, tops and given (runs,).
 
-    Of many runs, some are looked at: each line is compared with every one of them.
-
     Lines through random pairs of runs are tried (Fischler and Bolles, Random Sample Consensus, 1981). At least five
-    runs, and a tenth of all, must lie on the best one to the last digits that count, and no run may pass it.
+    runs, and a tenth of all, must lie on the best one to the last digits that count, and no run may pass it. Of many
+    runs, the lines are drawn through some, and the best one is held against all.
     """
-    chosen = some_runs(tops)
+    every, chosen = (tops, given), some_runs(tops)
     if chosen is not None:
         tops, given = tops[chosen], given[chosen]
     first, second = np.random.default_rng(0).integers(len(tops), size=(2, TRIALS))
@@ -206,6 +205,8 @@ def moving_wall(tops: np.ndarray, given: np.ndarray) -> tuple[float, float] | No
         return None
     met = np.abs(beyond[best]) < AT_WALL
     slope, constant = np.polyfit(given[met], tops[met], 1)
+    if chosen is not None and (every[0] - (constant + slope * every[1]) >= AT_WALL).any():
+        return None
     return constant, slope
 
 

@@ -1,5 +1,6 @@
 """Wait for a study that somebody else's workers do: on a cluster, where no process of ours starts or ends it."""
 
+import json
 import os
 import time
 
@@ -98,7 +99,8 @@ class Work:
                 return True
             channel = connection.default_channel
             if hasattr(channel, "unacked_key"):  # Redis: dead workers' messages too, until the visibility timeout
-                return channel.client.hlen(channel.unacked_key) > 0
+                held = (json.loads(message) for message in channel.client.hvals(channel.unacked_key))
+                return any(routing_key in queues for _, _, routing_key in held)
         look = app.control.inspect(timeout=10)  # RabbitMQ gives dead workers' messages back at once
         return any(tasks for kind in (look.active, look.reserved, look.scheduled) for tasks in (kind() or {}).values())
 

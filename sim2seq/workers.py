@@ -42,7 +42,7 @@ class Processes:
     def start(self, command: list[str], log: str) -> Guarded:
         self.logs[log] = self._log_path(log)
         self.logs[log].parent.mkdir(parents=True, exist_ok=True)
-        with self.logs[log].open("ab") as output:
+        with self.logs[log].open("a+b") as output:  # reading too, or NFS gives no lock to share
             with contextlib.suppress(OSError):  # a file system without locks
                 fcntl.flock(output, fcntl.LOCK_SH)  # whoever writes there holds it: see wait_for_earlier_processes
             self.guards[log] = Guarded(command, output=output, cwd=self.cwd, env=self.environment)
@@ -70,7 +70,7 @@ def wait_for_earlier_processes(folder: str) -> bool:
     """
     deadline = time.monotonic() + 3 * GRACE
     for name in (CLIENT_LOG, WORKERS_LOG):
-        with contextlib.suppress(FileNotFoundError), open(os.path.join(folder, "logs", name), "rb") as log:
+        with contextlib.suppress(FileNotFoundError), open(os.path.join(folder, "logs", name), "r+b") as log:
             while not _unused(log):
                 if time.monotonic() > deadline:
                     return False
@@ -154,7 +154,7 @@ def give_back(socket: str) -> None:
     """
     from kombu import Connection
 
-    with Connection(f"redis+socket://{socket}") as connection:
+    with Connection(f"redis+socket://{socket}", transport_options={"max_retries": 3}) as connection:
         channel = connection.default_channel
         for tag in channel.client.hkeys(channel.unacked_key):
             channel.qos.restore_by_tag(tag.decode())
@@ -177,5 +177,7 @@ def celery_workers(workers: Guarded) -> list[psutil.Process] | None:
                 return None
             if {"worker", "-Q"} <= set(words) and "celery" in map(os.path.basename, words[:3]):
                 celery[process] = process.ppid()
+    if not celery and workers.poll() is None:  # the guard has not started Merlin yet
+        return None
     pids = {process.pid for process in celery}
     return [process for process, parent in celery.items() if parent not in pids]

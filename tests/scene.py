@@ -144,6 +144,6 @@ def listens(process: psutil.Process) -> bool:
         return False
 
 
-def finish(process: subprocess.Popen) -> tuple[int, str]:
-    output, _ = process.communicate(timeout=120)
+def finish(process: subprocess.Popen, seconds=120.0) -> tuple[int, str]:
+    output, _ = process.communicate(timeout=seconds)
     return process.returncode, output

@@ -11,18 +11,20 @@ from runs import make_runs
 from scene import finish
 from suite import ROOT, Outcome, Suite, is_over, started, until_whole
 
-RUNS_PER_TASK = 20
+RUNS_PER_TASK = 50
 COMPARED = 500  # runs whose values are compared with the library's own simulation; of all, the ids are
 LOOK_SECONDS = 2.0
 STARTED_SECONDS = 5.0  # age of a process whose memory counts: before, it imports
 MINUTES, BROKER, WORKER = "time, min", "growth of the broker's memory, %", "growth of a worker's memory, %"
+MOST_MINUTES = 90.0  # then the killing ends, and the soak has failed
 MOST_GROWTH = 20.0  # %, from the mean of the first quarter of the time to that of the last
 
 
 class Batches(Suite):
-    """The suite for large ensembles: twenty runs a task, as Merlin's samples."""
+    """The suite for large ensembles, with small batches as Merlin's samples: many tasks to be killed at."""
 
     source = ROOT / "ball_bounce_suite_merlin_samples.yaml"
+    most_seconds = 3600.0
 
     def known_runs(self, count: int) -> list:
         return make_runs(count, only=sorted(random.Random(count).sample(range(count), min(count, COMPARED))))
@@ -41,6 +43,8 @@ def soak(folder: Path, generator: random.Random, *, runs=20_000, every=10.0) -> 
         kills = kill_until_over(suite, process, generator, every, memory)
         minutes = (time.monotonic() - memory.began) / 60
         outcome = until_whole(suite, *finish(process))
+    if minutes > MOST_MINUTES:
+        outcome.silent.append(f"not over after {MOST_MINUTES:g} minutes")
     outcome.seconds, outcome.notes = timed.seconds, outcome.notes + f"{kills} kills"
     outcome.measured = {"kills": kills, MINUTES: minutes} | memory.measured()
     return outcome
@@ -49,7 +53,7 @@ def soak(folder: Path, generator: random.Random, *, runs=20_000, every=10.0) -> 
 def kill_until_over(suite: Suite, process, generator: random.Random, every: float, memory) -> int:
     """Kill and watch until the study ends; the number of kills."""
     kills, next_kill = 0, time.monotonic() + every
-    while not is_over(process):
+    while not is_over(process) and time.monotonic() - memory.began < 60 * MOST_MINUTES:
         memory.look()
         if time.monotonic() >= next_kill:
             workers = suite.workers()

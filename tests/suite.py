@@ -29,6 +29,7 @@ class Suite(Scene):
     """The bouncing-ball study in a folder of its own; its training is real, or reads the store and says what it saw."""
 
     source = SUITE
+    most_seconds = 120.0  # of one session
 
     def __init__(self, folder: Path, *, runs=12, training=None, hostile=None, changes=None):
         """`hostile`: run number -> what its simulation does instead, in shell, while the file `hostile` exists."""
@@ -108,7 +109,7 @@ class Suite(Scene):
     def go_on(self, *options) -> tuple[int, str]:
         """`sim2seq run FOLDER` to its end; the whole command again if there is no folder to go on with."""
         study = self.study()
-        return finish(self.start(study, *options) if study else self.start_new(*options))
+        return finish(self.start(study, *options) if study else self.start_new(*options), self.most_seconds)
 
     def clear(self) -> None:
         """End whatever still runs."""

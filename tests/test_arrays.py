@@ -161,6 +161,10 @@ def test_a_run_that_moved_into_an_array_file_is_another_content(file, study_stor
 def test_load_refuses_files_that_are_gone_or_were_changed(file, study_store):
     store.ingest(study_store, arrays.read(file))
     with h5py.File(file, "r+") as content:
+        content[SERIES]["z_pos"][7, 0] += 1.0
+    with pytest.raises(RecordError, match="run 47bcda_8 has other numbers than at the ingest"):
+        store.load(study_store)
+    with h5py.File(file, "r+") as content:
         content["id"][3] = "47bcda_99"
     with pytest.raises(RecordError, match="expected run 47bcda_4 in row 3"):
         store.load(study_store)
@@ -189,6 +193,37 @@ def test_a_half_written_file_is_refused_in_one_line_and_the_store_stays(file, st
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "not an array file, or damaged" in done.stderr
     assert dump(study_store) == before
+
+
+def test_a_file_that_promises_more_than_it_holds_is_refused(file):
+    """Three kB that ask for 80 GB."""
+    with h5py.File(file, "r+") as content:
+        del content["id"]
+        content.create_dataset("id", 10**10, h5py.string_dtype("utf-8", 8))
+    with pytest.raises(RecordError, match="stored in another way"):
+        list(arrays.read(file))
+
+
+@pytest.mark.parametrize("content", [b"", b"no array", None])
+def test_what_is_no_table_is_refused_in_one_line(tmp_path, content):
+    path = tmp_path / "table.npy"
+    if content is None:
+        with path.open("wb") as archive:
+            np.savez(archive, a=1)
+    else:
+        path.write_bytes(content)
+    done = script("ball_bounce.py", "--table", path, "--output", tmp_path / "runs.h5")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "expected a parameter table" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["--rows", "0:5"], "--rows needs --table"), (["--table", "t.npy", "-g", "2"], "--gravity: the")],
+)
+def test_options_that_would_be_ignored_are_refused(tmp_path, options, words):
+    done = script("ball_bounce.py", *options, "--output", tmp_path / "runs.h5")
+    assert (done.returncode, words in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("kind", ["external link", "soft link", "external storage", "virtual"])

@@ -232,7 +232,7 @@ def test_ingest_killed_at_random_moments_and_repeated_loses_and_doubles_nothing(
     done, killed = set(), 0
     for folder in folders * 2:
         process = subprocess.Popen([*command, folder, study_store], stdout=subprocess.DEVNULL)
-        time.sleep(random_moment.uniform(0.4, 1.2) * whole)
+        time.sleep(random_moment.uniform(0.4, 2.0) * whole)
         process.kill()
         if process.wait() == 0:
             done.add(folder.name)
