@@ -5,7 +5,7 @@
 
 First kill -9 at random moments, --trials over seven kinds of process, and --others trials of each other fault; each
 trial is a study of its own, goes on until exit code 0, and is then compared with the library's own simulation. Then
-the soak: --runs simulations, twenty a task, while every --every seconds a worker, or all of them, is killed. The table
+the soak: --runs simulations, 50 a task, while every --every seconds a worker, or all of them, is killed. The table
 that it ends with counts runs lost, runs doubled and silent failures (exit code 0 with something missing, wrong or out
 of date, or an end without the reason); all three must be 0, or the exit code is 1.
 """
