@@ -142,8 +142,8 @@ class Workers:
         Celery replaces a process that dies, and hands the task that it had to the next one, for ever.
         """
         children = {child.pid for worker in self._celery or () for child in _children(worker)}
-        self._respawns += bool(self._children and children - self._children)
-        self._children = children
+        known, self._children = self._children or set(), children
+        self._respawns += bool(known - children and children - known)  # a pool that starts only adds
         return self._respawns
 
 
