@@ -34,6 +34,7 @@ from suite import (
 def delivered_twice(folder: Path, generator: random.Random, *, runs=4) -> Outcome:
     """Every simulation is handed out a second time while the first is at work; so each ingest comes twice too."""
     suite = Suite(folder, runs=runs)
+    suite.marked_once = False
     with started(suite, hold=True, workers=2 * runs) as (process, outcome):
         suite.wait_for(lambda: len(suite.held()) == runs)
         deliver_again(suite.brokers()[0])

@@ -85,6 +85,7 @@ def test_tasks_delivered_twice_and_clocks_hours_apart_change_nothing(tmp_path):
     """Run 4 takes longer than the others twice: were they counted twice, the training would begin without it."""
     folder = tmp_path / "study"
     suite = Suite(folder, runs=4, hostile={4: faults.LASTS}, changes=faults.wrong_clock(folder))
+    suite.marked_once = False
     faults.set_clock(suite, CHANCE)
     suite.touch("hold")
     suite.touch("hostile")
