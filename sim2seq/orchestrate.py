@@ -1,8 +1,8 @@
 """Run a Merlin study on this machine from start to verdict: private broker, workers, progress, failures, continuation.
 
-A study runs in rounds (sim2seq.rounds). Workers that die are replaced within a round (sim2seq.workers); if the broker
-dies, or what dead workers held does not come back, the round ends and another goes on, as long as rounds finish tasks.
-A failed task ends the study with what is known about it.
+A study runs in rounds (sim2seq.rounds). If a worker dies, all are started again within the round (sim2seq.workers); if
+the broker dies, or what dead workers held does not come back, the round ends and another goes on, as long as rounds
+finish tasks. A failed task ends the study with what is known about it.
 """
 
 import contextlib
