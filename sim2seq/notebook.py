@@ -5,14 +5,21 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, Self
 
 from sim2seq.files import read_json
-from sim2seq.settings import Settings
 
 STORE = "create-initial-store/ensembles_output.sqlite"
 STUDIES = "studies_output"
-COUNTED = "completeness.json"
-LEARN_STEP = "lstm-ball-bounce"  # the study's last step, which counts the runs and then runs the notebook
+COUNTED = "completeness.json"  # in the folder of the last step, which counts the runs and then runs the notebook
+
+
+class SettingsLike(Protocol):
+    """The settings of a study: sim2seq.settings.Settings, or a study's own."""
+
+    @classmethod
+    def parse(cls, assignments, *, base) -> Self:
+        """`base` changed by texts such as "epochs=2". Raises ValueError, in one line, for what is not possible."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +28,11 @@ class Study:
 
     store: Path
     output: Path
-    settings: Settings
+    settings: SettingsLike
     completeness: dict | None
 
 
-def open_study(workspace, settings: Settings, *, arguments=None) -> Study:
+def open_study(workspace, settings: SettingsLike, *, arguments=None) -> Study:
     """The study in the folder `workspace`; None is the newest one below ./studies_output.
 
     In Jupyter, results go to `workspace`/notebook. As a script, the command line says WORKSPACE [name=value ...],
@@ -37,14 +44,16 @@ def open_study(workspace, settings: Settings, *, arguments=None) -> Study:
         arguments = [] if "kernel_launcher" in sys.argv[0] else sys.argv[1:]
         sys.excepthook = end_in_one_line if arguments else sys.excepthook
     if arguments:
-        workspace, output, settings = Path(arguments[0]), Path(), Settings.parse(arguments[1:], base=settings)
-        counted = Path(COUNTED)
+        workspace, output, settings = Path(arguments[0]), Path(), type(settings).parse(arguments[1:], base=settings)
+        counted = [Path(COUNTED)]
     else:
         workspace = Path(workspace or newest(STUDIES))
-        output, counted = workspace / "notebook", workspace / LEARN_STEP / COUNTED
+        output, counted = workspace / "notebook", workspace.glob(f"*/{COUNTED}")
     if not (workspace / STORE).exists():
         raise FileNotFoundError(f"{workspace / STORE}: no store there; expected a study's folder, got {workspace}")
-    return Study(workspace / STORE, output, settings, read_json(counted) if counted.exists() else None)
+    found = [path for path in counted if path.exists()]
+    last = max(found, key=lambda path: path.stat().st_mtime, default=None)
+    return Study(workspace / STORE, output, settings, read_json(last) if last else None)
 
 
 def end_in_one_line(kind, error, trace) -> None:

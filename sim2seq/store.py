@@ -160,36 +160,54 @@ def natural_order(run_id: str):
     return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)", run_id)]
 
 
-def load(path, *, in_memory: int | None = None):
+def load(path, *, runs: Iterable[str] | None = None, in_memory: int | None = None):
     """All runs of the store as an Ensemble (runs in natural order of their ids; float64).
 
+    With the run ids `runs`, only those, in that order: where runs differ in length, those of one length at a time.
     Features are the series without `time`; inputs are the numbers that every run has. Values of more than `in_memory`
     bytes (None: a quarter of the memory) lie in a temporary file instead, which nobody sees and which is gone when the
-    Ensemble is. Raises StoreError for a store without runs, and for runs that differ in length, series or times.
+    Ensemble is. Raises StoreError for a store without runs, for one of `runs` that it does not have or that is there
+    twice, and for runs that differ in length, series or times.
     """
     import orjson  # ingest must not pay for these
 
     from sim2seq.assembly import Assembly
 
     with closing(connect(path)) as store:
-        run_ids = sorted(store.run_ids(), key=natural_order)
-        if not run_ids:
-            raise StoreError(f"{path}: expected runs with the curve set {CURVE_SET}, the store has none")
-        runs, columns = Assembly(path, run_ids, in_memory), None
+        run_ids = chosen(path, store.run_ids(), runs)
+        assembly, columns = Assembly(path, run_ids, in_memory), None
         for position, raw in enumerate(store.entries(run_ids)):
             try:
                 record = orjson.loads(raw)
                 columns = gather(columns, values_of(record["data"]))
-                add_series(runs, position, record)
+                add_series(assembly, position, record)
             except StoreError:
                 raise
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 what = f"expected Sina's JSON of a run ({error!r:.80})"
                 raise StoreError(f"{path}: run {run_ids[position]}: {what}") from error
-    if runs.elsewhere:
+    if assembly.elsewhere:
         columns.pop(ROW, None)
-    runs.read_arrays()
-    return runs.ensemble(columns)
+    assembly.read_arrays()
+    return assembly.ensemble(columns)
+
+
+def chosen(path, stored: list[str], runs: Iterable[str] | None) -> list[str]:
+    """The ids of the runs to load: `runs`, or all that are `stored`, in natural order. Raises StoreError."""
+    if not stored:
+        raise StoreError(f"{path}: expected runs with the curve set {CURVE_SET}, the store has none")
+    if runs is None:
+        return sorted(stored, key=natural_order)
+    if isinstance(runs, str):
+        raise StoreError(f"{path}: expected a list of run ids, got the text {runs!r:.80}")
+    counts, held = Counter(runs), set(stored)
+    if not counts:
+        raise StoreError(f"{path}: expected the ids of the runs to load, got none")
+    for run_id, count in counts.items():
+        if run_id not in held or count > 1:
+            problem = "is not in the store" if run_id not in held else f"is asked for {count} times"
+            raise StoreError(f"{path}: run {run_id!s:.80} {problem}")
+    return list(counts)
 
 
 def gather(columns: dict | None, data: dict) -> dict[str, array]:
@@ -209,11 +227,11 @@ def is_input(name: str) -> bool:
     return not name.endswith("_final") and not name.startswith("num_")
 
 
-def add_series(runs, position: int, record: dict) -> None:
+def add_series(assembly, position: int, record: dict) -> None:
     """Put the series of a run in its place, or note in which file they stand."""
     if CURVE_SET in record["curve_sets"]:
         series = values_of(record["curve_sets"][CURVE_SET]["dependent"])
-        runs.add(position, series)
+        assembly.add(position, series)
     else:
         path, row, digest = place_of(record)
-        runs.elsewhere.setdefault(path, []).append((int(row), position, str(digest)))
+        assembly.elsewhere.setdefault(path, []).append((int(row), position, str(digest)))

@@ -10,6 +10,7 @@ next step; with as many as a run has after its first window, it is the whole run
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,6 +21,7 @@ from sim2seq.ensemble import Ensemble
 from sim2seq.streaming import Rows, extent, moments
 
 PARTS = ("train", "validation", "test")
+ALL = slice(None)  # features
 LEAST_DEVIATION = 1e-7  # of what varies: Keras scales by nothing smaller
 MOST_PERMUTED = 1_000_000  # samples to shuffle as a whole; of more, an epoch's are drawn one by one
 
@@ -50,10 +52,25 @@ def split_by_run(ensemble: Ensemble, fractions=(0.6, 0.2, 0.2), *, seed: int = 0
     check_fractions(fractions)
     if ensemble.runs < len(PARTS):
         raise ValueError(f"a split by run needs at least {len(PARTS)} runs, one a part; got {ensemble.runs}")
-    order = np.random.default_rng(seed).permutation(ensemble.runs)
-    groups = np.split(order, np.cumsum(shares(ensemble.runs, fractions))[:-1])
-    names = [tuple(ensemble.run_ids[i] for i in sorted(group)) for group in groups]
-    return Split(*(Part(runs, 0, ensemble.steps) for runs in names))
+    names = split_names(ensemble.run_ids, fractions, seed=seed)
+    return Split(*(Part(runs, 0, ensemble.steps) for runs in names.values()))
+
+
+def split_names(names, fractions=(0.6, 0.2, 0.2), *, seed: int = 0) -> dict[str, tuple[str, ...]]:
+    """The names of whole runs, recordings or groups of either, shuffled with `seed`: part -> its names, as given.
+
+    For runs that are not one Ensemble, since they differ in length. Raises ValueError for fewer names than parts, and
+    for a name that is there twice.
+    """
+    check_fractions(fractions)
+    names = tuple(names)
+    if len(names) < len(PARTS):
+        raise ValueError(f"a split needs at least {len(PARTS)} names, one a part; got {len(names)}")
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"expected every name once; {repeated[0]} is there more often")
+    order = np.random.default_rng(seed).permutation(len(names))
+    groups = np.split(order, np.cumsum(shares(len(names), fractions))[:-1])
+    return {part: tuple(names[i] for i in sorted(group)) for part, group in zip(PARTS, groups, strict=True)}
 
 
 def split_in_time(ensemble: Ensemble, fractions=(0.6, 0.2, 0.2), *, seed: int = 0) -> Split:
@@ -132,16 +149,20 @@ def in_float32(values) -> np.ndarray:
     return np.asarray(values, dtype="float32").astype("float64")
 
 
-def windows_of(values: np.ndarray, window: int, targets: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def windows_of(
+    values: np.ndarray, window: int, targets: int = 1, *, known=ALL, wanted=ALL
+) -> tuple[np.ndarray, np.ndarray]:
     """All samples of a window and its targets, as read-only views into `values`.
 
     values (runs, steps, features) -> known (runs, samples, window + targets - 1, features), what a model is given,
     and wanted (runs, samples, targets, features): 400 steps, a window of 30 and 1 target give 370 samples a run.
+    `known` and `wanted` say which features: a slice, or a list of places, which copies. A command in the first of nine
+    columns, learned from the eight others: known=slice(1, 9), wanted=slice(0, 1).
     Raises ValueError when a run is shorter than window and targets together.
     """
     check_lengths(values.shape[1], window, targets)
     samples = np.moveaxis(np.lib.stride_tricks.sliding_window_view(values, window + targets, axis=1), -1, 2)
-    return samples[:, :, :-1], samples[:, :, window:]
+    return samples[:, :, :-1, known], samples[:, :, window:, wanted]
 
 
 def check_lengths(steps: int, window: int, targets: int = 1) -> None:

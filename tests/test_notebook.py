@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbclient
@@ -20,13 +21,13 @@ TINY = ["size=debug", "units=2", "window=20", "epochs=1"]
 
 @pytest.fixture(scope="module")
 def workspace(bouncing, tmp_path_factory) -> Path:
-    """A study's folder with a store of six runs."""
+    """A study's folder with a store of six runs of 100 steps."""
     folder = tmp_path_factory.mktemp("study")
     path = folder / notebook.STORE
     path.parent.mkdir()
     store.create(path)
-    times, inputs = bouncing.times.tolist(), {"gravity": 0.0981, "box_side_length": 100.0}
-    columns = [dict(zip(bouncing.features, run.T.tolist(), strict=True)) for run in bouncing.values[:6]]
+    times, inputs = bouncing.times[:100].tolist(), {"gravity": 0.0981, "box_side_length": 100.0}
+    columns = [dict(zip(bouncing.features, run.T.tolist(), strict=True)) for run in bouncing.values[:6, :100]]
     store.ingest(path, [Run(f"run_{i}", inputs, {"time": times, **c}) for i, c in enumerate(columns)])
     return folder
 
@@ -99,15 +100,40 @@ def test_a_study_with_too_few_runs_fails_in_one_line(tmp_path):
     assert done.stderr.splitlines()[-1] == "-c: a split by run needs at least 3 runs, one a part; got 2"
 
 
-def test_in_jupyter_the_count_of_runs_is_the_studys_own(workspace, tmp_path, monkeypatch):
+def test_in_jupyter_the_count_of_runs_is_the_studys_own_and_the_last_one_written(workspace, tmp_path, monkeypatch):
     (tmp_path / "completeness.json").write_text('{"missing": ["of another study"]}')
     monkeypatch.chdir(tmp_path)
     assert notebook.open_study(workspace, Settings(), arguments=[]).completeness is None
-    counted = workspace / notebook.LEARN_STEP / notebook.COUNTED
-    counted.parent.mkdir()
-    counted.write_text('{"missing": ["run_99"]}')
-    assert notebook.open_study(workspace, Settings(), arguments=[]).completeness == {"missing": ["run_99"]}
-    counted.unlink()
+    for seconds, step in ((200, "learn"), (100, "lstm-ball-bounce")):
+        counted = workspace / step / notebook.COUNTED
+        counted.parent.mkdir()
+        counted.write_text(json.dumps({"missing": [step]}))
+        os.utime(counted, (seconds, seconds))
+    assert notebook.open_study(workspace, Settings(), arguments=[]).completeness == {"missing": ["learn"]}
+    for step in ("learn", "lstm-ball-bounce"):
+        (workspace / step / notebook.COUNTED).unlink()
+
+
+@dataclass(frozen=True)
+class Stride:
+    """Settings of another study, that has its own words."""
+
+    steps: int = 3
+
+    @classmethod
+    def parse(cls, assignments=(), *, base=None):
+        words = dict(text.split("=") for text in assignments)
+        if set(words) - {"steps"}:
+            raise ValueError(f"unknown setting {min(words)!r}; known: steps")
+        return replace(base or cls(), **{name: int(text) for name, text in words.items()})
+
+
+def test_a_study_may_have_settings_of_its_own(workspace):
+    assert notebook.open_study(workspace, Stride(5), arguments=[]).settings == Stride(5)
+    assert notebook.open_study(None, Stride(5), arguments=[str(workspace)]).settings == Stride(5)
+    assert notebook.open_study(None, Stride(5), arguments=[str(workspace), "steps=8"]).settings == Stride(8)
+    with pytest.raises(ValueError, match="unknown setting 'epochs'; known: steps"):
+        notebook.open_study(None, Stride(5), arguments=[str(workspace), "epochs=8"])
 
 
 def test_the_script_takes_workspace_and_settings_from_its_command_line(workspace):

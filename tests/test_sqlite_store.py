@@ -52,3 +52,13 @@ def test_a_link_to_nowhere_is_no_place_for_a_store(tmp_path):
     (tmp_path / "store.sqlite").symlink_to(tmp_path / "nowhere")
     with pytest.raises(store.StoreError, match="no such store"):
         store.create(tmp_path / "store.sqlite")
+
+
+def test_a_read_only_store_is_refused_in_one_line(tmp_path):
+    store.create(path := tmp_path / "store.sqlite")
+    if os.geteuid() == 0:  # root may write anywhere; a folder in the way is refused for root too
+        os.mkdir(f"{path}-journal")
+    else:
+        os.chmod(path, 0o400)
+    with pytest.raises(store.StoreError, match=r"cannot write|not a Kosh store"):
+        store.ingest(path, make_runs(1))

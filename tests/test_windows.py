@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from helpers import counting_ensemble
 
-from sim2seq.windows import PARTS, SPLITS, Scaling, Windows, select, split_by_run, split_in_time, windows_of
+from sim2seq.windows import (
+    PARTS,
+    SPLITS,
+    Scaling,
+    Windows,
+    select,
+    split_by_run,
+    split_in_time,
+    split_names,
+    windows_of,
+)
 
 
 @pytest.mark.parametrize("runs", [3, 4, 5, 8, 64, 1024])
@@ -84,6 +94,46 @@ def test_a_sample_holds_a_window_and_its_targets_each_after_what_a_model_is_give
     np.testing.assert_array_equal(wanted[:, 0, 0], ensemble.values[:, 4])
     assert np.shares_memory(known, ensemble.values)
     assert np.shares_memory(wanted, ensemble.values)
+
+
+def steered_run(steps=7):
+    """Nine columns: a command, 10 times the number of the row, and eight that hold that number: 3, 103, ... 703."""
+    row = np.arange(steps)
+    return np.stack([10 * row, *(row + 100 * column for column in range(8))], axis=1)[None].astype(float)
+
+
+def test_a_command_is_learned_from_the_rows_before_it_and_from_the_other_columns():
+    values = steered_run(steps=7)
+    known, wanted = windows_of(values, 3, known=slice(1, 9), wanted=slice(0, 1))
+    assert (known.shape, wanted.shape) == ((1, 4, 3, 8), (1, 4, 1, 1))  # [T, 9]: inputs [T-N, N, 8], targets [T-N, 1]
+    np.testing.assert_array_equal(known[0, 0], values[0, :3, 1:])
+    np.testing.assert_array_equal(wanted[0, :, 0, 0], [30, 40, 50, 60])
+    np.testing.assert_array_equal(wanted[..., 0, 0], 10 * (known[:, :, -1, 0] + 1))  # of the next row, not of the last
+    assert np.shares_memory(known, values)
+    assert np.shares_memory(wanted, values)
+
+
+def test_features_are_chosen_by_their_places_too_and_for_each_of_many_targets():
+    values = steered_run(steps=9)
+    known, wanted = windows_of(values, 3, targets=4, known=[2, 4], wanted=[0])
+    assert (known.shape, wanted.shape) == ((1, 3, 6, 2), (1, 3, 4, 1))
+    np.testing.assert_array_equal(known[0, 1], [[row + 100, row + 300] for row in range(1, 7)])
+    np.testing.assert_array_equal(wanted[0, :, :, 0], [[30, 40, 50, 60], [40, 50, 60, 70], [50, 60, 70, 80]])
+
+
+def test_recordings_are_split_by_name_with_the_draws_of_a_split_by_run():
+    ensemble = counting_ensemble(runs=9, steps=4)
+    for seed in range(20):
+        parts = split_names(ensemble.run_ids, (0.5, 0.25, 0.25), seed=seed)
+        split = split_by_run(ensemble, (0.5, 0.25, 0.25), seed=seed)
+        assert parts == {name: part.runs for name, part in vars(split).items()}
+    assert [len(parts[name]) for name in PARTS] == [5, 2, 2]
+    # numpy.random.default_rng(7).permutation(4) is 0, 2, 1, 3
+    assert split_names("abcd", seed=7) == {"train": ("a", "c"), "validation": ("b",), "test": ("d",)}
+    with pytest.raises(ValueError, match="at least 3 names, one a part; got 2"):
+        split_names("ab")
+    with pytest.raises(ValueError, match="expected every name once; a is there more often"):
+        split_names("abca")
 
 
 @pytest.mark.parametrize("targets", [0, 17])
