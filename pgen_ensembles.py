@@ -105,35 +105,9 @@ def get_custom_generator(env, **kwargs):
     return sampling.parameter_generator(parameter_table(**kwargs), LABELS)
 
 
-def main():
-    import csv
-
-    from sim2seq.command import Parser
-
-    parser = Parser(description="Print the ensemble's parameter table as CSV.")
-    known = ", ".join(f"{name}:{value}" for name, value in ARGUMENTS.items())
-    example = "CONDITIONS:0.5 OUTSIDE:128 varies gravity, drag and box side by 50 %% and adds 128 runs beyond that"
-    parser.add_argument("arguments", nargs="*", metavar="NAME:VALUE", help=f"as for --pargs; known: {known}; {example}")
-    parser.add_argument("--write", metavar="FOLDER", help="write table.npy and batches.npy there, for Merlin's samples")
-    parser.add_argument("--batch", type=int, default=1000, metavar="RUNS", help="runs that one task simulates")
-    given, arguments = {}, parser.parse_args()
-    for pair in arguments.arguments:
-        name, colon, value = pair.partition(":")
-        if not colon:
-            raise ValueError(f"{pair!r}: expected NAME:VALUE")
-        given[name] = value
-    table = parameter_table(**given)
-    if arguments.write is not None:
-        from sim2seq.tables import write_table
-
-        print(f"{write_table(arguments.write, table, arguments.batch)} batches")
-        return
-    writer = csv.writer(sys.stdout)
-    writer.writerow(table)
-    writer.writerows(zip(*table.values(), strict=True))
-
+EXAMPLE = "CONDITIONS:0.5 OUTSIDE:128 varies gravity, drag and box side by 50 % and adds 128 runs beyond that"
 
 if __name__ == "__main__":
     from sim2seq.command import run
 
-    sys.exit(run(main))
+    sys.exit(run(lambda: sampling.main(parameter_table, ARGUMENTS, EXAMPLE)))

@@ -1,9 +1,14 @@
 """Joint space-filling samples of named ranges, and how they reach Maestro and Merlin."""
 
+import csv
 import math
+import sys
 
 import numpy as np
 from scipy.stats import qmc
+
+from sim2seq.command import Parser
+from sim2seq.tables import write_table
 
 
 def latin_hypercube(ranges: dict[str, tuple[float, float]], runs: int, *, seed: int):
@@ -45,6 +50,29 @@ def parse_arguments(given: dict, defaults: dict) -> dict:
         except (TypeError, ValueError) as error:
             raise ValueError(f"{name}:{text}: expected a value of type {wanted.__name__}") from error
     return settings
+
+
+def main(parameter_table, arguments: dict, example: str) -> None:
+    """The command line of a parameter generator: print its table as CSV, or write it for Merlin's samples."""
+    parser = Parser(description="Print the ensemble's parameter table as CSV.")
+    known = ", ".join(f"{name}:{value}" for name, value in arguments.items())
+    text = f"as for --pargs; known: {known}; {example}".replace("%", "%%")
+    parser.add_argument("arguments", nargs="*", metavar="NAME:VALUE", help=text)
+    parser.add_argument("--write", metavar="FOLDER", help="write table.npy and batches.npy there, for Merlin's samples")
+    parser.add_argument("--batch", type=int, default=1000, metavar="RUNS", help="runs that one task simulates")
+    asked, given = parser.parse_args(), {}
+    for pair in asked.arguments:
+        name, colon, value = pair.partition(":")
+        if not colon:
+            raise ValueError(f"{pair!r}: expected NAME:VALUE")
+        given[name] = value
+    table = parameter_table(**given)
+    if asked.write is not None:
+        print(f"{write_table(asked.write, table, asked.batch)} batches")
+        return
+    writer = csv.writer(sys.stdout)
+    writer.writerow(table)
+    writer.writerows(zip(*table.values(), strict=True))
 
 
 def parameter_generator(table: dict[str, list], labels: dict[str, str]):

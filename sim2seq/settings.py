@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 
 from sim2seq.models import LEAST_WINDOW, MODELS
 from sim2seq.windows import SPLITS
+from sim2seq.words import FromWords, one_of
 
 RECIPES = {  # ready sets of settings, asked for as recipe:name or size:name; with both, the size goes over the recipe
     "full": {},
@@ -46,14 +46,8 @@ RECIPES = {  # ready sets of settings, asked for as recipe:name or size:name; wi
 }
 
 
-def one_of(what: str, name: str, known) -> None:
-    """Raise ValueError, with what is known, unless `name` is."""
-    if name not in known:
-        raise ValueError(f"unknown {what} {name!r}; known: {', '.join(known)}")
-
-
 @dataclass(frozen=True)
-class Settings:
+class Settings(FromWords, recipes=RECIPES):
     """The settings of a training. Raises ValueError, in one line, for a value that is not possible."""
 
     # model
@@ -90,50 +84,7 @@ class Settings:
         if not self.units or min(self.units) < 1:
             raise ValueError(f"setting units: expected layer sizes of 1 or more; got {self.units}")
 
-    @classmethod
-    def parse(cls, assignments=(), *, base: Settings | None = None) -> Settings:
-        """`base` (the defaults) changed by texts such as "epochs=2", "units=64,32" or "size=debug" (see RECIPES)."""
-        texts = dict(split_assignment(text) for text in assignments)
-        ready = {word: texts.pop(word, "full") for word in ("recipe", "size")}
-        for word, name in ready.items():
-            one_of(word, name, RECIPES)
-        changes = {name: convert(name, text) for name, text in texts.items()}
-        recipe, size = (RECIPES[name] for name in ready.values())
-        return cls.of({**asdict(base or cls()), **recipe, **size, **changes})
-
-    @classmethod
-    def of(cls, values: dict) -> Settings:
-        """Settings from a dict; lists become tuples. An unknown name is a ValueError."""
-        for name in values:
-            one_of("setting", name, DEFAULTS)
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
-
 
 POSITIVE = ("window", "members", "epochs", "patience", "batch_size", "targets", "targets_per_epoch", "passes")
 POSITIVE += ("learning_rate", "steps_per_execution")
-DEFAULTS = {field.name: field.default for field in fields(Settings)}
 DEBUG = Settings(**RECIPES["debug"])
-
-
-def split_assignment(text: str) -> tuple[str, str]:
-    """ "name:value" or "name=value" as a pair; Merlin's --vars takes no second equals sign."""
-    match = re.fullmatch(r"\s*(\w+)\s*[:=](.*)", text)
-    if not match:
-        raise ValueError(f"expected name:value; got {text!r}")
-    return match[1], match[2].strip()
-
-
-def convert(name: str, text: str):
-    """The text of a setting as the type of its default."""
-    one_of("setting", name, DEFAULTS)
-    default = DEFAULTS[name]
-    try:
-        if isinstance(default, tuple):
-            kind = type(default[0]) if default else str
-            return tuple(kind(part.strip()) for part in text.split(",") if part.strip())
-        if isinstance(default, bool):
-            return {"true": True, "false": False}[text.lower()]
-        return type(default)(text)
-    except (ValueError, KeyError):
-        shape = "numbers with commas between" if isinstance(default, tuple) else type(default).__name__
-        raise ValueError(f"setting {name}: expected {shape}, like {default}; got {text!r}") from None

@@ -55,14 +55,18 @@ def check_store(path) -> None:
         raise ValueError(f"{path}: expected a store with runs, this one has none")
 
 
-def points(axes: list[str], training: str = "") -> dict[str, list[str]]:
+def points(axes: list[str], training: str = "", *, settings=None) -> dict[str, list[str]]:
     """Every point of the grid: name -> the words of its own settings.
 
     axes are texts such as "window=10 30": a setting and its values. `training` holds the words that all points share.
-    The name is made of all words, so that the same training has the same name in every sweep.
+    The name is made of all words, so that the same training has the same name in every sweep. `settings` is the class
+    that checks the words (None: sim2seq.settings.Settings).
     Raises ValueError for an axis without values, a value that is there twice, and settings that are not possible.
     """
-    from sim2seq.settings import Settings, split_assignment
+    from sim2seq.words import split_assignment
+
+    if settings is None:
+        from sim2seq.settings import Settings as settings
 
     named = [split_assignment(axis) for axis in axes]
     values = {name: text.split() for name, text in named}
@@ -74,7 +78,7 @@ def points(axes: list[str], training: str = "") -> dict[str, list[str]]:
     grid = {}
     for chosen in product(*values.values()):
         words = [f"{name}:{text}" for name, text in zip(values, chosen, strict=True)]
-        Settings.parse([*training.split(), *words])
+        settings.parse([*training.split(), *words])
         name = "_".join(re.sub(r"[^A-Za-z0-9._+]+", "-", word).strip("-") for word in [*training.split(), *words])
         grid[check_id(name)] = words
     return grid
