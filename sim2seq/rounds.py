@@ -105,9 +105,26 @@ def one_round(study: Study, display, stack: contextlib.ExitStack):
                 shutil.rmtree(study.folder, ignore_errors=True)  # Merlin made it a moment ago, and nothing began in it
                 raise Refused(refusal)
             progress = Progress(load_plan(study.folder))
-            return progress, trouble or _watch(progress, broker, workers, study, display)
+            trouble = trouble or _watch(progress, broker, workers, study, display)
+            if _is_quiet(broker):
+                workers.end()
+            return progress, trouble
         finally:
             study.traffic = tuple(before + now for before, now in zip(study.traffic, broker.traffic(), strict=True))
+
+
+def _is_quiet(broker) -> bool:
+    """Whether the workers have nothing in hand, at once or a moment after the last task has marked its end."""
+    import redis
+
+    deadline = time.monotonic() + IDLE_SECONDS
+    with contextlib.suppress(redis.RedisError):
+        while broker.waiting():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+    return False
 
 
 def _begin(study: Study, processes: Processes) -> str:

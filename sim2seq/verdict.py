@@ -3,11 +3,12 @@
 import contextlib
 import os
 import re
+from collections import Counter
 from pathlib import Path
 
-from sim2seq.files import write_json
-from sim2seq.plan import FINISHED, Task
-from sim2seq.progress import Progress
+from sim2seq.files import read_json, write_json
+from sim2seq.plan import FINISHED, STATUS, Task
+from sim2seq.progress import FAILED, Progress
 
 SUMMARY = "sim2seq_run.json"
 REPORTS = ("report.html", "leaderboard.png")  # what a person looks at first
@@ -20,8 +21,28 @@ ROWS = 20  # failed tasks shown; all of them are in the summary
 
 def unfinished_tasks(progress: Progress) -> list[tuple[Task, str]]:
     """(task, its state in Merlin or "missing"): the failed ones first, as they explain why others are missing."""
-    rows = [(task, progress.failed.get(task, "missing")) for task in progress.plan.tasks if task not in progress.done]
-    return sorted(rows, key=lambda row: row[1] == "missing")
+    unfinished = [task for task in progress.plan.tasks if task not in progress.done]
+    gathered = gathered_states([task for task in unfinished if task not in progress.failed])
+    states = gathered | progress.failed
+    return sorted(((task, states.get(task, "missing")) for task in unfinished), key=lambda row: row[1] == "missing")
+
+
+def gathered_states(tasks: list[Task]) -> dict[Task, str]:
+    """Those of the tasks that failed, as the step's status file tells, into which Merlin moves those of samples."""
+    files, found = {}, {}
+    for task in tasks:
+        folder = Path(task.folder)
+        if folder.name == task.step or not any(folder.glob("*.err")):
+            continue  # no sample, or not begun since it was forgotten
+        step = next(parent for parent in folder.parents if parent.name == task.step)
+        for place in folder.parents[: len(folder.relative_to(step).parts)]:
+            if place not in files:
+                with contextlib.suppress(OSError, ValueError):
+                    files[place] = read_json(place / STATUS).get(task.step, {})
+            entry = files.setdefault(place, {}).get(str(folder.relative_to(step.parent)), {})
+            if entry.get("status") in FAILED:
+                found[task] = entry["status"].lower()
+    return found
 
 
 def ending(progress: Progress, trouble: str | None) -> str:
@@ -82,15 +103,15 @@ def step_times(tasks: list[Task]) -> tuple[float | None, float | None]:
 
 def write_summary(study: str, progress: Progress, **facts) -> None:
     """Write sim2seq_run.json: `facts`, then tasks, done, failed and times of each step, then the unfinished tasks."""
+    rows = unfinished_tasks(progress)
+    failures = Counter(task.step for task, state in rows if state != "missing")
     steps = {}
-    for step, (done, failed, total) in progress.counts().items():
+    for step, (done, _, total) in progress.counts().items():
         began, ended = step_times(progress.plan.steps()[step])
         seconds = ended - began if began and ended else None
-        steps[step] = {"tasks": total, "done": done, "failed": failed}
+        steps[step] = {"tasks": total, "done": done, "failed": failures[step]}
         steps[step] |= {"seconds": seconds, "began": began, "ended": ended}
-    unfinished = [
-        {"task": os.path.relpath(task.folder, study), "state": state} for task, state in unfinished_tasks(progress)
-    ]
+    unfinished = [{"task": os.path.relpath(task.folder, study), "state": state} for task, state in rows]
     write_json(Path(study, SUMMARY), facts | {"steps": steps, "unfinished": unfinished})
 
 

@@ -26,6 +26,7 @@ class Processes:
         self.cwd, self.folder = cwd, folder
         self.guards, self.logs = {}, {}
         self.environment = os.environ | {"PATH": preflight.search_path(), "TMPDIR": cwd}  # what they leave goes with it
+        self.environment |= {"CELERY_LOADER": "sim2seq.loader:Loader"}
 
     def __enter__(self):
         return self
@@ -120,13 +121,13 @@ class Workers:
         say(f"{words}; starting them again")
         self._fruitless += 1
         self.replaced += 1
-        self._end()
+        self.end()
         give_back(self.broker.socket)
         self._start()
         return None
 
-    def _end(self) -> None:
-        """End all workers at once: what they are at will be done again, and a warm shutdown takes seconds."""
+    def end(self) -> None:
+        """End all workers at once, who are at nothing or will do it again: a warm shutdown takes seconds."""
         for process in self.guarded.members():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()

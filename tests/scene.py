@@ -15,10 +15,11 @@ env:
     variables: {OUTPUT_PATH: ./studies_output, CONCURRENCY: 1, TOLERATED: 0}
 study:
     - name: prepare
-      description: opens the store
+      description: opens the store; the workers' own loader is none of a task's business
       run:
           cmd: |
               set -euo pipefail
+              test -z "${CELERY_LOADER:-}"
               echo prepare >> $(SPECROOT)/log
           task_queue: other
     - name: simulate
@@ -56,10 +57,10 @@ merlin:
         overlap: False
         workers:
             simulation_worker:
-                args: --concurrency $(CONCURRENCY) -O fair --prefetch-multiplier 1 -l INFO
+                args: --concurrency $(CONCURRENCY) -O fair --prefetch-multiplier 1 --without-mingle -l INFO
                 steps: [simulate, ingest]
             other_worker:
-                args: --concurrency 1 -O fair --prefetch-multiplier 1 -l INFO
+                args: --concurrency 1 -O fair --prefetch-multiplier 1 --without-mingle -l INFO
                 steps: [prepare, learn]
 """.replace("RUNS", str(RUNS))
 

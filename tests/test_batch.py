@@ -29,7 +29,7 @@ done'
 $(LAUNCHER) bash -c 'echo $SLURM_JOB_ID $SLURM_STEP_NUM_TASKS $SLURM_CPUS_PER_TASK > resources'
 touch {folder}/$SLURM_JOB_ID
 """
-QUICK = {"CONCURRENCY": "1", "EVERY": "0.5", "GRACE": "1"}
+QUICK = {"CONCURRENCY": "1", "EVERY": "0.5", "GRACE": "1", "CELERY_LOADER": "sim2seq.loader:Loader"}
 RESOURCES = {"procs": 2, "nodes": 1, "cores per task": 1, "walltime": "00:01:00"}
 
 

@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -203,3 +205,12 @@ def test_ignored_signal_stays_ignored():
 def test_celery_that_drops_tasks_is_named():
     assert "celery>=5.5,<5.7" in preflight.celery_problem("5.7.0", "1.13.0")
     assert preflight.celery_problem("5.6.3", "1.13.0") is None
+
+
+def test_workers_start_without_a_grammar_that_nobody_needs():
+    """A second of a core for each worker; what they do with its absence is what jsonschema does without the package."""
+    words = "import merlin.celery, sys; merlin.celery.app.loader.import_default_modules()"
+    words += "; print(sys.modules['rfc3987_syntax'], 'jsonschema' in sys.modules)"
+    environment = os.environ | {"CELERY_LOADER": "sim2seq.loader:Loader"}
+    done = subprocess.run([sys.executable, "-c", words], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-2:] == ["None", "True"]
