@@ -18,6 +18,7 @@ The modules, in the order of the pipeline (import the one you need; this file st
     terms        the linear part of a model: terms, walls, closed-form fit
     models       model builders; the MODELS table
     settings     the settings of a training
+    words        settings as people write them
     callbacks    what Keras' own callbacks do not do
     files        files that appear whole or not at all, and the note of how far a task is
     training     fit, save, load: model, scaling, settings, split and scores travel together
@@ -32,7 +33,10 @@ The modules, in the order of the pipeline (import the one you need; this file st
     sweep        train over a grid of settings, rank the results
     leaderboard  its figure
     figures      one function a figure
+    style        what all figures share
+    colours      of figures and films
     report       the self-contained HTML page
+    page         what all reports share
     notebook     one notebook, in Jupyter and as a study's last step
 
     orchestrate  run a Merlin study on this machine, in rounds:
@@ -45,6 +49,7 @@ The modules, in the order of the pipeline (import the one you need; this file st
         guard        nothing it starts outlives it
         rounds       one broker, its workers, one queueing
         workers      Merlin's processes; workers that die are replaced
+        loader       what a worker does not import
         plan         the study's tasks and what depends on what
         progress     how far it is, read and shown
         verdict      failures and summary

@@ -1,28 +1,23 @@
-"""Figures: one function a figure, each returns a matplotlib Figure; nothing here needs a display.
+"""Figures: one function a figure, each returns a matplotlib Figure; sim2seq/style.py has what they share.
 
-Colours are those of Okabe and Ito (2008), which stay apart for colour-blind readers; line styles tell the same story.
+Line styles tell the same story as the colours.
 """
 
 from __future__ import annotations
 
-from functools import wraps
-from io import BytesIO
 from itertools import cycle
 from pathlib import Path
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 
+from sim2seq.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 from sim2seq.ensemble import Ensemble, is_varying
 from sim2seq.metrics import forecasts_of
 from sim2seq.streaming import extent
+from sim2seq.style import COLOURS, Picture, grid, label, plain, styled
 from sim2seq.uncertainty import middle
 from sim2seq.windows import PARTS, Split, select
 
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
-GREY = "#777777"
-COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
 PART_LINES = dict(zip(PARTS, ((BLUE, "-"), (ORANGE, "--"), (GREEN, ":")), strict=True))
 BASELINE_LINES = (
     {"color": GREY, "linestyle": ":"},
@@ -32,54 +27,6 @@ BASELINE_LINES = (
     {"color": SKY, "linestyle": "--"},
     {"color": GREEN, "linestyle": "-"},
 )
-STYLE = {
-    "font.size": 9.5,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "grid.linewidth": 0.6,
-    "lines.linewidth": 1.4,
-    "legend.frameon": False,
-}
-
-
-def styled(draw):
-    """Draw with this module's style, and leave the user's style alone."""
-
-    @wraps(draw)
-    def draw_styled(*args, **options):
-        with rc_context(STYLE):
-            return draw(*args, **options)
-
-    return draw_styled
-
-
-class Picture(Figure):
-    """A Figure that Jupyter shows by itself, whatever plotting backend is or is not set up."""
-
-    def _repr_png_(self) -> bytes:
-        buffer = BytesIO()
-        self.savefig(buffer, format="png", dpi=110)
-        return buffer.getvalue()
-
-
-def grid(rows: int, columns: int, *, width: float = 9.0, height: float = 2.0, **options):
-    """A new Figure and its axes (rows, columns); `height` is that of one row, in inches."""
-    figure = Picture(figsize=(width, height * rows + 0.4), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, **options)
-
-
-def label(name: str, unit: str) -> str:
-    """ "name [unit]", or the name alone where there is no unit; both shown as they are written."""
-    return plain(f"{name} [{unit}]" if unit else name)
-
-
-def plain(text: str) -> str:
-    """`text` for matplotlib, which would read what stands between two dollar signs as a formula."""
-    return text.replace("$", r"\$")
 
 
 def time_label(ensemble: Ensemble) -> str:
@@ -87,7 +34,7 @@ def time_label(ensemble: Ensemble) -> str:
 
 
 @styled
-def sample_trajectories(ensemble: Ensemble, *, count: int = 5) -> Figure:
+def sample_trajectories(ensemble: Ensemble, *, count: int = 5) -> Picture:
     """A row a feature: `count` runs spread over the ensemble, and the range of all runs behind them."""
     figure, axes = grid(len(ensemble.features), 1, height=1.6, sharex=True)
     chosen = np.unique(np.linspace(0, ensemble.runs - 1, count).astype(int))
@@ -105,7 +52,7 @@ def sample_trajectories(ensemble: Ensemble, *, count: int = 5) -> Figure:
 
 
 @styled
-def input_ranges(ensemble: Ensemble) -> Figure:
+def input_ranges(ensemble: Ensemble) -> Picture:
     """A histogram for each input that differs between runs, with its range."""
     varying = [name for name, column in ensemble.inputs.items() if is_varying(column)]
     columns = min(3, max(1, len(varying)))
@@ -122,7 +69,7 @@ def input_ranges(ensemble: Ensemble) -> Figure:
 
 
 @styled
-def split_example(ensemble: Ensemble, split: Split) -> Figure:
+def split_example(ensemble: Ensemble, split: Split) -> Picture:
     """A row a feature: the first run of each part of the split, over the steps that belong to it."""
     figure, axes = grid(len(ensemble.features), 1, height=1.6, sharex=True)
     for part, (colour, dashes) in PART_LINES.items():
@@ -137,7 +84,7 @@ def split_example(ensemble: Ensemble, split: Split) -> Figure:
 
 
 @styled
-def learning_curve(history: dict) -> Figure:
+def learning_curve(history: dict) -> Picture:
     """Training and validation loss by epoch, with the epoch whose weights were kept. history: name -> (epochs,)."""
     figure, axes = grid(1, 1, height=3.0)
     axis, epochs = axes[0, 0], np.arange(1, len(history["loss"]) + 1)
@@ -152,7 +99,7 @@ def learning_curve(history: dict) -> Figure:
 
 
 @styled
-def closed_loop_grid(ensemble: Ensemble, split: Split, models, window: int, *, band=None, inputs=()) -> Figure:
+def closed_loop_grid(ensemble: Ensemble, split: Split, models, window: int, *, band=None, inputs=()) -> Picture:
     """A row a feature, a column a part: truth, the window that was given, and the free-running forecast from there.
 
     models   the members of an ensemble of models; their median is shown
@@ -244,7 +191,7 @@ def median_run(forecast, truth) -> int:
 
 
 @styled
-def error_by_horizon(scores: dict) -> Figure:
+def error_by_horizon(scores: dict) -> Picture:
     """RMSE on the test runs at each step ahead, free-running: the model and every baseline, on a logarithmic axis."""
     figure, axes = grid(1, 1, height=3.8)
     axis, model = axes[0, 0], scores["closed_loop"]["test"]
@@ -263,7 +210,7 @@ def error_by_horizon(scores: dict) -> Figure:
 
 
 @styled
-def band_coverage(scores: dict) -> Figure:
+def band_coverage(scores: dict) -> Picture:
     """How much of the test runs the band holds in each tenth of the horizon, and its width beside the actual error."""
     band = scores["band"]
     figure, axes = grid(1, 2, width=11, height=3.2)
@@ -293,7 +240,7 @@ def band_coverage(scores: dict) -> Figure:
 
 
 @styled
-def outside_ranges(scores: dict) -> Figure:
+def outside_ranges(scores: dict) -> Picture:
     """The error of each run against each of its inputs, inside and outside the ranges of the training runs (shaded)."""
     held_out, ranges = scores["held_out"], scores["inputs"]
     columns = min(3, len(ranges))
@@ -314,7 +261,7 @@ def outside_ranges(scores: dict) -> Figure:
 
 
 @styled
-def forecast_with_band(window, middle, low, high, *, features, units=None, level: float, times=None) -> Figure:
+def forecast_with_band(window, middle, low, high, *, features, units=None, level: float, times=None) -> Picture:
     """A row a feature: the window (window, features) that the model was given, and the forecast (steps, features).
 
     times   (time step, unit), or None: steps are counted
@@ -337,7 +284,7 @@ def forecast_with_band(window, middle, low, high, *, features, units=None, level
 
 def draw_all(
     ensemble: Ensemble, models, split: Split, history: dict, scores: dict, band=None, *, inputs=()
-) -> dict[str, Figure]:
+) -> dict[str, Picture]:
     """Every figure of a finished training, by name, in the report's order; options as in `closed_loop_grid`."""
     drawn = {
         "input_ranges": input_ranges(ensemble),

@@ -1,4 +1,4 @@
-"""Leaderboard: the figure of a sweep, beside sim2seq/figures.py, whose style it has."""
+"""Leaderboard: the figure of a sweep, beside those of sim2seq/figures.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from sim2seq.figures import BLUE, GREEN, GREY, RED, grid, plain, styled
+from sim2seq.colours import BLUE, GREEN, GREY, RED
+from sim2seq.style import grid, plain, styled
 
 PODIUM = ((BLUE, "-"), (RED, "--"), (GREEN, "-."))
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import math
 from collections import Counter
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
-import jinja2
 import numpy as np
-from matplotlib import rc_context
 
 from sim2seq.ensemble import Ensemble, is_varying
 from sim2seq.figures import draw_all
 from sim2seq.files import write_text
 from sim2seq.metrics import skill
+from sim2seq.page import embed, number, template
 from sim2seq.training import Training, load
 from sim2seq.windows import PARTS
 
@@ -62,7 +58,7 @@ def write_report(
         inputs=training.settings.inputs,
     )
     captions = CAPTIONS | {"closed_loop": CAPTIONS["closed_loop"] + (BAND_CAPTION if training.band else "")}
-    page = template().render(
+    page = template("report.html.j2").render(
         title=title or "sim2seq: study report",
         verdict=verdict(training.scores),
         trust=trust(training.scores),
@@ -85,20 +81,6 @@ def write_report(
     )
     write_text(Path(path), page)
     return Path(path)
-
-
-def template() -> jinja2.Template:
-    """The page, with every value escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["number"] = number
-    environment.filters["skill"] = skill_text
-    return environment.get_template("report.html.j2")
 
 
 def verdict(scores: dict) -> dict:
@@ -246,28 +228,3 @@ def part_table(training: Training) -> list[dict]:
 def common_unit(units) -> str:
     """The unit that all features share, or ""."""
     return units[0] if len(set(units)) == 1 else ""
-
-
-def skill_text(value: float) -> str:
-    """A skill as people write it; one that is nearly 1 with as many digits as tell it from 1."""
-    missing = 1 - value
-    digits = 3 if missing <= 0 or missing > 0.005 else 1 - math.floor(math.log10(missing))
-    return f"{value:.{digits}g}".replace("-", "−")
-
-
-def number(value) -> str:
-    """A number as people write it: three digits that count, a true minus sign; a dash for None, a text as it is."""
-    if value is None:
-        return "–"
-    if isinstance(value, str):
-        return value
-    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
-    return text.replace("-", "−")
-
-
-def embed(figure) -> str:
-    """A figure as a data URI (SVG, transparent), so that the page needs no other file; equal figures, equal bytes."""
-    buffer = io.BytesIO()
-    with rc_context({"svg.hashsalt": "sim2seq"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -8,7 +8,8 @@ import pytest
 
 from sim2seq import report
 from sim2seq.figures import Picture
-from sim2seq.report import band_summary, number, outside_table, score_table, skill_text, trust, verdict, write_report
+from sim2seq.page import number, skill_text
+from sim2seq.report import band_summary, outside_table, score_table, trust, verdict, write_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OFFLINE = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

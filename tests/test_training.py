@@ -15,6 +15,7 @@ import pytest
 from helpers import bouncing_counters, counting_ensemble, ensemble_of, logistic_ensemble
 
 from sim2seq import store, training
+from sim2seq.figures import Picture
 from sim2seq.forecast import closed_loop
 from sim2seq.records import Run
 from sim2seq.settings import DEBUG, Settings
@@ -35,6 +36,12 @@ from test_training import CASES
 ensemble, options = CASES[sys.argv[1]]
 fit(ensemble(), Settings.parse(options), "training")
 """
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch):
+    """Figures are made and not painted, which takes longer than these trainings; `tiny_training` has its PNGs."""
+    monkeypatch.setattr(Picture, "savefig", lambda *where, **options: None)
 
 
 @pytest.mark.parametrize(
