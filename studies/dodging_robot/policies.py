@@ -1,0 +1,144 @@
+"""Policies: what commands the robot.
+
+    policy = POLICIES[name](episodes, seed)
+    commands = policy(balls, robot)
+
+balls (episodes, 8) is the observation of simulate.py, robot (episodes, 2) the robot's place on its track and its speed,
+commands (episodes,) are m/s. A policy may remember; it is made anew for each set of episodes. The balls have the stream
+`seed` of random numbers, so policies draw from streams of their own. None but `insider` looks
+at `robot`: the learned ones, and the expert that they learn from, know only what is seen of the balls.
+"""
+
+import numpy as np
+
+from studies.dodging_robot.simulate import BALLS, WORLD, World
+
+MARGIN = 0.2  # m: what the expert keeps free beyond touching
+HOMESICK = 0.4  # how a metre from the middle of the track counts for the expert, beside a metre to go
+SLOW_DOWN = 0.25  # s: it goes at full speed until its target is nearer than it gets in this time
+TOUCHING = 0.1  # s before and after a ball crosses the line in which it can touch
+DANGER = 20.0  # m to go that a metre of missing room counts like
+KEY = 0.75  # m/s: what a key stands for in the recordings
+
+
+def still(episodes: int, seed: int = 0):
+    """Stay."""
+    return lambda balls, robot: np.zeros(len(balls))
+
+
+def random(episodes: int, seed: int = 0, *, held: int = 5):
+    """Any speed, another one every `held` control steps."""
+    generator, step, commands = np.random.default_rng([seed, 1]), 0, np.zeros(episodes)
+
+    def command(balls, robot):
+        nonlocal step, commands
+        if step % held == 0:
+            commands = generator.uniform(-WORLD.robot_speed, WORLD.robot_speed, episodes)
+        step += 1
+        return commands
+
+    return command
+
+
+def expert(episodes: int, seed: int = 0):
+    """The physics of rolling balls and a plan for the next two of them; sees what a learned policy sees."""
+    return lambda balls, robot: plan(balls, middle_of_track(balls))
+
+
+def insider(episodes: int, seed: int = 0):
+    """The expert, but it is told where on its track it stands."""
+    return lambda balls, robot: plan(balls, -robot[:, 0], ends=WORLD.track)
+
+
+def human_like(episodes: int, seed: int = 0, *, delay: int = 2, noise: float = 0.1):
+    """The expert seen through human senses and hands: late by `delay` control steps, unsure of a ball's place by
+    `noise` m, with a key for left and one for right."""
+    generator, seen = np.random.default_rng([seed, 1]), []
+
+    def command(balls, robot):
+        seen.append(balls)
+        late = seen[max(0, len(seen) - 1 - delay)].copy()
+        del seen[: -1 - delay]
+        late[:, ::4] += generator.normal(0, noise, (episodes, BALLS))
+        wanted = plan(late, middle_of_track(late))
+        return KEY * np.sign(wanted) * (np.abs(wanted) > KEY / 2)
+
+    return command
+
+
+POLICIES = {"still": still, "random": random, "expert": expert, "insider": insider, "human_like": human_like}
+
+
+def crossing(balls: np.ndarray):
+    """When and where balls (..., 4) cross the robot's line, if they roll on: seconds, and m from the robot's place."""
+    x, y, vx, vy = np.moveaxis(balls, -1, 0)
+    coming = vy < 0
+    time = np.where(coming, np.maximum(y, 0) / np.where(coming, -vy, 1.0), np.inf)
+    return time, x + vx * np.where(coming, time, 0.0)
+
+
+def middle_of_track(balls: np.ndarray, world: World = WORLD) -> np.ndarray:
+    """Where the middle of the track is, from the robot's place (episodes,): the middle of what both launches allow.
+
+    Balls are launched within plus or minus `launch_x` of it; seen from a robot at x, within that of -x.
+    """
+    x, y, vx, vy = np.moveaxis(balls.reshape(len(balls), BALLS, 4), -1, 0)
+    launched = x + vx * np.where(vy < 0, (world.launch_y - y) / np.where(vy < 0, vy, 1.0), 0.0)
+    least, most = launched.max(axis=1) - world.launch_x, launched.min(axis=1) + world.launch_x
+    return np.clip((least + most) / 2, -world.track, world.track)
+
+
+def plan(balls: np.ndarray, middle: np.ndarray, *, ends: float | None = None, world: World = WORLD) -> np.ndarray:
+    """Commands (episodes,) that go where both balls miss: the cheapest of staying and passing either ball on one side.
+
+    balls   (episodes, 8) as observed
+    middle  (episodes,) the middle of the track from the robot's place, which draws it
+    ends    half the length of the track, where it counts with its ends; None: it does not
+    For each place to go to, `room` is what is left free beyond touching when the balls cross, if it goes there at full
+    speed. Cost: the way, plus HOMESICK of the way from there to the middle, plus DANGER times the room that is missing.
+    """
+    balls = balls.reshape(len(balls), BALLS, 4)
+    time, cross = crossing(balls)
+    there = np.isfinite(time) & (balls[..., 1] > -world.contact)
+    slope = np.where(there, balls[..., 2] / np.where(there, balls[..., 3], 1.0), 0.0)
+    wide = world.contact * np.sqrt(1 + slope**2)  # where a ball that comes aslant touches along the line
+    beside = np.where(there, wide + MARGIN, 0.0)[..., None] * [-1, 1] + np.where(there, cross, 0.0)[..., None]
+    targets = np.concatenate([np.zeros((len(balls), 1)), beside.reshape(len(balls), -1)], axis=1)
+    if ends is not None:
+        targets = np.clip(targets, middle[:, None] - ends, middle[:, None] + ends)
+    room = np.full(targets.shape, np.inf)
+    for ball in range(BALLS):
+        free = room_beside(targets, time[:, ball], cross[:, ball], balls[:, ball, 2], wide[:, ball], world)
+        room = np.where(there[:, ball, None], np.minimum(room, free), room)
+    cost = np.abs(targets) + HOMESICK * np.abs(targets - middle[:, None]) + DANGER * np.maximum(0.95 * MARGIN - room, 0)
+    best = np.take_along_axis(targets, cost.argmin(axis=1)[:, None], axis=1)[:, 0]
+    return np.clip(best / SLOW_DOWN, -world.robot_speed, world.robot_speed)
+
+
+def room_beside(targets, time, cross, drift, wide, world: World) -> np.ndarray:
+    """The least room (episodes, targets) between the robot under way and a ball, before, while and after it crosses."""
+    lost = world.control_step + world.robot_speed / world.robot_acceleration / 2  # s until it is under way
+    room = np.full(targets.shape, np.inf)
+    for shift, share in ((-TOUCHING, 0.7), (0.0, 1.0), (TOUCHING, 0.7)):  # a ball beside its middle is narrower
+        left = np.maximum(np.where(np.isfinite(time), time, 0.0) + shift - lost, 0.0)[:, None]
+        robot = np.sign(targets) * np.minimum(np.abs(targets), world.robot_speed * left)
+        room = np.minimum(room, np.abs(robot - (cross + drift * shift)[:, None]) - share * wide[:, None])
+    return room
+
+
+def disturbance(shares: np.ndarray, seed: int = 0):
+    """What happens to commands on their way to the wheels: for a share of the time another one is carried out.
+
+    A disturbed expert shows how to come back from where a learner will stray (Laskey et al., DART: Noise Injection for
+    Robust Imitation Learning, 2017). shares (episodes,), 0 to 1; a wrong command is held for 0.2 to 0.8 s.
+    """
+    generator, left, wrong = np.random.default_rng([seed, 2]), np.zeros(len(shares), int), np.zeros(len(shares))
+
+    def disturb(given: np.ndarray) -> np.ndarray:
+        nonlocal left, wrong
+        begins = (left == 0) & (generator.random(len(shares)) < shares / 5)  # held for 5 steps in the mean
+        left = np.where(begins, generator.integers(2, 9, len(shares)), np.maximum(left - 1, 0))
+        wrong = np.where(begins, generator.uniform(-WORLD.robot_speed, WORLD.robot_speed, len(shares)), wrong)
+        return np.where(left > 0, wrong, given)
+
+    return disturb
