@@ -1,9 +1,16 @@
-# make run    the whole study: simulate, ingest, train, report     RUNS=64
+# make run    the whole study: simulate, ingest, train, report     RUNS=64     STUDY=dodging_robot: that of studies/
 # make test   every check
 # make soak   faults without end, and their table: about an hour
 # make bench  the measured figures of the README
 
+ifdef STUDY
+SPEC = studies/$(STUDY)/suite.yaml
+PGEN = studies/$(STUDY)/pgen_ensembles.py
+else
+SPEC = ball_bounce_suite_merlin_lstm.yaml
+PGEN = pgen_ensembles.py
 RUNS ?= 64
+endif
 
 # Celery refuses to run as root unless told so, because whoever reaches its broker can run code. Ours is a socket in
 # a folder that only this user may enter.
@@ -11,10 +18,13 @@ ifeq ($(shell id -u),0)
 export C_FORCE_ROOT = 1
 endif
 
-.PHONY: run test soak bench format clean env
+.PHONY: run known test soak bench format clean env
 
-run: env
-	.venv/bin/sim2seq run ball_bounce_suite_merlin_lstm.yaml --pgen pgen_ensembles.py --runs $(RUNS)
+run: known env
+	.venv/bin/sim2seq run "$(SPEC)" --pgen "$(PGEN)" $(if $(RUNS),--runs $(RUNS))
+
+known:  # before the environment is built
+	@$(if $(wildcard $(SPEC)),:,$(error STUDY=$(STUDY): expected one of: $(patsubst studies/%/suite.yaml,%,$(wildcard studies/*/suite.yaml))))
 
 test: env
 	.venv/bin/ruff check .

@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
 from sim2seq import cli, preflight
 
+ROOT = Path(__file__).parent.parent
 STEP = {"name": "simulate", "description": "one run", "run": {"cmd": "echo $(RUN_ID)"}}
 SPEC = {
     "description": {"name": "tiny", "description": "a study"},
@@ -217,3 +219,20 @@ def test_help_needs_no_heavy_import(folder):
         "heavy = {'numpy', 'merlin', 'kosh', 'tensorflow', 'redis', 'rich'} & set(sys.modules); sys.exit(bool(heavy))"
     )
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_make_run_of_a_study_that_is_not_there_ends_in_one_line_before_anything_is_built(tmp_path):
+    for name in ("swing", "fall"):
+        (tmp_path / "studies" / name).mkdir(parents=True)
+    (tmp_path / "studies" / "swing" / "suite.yaml").touch()
+    (tmp_path / "setup.sh").write_text("#!/bin/sh\ntouch built\n")
+    (tmp_path / "setup.sh").chmod(0o755)
+    command = ["make", "-C", tmp_path, "-f", ROOT / "Makefile", "run"]
+    done = subprocess.run([*command, "STUDY=fall"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "STUDY=fall: expected one of: swing" in done.stderr) == (2, True)
+    assert len([line for line in done.stderr.splitlines() if "directory" not in line]) == 1
+    assert not (tmp_path / "built").exists()
+    for words, tail in (([], ""), (["RUNS=8"], "--runs 8")):
+        words = [*command, "-n", "STUDY=swing", *words]
+        said = subprocess.run(words, capture_output=True, text=True, check=True)
+        assert f'run "studies/swing/suite.yaml" --pgen "studies/swing/pgen_ensembles.py" {tail}\n' in said.stdout
