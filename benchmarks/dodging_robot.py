@@ -6,13 +6,16 @@
 
 Trains, on the study's runs and at the size that its sweep recommends, what the goals are about; of each, the best of
 `--seeds` by play on validation launches. Nothing is chosen by what is then measured: test launches, and recordings that
-were left out one after the other. Trainings are kept in `--folder`, and a second call goes on with them. About 40
-minutes on 2 cores.
+were left out one after the other. Trainings and the pictures of the study's card are kept in `--folder`; a second call
+goes on with them. About half an hour on 2 cores.
 """
 
 import argparse
+import multiprocessing
+import os
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +24,7 @@ from _rows import publish, row
 
 from sim2seq.files import write_json
 from sim2seq.notebook import STORE
-from studies.dodging_robot import judging, learning, policies, scores, sweep
+from studies.dodging_robot import animation, figures, judging, learning, policies, scores, sweep
 from studies.dodging_robot.simulate import AIMS, LAYOUT, WORLD, simulate
 
 EXPERT, HUMAN, BOTH = "LSTM (expert)", "LSTM (human)", "LSTM (both)"
@@ -53,11 +56,23 @@ def wanted_settings(results, words: list[str]) -> dict[str, learning.Settings]:
     return found
 
 
-def best_seed(runs, settings, seeds, folder: Path) -> Path:
-    """Train with each seed; the folder of the one with the fewest hits on validation launches."""
-    trained = [learning.fit(runs, replace(settings, seed=seed), folder / f"seed_{seed}") for seed in seeds]
+def fit_all(jobs: dict) -> dict:
+    """name -> folder of the training, of name -> (runs, settings, folder, split or None); as many at once as cores."""
+    os.environ |= {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        begun = {
+            pool.submit(learning.fit, runs, settings, folder, split=split): name
+            for name, (runs, settings, folder, split) in jobs.items()
+        }
+        for number, done in enumerate(as_completed(begun), start=1):
+            say(f"training {number} of {len(jobs)}: {done.result()}")
+        return {name: done.result() for done, name in begun.items()}
+
+
+def best_seed(trained: list[Path]) -> Path:
+    """The training with the fewest hits on validation launches."""
     hits = [scores.mean_hits(scores.play(learning.load_policy(path), seeds=VALIDATION)) for path in trained]
-    say(f"{folder.name}: {', '.join(f'{value:.3g}' for value in hits)} hits a minute on validation launches")
+    say(f"{trained[0].parent.name}: {', '.join(f'{value:.3g}' for value in hits)} hits a minute on validation launches")
     return trained[int(np.argmin(hits))]
 
 
@@ -87,22 +102,24 @@ def board_table(board: dict) -> str:
     return "\n".join(lines)
 
 
-def held_out_errors(runs, settings: dict, folder: Path) -> dict[str, float]:
-    """Error of the command where each recording in turn is left out, m/s: policy or baseline -> mean over all rows.
-
-    The recording before the one left out says when to stop.
-    """
+def left_out(runs) -> dict[str, dict]:
+    """Recording -> the split that leaves it out; the one before it says when to stop."""
     people = sorted(name for name in runs if name.startswith("human"))
-    sums, counted = {}, 0
+    splits = {}
     for number, test in enumerate(people):
-        others = [name for name in people if name not in (test, people[number - 1])]
-        split = {"train": tuple(others), "validation": (people[number - 1],), "test": (test,)}
-        trained = {
-            name: learning.fit(runs, one, folder / f"{name}_without_{test}", split=split)
-            for name, one in settings.items()
-        }
-        errors, _ = judging.held_out(judging.load_models(trained), runs, split)
-        rows = len(runs[test]) - max(one.timesteps for one in settings.values())
+        stop = people[number - 1]
+        others = tuple(name for name in people if name not in (test, stop))
+        splits[test] = {"train": others, "validation": (stop,), "test": (test,)}
+    return splits
+
+
+def held_out_errors(runs, splits: dict, trained: dict, timesteps: int) -> dict[str, float]:
+    """Error of the command where each recording in turn is left out, m/s: policy or baseline -> mean over all rows."""
+    sums, counted = {}, 0
+    for test, split in splits.items():
+        folders = {name: trained[name, test] for name in (HUMAN, FORWARD)}
+        errors, _ = judging.held_out(judging.load_models(folders), runs, split)
+        rows = len(runs[test]) - timesteps
         counted += rows
         for name, error in errors.items():
             sums[name] = sums.get(name, 0.0) + error * rows
@@ -110,19 +127,12 @@ def held_out_errors(runs, settings: dict, folder: Path) -> dict[str, float]:
     return {name: total / counted for name, total in sums.items()}
 
 
-def aim_table(settings: learning.Settings, episodes: int, folder: Path) -> dict[str, dict[str, float]]:
-    """Aim learned from -> aim played -> hits a minute; experts that see one way of aiming only."""
-    table = {}
-    for aim in AIMS:
-        shares = np.random.default_rng(AIM_SEED).uniform(0, 0.5, PER_AIM)
-        seeds = range(AIM_SEED, AIM_SEED + PER_AIM)
-        disturb = policies.disturbance(shares, AIM_SEED)
-        rows = simulate(policies.expert(PER_AIM), seeds, aim, disturb=disturb).rows[:, :, : len(LAYOUT)]
-        runs = {f"expert_{number}": one for number, one in enumerate(rows.astype("float32"))}
-        maker = learning.load_policy(learning.fit(runs, settings, folder / f"aimed_{aim}"))
-        table[aim] = {played: score.hits for played, score in scores.play(maker, seeds=range(episodes)).items()}
-        say(f"learned from {aim}: {table[aim]}")
-    return table
+def episodes_of(aim: str) -> dict[str, np.ndarray]:
+    """Episodes of the disturbed expert that see one way of aiming only: id -> (steps, 9)."""
+    shares = np.random.default_rng(AIM_SEED).uniform(0, 0.5, PER_AIM)
+    disturb = policies.disturbance(shares, AIM_SEED)
+    rows = simulate(policies.expert(PER_AIM), range(AIM_SEED, AIM_SEED + PER_AIM), aim, disturb=disturb).rows
+    return {f"expert_{number}": one[:, : len(LAYOUT)].astype("float32") for number, one in enumerate(rows)}
 
 
 def aim_rows(table: dict) -> list[dict]:
@@ -147,26 +157,60 @@ def speed_rows() -> list[dict]:
     return rows
 
 
+def draw(folder: Path, results, board: dict, aims: dict, makers: dict) -> None:
+    """The pictures of the study's card, into `folder`."""
+    marks, places = sweep.verdicts(results), {kind: sweep.recommend(results, kind)[0] for kind in sweep.KINDS}
+    drawn = {
+        "hits.png": figures.hits_by_policy(board, allowed=judging.allowed(board)),
+        "sweep.png": figures.sweep_grid(results, marks, places),
+        "sweep_hits.png": figures.sweep_hits(results, places),
+        "aims.png": figures.train_play_table(aims),
+    }
+    for name, figure in drawn.items():
+        figure.savefig(folder / name, dpi=110)
+    shown = {"standing still": "still", "expert": "expert", "expert's pupil": EXPERT, "people's pupil": HUMAN}
+    same = {"aim": "robot", "seed": scores.TEST_SEED + 7, "seconds": 20.0}
+    robots = {title: animation.watch(makers[name], **same) for title, name in shown.items()}
+    animation.animate(robots, folder / "dodging.gif")
+
+
 def measure(study: Path, folder: Path, *, episodes: int, seeds: list[int], words: list[str]) -> list[dict]:
-    path = study / STORE
-    runs, settings = learning.load_runs(path), wanted_settings(sweep.load(path), words)
-    rows = speed_rows()
-    say("speed measured")
-    trained = {name: best_seed(runs, one, seeds, folder / name) for name, one in settings.items()}
+    path, judged = study / STORE, range(scores.TEST_SEED, scores.TEST_SEED + episodes)
+    runs, results = learning.load_runs(path), sweep.load(path)
+    settings = wanted_settings(results, words)
+    rows, splits = speed_rows(), left_out(runs)
+    jobs = {
+        (name, seed): (runs, replace(one, seed=seed), folder / name / f"seed_{seed}", None)
+        for name, one in settings.items()
+        for seed in seeds
+    }
+    jobs |= {
+        (name, test): (runs, settings[name], folder / name / f"without_{test}", split)
+        for name in (HUMAN, FORWARD)
+        for test, split in splits.items()
+    }
+    jobs |= {aim: (episodes_of(aim), settings[EXPERT], folder / f"aimed_{aim}", None) for aim in AIMS}
+    trained = fit_all(jobs)
+
     makers = {shown: policies.POLICIES[name] for name, shown in SCRIPTED.items()}
-    makers |= {name: learning.load_policy(path) for name, path in trained.items()}
-    board = {}
+    makers |= {name: learning.load_policy(best_seed([trained[name, seed] for seed in seeds])) for name in settings}
+    board, aims = {}, {}
     for name, maker in makers.items():
-        board |= judging.board_of({name: maker}, range(scores.TEST_SEED, scores.TEST_SEED + episodes))
+        board |= judging.board_of({name: maker}, judged)
         say(f"played {name}")
-    print(board_table(board))
-    errors = held_out_errors(runs, {name: settings[name] for name in (HUMAN, FORWARD)}, folder / "left_out")
+    for aim in AIMS:
+        played = scores.play(learning.load_policy(trained[aim]), seeds=judged)
+        aims[aim] = {played_in: score.hits for played_in, score in played.items()}
+        say(f"played what learned from {aim}")
+    errors = held_out_errors(runs, splits, trained, settings[HUMAN].timesteps)
     late = scores.latency(makers[EXPERT])
     goals = judging.goals_of(board, EXPERT, human=(HUMAN, FORWARD), errors=errors, latency=late)
-    table = aim_table(settings[EXPERT], episodes, folder)
-    write_json(folder / "board.json", {"board": board, "errors": errors, "aims": table})
+
+    write_json(folder / "board.json", {"board": board, "errors": errors, "aims": aims, "latency": late})
+    draw(folder, results, board, aims, makers)
+    print(board_table(board))
     named = [row(f"held-out command error, {name}", error, None, "lower", "m/s") for name, error in errors.items()]
-    return [*rows, *goal_rows(goals), *named, *board_rows(board), *aim_rows(table)]
+    return [*rows, *goal_rows(goals), *named, *board_rows(board), *aim_rows(aims)]
 
 
 def main() -> None:

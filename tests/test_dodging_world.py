@@ -155,8 +155,8 @@ def test_every_ball_that_goes_for_a_still_robot_hits_it():
     passed = played.counts["balls"] - 2  # two are still on their way
     assert (played.counts["hits"] >= passed).all()
     assert (played.counts["hits"] <= played.counts["balls"]).all()
-    assert (played.counts["head_on"] == played.counts["balls"]).all()
-    assert (played.counts["head_on_hits"] == played.counts["hits"]).all()
+    assert (played.counts["head_on"] == passed).all()
+    assert (played.counts["head_on_hits"] == passed).all()
 
 
 def test_equal_seeds_give_equal_episodes_whoever_plays_beside_them():

@@ -37,7 +37,7 @@ MOST_SCORED = 5_000  # windows
 
 RECIPES = {
     # every epoch is trained, since over-fitting is to be seen; the weights of the best one are kept
-    "sweep": {"epochs": 12, "patience": 12, "windows_per_epoch": 20_000, "learning_rate": 1e-2},
+    "sweep": {"epochs": 12, "patience": 12, "windows_per_epoch": 20_000},
     "debug": {"epochs": 2, "windows_per_epoch": 2_000, "neurons": 4, "timesteps": 3, "jit_compile": False},
 }
 
@@ -53,11 +53,11 @@ class Settings(FromWords, recipes=RECIPES):
     loss: str = "mae"  # between two good answers it takes one; the mean of left and right, mse, is to stay
     data: str = "expert"  # human, expert or both: groups of runs in the store
     mirror: bool = True  # learn from mirrored windows too
-    epochs: int = 30  # at most
-    patience: int = 8  # epochs without a better validation loss before it stops
+    epochs: int = 60  # at most
+    patience: int = 15  # epochs without a better validation loss before it stops
     batch_size: int = 128  # windows
     windows_per_epoch: int = 100_000  # at most, drawn anew
-    learning_rate: float = 5e-3  # at the start; falls to 0 along a cosine
+    learning_rate: float = 1e-2  # at the start; falls to 0 along a cosine
     fractions: tuple[float, ...] = (0.75, 0.125, 0.125)  # of the runs of each group: train, validation, test
     split_seed: int = 1777
     seed: int = 0  # of weights and shuffling

@@ -81,8 +81,8 @@ class Scene:
 
     seeds   (episodes,) whole numbers: an episode's balls depend on its seed alone, not on its neighbours
     aims    (episodes,) names in AIMS, or one for all
-    counts  name -> (episodes,): balls launched, hits, balls launched head-on (on a line that meets the robot where it
-            stands then) and how many of these hit
+    counts  name -> (episodes,): balls launched, hits, balls that were launched head-on (on a line that meets the robot
+            where it stands then) and have passed, and how many of these hit
     """
 
     def __init__(self, seeds, aims, duration: float, world: World = WORLD):
@@ -122,8 +122,7 @@ class Scene:
         self.place[episode, ball] = origin
         miss = np.abs((origin[:, 0] - robot) * direction[:, 1] - origin[:, 1] * direction[:, 0])
         self.head_on[episode, ball] = miss <= world.contact
-        for name, counted in (("balls", 1), ("head_on", self.head_on[episode, ball])):
-            np.add.at(self.counts[name], episode, counted)
+        np.add.at(self.counts["balls"], episode, 1)
 
     def observe(self) -> np.ndarray:
         """(episodes, 8): x, y relative to the robot and vx, vy in the world, ball by ball."""
@@ -169,9 +168,10 @@ class Scene:
         new = touches & ~self.hit[episode, ball]
         self.hit[episode[new], ball[new]] = True
         np.add.at(self.counts["hits"], episode[new], 1)
-        np.add.at(self.counts["head_on_hits"], episode[new], self.head_on[episode, ball][new])
         passed = np.zeros_like(near)
         passed[episode, ball] = after[:, 1] <= -world.contact
+        self.counts["head_on"] += (passed & self.head_on).sum(axis=1)
+        self.counts["head_on_hits"] += (passed & self.head_on & self.hit).sum(axis=1)
         self.launch(passed)
 
 
