@@ -170,6 +170,7 @@ def load(path) -> list[Result]:
     Raises ValueError, in one line, when there is none.
     """
     found = [Result(name, *content) for name, content in store.load_trainings(path).items()]
+    found = [result for result in found if "kind" not in result.data]  # a study's own sweep ranks its own
     if not found:
         raise ValueError(f"{path}: no recorded trainings, make one with: sim2seq train STORE --record NAME")
     return sorted(found, key=lambda result: (result.error, result.name))

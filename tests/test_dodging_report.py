@@ -184,8 +184,8 @@ def test_the_commands_of_a_person_and_of_networks_stand_in_one_panel():
 
 def test_the_first_lines_say_whether_the_goals_are_met_and_beside_whom(tmp_path):
     for board, words in (
-        (GOOD, "✓ It dodges: the goals are met in every"),
-        (BAD, "✗ Goals are missed with balls aimed center, robot"),
+        (GOOD, "✓ It dodges: net meets both of its goals in every aiming mode"),
+        (BAD, "✗ net misses a goal with balls aimed center, robot"),
     ):
         text = text_of(report.write_report(tmp_path / "report.html", report.Findings(board, "net")).read_text())
         assert f"sim2seq: the dodging robot {words}" in text

@@ -8,6 +8,7 @@ from cluster import BIN, ROOT, run
 from sim2seq import store
 from sim2seq.notebook import STORE
 from studies.dodging_robot import learning, sweep
+from studies.dodging_robot.simulate import AIMS
 
 STUDY = ROOT / "studies" / "dodging_robot"
 EPISODES, RECORDINGS = 4, 9
@@ -46,7 +47,9 @@ def test_every_point_of_the_sweep_is_in_the_store_with_its_play_and_its_losses(f
     assert [result.data["kind"] for result in results] == sorted(sweep.KINDS)
     assert {sweep.place_of(result) for result in results} == {(3, 4)}
     assert all(len(result.losses["val_loss"]) == 2 for result in results)
-    assert all(result.data["hits"] >= 0 for result in results)
+    assert all(
+        result.data["hits"] == pytest.approx(sum(result.data[f"hits_{aim}"] for aim in AIMS) / 4) for result in results
+    )
 
 
 def test_the_study_ends_with_a_report_an_animation_and_trained_policies(finished):

@@ -78,7 +78,7 @@ def test_recorded_balls_roll_and_keep_their_line():
             assert (px - px[0]) * uy[0] == pytest.approx((py - py[0]) * ux[0], abs=1e-12)  # one line
             rolls = np.hypot(ux, uy)[3:]  # 0.3 s after the launch: all have stopped sliding
             assert rolls == pytest.approx(rolls[:1].repeat(len(rolls)), rel=1e-12)
-            assert 5 / 7 * 3 <= rolls.min(initial=3) <= 5 / 7 * 5 or not len(rolls)
+            assert len(rolls) == 0 or 5 / 7 * 3 <= rolls.max() <= 5 / 7 * 5
             seen += len(rolls)
     assert seen > 1000
 
@@ -192,7 +192,7 @@ def test_ball_features_are_relative_places_and_velocities_of_the_world():
 
 
 @pytest.mark.parametrize("aim", AIMS)
-def test_the_expert_is_hit_at_most_a_quarter_as_often_as_a_robot_that_stays(aim):
+def test_the_expert_is_hit_at_most_a_tenth_as_often_as_a_robot_that_stays(aim):
     seeds = range(300_000, 300_020)
     hits = {
         name: simulate(POLICIES[name](20), seeds, aim, duration=30.0, keep=False).counts["hits"].sum()
@@ -248,7 +248,7 @@ def test_a_run_is_written_as_a_record_of_nine_learned_series_and_three_others(tm
     ("words", "expected"),
     [
         (["--seed", "-1"], "--seed -1: expected 0 or more"),
-        (["--disturbance", "2"], "--disturbance 2.0: expected a share from 0 to 1"),
+        (["--disturbance", "2"], "--disturbance 2.0: expected a rate from 0 to 1"),
         (["--duration", "0.25"], "duration 0.25: expected a multiple of 0.1 s"),
         (["--duration", "nan"], "--duration nan: expected up to 3600 s"),
         (["--aim", "sky"], "invalid choice: 'sky'"),

@@ -118,6 +118,8 @@ class DodgingRobot(gymnasium.Env):
     def step(self, action):
         if self.episode is None:
             raise gymnasium.error.ResetNeeded("expected reset() before the first step()")
+        if self.episode.step >= self.episode.steps:
+            raise gymnasium.error.ResetNeeded("the episode is over: expected reset() before the next step()")
         command = np.asarray(action, dtype=float)
         if command.shape != (1,) or not np.isfinite(command).all():
             raise ValueError(f"action: expected one finite number, shape (1,), got {action!r}")

@@ -16,7 +16,7 @@ from studies.dodging_robot.simulate import AIMS, LAYOUT
 
 OF_EXPERT, OF_STILL, HUMAN_OF_STILL = 1.5, 0.25, 0.5  # goals: hits a minute as a share of those of others, at most
 MOST_LATENCY = 2.0  # ms
-HOLD, MEAN = "hold last command", "mean command"
+HOLD, MEAN, STAY = "hold last command", "mean command", "stay"
 
 
 def train_all(runs: dict, wanted: dict, folder) -> dict[str, Path]:
@@ -28,9 +28,7 @@ def train_all(runs: dict, wanted: dict, folder) -> dict[str, Path]:
     for name, settings in wanted.items():
         try:
             learning.fit(runs, settings, folders[name])
-        except ValueError:
-            if not (folders[name] / "settings.json").exists():
-                raise
+        except learning.AnotherTraining:
             shutil.rmtree(folders[name])
             learning.fit(runs, settings, folders[name])
     return folders
@@ -63,16 +61,17 @@ def held_out(models: dict, runs: dict, split: dict) -> tuple[dict[str, float], d
     models  name -> model
     runs    id -> (steps, 9)
     split   part -> ids, of learning.split_runs
-    Beside them stand what needs no network: the command of the row before, and the mean of the training runs. All are
-    judged on the same rows, those for which every model has seen enough.
+    Beside them stand what needs no network: the command of the row before, the mean of the training runs, and to stay,
+    which is people's median. All are judged on the same rows, those for which every model has seen enough.
     """
     middle = np.concatenate([runs[run][:, 0] for run in split["train"]]).mean()
     predicted = {}
     for run in split["test"]:
         command = runs[run][:, 0]
         naive = {HOLD: np.concatenate([[np.nan], command[:-1]]), MEAN: np.full(len(command), middle)}
+        naive |= {STAY: np.zeros(len(command))}
         predicted[run] = {name: predict(model, runs[run]) for name, model in models.items()} | naive
-    errors = {name: [] for name in (*models, HOLD, MEAN)}
+    errors = {name: [] for name in (*models, HOLD, MEAN, STAY)}
     for run, answers in predicted.items():
         judged = np.isfinite(list(answers.values())).all(axis=0)
         for name, answer in answers.items():
@@ -112,7 +111,7 @@ def goals_of(
     ]
     if errors:
         name = next(iter(errors))
-        best = min({HOLD, MEAN, *human[1:]} & set(errors), key=errors.get)
+        best = min({HOLD, MEAN, STAY, *human[1:]} & set(errors), key=errors.get)
         text = f"{name}: smaller error on held-out recordings than the best other, {best}"
         found.append(goal(text, errors[name], errors[best], "m/s", below=True))
     if latency is not None:

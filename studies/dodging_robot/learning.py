@@ -7,6 +7,8 @@ history.csv     losses by epoch      scores.json   errors of the command, writte
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import time
 from collections.abc import Callable
@@ -34,6 +36,7 @@ DATA = {"expert": ("expert",), "human": ("human",), "both": ("expert", "human")}
 LOSSES = {"mae": "mae", "mse": "mse"}
 MOVES = 1 / 3  # of the speed limit: a slower command counts as staying
 MOST_SCORED = 5_000  # windows
+MOST_TIMESTEPS = 60  # each becomes a part of the compiled step
 
 RECIPES = {
     # every epoch is trained, since over-fitting is to be seen; the weights of the best one are kept
@@ -52,6 +55,7 @@ class Settings(FromWords, recipes=RECIPES):
     head: str = "plain"  # or left_right
     loss: str = "mae"  # between two good answers it takes one; the mean of left and right, mse, is to stay
     data: str = "expert"  # human, expert or both: groups of runs in the store
+    physics: bool = True  # the first layer tells when and where balls cross the robot's line
     mirror: bool = True  # learn from mirrored windows too
     epochs: int = 60  # at most
     patience: int = 15  # epochs without a better validation loss before it stops
@@ -69,6 +73,8 @@ class Settings(FromWords, recipes=RECIPES):
         for name in ("timesteps", "neurons", "epochs", "patience", "batch_size", "windows_per_epoch", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"setting {name}: expected a number above 0; got {getattr(self, name)}")
+        if self.timesteps > MOST_TIMESTEPS:
+            raise ValueError(f"setting timesteps: expected up to {MOST_TIMESTEPS}; got {self.timesteps}")
 
 
 def load_runs(path) -> dict[str, np.ndarray]:
@@ -108,14 +114,15 @@ def split_runs(runs: dict, settings: Settings) -> dict[str, tuple[str, ...]]:
 
 
 def cut(runs: dict, names, timesteps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Windows of these runs, (samples, timesteps, 8), and the command of each next row, (samples, 1)."""
+    """Windows of these runs, (samples, timesteps, 8), and the command of each next row, (samples, 1).
+
+    Raises ValueError, naming the first one, where a run has no window.
+    """
+    if short := [name for name in names if len(runs[name]) <= timesteps]:
+        raise ValueError(f"timesteps {timesteps}: expected runs of more steps, {short[0]} has {len(runs[short[0]])}")
     pieces = [
-        windows_of(runs[name][None], timesteps, known=slice(1, len(LAYOUT)), wanted=slice(0, 1))
-        for name in names
-        if len(runs[name]) > timesteps
+        windows_of(runs[name][None], timesteps, known=slice(1, len(LAYOUT)), wanted=slice(0, 1)) for name in names
     ]
-    if not pieces:
-        raise ValueError(f"timesteps {timesteps}: expected runs of more steps than that, got none")
     known, wanted = zip(*pieces, strict=True)
     size = (-1, timesteps, len(BALL_FEATURES))
     return np.concatenate([k.reshape(size) for k in known]), np.concatenate([w.reshape(-1, 1) for w in wanted])
@@ -162,32 +169,40 @@ def fit(runs: dict, settings: Settings, folder, *, split: dict | None = None) ->
     """Train on the runs and fill `folder`; a finished training with the same settings and runs is left as it is.
 
     split   part -> ids of its runs (None: as the settings say, see split_runs)
-    Raises ValueError for a folder that holds another one.
+    Raises AnotherTraining, a ValueError, for a folder that holds another one.
     """
     folder, split = Path(folder), split or split_runs(runs, settings)
-    wanted = {"settings.json": asdict(settings), "split.json": split}
+    parts = {part: cut(runs, names, settings.timesteps) for part, names in split.items()}
+    wanted = {"settings.json": asdict(settings), "split.json": split | {"data": digest(runs, split)}}
     for name, content in wanted.items():
         held = read_json(folder / name) if (folder / name).exists() else None
-        if held not in (None, read_back(content)):
-            raise ValueError(f"{folder} holds a training with other settings or runs ({name}); choose another folder")
+        if held not in (None, json.loads(json.dumps(content))):
+            raise AnotherTraining(
+                f"{folder} holds a training with other settings or runs ({name}); choose another folder"
+            )
     if (folder / "scores.json").exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in wanted.items():
         write_json(folder / name, content)
     began = time.perf_counter()
-    parts = {part: cut(runs, names, settings.timesteps) for part, names in split.items()}
     model = train(parts, settings, folder)
     save_model(model, folder / "model.keras")
     write_json(folder / "scores.json", score(model, parts) | {"seconds": time.perf_counter() - began})
     return folder
 
 
-def read_back(content):
-    """As JSON would give it back."""
-    import json
+class AnotherTraining(ValueError):
+    """The folder holds a training with other settings or runs."""
 
-    return json.loads(json.dumps(content))
+
+def digest(runs: dict, split: dict) -> str:
+    """A fingerprint of the runs of a split: equal for equal numbers only."""
+    fingerprint = hashlib.sha256()
+    for names in split.values():
+        for name in names:
+            fingerprint.update(np.ascontiguousarray(runs[name], dtype="float32"))
+    return fingerprint.hexdigest()
 
 
 def train(parts: dict, settings: Settings, folder: Path) -> keras.Model:
@@ -215,10 +230,15 @@ def train(parts: dict, settings: Settings, folder: Path) -> keras.Model:
     return deciding(learner, float(moving.mean()) if len(moving) else 0.0)
 
 
+def built(settings: Settings) -> keras.Model:
+    options = {"head": settings.head, "physics": settings.physics}
+    return NETWORKS[settings.network](settings.timesteps, settings.neurons, **options)
+
+
 @lru_cache(maxsize=1)
 def compiled(settings: Settings, batches: int) -> keras.Model:
     """A network with its compiled steps, which the seeds of a sweep share: compiling takes longer than training."""
-    network = NETWORKS[settings.network](settings.timesteps, settings.neurons, head=settings.head)
+    network = built(settings)
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * batches)
     network.compile(
         loss="sparse_categorical_crossentropy" if settings.head == "left_right" else settings.loss,
@@ -232,8 +252,7 @@ def compiled(settings: Settings, batches: int) -> keras.Model:
 def renewed(learner: keras.Model, settings: Settings) -> keras.Model:
     """The compiled network as if it had just been made with this seed."""
     keras.utils.set_random_seed(settings.seed)
-    fresh = NETWORKS[settings.network](settings.timesteps, settings.neurons, head=settings.head)
-    learner.set_weights(fresh.get_weights())
+    learner.set_weights(built(settings).get_weights())
     for variable in learner.optimizer.variables:
         if variable.path.rpartition("/")[2] != "learning_rate":
             variable.assign(keras.ops.zeros_like(variable))

@@ -15,10 +15,11 @@ SPREADS = {"x": (0.0, 1.0), "y": (2.4, 1.4), "vx": (0.0, 0.7), "vy": (-2.9, 0.45
 SLOWEST = 0.5  # m/s: below that a ball does not arrive in the time that counts
 
 
-def known_physics(seen):
+def known_physics(seen, *, crossing: bool = True):
     """Of each ball, beside its four numbers in units of their spread: when and where it crosses the robot's line.
 
-    seen (samples, timesteps, 8) -> (samples, timesteps, 16). A ball that is absent, four zeros, gives eight zeros.
+    seen (samples, timesteps, 8) -> (samples, timesteps, 16), or 8 without `crossing`. An absent ball, four zeros, gives
+    zeros. The scales are the world's and not the data's, so there is nothing in them that a split could leak.
     The crossing place is told through a tanh at the width of a ball and at three times that, since far is far.
     """
     known = []
@@ -30,22 +31,22 @@ def known_physics(seen):
         middles = zip((x, y, vx, vy), SPREADS.values(), strict=True)
         scaled = [(value - middle) / spread for value, (middle, spread) in middles]
         near = ops.tanh(cross / WORLD.contact)
-        known += [*scaled, time / 0.8 - 1.0, near, ops.tanh(cross / (3 * WORLD.contact)), near * ops.exp(-2.0 * time)]
-        known[-8:] = [value * present for value in known[-8:]]
+        crossed = [time / 0.8 - 1.0, near, ops.tanh(cross / (3 * WORLD.contact)), near * ops.exp(-2.0 * time)]
+        known += [value * present for value in (scaled if not crossing else [*scaled, *crossed])]
     return ops.concatenate(known, axis=-1)
 
 
-def single_lstm(timesteps: int, neurons: int, *, head: str = "plain") -> keras.Model:
+def single_lstm(timesteps: int, neurons: int, *, head: str = "plain", physics: bool = True) -> keras.Model:
     """One LSTM layer and one output, bounded to the speed limit; see HEADS for what the output is."""
     seen = keras.Input((timesteps, len(BALL_FEATURES)), name="window")
-    hidden = keras.layers.LSTM(neurons, unroll=True)(known_physics(seen))
+    hidden = keras.layers.LSTM(neurons, unroll=True)(known_physics(seen, crossing=physics))
     return keras.Model(seen, HEADS[head](hidden), name="single_lstm")
 
 
-def feed_forward(timesteps: int, neurons: int, *, head: str = "plain") -> keras.Model:
+def feed_forward(timesteps: int, neurons: int, *, head: str = "plain", physics: bool = True) -> keras.Model:
     """The source's comparator: the last row alone, 10 and 4 neurons, tanh; on the first layer of the others."""
     seen = keras.Input((timesteps, len(BALL_FEATURES)), name="window")
-    hidden = known_physics(seen[:, -1:])[:, 0]
+    hidden = known_physics(seen[:, -1:], crossing=physics)[:, 0]
     for size in (10, 4):
         hidden = keras.layers.Dense(size, activation="tanh")(hidden)
     return keras.Model(seen, HEADS[head](hidden), name="feed_forward")

@@ -6,9 +6,9 @@ python studies/dodging_robot/pgen_ensembles.py NUM_STUDIES:240 > table.csv
 
 NUM_STUDIES   episodes
 SEED          the first episode's; each one has its own
-POLICY        who plays: a name in policies.py
-DISTURBANCE   the largest share of the time that a random command is carried out instead of the policy's; the record
-              keeps the policy's. Drawn for each episode between 0 and this.
+POLICY        who plays: a name in policies.py, and the group; the suite learns from the group "expert"
+DISTURBANCE   the largest rate of random commands that are carried out instead of the policy's, which the record keeps;
+              0.5 is a third of the time (policies.disturbance). Drawn for each episode between 0 and this.
 DURATION      of an episode, s
 """
 
@@ -56,7 +56,7 @@ def get_custom_generator(env, **kwargs):
     return sampling.parameter_generator(parameter_table(**kwargs), LABELS)
 
 
-EXAMPLE = "POLICY:human_like DISTURBANCE:0 are undisturbed episodes of another player"
+EXAMPLE = "DISTURBANCE:0 DURATION:120 are undisturbed episodes of two minutes"
 
 if __name__ == "__main__":
     from sim2seq.command import run

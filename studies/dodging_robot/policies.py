@@ -45,6 +45,14 @@ def expert(episodes: int, seed: int = 0):
     return lambda balls, robot: plan(balls, middle_of_track(balls))
 
 
+def sharp(episodes: int, seed: int = 0):
+    """The expert at its best: half the margin, and twice as much drawn to the middle of the track.
+
+    It is hit far less often, and is harder to learn from: what learns misses by more than its margin.
+    """
+    return lambda balls, robot: plan(balls, middle_of_track(balls), margin=MARGIN / 2, homesick=2 * HOMESICK)
+
+
 def insider(episodes: int, seed: int = 0):
     """The expert, but it is told where on its track it stands."""
     return lambda balls, robot: plan(balls, -robot[:, 0], ends=WORLD.track)
@@ -66,7 +74,8 @@ def human_like(episodes: int, seed: int = 0, *, delay: int = 2, noise: float = 0
     return command
 
 
-POLICIES = {"still": still, "random": random, "expert": expert, "insider": insider, "human_like": human_like}
+POLICIES = {"still": still, "random": random, "expert": expert, "sharp": sharp, "insider": insider}
+POLICIES |= {"human_like": human_like}
 
 
 def crossing(balls: np.ndarray):
@@ -88,21 +97,29 @@ def middle_of_track(balls: np.ndarray, world: World = WORLD) -> np.ndarray:
     return np.clip((least + most) / 2, -world.track, world.track)
 
 
-def plan(balls: np.ndarray, middle: np.ndarray, *, ends: float | None = None, world: World = WORLD) -> np.ndarray:
+def plan(
+    balls: np.ndarray,
+    middle: np.ndarray,
+    *,
+    ends: float | None = None,
+    margin: float = MARGIN,
+    homesick: float = HOMESICK,
+    world: World = WORLD,
+) -> np.ndarray:
     """Commands (episodes,) that go where both balls miss: the cheapest of staying and passing either ball on one side.
 
     balls   (episodes, 8) as observed
     middle  (episodes,) the middle of the track from the robot's place, which draws it
     ends    half the length of the track, where it counts with its ends; None: it does not
     For each place to go to, `room` is what is left free beyond touching when the balls cross, if it goes there at full
-    speed. Cost: the way, plus HOMESICK of the way from there to the middle, plus DANGER times the room that is missing.
+    speed. Cost: the way, plus `homesick` of the way from there to the middle, plus DANGER times the missing room.
     """
     balls = balls.reshape(len(balls), BALLS, 4)
     time, cross = crossing(balls)
     there = np.isfinite(time) & (balls[..., 1] > -world.contact)
     slope = np.where(there, balls[..., 2] / np.where(there, balls[..., 3], 1.0), 0.0)
     wide = world.contact * np.sqrt(1 + slope**2)  # where a ball that comes aslant touches along the line
-    beside = np.where(there, wide + MARGIN, 0.0)[..., None] * [-1, 1] + np.where(there, cross, 0.0)[..., None]
+    beside = np.where(there, wide + margin, 0.0)[..., None] * [-1, 1] + np.where(there, cross, 0.0)[..., None]
     targets = np.concatenate([np.zeros((len(balls), 1)), beside.reshape(len(balls), -1)], axis=1)
     if ends is not None:
         targets = np.clip(targets, middle[:, None] - ends, middle[:, None] + ends)
@@ -110,7 +127,8 @@ def plan(balls: np.ndarray, middle: np.ndarray, *, ends: float | None = None, wo
     for ball in range(BALLS):
         free = room_beside(targets, time[:, ball], cross[:, ball], balls[:, ball, 2], wide[:, ball], world)
         room = np.where(there[:, ball, None], np.minimum(room, free), room)
-    cost = np.abs(targets) + HOMESICK * np.abs(targets - middle[:, None]) + DANGER * np.maximum(0.95 * MARGIN - room, 0)
+    missing = np.maximum(0.95 * margin - room, 0.0)
+    cost = np.abs(targets) + homesick * np.abs(targets - middle[:, None]) + DANGER * missing
     best = np.take_along_axis(targets, cost.argmin(axis=1)[:, None], axis=1)[:, 0]
     return np.clip(best / SLOW_DOWN, -world.robot_speed, world.robot_speed)
 
@@ -126,19 +144,20 @@ def room_beside(targets, time, cross, drift, wide, world: World) -> np.ndarray:
     return room
 
 
-def disturbance(shares: np.ndarray, seed: int = 0):
-    """What happens to commands on their way to the wheels: for a share of the time another one is carried out.
+def disturbance(rates: np.ndarray, seed: int = 0):
+    """What happens to commands on their way to the wheels: now and then another one is carried out.
 
     A disturbed expert shows how to come back from where a learner will stray (Laskey et al., DART: Noise Injection for
-    Robust Imitation Learning, 2017). shares (episodes,), 0 to 1; a wrong command is held for 0.2 to 0.8 s.
+    Robust Imitation Learning, 2017). rates (episodes,), 0 to 1: a fifth of it is the chance, at each free step, that a
+    random command begins, which is held for 0.2 to 0.8 s: a rate of 0.5 disturbs a third of the time, 1 half of it.
     """
-    generator, left, wrong = np.random.default_rng([seed, 2]), np.zeros(len(shares), int), np.zeros(len(shares))
+    generator, left, wrong = np.random.default_rng([seed, 2]), np.zeros(len(rates), int), np.zeros(len(rates))
 
     def disturb(given: np.ndarray) -> np.ndarray:
         nonlocal left, wrong
-        begins = (left == 0) & (generator.random(len(shares)) < shares / 5)  # held for 5 steps in the mean
-        left = np.where(begins, generator.integers(2, 9, len(shares)), np.maximum(left - 1, 0))
-        wrong = np.where(begins, generator.uniform(-WORLD.robot_speed, WORLD.robot_speed, len(shares)), wrong)
+        begins = (left == 0) & (generator.random(len(rates)) < rates / 5)
+        left = np.where(begins, generator.integers(2, 9, len(rates)), np.maximum(left - 1, 0))
+        wrong = np.where(begins, generator.uniform(-WORLD.robot_speed, WORLD.robot_speed, len(rates)), wrong)
         return np.where(left > 0, wrong, given)
 
     return disturb

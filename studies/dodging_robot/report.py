@@ -23,9 +23,9 @@ CAPTIONS = {
     "commands": "A stretch of a held-out recording: what the person commanded, and what the networks would have "
     "commanded on what the person saw. Below, the balls beside the robot.",
     "grid": "The sweep: losses of training and validation by epoch, the mean of the seeds and their range. Over-fits: "
-    "the validation loss ends {over:.0f} % or more above its lowest. Under-fits: the training loss ends {under:.0f} % "
-    "or more above that of the best point on the same data. Framed: the point recommended by closed-loop play. Losses "
-    "of different heads have different units, each with an axis of its own.",
+    "lower in training than the point with the lowest validation loss of its kind, and over {over:.0f} % higher in "
+    "validation. Under-fits: the training loss ends over {under:.0f} % above the lowest of its kind. Framed: the point "
+    "recommended by closed-loop play.",
     "sweep_hits": "The same sweep, judged by play: hits a minute, mean over seeds and aiming modes. Fewer, lighter, is "
     "better; the recommended point is framed.",
     "matrix": "Robots that have learned from one aiming mode, played in each. Fewer, lighter, is better.",

@@ -240,7 +240,7 @@ def check_inputs(inputs: dict) -> int:
     """Return the number of steps of an episode with these inputs; ValueError names the first bad value."""
     for name, allowed, good in (
         ("seed", "0 or more", inputs["seed"] >= 0),
-        ("disturbance", "a share from 0 to 1", 0 <= inputs["disturbance"] <= 1),
+        ("disturbance", "a rate from 0 to 1", 0 <= inputs["disturbance"] <= 1),
         ("duration", f"up to {MOST_SECONDS} s", inputs["duration"] <= MOST_SECONDS),
     ):
         if not good:
@@ -259,7 +259,10 @@ def main(argv=None):
     parser.add_argument("--seed", type=int, default=0, help="of the balls: equal seeds, equal balls")
     parser.add_argument("--duration", type=float, default=60.0, help="of the episode, s")
     parser.add_argument(
-        "--disturbance", type=float, default=0.0, help="share of the time that a random command is carried out instead"
+        "--disturbance",
+        type=float,
+        default=0.0,
+        help="rate of random commands that are carried out instead: see policies.disturbance",
     )
     parser.add_argument("--output", "-o", required=True, help="DSV file to write")
     parser.add_argument("--group", "-G", default="group", help="group id, first half of the run's id")

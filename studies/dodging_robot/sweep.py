@@ -10,12 +10,15 @@ The recommendation is made by closed-loop play on seeds that are neither learned
 
 from __future__ import annotations
 
+import re
 import statistics
 import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
 from sim2seq import store
+from sim2seq.records import check_id
 from sim2seq.sweep import GRID, Result, as_written, missing_points, points
 
 # What is trained at each point. People mostly stay, and a plain head learns just that; network.py has the other one.
@@ -25,8 +28,11 @@ KINDS = {
     "both": {"data": "both"},
 }
 PLAYED = 50  # episodes in each aiming mode
-OVER = 1.05  # over-fits: the validation loss ends this much above its lowest, while the training loss still falls
-UNDER = 1.25  # under-fits: the training loss ends this much above that of the best point on the same data
+# over-fits: better in training than the point of its kind with the lowest validation loss, and this much worse in that
+OVER = 1.05
+UNDER = 1.25  # under-fits: the training loss ends this much above the lowest of all points of its kind
+AXES = ("timesteps", "neurons")
+OWN = ("data", "seed", "head")  # settings that KINDS and --seeds say
 
 
 def write_grid(folder: Path, axes: list[str], training: str = "") -> int:
@@ -36,9 +42,19 @@ def write_grid(folder: Path, axes: list[str], training: str = "") -> int:
     from sim2seq.files import write_array
     from studies.dodging_robot.learning import Settings
 
-    grid = points(axes, training, settings=Settings)
+    if (named := [axis.partition("=")[0].strip() for axis in axes]) != list(AXES):
+        raise ValueError(f"expected the axes {' and '.join(AXES)}, got {' and '.join(named)}")
+    grid = points(axes, check_words(training.split()), settings=Settings)
     write_array(folder / GRID, np.array([[name, " ".join(words)] for name, words in grid.items()]))
     return len(grid)
+
+
+def check_words(words: list[str]) -> str:
+    """The words as one text. Raises ValueError for one that is not the sweep's to choose."""
+    for word in words:
+        if re.split("[:=]", word)[0] in OWN:
+            raise ValueError(f"{word}: each point is trained on every kind of data and with every seed, without this")
+    return " ".join(words)
 
 
 def train_point(
@@ -46,8 +62,13 @@ def train_point(
 ) -> None:
     """Train at one point, each of KINDS with each seed, play, and put every result into the store."""
     from studies.dodging_robot import learning, scores
+    from studies.dodging_robot.simulate import count_steps
 
+    check_words(words)
+    check_id(f"{point}_{max(kinds, key=len)}_seed-{max(seeds)}")
+    count_steps(duration)
     base, runs = learning.Settings.parse(words), learning.load_runs(path)
+    folder.mkdir(parents=True, exist_ok=True)
     judged = range(scores.VALIDATION_SEED, scores.VALIDATION_SEED + episodes)
     wanted = [(kind, seed) for kind in kinds for seed in seeds]
     for number, (kind, seed) in enumerate(wanted, start=1):
@@ -106,14 +127,17 @@ def by_point(results: list[Result]) -> dict[tuple, list[Result]]:
 
 def verdicts(results: list[Result]) -> dict[tuple, str]:
     """(kind, timesteps, neurons) -> "over-fits", "under-fits" or "", by means over the seeds: see OVER, UNDER."""
-    groups, ends = by_point(results), {}
-    for place, group in groups.items():
-        ends[place] = statistics.fmean(result.losses["loss"][-1] for result in group)
+    train, check = {}, {}
+    for place, group in by_point(results).items():
+        train[place] = statistics.fmean(result.losses["loss"][-1] for result in group)
+        check[place] = statistics.fmean(min(result.losses["val_loss"]) for result in group)
     found = {}
-    for place, group in groups.items():
-        best = min(end for other, end in ends.items() if other[0] == place[0])
-        rises = statistics.fmean(result.losses["val_loss"][-1] / min(result.losses["val_loss"]) for result in group)
-        found[place] = "over-fits" if rises > OVER else "under-fits" if ends[place] > UNDER * best else ""
+    for place in train:
+        kind = [other for other in train if other[0] == place[0]]
+        best = min(kind, key=check.get)
+        over = train[place] < train[best] and check[place] > OVER * check[best]
+        under = train[place] > UNDER * min(train[other] for other in kind)
+        found[place] = "over-fits" if over else "under-fits" if under else ""
     return found
 
 
@@ -153,10 +177,11 @@ def rank(path, expected=None) -> int:
         for hits, error, timesteps, neurons in ranking(results, kind):
             print(f"  {hits:7.3f} ({error:.3f})  {timesteps:2} x {neurons:2}  {marks[kind, timesteps, neurons]}")
         print(f"recommended: {recommend(results, kind)[1]}")
-    recorded = [Result(result.data["point"], {}, {}) for result in results]
-    missing = missing_points(recorded, expected) if expected else []
+    counts = Counter(result.data["point"] for result in results)
+    whole = [Result(point, {}, {}) for point, count in counts.items() if count == max(counts.values())]
+    missing = missing_points(whole, expected) if expected else []
     for name in missing:
-        print(f"sweep.py: {name} is not recorded in {path}", file=sys.stderr)
+        print(f"sweep.py: {name} is not recorded in {path}, or not with every kind and seed", file=sys.stderr)
     return int(bool(missing))
 
 
@@ -192,7 +217,6 @@ def main(argv=None) -> int:
     if asked.episodes < 1:
         raise ValueError(f"--episodes {asked.episodes}: expected 1 or more")
     options = {name: getattr(asked, name) for name in ("kinds", "seeds", "episodes", "duration")}
-    asked.output.mkdir(parents=True, exist_ok=True)
     train_point(asked.store, asked.settings, asked.output, point=asked.record, **options)
     return 0
 
