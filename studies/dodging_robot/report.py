@@ -12,7 +12,7 @@ from sim2seq.page import data_uri, embed, template
 from sim2seq.training import versions
 from studies.dodging_robot import figures, scenes, sweep
 from studies.dodging_robot.judging import HOLD, OF_EXPERT, OF_STILL, allowed, goals_of, settings_table
-from studies.dodging_robot.learning import groups_of
+from studies.dodging_robot.learning import MOVES, groups_of
 from studies.dodging_robot.simulate import WORLD
 
 CAPTIONS = {
@@ -157,5 +157,6 @@ def facts(runs: dict) -> list[dict]:
     for group, ids in groups_of(runs).items():
         commands = np.concatenate([runs[run][:, 0] for run in ids])
         minutes = len(commands) * WORLD.control_step / 60
-        rows.append({"group": group, "runs": len(ids), "minutes": minutes, "moving": float(np.mean(commands != 0))})
+        moving = float(np.mean(np.abs(commands) > MOVES * WORLD.robot_speed))  # a joystick never rests
+        rows.append({"group": group, "runs": len(ids), "minutes": minutes, "moving": moving})
     return rows
