@@ -29,7 +29,7 @@ known:  # before the environment is built
 test: env
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 soak: env
 	.venv/bin/python -m pip install --quiet 'atheris>=3,<4' || echo "no atheris here: fuzzing goes without coverage"

@@ -56,3 +56,23 @@ def trap(tmp_path):
     path = tmp_path / "ran"
     yield path
     assert not path.exists()
+
+
+LONG = (
+    "faults",
+    "training",
+    "brokers",
+    "study",
+    "dodging_study",
+    "sweep",
+    "orchestrate",
+    "batch",
+    "notebook",
+    "streaming",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """The files that take longest go first, or one process would end with them while the others have nothing to do."""
+    order = {f"test_{name}.py": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))

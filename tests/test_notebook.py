@@ -7,7 +7,6 @@ from pathlib import Path
 
 import nbclient
 import nbformat
-import numpy as np
 import pytest
 
 from sim2seq import notebook, store
@@ -65,21 +64,6 @@ def test_the_notebook_runs_in_jupyter(workspace, tmp_path):
     assert load(workspace / "notebook" / "training").scores["runs"] == {"train": 4, "validation": 1, "test": 1}
     assert "verdict" in (workspace / "notebook" / "report.html").read_text()
     assert not list(tmp_path.iterdir())
-
-
-def test_the_notebook_runs_as_a_script_without_a_display(workspace, tmp_path):
-    completeness = {"expected": 7, "stored": 6, "missing": ["run_99"], "allowed": 0.2}
-    (tmp_path / "completeness.json").write_text(json.dumps(completeness))
-    convert = [sys.executable, "-m", "nbconvert", "--to", "script", "--output-dir", str(tmp_path), str(NOTEBOOK)]
-    subprocess.run(convert, check=True, capture_output=True)
-    environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "MPLBACKEND")}
-    command = [sys.executable, "visualization_lstm_kosh.py", str(workspace), *TINY]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert f"report: {tmp_path / 'report.html'}" in done.stdout
-    assert "run_99" in (tmp_path / "report.html").read_text()
-    scores = load(tmp_path / "training").scores
-    assert np.isfinite(scores["closed_loop"]["test"]["rmse"])
 
 
 def test_a_study_with_too_few_runs_fails_in_one_line(tmp_path):

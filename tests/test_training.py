@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -25,7 +24,6 @@ from sim2seq.windows import PARTS, Part, Scaling, Split, select
 # a training of 7 epochs, slow enough to be caught in the middle of it
 SLOW = ["size=debug", "units=4", "window=5", "epochs=7", "patience=7", "learning_rate=0.01", "batch_size=16"]
 CASES = {  # model -> (its ensemble, its settings)
-    "stacked_lstm": (partial(counting_ensemble, runs=10, steps=30), [*SLOW, "model=stacked_lstm", "targets=1"]),
     "autoregression": (logistic_ensemble, [*SLOW, "model=autoregression", "targets=1", "passes=4", "members=2"]),
 }
 SLOW_TRAINING = """
