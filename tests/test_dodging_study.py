@@ -16,7 +16,7 @@ DEBUG = [
     "TIMESTEPS=3",
     "NEURONS=4",
     "SWEEP=size:debug",
-    "PLAY=--seeds 0 --episodes 2 --duration 6",
+    "PLAY=--seeds 0 --episodes 2 --duration 6 --kinds human expert",
     "TRAINING=size:debug",
 ]
 
