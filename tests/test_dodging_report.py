@@ -1,11 +1,9 @@
-"""What the dodging robot's figures, report and notebook promise, on small numbers."""
+"""What the dodging robot's figures and report promise, on small numbers."""
 
 import re
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import keras
-import nbformat
 import numpy as np
 import pytest
 from test_report import Page
@@ -13,7 +11,6 @@ from test_report import Page
 from sim2seq.sweep import Result, as_written
 from studies.dodging_robot import figures, judging, learning, report, scenes, simulate, sweep
 
-NOTEBOOK = Path(simulate.__file__).with_name("visualization.ipynb")
 AIMS = simulate.AIMS
 KIND_SETTINGS = {kind: replace(learning.Settings(), **change) for kind, change in sweep.KINDS.items()}
 
@@ -232,22 +229,3 @@ def test_the_whole_report_needs_no_other_file_and_escapes_names(tmp_path):
     assert not re.search(r"@import|url\(|<script|<link|<b>|<i>", html)
     assert "the best other, hold last command 0.2 (0.1) ✗ m/s" in text_of(html)
     assert "people , recommended: 5 timesteps, 10 neurons" in text_of(html)
-
-
-def code_cells():
-    return [cell for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"]
-
-
-def test_the_notebook_stores_no_outputs_and_its_cells_are_short():
-    nbformat.validate(nbformat.read(NOTEBOOK, as_version=4))
-    for cell in code_cells():
-        assert not cell.outputs
-        assert cell.execution_count is None
-        assert len(cell.source.splitlines()) <= 20
-
-
-def test_the_settings_cell_holds_the_defaults():
-    (cell,) = (cell for cell in code_cells() if "settings" in cell.metadata.get("tags", []))
-    names = {"learning": learning}
-    exec(cell.source, names)
-    assert names["SETTINGS"] == learning.Settings()

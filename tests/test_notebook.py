@@ -13,8 +13,11 @@ from sim2seq import notebook, store
 from sim2seq.records import Run
 from sim2seq.settings import Settings
 from sim2seq.training import load
+from studies.dodging_robot import learning
 
-NOTEBOOK = Path(__file__).parent.parent / "visualization_lstm_kosh.ipynb"
+ROOT = Path(__file__).parent.parent
+NOTEBOOK = ROOT / "visualization_lstm_kosh.ipynb"
+DEFAULTS = {NOTEBOOK: Settings(), ROOT / "studies" / "dodging_robot" / "visualization.ipynb": learning.Settings()}
 TINY = ["size=debug", "units=2", "window=20", "epochs=1"]
 
 
@@ -31,24 +34,26 @@ def workspace(bouncing, tmp_path_factory) -> Path:
     return folder
 
 
-def code_cells():
-    return [cell for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"]
+def code_cells(page: Path):
+    return [cell for cell in nbformat.read(page, as_version=4).cells if cell.cell_type == "code"]
 
 
-def test_the_notebook_stores_no_outputs_and_its_cells_are_short():
-    nbformat.validate(nbformat.read(NOTEBOOK, as_version=4))
-    for cell in code_cells():
+@pytest.mark.parametrize("page", DEFAULTS, ids=lambda page: page.stem)
+def test_a_notebook_stores_no_outputs_and_its_cells_are_short(page):
+    nbformat.validate(nbformat.read(page, as_version=4))
+    for cell in code_cells(page):
         assert not cell.outputs
         assert cell.execution_count is None
         assert len(cell.source.splitlines()) <= 20
-    assert sum("settings" in cell.metadata.get("tags", []) for cell in code_cells()) == 1
+    assert sum("settings" in cell.metadata.get("tags", []) for cell in code_cells(page)) == 1
 
 
-def test_the_settings_cell_holds_the_defaults(workspace):
-    (cell,) = (cell for cell in code_cells() if "settings" in cell.metadata.get("tags", []))
-    names = {"Settings": Settings}
+@pytest.mark.parametrize("page", DEFAULTS, ids=lambda page: page.stem)
+def test_the_settings_cell_holds_the_defaults(page):
+    (cell,) = (cell for cell in code_cells(page) if "settings" in cell.metadata.get("tags", []))
+    names = {"Settings": Settings, "learning": learning}
     exec(cell.source, names)
-    assert names["SETTINGS"] == Settings()
+    assert names["SETTINGS"] == DEFAULTS[page]
 
 
 def test_the_notebook_runs_in_jupyter(workspace, tmp_path):
