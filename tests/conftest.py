@@ -58,6 +58,17 @@ def trap(tmp_path):
     assert not path.exists()
 
 
+@pytest.fixture
+def screen(monkeypatch):
+    """A display that nobody sees."""
+    import pygame  # a second, which few tests need
+
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    pygame.display.init()
+    yield
+    pygame.display.quit()
+
+
 LONG = (
     "faults",
     "training",

@@ -12,15 +12,6 @@ from studies.dodging_robot import drawing, environment, policies, simulate
 pygame = drawing.pygame
 
 
-@pytest.fixture
-def screen(monkeypatch):
-    """A display that nobody sees."""
-    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    pygame.display.init()
-    yield
-    pygame.display.quit()
-
-
 def rounded(policy):
     """A policy that sees what the environment shows: 32-bit numbers."""
     return lambda balls, robot: policy(balls.astype(np.float32), robot)

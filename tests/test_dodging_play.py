@@ -18,15 +18,6 @@ pygame = drawing.pygame
 SESSION = "101_2ball_robot_1.5x5_vector_keyboard_me.npy"
 
 
-@pytest.fixture
-def screen(monkeypatch):
-    """A display that nobody sees."""
-    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    pygame.display.init()
-    yield
-    pygame.display.quit()
-
-
 def code(main, *arguments) -> int:
     """The exit code of a script's command line."""
     try:

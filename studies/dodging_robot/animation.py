@@ -176,7 +176,7 @@ def main(argv=None):
     check(arguments)
     same = {"aim": arguments.aim, "seed": arguments.seed, "seconds": arguments.seconds}
     robots = {title: watch(maker, **same) for title, maker in makers(arguments).items()}
-    animate(robots, arguments.output, headline=f"The same launches for all, {drawing.aimed(arguments.aim)[6:]}")
+    animate(robots, arguments.output, headline=f"The same launches for all, aimed {drawing.AIMED[arguments.aim]}")
     hits = ", ".join(f"{title} {hits[-1]}" for title, (_, hits) in robots.items())
     print(f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB; hits: {hits}")
 

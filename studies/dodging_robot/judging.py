@@ -12,6 +12,7 @@ import numpy as np
 from sim2seq.files import read_json
 from sim2seq.windows import windows_of
 from studies.dodging_robot import learning
+from studies.dodging_robot.scores import play
 from studies.dodging_robot.simulate import AIMS, LAYOUT
 
 OF_EXPERT, OF_STILL, HUMAN_OF_STILL = 1.5, 0.25, 0.5  # goals: hits a minute as a share of those of others, at most
@@ -115,7 +116,8 @@ def goals_of(
         text = f"{name}: smaller error on held-out recordings than the best other, {best}"
         found.append(goal(text, errors[name], errors[best], "m/s", below=True))
     if latency is not None:
-        found.append(goal(f"{policy}: one decision in less than 2 ms", latency, MOST_LATENCY, "ms", below=True))
+        text = f"{policy}: one decision in less than {MOST_LATENCY:g} ms"
+        found.append(goal(text, latency, MOST_LATENCY, "ms", below=True))
     return found
 
 
@@ -136,7 +138,5 @@ def settings_table(folders: dict) -> list[dict]:
 
 def board_of(makers: dict, seeds, **options) -> dict[str, dict]:
     """Policy -> aim -> Score as a dict; arguments as for scores.play."""
-    from studies.dodging_robot import scores
-
-    played = {name: scores.play(maker, seeds=seeds, **options) for name, maker in makers.items()}
+    played = {name: play(maker, seeds=seeds, **options) for name, maker in makers.items()}
     return {name: {aim: asdict(score) for aim, score in by_aim.items()} for name, by_aim in played.items()}

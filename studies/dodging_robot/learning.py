@@ -33,7 +33,7 @@ from studies.dodging_robot.simulate import BALL_FEATURES, LAYOUT, WORLD
 MIRROR = np.array([-1, 1, -1, 1] * 2, dtype="float32")  # left is right: x and vx change sign, and so does the command
 SWAP = [4, 5, 6, 7, 0, 1, 2, 3]  # which ball has which slot means nothing
 DATA = {"expert": ("expert",), "human": ("human",), "both": ("expert", "human")}  # which groups of runs
-LOSSES = {"mae": "mae", "mse": "mse"}
+LOSSES = ("mae", "mse")
 MOVES = 1 / 3  # of the speed limit: a slower command counts as staying
 MOST_SCORED = 5_000  # windows
 MOST_TIMESTEPS = 60  # each becomes a part of the compiled step
