@@ -211,21 +211,21 @@ def count_steps(runtime, frequency) -> int:
 
 def make_run(inputs, group, run):
     """Simulate one run from the command line's inputs and return it as a record. Raises ValueError on bad input."""
-    from sim2seq.records import Run, check_id
+    from sim2seq.data.records import Run, check_id
 
     steps = check_inputs(inputs)
     return Run(check_id(f"{group}_{run}"), *simulate(inputs, group, steps))
 
 
 def make_runs(table, inputs):
-    """Simulate the rows of a parameter table together: run ids, data and series as sim2seq.arrays.write wants them.
+    """Simulate the rows of a parameter table together: run ids, data and series for sim2seq.data.arrays.write.
 
     table is a structured array (runs,) with the columns that pgen_ensembles.py writes; `inputs` says the rest, the same
     for all. Raises ValueError, naming the run, on bad input.
     """
     import numpy as np
 
-    from sim2seq import tables
+    from sim2seq.data import tables
 
     missing = [column for column in PARAMETERS.values() if column not in table.dtype.names]
     if missing:
@@ -259,7 +259,7 @@ def simulate(inputs, group, steps):
 
 
 def parse_arguments(argv=None):
-    from sim2seq.command import Parser
+    from sim2seq._support.command import Parser
 
     parser = Parser(description="Bounce a ball, or many, in a cubic box and write a DSV record, or an array file.")
     for axis in "xyz":
@@ -294,19 +294,19 @@ def parse_arguments(argv=None):
 
 
 def main(argv=None):
-    from sim2seq import records
+    from sim2seq.data import records
 
     inputs = vars(parse_arguments(argv))
     output, group, run, table, rows = (inputs.pop(name) for name in ("output", "group", "run", "table", "rows"))
     if table is None:
         records.write(output, [make_run(inputs, group, run)])
     else:
-        from sim2seq import arrays, tables
+        from sim2seq.data import arrays, tables
 
         arrays.write(output, *make_runs(tables.read_table(table, rows), inputs))
 
 
 if __name__ == "__main__":
-    from sim2seq.command import run
+    from sim2seq._support.command import run
 
     sys.exit(run(main))

@@ -11,7 +11,7 @@ same id and other content is an error.
 import os
 import sys
 
-from sim2seq.command import Parser, run
+from sim2seq._support.command import Parser, run
 
 MANY = 100  # records
 SUFFIXES = (".dsv", ".h5")
@@ -49,13 +49,13 @@ def read(path):
         from sim2seq import arrays  # 0.2 s, which a record must not pay
 
         return arrays.read(path)
-    from sim2seq import records
+    from sim2seq.data import records
 
     return records.read(path)
 
 
 def main():
-    from sim2seq import store
+    from sim2seq.store import store
 
     parser = Parser(description="Ingest the finished run(s) below a folder into the study's Kosh store.")
     parser.add_argument("run_dir", metavar="RUN_DIR", help="folder with *.dsv or *.h5 files, at any depth")

@@ -21,7 +21,7 @@ import sys
 # Maestro and Merlin load this file by its path; the package stands beside it
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from sim2seq import sampling
+from sim2seq.data import sampling
 
 ARGUMENTS = {"NUM_STUDIES": 1024, "SEED": 1777, "CONDITIONS": 0.0, "OUTSIDE": 0}
 MOST_VARIED = 0.6  # outside, 1.5 times as much must stay below 1, or gravity and the box reach 0
@@ -102,12 +102,14 @@ def varied(runs, share, *, seed, outside=False) -> dict[str, list]:
 
 def get_custom_generator(env, **kwargs):
     """What Maestro and Merlin call: `env` is the study's environment, kwargs come from --pargs."""
-    return sampling.parameter_generator(parameter_table(**kwargs), LABELS)
+    from sim2seq.workflow.messages import parameter_generator  # only Merlin needs it
+
+    return parameter_generator(parameter_table(**kwargs), LABELS)
 
 
 EXAMPLE = "CONDITIONS:0.5 OUTSIDE:128 varies gravity, drag and box side by 50 % and adds 128 runs beyond that"
 
 if __name__ == "__main__":
-    from sim2seq.command import run
+    from sim2seq._support.command import run
 
     sys.exit(run(lambda: sampling.main(parameter_table, ARGUMENTS, EXAMPLE)))

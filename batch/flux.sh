@@ -22,7 +22,7 @@ if [[ "$(flux job timeleft)" =~ ^[0-9]+ ]]; then  # not --signal: that goes to w
 fi
 
 stop() {  # one Ctrl-C for the workers, up to $1 seconds for them to end
-    flux exec --noinput python -m sim2seq.allocation FLUX_URI || true
+    flux exec --noinput python -m sim2seq._support.allocation FLUX_URI || true
     for _ in $(seq "$1"); do
         kill -0 -- "-$workers" 2>/dev/null || exit "$code"
         sleep 1

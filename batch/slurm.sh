@@ -20,7 +20,7 @@ variables=(BATCH=slurm "CONCURRENCY=${CONCURRENCY:-$SLURM_CPUS_ON_NODE}")
 variables+=("WORKER_LAUNCH=srun --overlap --cpu-bind none -N $nodes -n $nodes")
 
 stop() {  # one Ctrl-C for the workers, up to $1 seconds for them to end
-    srun --overlap -N "$nodes" -n "$nodes" python -m sim2seq.allocation SLURM_JOB_ID || true
+    srun --overlap -N "$nodes" -n "$nodes" python -m sim2seq._support.allocation SLURM_JOB_ID || true
     for _ in $(seq "$1"); do
         kill -0 -- "-$workers" 2>/dev/null || exit "$code"
         sleep 1

@@ -3,7 +3,7 @@
 import json
 import re
 
-from sim2seq import records
+from sim2seq.data import records
 
 SEEDS = [
     "id%mass%label%time%x\r\nrun_1%2.5%red%[0.0, 0.5]%[1.0, 2.0]\r\n",

@@ -2,8 +2,8 @@
 
     python benchmarks/accuracy.py [--quick] [--only NAME ...] [--json FILE]
 
-correlated   tests/data/ball_bounce_64_correlated.npz: 64 runs of the public demo, whose six inputs rise together
-joint        tests/data/ball_bounce_128_joint.npz: 128 runs of the demo's simulator, inputs in one joint Latin hypercube
+correlated   tests/samples/ball_bounce_64_correlated.npz: 64 runs of the public demo, whose six inputs rise together
+joint        tests/samples/ball_bounce_128_joint.npz: 128 of the demo's simulator, inputs in one joint Latin hypercube
 fresh        1024 runs of this study's own simulator and sampler
 conditions   1024 runs in which gravity, drag and box side vary by 50 % both ways, known to models and baselines, and
              128 more outside those ranges
@@ -39,12 +39,16 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # the study's scripts sta
 
 import ball_bounce
 import pgen_ensembles
-from sim2seq import metrics, models, terms, training, uncertainty
-from sim2seq.ensemble import Ensemble
-from sim2seq.settings import Settings
-from sim2seq.windows import Part, Split, select
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.windows import Part, Split, select
+from sim2seq.evaluation import conformal
+from sim2seq.evaluation import scores as metrics
+from sim2seq.models import builders as models
+from sim2seq.models import terms
+from sim2seq.training import training
+from sim2seq.training.settings import Settings
 
-DATA = Path(__file__).parent.parent / "tests" / "data"
+DATA = Path(__file__).parent.parent / "tests" / "samples"
 GOAL, SHARE, HALF = 0.20, 0.5, 0.5  # length; of the best baseline's error
 CORRIDOR = (0.85, 0.95)  # of the coverage of a 90 % band, in every tenth of the horizon
 SEEDS = (0, 1, 2)
@@ -53,7 +57,7 @@ MODELS = {"residual_lstm": [], "autoregression": ["recipe=autoregression"]}  # n
 
 
 def recorded(name: str):
-    """The positions of a data set of tests/data, (runs, steps, features); its inputs are not needed."""
+    """The positions of a data set of tests/samples, (runs, steps, features); its inputs are not needed."""
     return np.load(DATA / f"ball_bounce_{name}.npz")["positions"], {}
 
 
@@ -130,7 +134,7 @@ def absolute_state(series, pace, low, high, state=terms.recent_state):
     return [series[:, 2:], series[:, 1:-1], series[:, :-2], *flags]
 
 
-WITHOUT = {  # what is left out -> the name in sim2seq.terms and what takes its place
+WITHOUT = {  # what is left out -> the name in sim2seq.models.terms and what takes its place
     "signed squares": {"signed_squares": lambda increments: []},
     "wall flags": {"recent_state": blind_state},
     "walls (flags and clipping)": {"find_walls": no_walls},
@@ -140,7 +144,7 @@ WITHOUT = {  # what is left out -> the name in sim2seq.terms and what takes its 
 
 def error(members, part: Ensemble, settings: Settings) -> float:
     """Closed-loop RMSE of the members' middle on `part`."""
-    forecast = uncertainty.middle(metrics.forecasts_of(members, part, settings.window, inputs=settings.inputs))
+    forecast = conformal.middle(metrics.forecasts_of(members, part, settings.window, inputs=settings.inputs))
     return float(metrics.rmse(forecast, part.values[:, settings.window :]))
 
 
@@ -210,9 +214,9 @@ def band_rows(name, ensemble, split, fits, settings) -> list[dict]:
             part = select(ensemble, getattr(split, what))
             forecasts[what] = metrics.forecasts_of(members, part, settings.window, inputs=settings.inputs)
             truth[what] = part.values[:, settings.window :]
-        band = uncertainty.calibrate(forecasts["validation"], truth["validation"])
+        band = conformal.calibrate(forecasts["validation"], truth["validation"])
         _, low, high = band.around(forecasts["test"])
-        tenths.append(uncertainty.coverage(low, high, truth["test"]))
+        tenths.append(conformal.coverage(low, high, truth["test"]))
     inside = np.mean([(CORRIDOR[0] <= each) & (each <= CORRIDOR[1]) for each in tenths])
     tenths = np.array(tenths)
     return [

@@ -42,15 +42,15 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # the study's scripts sta
 
 import ball_bounce
 import pgen_ensembles
-from sim2seq import training
-from sim2seq.ensemble import Ensemble
-from sim2seq.forecast import closed_loop, one_step
-from sim2seq.metrics import rmse
-from sim2seq.models import next_step
-from sim2seq.settings import Settings
-from sim2seq.windows import Part, Scaling, Split, Windows, select
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.windows import Part, Scaling, Split, Windows, select
+from sim2seq.evaluation.scores import rmse
+from sim2seq.models.builders import next_step
+from sim2seq.models.rollout import closed_loop, one_step
+from sim2seq.training import training
+from sim2seq.training.settings import Settings
 
-DATA = Path(__file__).parent.parent / "tests" / "data" / "ball_bounce_64_correlated.npz"
+DATA = Path(__file__).parent.parent / "tests" / "samples" / "ball_bounce_64_correlated.npz"
 SIZES = (38, 13, 13)  # runs for training, validation and test, in the order of the file
 CLOSED_LOOP_GOAL = 0.20  # length, RMSE over 370 steps
 MANY = 1024  # runs

@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 from _rows import publish, row
 
-from sim2seq.command import Parser, run
-from sim2seq.files import write_json
+from sim2seq._support.command import Parser, run
+from sim2seq._support.files import write_json
 from sim2seq.notebook import STORE
 from studies.dodging_robot import animation, figures, judging, learning, policies, scores, sweep
 from studies.dodging_robot.simulate import AIMS, LAYOUT, WORLD, simulate

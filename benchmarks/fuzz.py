@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Can a file from a stranger break the readers? Inputs by the million through sim2seq.records and sim2seq.arrays.
+"""Can a file from a stranger break the readers? Inputs by the million through data.records and data.arrays.
 
     python benchmarks/fuzz.py [--inputs 1000000] [--seed 0] [--ways mutated hypothesis atheris arrays] [--json FILE]
 
@@ -30,8 +30,8 @@ from pathlib import Path
 from _mutations import SEEDS, changed_bytes, drawn, mutate
 from _rows import publish, row
 
-from sim2seq import records
-from sim2seq.records import RecordError, Run
+from sim2seq.data import records
+from sim2seq.data.records import RecordError, Run
 
 SECONDS = 2  # of computing that an input may take
 LONGEST_MESSAGE = 500  # characters
@@ -150,7 +150,7 @@ def by_hypothesis(inputs: int, seed: int, tell) -> Counter:
 
 
 def by_atheris(inputs: int, seed: int, tell) -> Counter:
-    """libFuzzer in a process of its own; it starts from SEEDS and looks for new paths through sim2seq.records."""
+    """libFuzzer in a process of its own; it starts from SEEDS and looks for new paths through sim2seq.data.records."""
     with tempfile.TemporaryDirectory() as folder:
         for number, text in enumerate(SEEDS):
             Path(folder, f"seed_{number}").write_text(text)
@@ -204,7 +204,7 @@ def in_arrays(inputs: int, seed: int, tell) -> Counter:
 
 def array_child(seed: int, first: int, count: int) -> None:
     """What `in_arrays` starts: says each input's number before it reads it, and its verdict after."""
-    from sim2seq import arrays
+    from sim2seq.data import arrays
 
     signal.signal(signal.SIGPROF, signal.SIG_DFL)  # a loop inside the library can only be killed
     with tempfile.TemporaryDirectory() as folder:

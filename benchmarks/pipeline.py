@@ -58,7 +58,7 @@ def simulation_seconds(folder) -> float:
 
 
 def load_seconds(path) -> float:
-    from sim2seq import store
+    from sim2seq.store import store
 
     store.load(path)  # imports and file cache
     start = time.perf_counter()

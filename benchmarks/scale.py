@@ -37,7 +37,7 @@ UNITS = {
 GOALS = {"simulate + ingest": 2.0}  # ms a run, at 100 000 runs
 LOAD = """
 import json, resource, sys, time
-from sim2seq import store
+from sim2seq.store import store
 start = time.perf_counter()
 ensemble = store.load(sys.argv[1])
 seconds = time.perf_counter() - start

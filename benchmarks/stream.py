@@ -72,7 +72,7 @@ def write_ensemble(folder: Path, runs: int) -> None:
 
 def ensemble_of(folder: Path, runs: int | None = None):
     """The runs as store.load would give them: a memory map, or the first `runs` in memory."""
-    from sim2seq.ensemble import Ensemble
+    from sim2seq.data.ensemble import Ensemble
 
     values = np.load(folder / "values.npy", mmap_mode="r")
     values = values if runs is None else np.array(values[:runs])
@@ -101,9 +101,9 @@ def train(folder: Path, runs: int | None, words) -> dict:
     """Seconds and scores of a training, the most that it held, and the targets a second of its network."""
     from backends import speed
 
-    from sim2seq import training
-    from sim2seq.settings import Settings
-    from sim2seq.windows import select
+    from sim2seq.data.windows import select
+    from sim2seq.training import training
+    from sim2seq.training.settings import Settings
 
     settings, imports, start = Settings.parse([*words, INPUTS]), status("RssAnon"), time.perf_counter()
     with sampled() as most, tempfile.TemporaryDirectory() as results:

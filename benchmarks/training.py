@@ -9,7 +9,7 @@ the default (residual_lstm), the autoregression with one member, and the source'
 each with TensorFlow and, where it is installed, with JAX (`pip install .[jax]`), in processes of their own. What is
 measured, and how, stands in benchmarks/backends.py.
 
-The data are tests/data/ball_bounce_64_correlated.npz, split in the order of the file, 38 / 13 / 13; the test runs are
+The data are ball_bounce_64_correlated.npz of tests/samples, split in its order, 38 / 13 / 13; the test runs are
 not used. Three seeds, 0 to 2, for what is trained to the end; the plain recipe has one. The full size takes about 15
 minutes on two quiet cores, of which the plain recipe takes 4 to 7; --quick shows in a minute or two that all of it
 works: small networks on few runs, with numbers that mean little.
@@ -28,9 +28,9 @@ import numpy as np
 from _rows import publish, row
 from backends import CLOSED_LOOP_GOAL, MANY, ask, is_installed, ordered_runs
 
-from sim2seq.forecast import closed_loop
-from sim2seq.metrics import rmse
-from sim2seq.windows import Scaling, select
+from sim2seq.data.windows import Scaling, select
+from sim2seq.evaluation.scores import rmse
+from sim2seq.models.rollout import closed_loop
 
 WINDOW = 30
 STEPS = 370  # of a closed loop of many runs

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from _rows import publish, row
 
-from sim2seq import store
-from sim2seq.records import Run
+from sim2seq.data.records import Run
+from sim2seq.store import store
 
 STEPS = 400
 SERIES = {name: [0.1 * step + number / 3 for step in range(STEPS)] for number, name in enumerate("xyz")}

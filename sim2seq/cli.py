@@ -15,7 +15,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from sim2seq import command
+from sim2seq._support import command
 
 SHOWN = 100  # missing runs that `check` names; the file of --json has all
 
@@ -38,7 +38,7 @@ def add_run(parser) -> None:
 
 
 def run(arguments) -> int:
-    from sim2seq import orchestrate
+    from sim2seq.workflow import orchestrate
 
     options = vars(arguments)
     names = ("pgen", "runs", "workers", "pargs", "output")
@@ -53,7 +53,7 @@ def add_wait(parser) -> None:
 
 
 def wait(arguments) -> int:
-    from sim2seq import waiting
+    from sim2seq.workflow import waiting
 
     return waiting.wait(arguments.study, arguments.steps, workers=arguments.workers, every=arguments.every)
 
@@ -66,10 +66,10 @@ def add_check(parser) -> None:
 
 
 def check(arguments) -> int:
-    from sim2seq import preflight
-    from sim2seq.files import write_json
-    from sim2seq.plan import expected_runs
-    from sim2seq.store import missing_runs
+    from sim2seq._support.files import write_json
+    from sim2seq.store.store import missing_runs
+    from sim2seq.workflow import preflight
+    from sim2seq.workflow.plan import expected_runs
 
     if not 0 <= arguments.allow <= 1:
         raise ValueError(f"--allow {arguments.allow}: expected a share from 0 to 1")
@@ -94,7 +94,7 @@ def add_doctor(parser) -> None:
 
 
 def doctor(arguments) -> int:
-    from sim2seq import preflight
+    from sim2seq.workflow import preflight
 
     for name, version in preflight.package_versions().items():
         print(f"{name} {version or 'missing'}")
@@ -115,7 +115,7 @@ def add_train(parser) -> None:
     parser.add_argument("store", metavar="STORE", help="the Kosh store of a study")
     parser.add_argument("--output", metavar="FOLDER", default="training", help="a training begun there goes on")
     parser.add_argument("--record", metavar="NAME", help="put the result into the store as the dataset NAME")
-    add_words(parser, "settings", "name:value", "settings of the training, see sim2seq/settings.py")
+    add_words(parser, "settings", "name:value", "settings of the training, see sim2seq/training/settings.py")
 
 
 def train(arguments) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
-from sim2seq.files import read_json
+from sim2seq._support.files import read_json
 
 STORE = "create-initial-store/ensembles_output.sqlite"
 STUDIES = "studies_output"
@@ -15,7 +15,7 @@ COUNTED = "completeness.json"  # in the folder of the last step, which counts th
 
 
 class SettingsLike(Protocol):
-    """The settings of a study: sim2seq.settings.Settings, or a study's own."""
+    """The settings of a study: sim2seq.training.settings.Settings, or a study's own."""
 
     @classmethod
     def parse(cls, assignments, *, base) -> Self:

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sim2seq import stranger
-from sim2seq.files import write_text
-from sim2seq.initial import read_initial
-from sim2seq.uncertainty import Band
+from sim2seq._support.files import write_text
+from sim2seq.data.context import read_initial
+from sim2seq.evaluation.conformal import Band
+from sim2seq.training import untrusted
 
 FAR = 0.5  # of its range in training: a value that lies further outside is worth a warning
 PICTURES = (".png", ".pdf", ".svg")
@@ -54,13 +54,13 @@ class Surrogate:
     @cached_property
     def models(self) -> tuple:
         """The members, Keras models. Raises ValueError when they cannot be read or one is missing."""
-        from sim2seq.training import load_models  # TensorFlow, which takes seconds
+        from sim2seq.training.training import load_models  # TensorFlow, which takes seconds
 
-        with stranger.one_line(f"{self.folder}: cannot read the models"):
-            stranger.check_archives(sorted(self.folder.glob("model*.keras")))
+        with untrusted.one_line(f"{self.folder}: cannot read the models"):
+            untrusted.check_archives(sorted(self.folder.glob("model*.keras")))
             models = load_models(self.folder)
             for model in models:
-                stranger.check_model(model, self.window, len(self.features), len(self.inputs))
+                untrusted.check_model(model, self.window, len(self.features), len(self.inputs))
         if len(models) != self.band.members:
             raise ValueError(f"{self.folder}: expected {self.band.members} models, one a member; got {len(models)}")
         return models
@@ -82,9 +82,9 @@ class Surrogate:
         for doubt in self.doubts(windows, given):
             warnings.warn(doubt, OutsideTraining, stacklevel=2)
 
-        from sim2seq.forecast import closed_loop
+        from sim2seq.models.rollout import closed_loop
 
-        with stranger.one_line(f"{self.folder}: its models give no forecast"):
+        with untrusted.one_line(f"{self.folder}: its models give no forecast"):
             forecasts = [closed_loop(model, windows, steps, inputs=given) for model in self.models]
         bands = self.band.around(forecasts)
         return tuple(part[0] for part in bands) if np.ndim(window) == 2 else bands
@@ -161,8 +161,8 @@ def load(folder) -> Surrogate:
     folder = find(Path(folder))
     if not (folder / "band.json").exists():
         raise ValueError(f"{folder}: no band.json, this training was made by an older version; train again")
-    with stranger.one_line(f"{folder}: expected scores, settings and band of a training"):
-        return Surrogate(folder, *stranger.read_training(folder))
+    with untrusted.one_line(f"{folder}: expected scores, settings and band of a training"):
+        return Surrogate(folder, *untrusted.read_training(folder))
 
 
 def find(folder: Path) -> Path:
@@ -232,7 +232,7 @@ def table(model: Surrogate, runs: list[str], bands) -> str:
 
 def draw(model: Surrogate, window, bands, path: Path) -> None:
     """The forecast of one run as a picture, whole or not at all."""
-    from sim2seq.figures import forecast_with_band
+    from sim2seq.report.figures import forecast_with_band
 
     names = {"features": model.features, "units": model.scores["units"], "level": model.band.level}
     times = (model.scores["time_step"], model.scores["time_unit"])

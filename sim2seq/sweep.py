@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 
-from sim2seq import store
-from sim2seq.files import read_json, write_array, write_json, write_text
-from sim2seq.records import check_id
+from sim2seq._support.files import read_json, write_array, write_json, write_text
+from sim2seq.data.records import check_id
+from sim2seq.store import store
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a task's last lines are for its own words
 
@@ -60,13 +60,13 @@ def points(axes: list[str], training: str = "", *, settings=None) -> dict[str, l
 
     axes are texts such as "window=10 30": a setting and its values. `training` holds the words that all points share.
     The name is made of all words, so that the same training has the same name in every sweep. `settings` is the class
-    that checks the words (None: sim2seq.settings.Settings).
+    that checks the words (None: sim2seq.training.settings.Settings).
     Raises ValueError for an axis without values, a value that is there twice, and settings that are not possible.
     """
-    from sim2seq.words import split_assignment
+    from sim2seq._support.config import split_assignment
 
     if settings is None:
-        from sim2seq.settings import Settings as settings
+        from sim2seq.training.settings import Settings as settings
 
     named = [split_assignment(axis) for axis in axes]
     values = {name: text.split() for name, text in named}
@@ -121,7 +121,7 @@ def train_and_record(path, words: list[str], folder, record: str | None = None) 
     if record is not None:
         check_id(record)
     from sim2seq import training  # 4 s
-    from sim2seq.settings import Settings
+    from sim2seq.training.settings import Settings
 
     settings = Settings.parse(words)
     ensemble, folder = store.load(path), Path(folder)
@@ -230,7 +230,7 @@ def write_csv(path, results: list[Result]) -> None:
 
 def figure(results: list[Result]):
     """The leaderboard and the loss curves as one matplotlib Figure."""
-    from sim2seq.leaderboard import leaderboard
+    from sim2seq.report.leaderboard import leaderboard
 
     settings = {name: [show(result.data.get(name)) for result in results] for name in differing(results)}
     return leaderboard(settings, [result.error for result in results], [result.losses for result in results])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from sim2seq.guard import Guarded
+from sim2seq._support.guard import Guarded
 
 ROOT = Path(__file__).parent.parent
 SPEC, PGEN = ROOT / "ball_bounce_suite_merlin_lstm.yaml", ROOT / "pgen_ensembles.py"

@@ -10,9 +10,9 @@ import pytest
 from databases import database_server, database_store, database_with_store  # noqa: F401
 from scene import Scene
 
-from sim2seq.ensemble import Ensemble
+from sim2seq.data.ensemble import Ensemble
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent / "samples"
 
 
 @pytest.fixture(scope="session")
@@ -41,9 +41,9 @@ def study(tmp_path):
 @pytest.fixture(scope="session")
 def tiny_training(bouncing, tmp_path_factory):
     """A finished training of the smallest kind, on ten runs of 60 steps: (Training, its Ensemble)."""
-    from sim2seq.settings import Settings
-    from sim2seq.training import fit
-    from sim2seq.windows import Part, select
+    from sim2seq.data.windows import Part, select
+    from sim2seq.training.settings import Settings
+    from sim2seq.training.training import fit
 
     few = select(bouncing, Part(bouncing.run_ids[:10], 0, 60))
     settings = Settings.parse(["size=debug", "units=4", "window=5"])

@@ -5,13 +5,13 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import daemons
 import pymysql
 import pytest
-import services
 
-from sim2seq import store
+from sim2seq.store import store
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "cluster.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "cluster.md"
 HOST = "127.0.0.1"  # the only name in the server's certificate
 PASSWORD = "p@ss/w:rd"
 ROOT_PASSWORD = "of root"
@@ -66,11 +66,11 @@ class Server:
 @pytest.fixture(scope="session")
 def database_server(tmp_path_factory):
     """A server of the tests' own; nobody gets in without a password."""
-    server = Server(tmp_path_factory.mktemp("mariadb"), services.free_port())
-    programs = {name: services.program(name) for name in ("mariadb-install-db", "mariadbd", "openssl")}
+    server = Server(tmp_path_factory.mktemp("mariadb"), daemons.free_port())
+    programs = {name: daemons.program(name) for name in ("mariadb-install-db", "mariadbd", "openssl")}
     base = programs["mariadbd"].parent.parent
     common = [f"--basedir={base}", f"--datadir={server.folder / 'data'}", "--innodb-log-file-size=16M"]
-    env = services.environment()
+    env = daemons.environment()
     make = [programs["mariadb-install-db"], "--no-defaults", "--auth-root-authentication-method=normal", *common]
     for command in (make, ["sh", "-ec", server.documented("keys")]):
         done = subprocess.run(command, cwd=server.folder, env=env, capture_output=True, text=True, check=False)
@@ -84,7 +84,7 @@ def database_server(tmp_path_factory):
     )
     options = [f"--socket={server.folder / 'socket'}", f"--init-file={first}", "--user=root", *common]
     command = [programs["mariadbd"], f"--defaults-file={server.folder / 'my.cnf'}", *options]
-    with services.running(command, server.answers, folder=server.folder, env=env):
+    with daemons.running(command, server.answers, folder=server.folder, env=env):
         yield server
 
 

@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from sim2seq import store
+from sim2seq.store import store
 
 
 def digest(path) -> dict:

@@ -10,8 +10,8 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import daemons
 import psutil
-import services
 from disks import mounted, resize, unwritable, used
 from scene import finish
 from suite import (
@@ -202,7 +202,7 @@ def clock_jumps(folder: Path, generator: random.Random, *, runs=12) -> Outcome:
 
 def wrong_clock(folder: Path) -> dict[str, str]:
     """Variables of the suite that let its workers and their tasks take the time that the file `clock` says."""
-    fake = {"LD_PRELOAD": str(services.program("libfaketime.so.1")), "FAKETIME_TIMESTAMP_FILE": f"{folder}/clock"}
+    fake = {"LD_PRELOAD": str(daemons.program("libfaketime.so.1")), "FAKETIME_TIMESTAMP_FILE": f"{folder}/clock"}
     return fake | {"FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
 
 

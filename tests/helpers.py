@@ -5,7 +5,7 @@ import os
 import keras
 import numpy as np
 
-from sim2seq.ensemble import Ensemble
+from sim2seq.data.ensemble import Ensemble
 
 
 def counting_ensemble(runs=6, steps=20, features=2) -> Ensemble:

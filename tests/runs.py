@@ -6,7 +6,7 @@ import sqlalchemy
 
 import ball_bounce
 import pgen_ensembles
-from sim2seq.database import read_url
+from sim2seq.store.database import read_url
 
 COLUMNS = {f"{axis}{kind}": f"{axis.upper()}_{kind.upper()}_INITIAL" for axis in "xyz" for kind in ("pos", "vel")}
 COLUMNS |= {"gravity": "GRAVITY", "box_side_length": "BOX_SIDE_LENGTH", "drag": "DRAG"}

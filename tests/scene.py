@@ -148,3 +148,13 @@ def listens(process: psutil.Process) -> bool:
 def finish(process: subprocess.Popen, seconds=120.0) -> tuple[int, str]:
     output, _ = process.communicate(timeout=seconds)
     return process.returncode, output
+
+
+def prepared(study) -> Path:
+    """A study as `merlin run` leaves it before any worker begins."""
+    from sim2seq.workflow import messages
+
+    output = study.folder / "studies_output"
+    variables = {"OUTPUT_PATH": str(output)}
+    made = messages.MerlinStudy(str(study.spec), variables, pgen_file=str(study.pgen), pargs=["NUM_STUDIES:2"])
+    return Path(made.workspace)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
 
-from services import environment, free_port, program, running
+from daemons import environment, free_port, program, running
 
 CONF = """
 ClusterName=one

@@ -14,8 +14,8 @@ import yaml
 from runs import make_runs
 from scene import Scene, finish
 
-from sim2seq import plan
-from sim2seq import store as stores
+from sim2seq.store import store as stores
+from sim2seq.workflow import plan
 
 ROOT = Path(__file__).resolve().parent.parent
 SUITE = ROOT / "ball_bounce_suite_merlin_lstm.yaml"

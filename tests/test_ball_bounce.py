@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from ball_bounce import bounce
-from sim2seq import records
+from sim2seq.data import records
 
 ROOT = Path(__file__).parent.parent
-DATA = Path(__file__).parent / "data"
-SOURCE_RUNS = sorted(DATA.glob("run_*.dsv"))  # written by the public demo's simulator, see tests/data/README.md
+DATA = Path(__file__).parent / "samples"
+SOURCE_RUNS = sorted(DATA.glob("run_*.dsv"))  # written by the public demo's simulator, see tests/samples/README.md
 AXES = "xyz"
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sim2seq import cli, preflight
+from sim2seq import cli
+from sim2seq.workflow import preflight
 
 ROOT = Path(__file__).parent.parent
 STEP = {"name": "simulate", "description": "one run", "run": {"cmd": "echo $(RUN_ID)"}}
@@ -164,7 +165,7 @@ def merlin_info(folder):
 
 @pytest.mark.parametrize(("allowed", "code"), [("0", 1), ("0.24", 1), ("0.25", 0)])
 def test_check_names_the_missing_runs(merlin_info, capsys, monkeypatch, allowed, code):
-    from sim2seq import store
+    from sim2seq.store import store
 
     monkeypatch.setattr(store, "missing_runs", lambda path, expected: [run for run in expected if run == "a_3"])
     result = cli.main(["check", "store.sqlite", str(merlin_info), "--allow", allowed, "--json", "completeness.json"])
@@ -175,7 +176,8 @@ def test_check_names_the_missing_runs(merlin_info, capsys, monkeypatch, allowed,
 
 
 def test_share_that_may_be_missing_is_exact(merlin_info, monkeypatch):
-    from sim2seq import plan, store
+    from sim2seq.store import store
+    from sim2seq.workflow import plan
 
     monkeypatch.setattr(plan, "expected_runs", lambda info: [f"a_{run}" for run in range(100)])
     monkeypatch.setattr(store, "missing_runs", lambda path, expected: expected[:29])

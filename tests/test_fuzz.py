@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sim2seq.records import RecordError, Run
+from sim2seq.data.records import RecordError, Run
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,11 @@ import nbclient
 import nbformat
 import pytest
 
-from sim2seq import notebook, store
-from sim2seq.records import Run
-from sim2seq.settings import Settings
-from sim2seq.training import load
+from sim2seq import notebook
+from sim2seq.data.records import Run
+from sim2seq.store import store
+from sim2seq.training.settings import Settings
+from sim2seq.training.training import load
 from studies.dodging_robot import learning
 
 ROOT = Path(__file__).parent.parent
@@ -78,8 +79,8 @@ def test_a_study_with_too_few_runs_fails_in_one_line(tmp_path):
     series = {"time": [0.0, 1.0], "x": [1.0, 2.0]}
     store.ingest(study / notebook.STORE, [Run(f"run_{i}", {}, series) for i in range(2)])
     script = (
-        "from sim2seq import notebook, store; from sim2seq.settings import Settings; "
-        "from sim2seq.windows import SPLITS; study = notebook.open_study(None, Settings()); "
+        "from sim2seq import notebook, store; from sim2seq.training.settings import Settings; "
+        "from sim2seq.data.windows import SPLITS; study = notebook.open_study(None, Settings()); "
         "SPLITS['by_run'](store.load(study.store), (0.6, 0.2, 0.2))"
     )
     command = [sys.executable, "-c", script, str(study)]

@@ -8,7 +8,8 @@ import yaml
 from cluster import BIN, ROOT, SPEC, run, store_of
 from runs import make_runs
 
-from sim2seq import plan, preflight, store
+from sim2seq.store import store
+from sim2seq.workflow import plan, preflight
 
 SAMPLES = ROOT / "ball_bounce_suite_merlin_samples.yaml"
 RUNS = 23

@@ -8,8 +8,8 @@ import pytest
 from cluster import BIN, PGEN, ROOT, SPEC, queue, run, store_of, study_folder, wait, workers
 from runs import dump, make_runs
 
-from sim2seq import store
-from sim2seq.broker import Broker
+from sim2seq.store import store
+from sim2seq.workflow.broker import Broker
 
 RUNS = 8
 TINY = "size:debug units:4 window:300"
@@ -110,7 +110,9 @@ def test_workers_and_local_end_with_the_same_files(embedded, local):
 
 
 def test_the_library_alone_trains_on_the_study_and_forecasts(embedded, tmp_path, monkeypatch):
-    from sim2seq import figures, forecast, training
+    from sim2seq.models import rollout
+    from sim2seq.report import figures
+    from sim2seq.training import training
 
     monkeypatch.setattr(figures.Picture, "savefig", lambda *where, **options: None)  # theirs has the PNGs
     ensemble = store.load(store_of(embedded))
@@ -118,10 +120,10 @@ def test_the_library_alone_trains_on_the_study_and_forecasts(embedded, tmp_path,
     theirs = training.load(embedded / "lstm-ball-bounce" / "training")
     window = trained.settings.window
     context, steps = ensemble.values[:, :window], ensemble.steps - window
-    ours = forecast.closed_loop(trained.model, context, steps)
+    ours = rollout.closed_loop(trained.model, context, steps)
     assert ours.shape == (RUNS, steps, 3)
     # same data, settings and seed in another process: the same model
-    np.testing.assert_allclose(ours, forecast.closed_loop(theirs.model, context, steps), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(ours, rollout.closed_loop(theirs.model, context, steps), rtol=1e-3, atol=1e-3)
 
 
 def test_nothing_is_written_into_the_source_tree(embedded):

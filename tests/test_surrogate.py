@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from helpers import counting_model
 
-from sim2seq import cli, records, surrogate
-from sim2seq.uncertainty import Band
+from sim2seq import cli, surrogate
+from sim2seq.data import records
+from sim2seq.evaluation.conformal import Band
 
 SCORES = {"features": ["x", "y"], "units": ["m", ""], "window": 5, "time_step": 0.5, "time_unit": "s"}
 SCORES |= {"inputs": {}, "first_window": {"x": [0, 100], "y": [0, 100]}}

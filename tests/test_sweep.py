@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from runs import dump, make_runs
 
-from sim2seq import cli, entries, leaderboard, store, sweep
-from sim2seq.plan import FINISHED, Plan, Task
+from sim2seq import cli, sweep
+from sim2seq.report import leaderboard
+from sim2seq.store import store
+from sim2seq.workflow.plan import FINISHED, Plan, Task
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -94,7 +96,7 @@ def test_rows_of_a_training_are_those_that_sina_itself_would_insert(study_store,
     theirs = shutil.copy(study_store, tmp_path / "theirs.sqlite")
     store.add_training(study_store, "point", DATA, LOSSES)
     datastore = sina.connect(str(theirs))
-    datastore.records.insert(sina.model.generate_record_from_json(entries.sina_training("point", DATA, LOSSES)))
+    datastore.records.insert(sina.model.generate_record_from_json(sina.sina_training("point", DATA, LOSSES)))
     datastore.close()
     assert dump(study_store) == dump(theirs)
 
@@ -129,7 +131,8 @@ def test_a_training_never_takes_the_place_of_a_run(study_store):
 
 
 def test_20_trainings_are_recorded_at_once(study_store):
-    code = "import sys; from sim2seq.store import *; add_training(*sys.argv[1:3], {'place': 1}, {'val_loss': [1.0]})"
+    code = "import sys; from sim2seq.store.store import add_training as add; "
+    code += "add(*sys.argv[1:3], {'place': 1}, {'val_loss': [1.0]})"
     command = [sys.executable, "-c", code, study_store]
     names = [f"point_{number}" for number in range(20)]
     processes = [subprocess.Popen([*command, name]) for name in names]

@@ -163,7 +163,7 @@ def check(arguments) -> None:
 
 
 def main(argv=None):
-    from sim2seq.command import Parser
+    from sim2seq._support.command import Parser
 
     parser = Parser(description="Draw several robots that dodge the same balls side by side, as a GIF.")
     parser.add_argument("--policies", nargs="*", choices=list(POLICIES), default=["still", "expert"], help="robots")
@@ -182,6 +182,6 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    from sim2seq.command import run
+    from sim2seq._support.command import run
 
     sys.exit(run(main))

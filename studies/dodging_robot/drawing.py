@@ -14,7 +14,7 @@ import numpy as np
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # pygame greets on stdout
 import pygame
 
-from sim2seq.colours import BLUE, GREEN, GREY, ORANGE, RED
+from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, RED
 from studies.dodging_robot.simulate import BALLS, SERIES, WORLD, World
 
 WINDOW = (420, 720)  # pixels

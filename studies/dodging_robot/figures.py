@@ -1,4 +1,4 @@
-"""Figures of the dodging robot: one function a figure, each returns it; the style is that of sim2seq/style.py."""
+"""Figures of the dodging robot: one function a figure, each returns it; the style is sim2seq's own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from sim2seq.colours import BLUE, GREEN, GREY, ORANGE, RED
-from sim2seq.style import Picture, grid, plain, styled
+from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, RED
+from sim2seq.report.style import Picture, grid, plain, styled
 from studies.dodging_robot.drawing import AIMED
 
 KINDS = {"human": RED, "expert": BLUE, "both": GREEN}  # of sweep.KINDS

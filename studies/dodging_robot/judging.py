@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from sim2seq.files import read_json
-from sim2seq.windows import windows_of
+from sim2seq._support.files import read_json
+from sim2seq.data.windows import windows_of
 from studies.dodging_robot import learning
 from studies.dodging_robot.scores import play
 from studies.dodging_robot.simulate import AIMS, LAYOUT

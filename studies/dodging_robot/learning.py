@@ -21,12 +21,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from sim2seq import store
-from sim2seq.files import read_json, save_model, write_json
-from sim2seq.stranger import one_line
-from sim2seq.training import read_history
-from sim2seq.windows import PARTS, split_names, windows_of
-from sim2seq.words import FromWords, one_of
+from sim2seq._support.config import FromWords, one_of
+from sim2seq._support.files import read_json, save_model, write_json
+from sim2seq.data.windows import PARTS, split_names, windows_of
+from sim2seq.store import store
+from sim2seq.training.training import read_history
+from sim2seq.training.untrusted import one_line
 from studies.dodging_robot.network import HEADS, NETWORKS, deciding
 from studies.dodging_robot.simulate import BALL_FEATURES, LAYOUT, WORLD
 

@@ -18,7 +18,7 @@ import sys
 # Maestro and Merlin load this file by its path; the packages stand two folders up
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from sim2seq import sampling
+from sim2seq.data import sampling
 
 ARGUMENTS = {"NUM_STUDIES": 240, "SEED": 1_000_000, "POLICY": "expert", "DISTURBANCE": 0.5, "DURATION": 60.0}
 # the benchmark plays seeds from 0, the sweep from 500 000: no episode that is judged has been learned from
@@ -53,12 +53,14 @@ def parameter_table(**arguments) -> dict[str, list]:
 
 def get_custom_generator(env, **kwargs):
     """What Maestro and Merlin call: `env` is the study's environment, kwargs come from --pargs."""
-    return sampling.parameter_generator(parameter_table(**kwargs), LABELS)
+    from sim2seq.workflow.messages import parameter_generator  # only Merlin needs it
+
+    return parameter_generator(parameter_table(**kwargs), LABELS)
 
 
 EXAMPLE = "DISTURBANCE:0 DURATION:120 are undisturbed episodes of two minutes"
 
 if __name__ == "__main__":
-    from sim2seq.command import run
+    from sim2seq._support.command import run
 
     sys.exit(run(lambda: sampling.main(parameter_table, ARGUMENTS, EXAMPLE)))

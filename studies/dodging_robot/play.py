@@ -122,7 +122,7 @@ def checked(arguments):
 
 
 def parse(argv):
-    from sim2seq.command import Parser
+    from sim2seq._support.command import Parser
 
     parser = Parser(
         description="Play the dodging robot with the keyboard, and keep the session as a recording.",
@@ -147,7 +147,7 @@ def parse(argv):
 def main(argv=None):
     arguments = parse(argv)
     output = choose_file(arguments.output, arguments.aim, arguments.player, arguments.replace)
-    from sim2seq.files import write_array
+    from sim2seq._support.files import write_array
     from studies.dodging_robot import drawing
     from studies.dodging_robot.environment import Episode
 
@@ -166,6 +166,6 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    from sim2seq.command import run
+    from sim2seq._support.command import run
 
     sys.exit(run(main))

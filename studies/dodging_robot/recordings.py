@@ -27,13 +27,13 @@ LARGEST_FILE = 100_000_000  # bytes: 300 hours
 
 
 def read(path):
-    """A recording as a sim2seq.records.Run in the study's series; ValueError or OSError for anything else.
+    """A recording as a sim2seq.data.records.Run in the study's series; ValueError or OSError for anything else.
 
     Positions are those of the balls relative to the robot and velocities those of the balls, both in the axes of the
     world; a ball keeps its slot from launch to removal; a ball that is not there, or further than its radius behind
     the robot, has zeros and the flag 0.
     """
-    from sim2seq.records import Run
+    from sim2seq.data.records import Run
 
     about = describe_name(path)
     scene, _ = tracking.repair(tracking.scene_of(read_rows(path)))
@@ -115,7 +115,7 @@ def results(scene: tracking.Scene, numbers: np.ndarray) -> dict:
 
 def write_all(paths, folder: Path) -> None:
     """Write each recording into `folder`; all are read before the first is written."""
-    from sim2seq import records
+    from sim2seq.data import records
 
     runs = [read(path) for path in paths]
     if len({run.id for run in runs}) < len(runs):
@@ -127,7 +127,7 @@ def write_all(paths, folder: Path) -> None:
 
 
 def main(argv=None):
-    from sim2seq.command import Parser
+    from sim2seq._support.command import Parser
 
     parser = Parser(description="Turn recordings of people at the dodging robot's controls into records.")
     parser.add_argument("files", metavar="FILES", nargs="*", type=Path, help="recordings (default: those of the study)")
@@ -144,6 +144,6 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    from sim2seq.command import run
+    from sim2seq._support.command import run
 
     sys.exit(run(main))

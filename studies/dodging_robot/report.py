@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sim2seq.files import write_text
-from sim2seq.page import data_uri, embed, template
-from sim2seq.training import versions
+from sim2seq._support.files import write_text
+from sim2seq.report.page import data_uri, embed, template
+from sim2seq.training.training import versions
 from studies.dodging_robot import figures, scenes, sweep
 from studies.dodging_robot.judging import HOLD, OF_EXPERT, OF_STILL, allowed, goals_of, settings_table
 from studies.dodging_robot.learning import MOVES, groups_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim2seq.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
-from sim2seq.style import Picture, grid, plain, styled
+from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
+from sim2seq.report.style import Picture, grid, plain, styled
 from studies.dodging_robot.simulate import BALLS, SERIES, WORLD
 
 BALL_COLOURS = (ORANGE, GREEN)  # as in drawing.py
@@ -99,5 +99,5 @@ def draw_balls(axis, times: np.ndarray, rows: np.ndarray) -> None:
 
 
 def rows_of(ensemble, run: int = 0) -> np.ndarray:
-    """The series of a run in a sim2seq.ensemble.Ensemble, in the order of SERIES: (steps, len(SERIES))."""
+    """The series of a run in a sim2seq.data.ensemble.Ensemble, in the order of SERIES: (steps, len(SERIES))."""
     return ensemble.values[run][:, [ensemble.features.index(name) for name in SERIES]]

@@ -217,7 +217,7 @@ def count_steps(duration: float, world: World = WORLD) -> int:
 
 def make_run(inputs: dict, group: str, run: str):
     """Play one episode from the command line's inputs and return it as a record. Raises ValueError on bad input."""
-    from sim2seq.records import Run, check_id
+    from sim2seq.data.records import Run, check_id
     from studies.dodging_robot import policies
 
     run_id, steps = check_id(f"{group}_{run}"), check_inputs(inputs)
@@ -249,8 +249,8 @@ def check_inputs(inputs: dict) -> int:
 
 
 def main(argv=None):
-    from sim2seq import records
-    from sim2seq.command import Parser
+    from sim2seq._support.command import Parser
+    from sim2seq.data import records
     from studies.dodging_robot.policies import POLICIES
 
     parser = Parser(description="Let a robot dodge balls and write the episode as one DSV record.")
@@ -273,6 +273,6 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    from sim2seq.command import run
+    from sim2seq._support.command import run
 
     sys.exit(run(main))

@@ -17,8 +17,8 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
-from sim2seq import store
-from sim2seq.records import check_id
+from sim2seq.data.records import check_id
+from sim2seq.store import store
 from sim2seq.sweep import GRID, Result, as_written, missing_points, points
 
 # What is trained at each point. People mostly stay, and a plain head learns just that; network.py has the other one.
@@ -39,7 +39,7 @@ def write_grid(folder: Path, axes: list[str], training: str = "") -> int:
     """Write the points for Merlin's samples, (points, 2): a name and the words of its settings; how many."""
     import numpy as np
 
-    from sim2seq.files import write_array
+    from sim2seq._support.files import write_array
     from studies.dodging_robot.learning import Settings
 
     if (named := [axis.partition("=")[0].strip() for axis in axes]) != list(AXES):
@@ -96,8 +96,8 @@ def result_of(settings, scores: dict, played: dict) -> dict:
 
 
 def say(folder: Path, text: str) -> None:
-    """Tell whoever watches the study how far this task is (sim2seq.progress)."""
-    from sim2seq.files import NOTE, write_text
+    """Tell whoever watches the study how far this task is (sim2seq.workflow.progress)."""
+    from sim2seq._support.files import NOTE, write_text
 
     write_text(folder / NOTE, f"{text}\n")
     print(text, flush=True)
@@ -186,7 +186,7 @@ def rank(path, expected=None) -> int:
 
 
 def main(argv=None) -> int:
-    from sim2seq.command import Parser
+    from sim2seq._support.command import Parser
 
     parser = Parser(description="Train over a grid of timesteps and neurons, on each kind of data, and let it play.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
@@ -222,6 +222,6 @@ def main(argv=None) -> int:
 
 
 if __name__ == "__main__":
-    from sim2seq.command import run
+    from sim2seq._support.command import run
 
     sys.exit(run(main))

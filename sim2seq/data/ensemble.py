@@ -1,0 +1,148 @@
+"""Ensemble: the runs of a study as one array, with names, units and run ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sim2seq.data import streaming
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The runs of one study, checked once when they enter.
+
+    values      (runs, steps, features), finite, in physical units; an array, a memory map or streaming.Rows of one
+    run_ids     one name a run, unique
+    features    one name a feature
+    times       (steps,), strictly increasing, in `time_unit`
+    inputs      name -> (runs,): what was chosen before each run started
+    results     name -> (runs,): what came of each run as a whole
+    units       one unit a feature; "" where a quantity has none
+    lengths     (runs,): steps that each run has, up to `steps`; None: all of them. What stands in `values` after them
+                is padding (nan), which nobody reads
+
+    Raises ValueError, in one line, when a shape, a name or a number does not fit.
+    """
+
+    values: np.ndarray
+    run_ids: tuple[str, ...]
+    features: tuple[str, ...]
+    times: np.ndarray
+    inputs: dict[str, np.ndarray] = field(default_factory=dict)
+    units: tuple[str, ...] = ()
+    time_unit: str = "s"
+    results: dict[str, np.ndarray] = field(default_factory=dict)
+    lengths: np.ndarray | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "units", self.units or ("",) * len(self.features))
+        lengths = np.full(len(self.run_ids), len(self.times)) if self.lengths is None else np.asarray(self.lengths)
+        object.__setattr__(self, "lengths", lengths)
+        check_ensemble(self)
+
+    @property
+    def runs(self) -> int:
+        return self.values.shape[0]
+
+    @property
+    def steps(self) -> int:
+        """Steps of the longest run."""
+        return self.values.shape[1]
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all runs have all steps."""
+        return bool((self.lengths == self.steps).all())
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The group of each run: what stands before the last "_" of its id."""
+        return tuple(run_id.rpartition("_")[0] for run_id in self.run_ids)
+
+    def take(self, indices, *, steps: slice = slice(None)) -> Ensemble:
+        """The runs at `indices`, in that order, and these steps, as an Ensemble; what is copied: streaming.take."""
+        indices = np.asarray(indices, dtype=int)
+        first, last, _ = steps.indices(self.steps)
+        return replace(
+            self,
+            values=streaming.take(self.values, indices, steps),
+            run_ids=tuple(self.run_ids[i] for i in indices),
+            times=self.times[steps],
+            inputs={name: column[indices] for name, column in self.inputs.items()},
+            results={name: column[indices] for name, column in self.results.items()},
+            lengths=np.clip(self.lengths[indices] - first, 0, last - first),
+        )
+
+    def some_runs(self) -> Ensemble:
+        """Itself, or of a large ensemble as many runs, drawn evenly, as are enough to judge by: streaming.some_runs."""
+        chosen = streaming.some_runs(self.values)
+        return self if chosen is None else self.take(chosen)
+
+    def places(self, names) -> list[int]:
+        """The places of the features `names`. Raises ValueError for an unknown name."""
+        missing = [name for name in names if name not in self.features]
+        if missing:
+            raise ValueError(f"unknown feature {missing[0]!r}; the runs have: {', '.join(self.features)}")
+        return [self.features.index(name) for name in names]
+
+    def inputs_of_runs(self, names) -> np.ndarray | None:
+        """The inputs `names` as (runs, inputs), or None without names. Raises ValueError for an unknown name."""
+        return numbers_of_runs(self.inputs, names, "input") if names else None
+
+    def results_of_runs(self, names) -> np.ndarray:
+        """What came of the runs, `names` as (runs, results). Raises ValueError for an unknown name."""
+        return numbers_of_runs(self.results | self.inputs, names, "result")
+
+
+def numbers_of_runs(columns: dict, names, what: str) -> np.ndarray:
+    """Columns, name -> (runs,), side by side as (runs, names). Raises ValueError for an unknown name."""
+    missing = [name for name in names if name not in columns]
+    if missing:
+        raise ValueError(f"unknown {what} {missing[0]!r}; the runs have: {', '.join(columns) or 'none'}")
+    return np.stack([columns[name] for name in names], axis=1).astype(float)
+
+
+def check_ensemble(ensemble: Ensemble) -> None:
+    """Raise ValueError unless shapes, names and numbers of the ensemble fit together."""
+    shape = ensemble.values.shape
+    if ensemble.values.ndim != 3:
+        raise ValueError(f"an ensemble is (runs, steps, features); got an array of shape {shape}")
+    expected = (len(ensemble.run_ids), len(ensemble.times), len(ensemble.features))
+    if shape != expected:
+        raise ValueError(f"run ids, times and features ask for shape {expected}; got {shape}")
+    if len(ensemble.units) != shape[2]:
+        raise ValueError(f"expected {shape[2]} units, one a feature; got {len(ensemble.units)}")
+    if len(set(ensemble.run_ids)) != shape[0]:
+        raise ValueError("run ids must be unique; at least one occurs twice")
+    if not np.all(np.diff(ensemble.times) > 0):
+        raise ValueError("times must increase from step to step")
+    if ensemble.lengths.shape != shape[:1] or (ensemble.lengths > shape[1]).any() or (ensemble.lengths < 0).any():
+        raise ValueError(f"lengths: expected {shape[0]} numbers of steps, one a run, up to {shape[1]}")
+    if not isinstance(ensemble.values, streaming.Rows):  # part of an ensemble that was checked
+        check_finite(ensemble)
+    for name, column in (ensemble.inputs | ensemble.results).items():
+        if np.shape(column) != (shape[0],):
+            raise ValueError(f"input {name}: expected {shape[0]} values, one a run; got shape {np.shape(column)}")
+
+
+def check_finite(ensemble: Ensemble) -> None:
+    """Raise ValueError, naming the first place, unless all values that belong to a run are finite."""
+    seen = 0
+    for chunk in streaming.chunks(ensemble.values):
+        lengths = ensemble.lengths[seen : seen + len(chunk)]
+        bad = np.argwhere(~np.isfinite(chunk) & (np.arange(chunk.shape[1]) < lengths[:, None])[..., None])
+        if len(bad):
+            run, step, feature = bad[0]
+            raise ValueError(
+                f"run {ensemble.run_ids[seen + run]}, step {step}, {ensemble.features[feature]}: "
+                f"expected a finite number, got {chunk[run, step, feature]}"
+            )
+        seen += len(chunk)
+
+
+def is_varying(column) -> bool:
+    """Whether an input is a number that differs between runs."""
+    column = np.asarray(column)
+    return column.dtype.kind in "iuf" and column.min() < column.max()

@@ -1,0 +1,123 @@
+"""Entries: a run or a training as Sina's JSON, and what differs between two of them. Standard library only."""
+
+import math
+import time
+from itertools import takewhile
+
+from sim2seq.data.records import CURVE_SET, Run, check_id
+
+STEP_AXIS = "cycle"
+LEARNING_CURVE = "learning_curve"  # the curve set of a training, and what tells it from a run
+EPOCH_AXIS = "epoch"
+ARRAYS = "hdf5"  # Kosh's name for the type of file that holds the series of many runs
+ROW = "row"  # where a run's series stand in that file
+PLACE = "sim2seq_place"  # that file, that row, and a digest of the series
+COLUMNS_OF_RUN = "sim2seq_columns"  # which data came with the record; users may add some of their own
+LONGEST_WORD = 15_000  # characters; Sina's column
+LONGEST_PATH = 1500
+
+
+class StoreError(ValueError):
+    """A store that cannot be used, or a run that does not fit what is in it."""
+
+
+def sina_record(run: Run) -> dict:
+    """The run as Sina's JSON: every number and word as data, its series as a curve set or as a place in a file.
+
+    Raises StoreError for what a store cannot hold.
+    """
+    check_id(run.id)
+    for name, value in run.data.items():
+        if isinstance(value, str) and len(value) > LONGEST_WORD:
+            raise StoreError(f"run {run.id}: {name}: expected up to {LONGEST_WORD} characters, got {len(value)}")
+    if STEP_AXIS in run.series:
+        raise StoreError(f"run {run.id}: a series named {STEP_AXIS!r} is the store's own: expected another name")
+    if run.place is not None:
+        return sina_reference(run)
+    steps = len(next(iter(run.series.values())))
+    return sina_dataset(run.id, run.data, CURVE_SET, {STEP_AXIS: list(range(steps))}, run.series)
+
+
+def sina_reference(run: Run) -> dict:
+    """A run whose series stay in an array file: the file and the row go into the store."""
+    path, row, _ = run.place
+    if ROW in run.data:
+        raise StoreError(f"run {run.id}: a number named {ROW!r} is the store's own: expected another name")
+    if len(path) > LONGEST_PATH:
+        raise StoreError(f"run {run.id}: expected a path of up to {LONGEST_PATH} characters, got {len(path)}")
+    record = sina_entry(run.id, run.data | {ROW: row})
+    record["files"] = {path: {"mimetype": ARRAYS}}
+    record["user_defined"][PLACE] = list(run.place)
+    return record
+
+
+def sina_training(name: str, data: dict, losses: dict) -> dict:
+    """A training as Sina's JSON; a loss that is no longer finite ends the curves, which JSON could not hold."""
+    check_id(name)
+    finite = list(takewhile(lambda row: all(map(math.isfinite, row)), zip(*losses.values(), strict=True)))
+    curves = {curve: [row[column] for row in finite] for column, curve in enumerate(losses)}
+    return sina_dataset(name, data, LEARNING_CURVE, {EPOCH_AXIS: list(range(1, len(finite) + 1))}, curves)
+
+
+def sina_dataset(name: str, data: dict, curve_set: str, independent: dict, dependent: dict) -> dict:
+    """What Kosh calls a dataset, as Sina's JSON: data, and one curve set of lists of numbers."""
+    curves = {"independent": independent, "dependent": dependent}
+    record = sina_entry(name, data)
+    record["curve_sets"][curve_set] = {
+        kind: {key: {"value": values} for key, values in lists.items()} for kind, lists in curves.items()
+    }
+    return record
+
+
+def sina_entry(name: str, data: dict) -> dict:
+    """A dataset of numbers and words, as Sina's JSON."""
+    dates = {"creation_date": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())}  # or Kosh writes at first open
+    return {
+        "id": name,
+        "type": "dataset",
+        "data": {key: {"value": value} for key, value in {"name": name, **dates, **data}.items()},
+        "curve_sets": {},
+        "library_data": {},
+        "files": {},
+        "user_defined": {"kosh_information": {}, COLUMNS_OF_RUN: list(data)},
+    }
+
+
+def differences(stored: dict, new: dict) -> list[str]:
+    """What differs between a stored entry and a new one, in words; what users added is no difference."""
+    found = []
+    before, after = (values_of(record["data"]) for record in (stored, new))
+    known = stored["user_defined"].get(COLUMNS_OF_RUN, [])
+    for name in dict.fromkeys([*known, *new["user_defined"][COLUMNS_OF_RUN]]):
+        if before.get(name) != after.get(name):
+            found.append(f"{name}: store {before.get(name)}, new {after.get(name)}")
+    if (held := place_of(stored)[:1]) != (place := place_of(new)[:1]):
+        words = (str(*each) or "the record itself" for each in (held, place))
+        return [*found, "series: store {}, new {}".format(*words)]
+    if place_of(stored) != place_of(new):
+        return [*found, f"series in {place[0]}: other numbers than when they were stored"]
+    for curve_set in new["curve_sets"]:
+        sets = (record.get("curve_sets", {}).get(curve_set, {}) for record in (stored, new))
+        before, after = (each.get("dependent", {}) for each in sets)
+        for name in dict.fromkeys([*before, *after]):
+            found += series_difference(name, *(lists.get(name, {}).get("value", []) for lists in (before, after)))
+    return found
+
+
+def place_of(record: dict) -> list:
+    """Where an entry's series stand: [array file, row, digest], or [] for the entry itself."""
+    return list(record["user_defined"].get(PLACE, []))
+
+
+def series_difference(name, stored, new) -> list[str]:
+    if stored == new:
+        return []
+    if len(stored) != len(new):
+        return [f"{name}: store {len(stored)} steps, new {len(new)} steps"]
+    step = next(step for step, pair in enumerate(zip(stored, new, strict=True)) if pair[0] != pair[1])
+    return [f"{name} at step {step}: store {stored[step]}, new {new[step]}"]
+
+
+def values_of(entries: dict) -> dict:
+    """Name -> value, of Sina's name -> {"value": value, ...}."""
+    return {name: entry["value"] for name, entry in entries.items()}

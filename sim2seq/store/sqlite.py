@@ -1,0 +1,210 @@
+"""A store in one SQLite file: Sina's rows, written with the standard library alone.
+
+A task that imports Kosh and Sina spends 1.3 s before its first insert, and one transaction of ours takes milliseconds.
+tests/test_store.py holds the rows equal to Sina's own, table by table.
+"""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+from sim2seq.store.sina import ARRAYS, CURVE_SET, ROW, StoreError, values_of
+
+NEW_STORE = "new.sqlite"
+LOCK_TIMEOUT = 600  # s a writer waits for its turn
+CACHE_KILOBYTES = 64_000  # of the index: with SQLite's 2 MB, a hundred thousand runs cost twice as much each
+
+# the tables and columns that ingest writes; checked before the first write
+COLUMNS = {
+    "Record": ["id", "type", "raw"],
+    "ScalarData": ["id", "name", "value", "tags", "units"],
+    "StringData": ["id", "name", "value", "tags", "units"],
+    "ListScalarData": ["id", "name", "min", "max", "tags", "units"],
+    "CurveSetMeta": ["name", "id", "tags"],
+    "Document": ["id", "uri", "mimetype", "tags"],
+}
+INDEX = [table for table in COLUMNS if table != "Record"]
+INSERTS = {
+    "ScalarData": "INSERT INTO ScalarData (id, name, value) VALUES (?, ?, ?)",
+    "StringData": "INSERT INTO StringData (id, name, value) VALUES (?, ?, ?)",
+    "ListScalarData": "INSERT INTO ListScalarData (id, name, min, max) VALUES (?, ?, ?, ?)",
+    "CurveSetMeta": "INSERT INTO CurveSetMeta (id, name) VALUES (?, ?)",
+    "Document": "INSERT INTO Document (id, uri, mimetype) VALUES (?, ?, ?)",
+}
+RUN_IDS = """
+    SELECT id FROM CurveSetMeta WHERE name = :curve_set
+    UNION SELECT id FROM ScalarData JOIN Document USING (id) WHERE name = :row AND mimetype = :arrays
+"""
+
+
+def create(path) -> bool:
+    """Create the Kosh store `path`; True if this call made it, False if it was there.
+
+    The store appears whole: it is built beside its place and linked there. Raises StoreError for a file that is no
+    store (which stays as it was) and OSError for a folder that cannot be written.
+    """
+    path = os.path.abspath(path)
+    if os.path.exists(path):
+        SqliteStore(path).close()
+        return False
+    if not os.path.isdir(os.path.dirname(path)):
+        raise StoreError(f"{path}: the folder does not exist")
+    import tempfile  # ingest must not pay for it
+
+    try:
+        with tempfile.TemporaryDirectory(prefix=".store-", dir=os.path.dirname(path)) as folder:
+            build(folder, NEW_STORE)
+            os.link(os.path.join(folder, NEW_STORE), path)
+    except FileExistsError:  # another process was first, or something else is in the way
+        SqliteStore(path).close()
+        return False
+    except OSError as error:
+        raise OSError(f"{path}: cannot create the store ({error.strerror})") from error
+    return True
+
+
+def build(folder, name) -> None:
+    """Let Kosh make an empty store `name` in `folder`.
+
+    In a process of its own, since Kosh opens the file once more at its exit; in the folder, since Kosh takes a path
+    for a URL.
+    """
+    command = [sys.executable, "-c", "import kosh, sys; kosh.connect(sys.argv[1]).close()", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    if done.returncode:
+        raise StoreError(f"Kosh could not make the store: {done.stderr.strip().splitlines()[-1:]}")
+
+
+class SqliteStore:
+    """An open store. Raises StoreError for a missing file, no store, or tables of another Sina."""
+
+    def __init__(self, path):
+        if not os.path.isfile(path):
+            raise StoreError(f"{path}: no such store, make it with create_store.py")
+        self.path = path
+        self.connection = sqlite3.connect(
+            f"file:{quote(os.path.abspath(path))}?mode=rw", uri=True, timeout=LOCK_TIMEOUT, isolation_level=None
+        )
+        try:
+            self.connection.execute("PRAGMA foreign_keys = ON")
+            self.connection.execute("PRAGMA trusted_schema = OFF")  # a stranger's file runs nothing
+            self.connection.execute("PRAGMA synchronous = EXTRA")  # a committed run survives loss of power too
+            self.connection.execute(f"PRAGMA cache_size = -{CACHE_KILOBYTES}")
+            self._check()
+        except sqlite3.DatabaseError as error:
+            self.close()
+            reason = "locked by another process" if "locked" in str(error) else "not a Kosh store"
+            raise StoreError(f"{path}: {reason} ({error})") from error
+        except StoreError:
+            self.close()
+            raise
+
+    def _check(self) -> None:
+        for table, columns in COLUMNS.items():
+            found = [row[1] for row in self.connection.execute(f"PRAGMA table_info({table})")]
+            if found != columns:
+                raise StoreError(
+                    f"{self.path}: not a Kosh store (table {table}: expected columns {columns}, got {found})"
+                )
+        if not self.connection.execute("SELECT 1 FROM Record WHERE type = '__kosh_storeinfo__'").fetchone():
+            raise StoreError(f"{self.path}: a Sina database, but not a Kosh store")
+        foreign = self.connection.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchone()
+        if foreign:
+            raise StoreError(f"{self.path}: not a Kosh store, {foreign[0]!r:.80} would change what is written or read")
+
+    def close(self) -> None:
+        self.connection.close()
+
+    @contextmanager
+    def transaction(self):
+        """All that is written inside is on disk at the end, or nothing; other writers wait."""
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            yield  # an exception leaves the transaction open: closing the connection rolls it back
+            self.connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: cannot write ({error})") from error
+
+    def stored(self, names: list[str]) -> dict[str, dict]:
+        """Those of the named entries that are there: name -> Sina's JSON, parsed."""
+        query = "SELECT raw FROM Record WHERE id = ?"
+        rows = ((name, self.connection.execute(query, [name]).fetchone()) for name in names)
+        return {name: parsed(self.path, name, row[0]) for name, row in rows if row}
+
+    def insert(self, records: list[dict]) -> None:
+        """Write new entries."""
+        rows = [(record["id"], record["type"], as_text(record)) for record in records]
+        self.connection.executemany("INSERT INTO Record (id, type, raw) VALUES (?, ?, ?)", rows)
+        self._insert_index(records)
+
+    def replace(self, record: dict) -> None:
+        """Write an entry in the place of the one with its id."""
+        # the row stays, so that relationships (ensembles) keep pointing at it
+        values = [record["type"], as_text(record), record["id"]]
+        self.connection.execute("UPDATE Record SET type = ?, raw = ? WHERE id = ?", values)
+        for table in INDEX:
+            self.connection.execute(f"DELETE FROM {table} WHERE id = ?", [record["id"]])
+        self._insert_index([record])
+
+    def _insert_index(self, records: list[dict]) -> None:
+        rows = {table: [] for table in INDEX}
+        for record in records:
+            for table, some in index_rows(record).items():
+                rows[table] += some
+        for table, statement in INSERTS.items():
+            self.connection.executemany(statement, rows[table])
+
+    def run_ids(self) -> list[str]:
+        """Ids of all runs."""
+        rows = self.connection.execute(RUN_IDS, {"curve_set": CURVE_SET, "arrays": ARRAYS, "row": ROW})
+        found = [row[0] for row in rows]
+        if not all(isinstance(name, str) for name in found):  # SQLite keeps anything in any column
+            raise StoreError(f"{self.path}: not a Kosh store, an id is no text")
+        return found
+
+    def entries(self, names: list[str]) -> Iterator[str | bytes | None]:
+        """Sina's JSON of the named entries, in that order; None for one that is not there."""
+        for name in names:
+            row = self.connection.execute("SELECT raw FROM Record WHERE id = ?", [name]).fetchone()
+            yield row[0] if row else None
+
+    def names_with(self, curve_set: str) -> list[str]:
+        """Ids of the entries that have this curve set, sorted."""
+        query = "SELECT id FROM CurveSetMeta WHERE name = ? ORDER BY id"
+        return [row[0] for row in self.connection.execute(query, [curve_set])]
+
+
+def index_rows(record: dict) -> dict[str, list[tuple]]:
+    """Sina's search rows for an entry, by table: numbers, words, the range of each curve, and files."""
+    name = record["id"]
+    values = values_of(record["data"])
+    curves = [{**lists["independent"], **lists["dependent"]} for lists in record["curve_sets"].values()]
+    lists = {curve: each["value"] for series in curves for curve, each in series.items()}
+    return {
+        "ScalarData": [(name, key, value) for key, value in values.items() if not isinstance(value, str)],
+        "StringData": [(name, key, value) for key, value in values.items() if isinstance(value, str)],
+        # a training may have no epoch
+        "ListScalarData": [(name, key, min(each), max(each)) for key, each in lists.items() if each],
+        "CurveSetMeta": [(name, curve_set) for curve_set in record["curve_sets"]],
+        "Document": [(name, uri, file["mimetype"]) for uri, file in record["files"].items()],
+    }
+
+
+def as_text(record: dict) -> bytes:
+    return json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
+
+
+def parsed(path, name: str, raw) -> dict:
+    """An entry's JSON. Raises StoreError where it is none."""
+    try:
+        record = json.loads(raw)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise StoreError(f"{path}: entry {name!r:.80}: expected Sina's JSON ({str(error)[:80]})") from error
+    if not isinstance(record, dict):
+        raise StoreError(f"{path}: entry {name!r:.80}: expected Sina's JSON, got {type(record).__name__}")
+    return record

@@ -1,0 +1,58 @@
+"""The callback of a training that Keras does not have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+from sim2seq._support.files import keep_lines, read_json, save_model, write_json
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """After each epoch, keep what a training killed at any moment needs to go on, and the best model.
+
+    Own code, because keras.callbacks.BackupAndRestore (3.15) overwrites its files in place, cannot read a half-written
+    epoch number, and forgets the best weights and the patience of EarlyStopping. Here each epoch's weights and
+    optimizer go to a new file, and state.json, renamed into place, says which files count.
+    It must stand after `early` in the list of callbacks.
+    """
+
+    def __init__(self, paths: dict[str, Path], early: keras.callbacks.EarlyStopping, physical: keras.Model):
+        super().__init__()
+        self.paths, self.early, self.physical = paths, early, physical
+        self.state_path = paths["checkpoint"] / "state.json"
+        self.state_path.parent.mkdir(parents=True, exist_ok=True)
+        self.state, self.best_weights = None, None
+
+    def weights_path(self, epoch: int) -> Path:
+        return self.state_path.parent / f"epoch_{epoch:04d}.weights.h5"
+
+    def restore(self, learner: keras.Model, epochs: int) -> int:
+        """Put weights and optimizer back and return the epoch to begin with: 0 when there is nothing yet."""
+        history = self.paths["history"]
+        if not self.state_path.exists():
+            history.unlink(missing_ok=True)
+            return 0
+        self.state = read_json(self.state_path)
+        keep_lines(history, self.state["epoch"] + 2)  # the header, and the epochs that count
+        learner.optimizer.build(learner.trainable_variables)
+        learner.load_weights(self.weights_path(self.state["best_epoch"]))
+        self.best_weights = learner.get_weights()
+        learner.load_weights(self.weights_path(self.state["epoch"]))
+        return epochs if self.state["stopped"] else self.state["epoch"] + 1
+
+    def on_train_begin(self, logs=None):
+        if self.state is not None:
+            self.early.best, self.early.wait = self.state["best"], self.state["wait"]
+            self.early.best_epoch, self.early.best_weights = self.state["best_epoch"], self.best_weights
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.save_weights(self.weights_path(epoch))
+        if self.early.best_epoch == epoch:
+            save_model(self.physical, self.paths["model"])
+        kept = {"epoch": epoch, "best_epoch": self.early.best_epoch}
+        counters = {"best": float(self.early.best), "wait": self.early.wait, "stopped": bool(self.model.stop_training)}
+        write_json(self.state_path, kept | counters)
+        for path in set(self.state_path.parent.glob("epoch_*")) - {self.weights_path(e) for e in kept.values()}:
+            path.unlink()

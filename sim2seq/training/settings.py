@@ -1,0 +1,90 @@
+"""Settings of a training: one block, with defaults that work; unknown names fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sim2seq._support.config import FromWords, one_of
+from sim2seq.data.windows import SPLITS
+from sim2seq.models.builders import LEAST_WINDOW, MODELS
+
+RECIPES = {  # ready sets of settings, asked for as recipe:name or size:name; with both, the size goes over the recipe
+    "full": {},
+    # the source's network, as the source trains it: no linear part, one target for each window
+    "stacked_lstm": {
+        "model": "stacked_lstm",
+        "targets": 1,
+        "batch_size": 32,
+        "epochs": 40,
+        "passes": 1,
+        "learning_rate": 2e-3,
+        "steps_per_execution": 20,
+    },
+    # for a system whose features do not act on each other and have no memory: see models.autoregression
+    "autoregression": {
+        "model": "autoregression",
+        "units": (16, 16),
+        "members": 3,
+        "targets": 1,
+        "batch_size": 128,
+        "epochs": 20,
+        "passes": 8,
+        "learning_rate": 1e-2,
+        "steps_per_execution": 2000,
+    },
+    # `debug` goes through everything in seconds; its scores mean nothing
+    "debug": {
+        "units": (8,),
+        "members": 1,
+        "epochs": 2,
+        "passes": 1,
+        "targets": 10,
+        "batch_size": 64,
+        "jit_compile": False,
+        "steps_per_execution": 1,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Settings(FromWords, recipes=RECIPES):
+    """The settings of a training. Raises ValueError, in one line, for a value that is not possible."""
+
+    # model
+    model: str = "residual_lstm"  # a name in models.MODELS
+    units: tuple[int, ...] = (64, 32, 16, 8)  # size of each layer
+    window: int = 30  # steps that the model sees before the first one that it forecasts
+    inputs: tuple[str, ...] = ()  # names of inputs of the run that the model is given
+    members: int = 1  # models trained alike, each without some of the training runs, whose median is the forecast
+    # training: mean squared error one step ahead, Adam
+    epochs: int = 20  # at most
+    patience: int = 5  # epochs without a better validation loss before it stops
+    batch_size: int = 32  # samples: windows with their targets
+    targets: int = 50  # steps to predict in each sample, each from all before it; fewer where the runs are shorter
+    targets_per_epoch: int = 16_000  # at most, drawn anew: a larger ensemble is learned in the same time
+    passes: int = 2  # over those samples in an epoch, whose end costs time: validation, files
+    learning_rate: float = 5e-3  # at the start; falls to 0 along a cosine over all epochs
+    # data
+    split: str = "by_run"  # or in_time
+    fractions: tuple[float, ...] = (0.6, 0.2, 0.2)  # train, validation, test
+    held_out: str = "outside"  # group of runs, by the start of their id, that are scored apart and never learned from
+    seed: int = 1777  # of split, weights and shuffling
+    # speed, without effect on what is learned; measured by benchmarks/training.py
+    jit_compile: bool = True
+    steps_per_execution: int = 10
+
+    def __post_init__(self):
+        one_of("model", self.model, MODELS)
+        one_of("split", self.split, SPLITS)
+        for name in POSITIVE:
+            if not getattr(self, name) > 0:
+                raise ValueError(f"setting {name}: expected a number above 0; got {getattr(self, name)}")
+        if self.window < (least := LEAST_WINDOW.get(self.model, 1)):
+            raise ValueError(f"setting window: {self.model} needs {least} steps or more; got {self.window}")
+        if not self.units or min(self.units) < 1:
+            raise ValueError(f"setting units: expected layer sizes of 1 or more; got {self.units}")
+
+
+POSITIVE = ("window", "members", "epochs", "patience", "batch_size", "targets", "targets_per_epoch", "passes")
+POSITIVE += ("learning_rate", "steps_per_execution")
+DEBUG = Settings(**RECIPES["debug"])

@@ -1,0 +1,177 @@
+"""Keep Merlin's messages small: what every task needs to know is stored once, beside the study.
+
+Merlin 1.13 sends the whole study graph with every task, and the parameters of all runs with every step: broker
+traffic and worker time grow with the square of the number of runs. Here both are replaced while they are pickled:
+
+- the graph travels as the path of `merlin_info/dag_<sha256>.pickle`, written once and read once a process;
+- a step carries its own row of the parameter table only.
+
+`keep_messages_small()` in the process that queues the study is all it takes. A worker needs no option: unpickling such
+a message imports this module, which does the same there. Files and messages are both pickle, as in Merlin itself:
+whoever can write to the broker can run code as you. Write access to the study's folder is not enough for that here:
+the message names the file by its checksum, and what does not have it is never unpickled.
+
+A task that is delivered twice counts once. Merlin lets a step wait for others in a Celery chord, for which Redis counts
+the tasks that were added and those that ended. A task that is delivered twice (its worker died after its last word, or
+the visibility timeout passed) would be counted twice, and the step begin before the last tasks have ended.
+"""
+
+import copyreg
+import functools
+import hashlib
+import pickle
+import secrets
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from sim2seq._support import permissions
+
+sys.modules.setdefault("rfc3987_syntax", None)  # jsonschema would build a grammar from it: 0.9 s, and Merlin has no use
+from celery.backends.redis import RedisBackend  # noqa: E402
+from jsonschema import ValidationError as ValidationError  # noqa: E402
+from merlin.cli.utils import parse_override_vars as parse_override_vars  # noqa: E402
+from merlin.spec import specification as merlin_specification  # noqa: E402
+from merlin.spec.expansion import get_spec_with_expansion as get_spec_with_expansion  # noqa: E402
+from merlin.spec.specification import MerlinSpec as MerlinSpec  # noqa: E402
+from merlin.study import study as merlin_study  # noqa: E402
+from merlin.study.dag import DAG  # noqa: E402
+from merlin.study.step import Step  # noqa: E402
+from merlin.study.study import MerlinStudy as MerlinStudy  # noqa: E402
+from merlin.utils import load_array_file  # noqa: E402
+
+if sys.modules["rfc3987_syntax"] is None:
+    del sys.modules["rfc3987_syntax"]
+
+ADD_ONCE = "if redis.call('SADD', KEYS[1], ARGV[1]) == 1 then redis.call('INCR', KEYS[2]) end"
+DAY = 24 * 60 * 60
+
+
+def keep_messages_small() -> None:
+    """Pickle Merlin's graphs and steps in the short form from now on, in this process."""
+    copyreg.pickle(DAG, _reduce_graph)
+    copyreg.pickle(Step, _reduce_step)
+
+
+def parameter_generator(table: dict[str, list], labels: dict[str, str]):
+    """A Maestro ParameterGenerator of the table's columns; `labels` name the folders (%% stands for the value)."""
+    from maestrowf.datastructures.core import ParameterGenerator
+
+    generator = ParameterGenerator()
+    for name, values in table.items():
+        generator.add_parameter(name, values, labels[name])
+    return generator
+
+
+def merlin() -> None:
+    """The `merlin` command with small messages; takes its arguments from sys.argv."""
+    from merlin.main import main
+
+    keep_messages_small()
+    sys.exit(main())
+
+
+@functools.lru_cache(maxsize=4)
+def load_graph(path: str) -> DAG:
+    """The graph stored at `path`. Raises ValueError if the file is not what its name says."""
+    content = Path(path).read_bytes()
+    if _file_name(content) != Path(path).name:
+        raise ValueError(f"{path}: damaged, its content does not have the checksum in its name")
+    return _mark(object.__new__(DAG), pickle.loads(content), path)
+
+
+def _mark(graph: DAG, state: dict, path: str) -> DAG:
+    graph.__dict__.update(state, stored_at=path)
+    return graph
+
+
+def _file_name(content: bytes) -> str:
+    return f"dag_{hashlib.sha256(content).hexdigest()}.pickle"
+
+
+def load_samples(filename, ndmin: int = 2) -> np.ndarray:
+    """Merlin's `load_array_file`, which takes pickled objects; here a file that holds some is a ValueError."""
+    if str(filename).endswith(".npy"):
+        try:
+            np.load(filename, allow_pickle=False, mmap_mode="r")
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"{filename}: expected an array of numbers or words ({error})") from error
+    return load_array_file(filename, ndmin)
+
+
+def refuse_pickled_samples() -> None:
+    """Let Merlin read samples with `load_samples`, in this process."""
+    merlin_specification.load_array_file = merlin_study.load_array_file = load_samples
+
+
+def _reduce_graph(graph: DAG):
+    if "stored_at" not in graph.__dict__:
+        folder = _info_folder(graph)
+        if folder is None:  # not a study on disk: nowhere to put it
+            return object.__reduce_ex__(graph, 2)
+        content = pickle.dumps(graph.__dict__)
+        path = folder / _file_name(content)
+        part = path.with_suffix(f".{secrets.token_hex(6)}")
+        permissions.write(str(part), content)
+        part.replace(path)
+        _mark(graph, {}, str(path))
+    return load_graph, (graph.stored_at,)
+
+
+def _info_folder(graph: DAG) -> Path | None:
+    workspace = next(record.workspace.value for record in graph.maestro_values.values() if record)
+    folders = (parent / "merlin_info" for parent in Path(workspace).parents)
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def _reduce_step(step: Step):
+    name, known = step.name(), step.parameter_info
+    row = known["step_param_map"].get(name)
+    own = {
+        "labels": [label for label in known["labels"] if label in name],
+        "step_param_map": {} if row is None else {name: row},
+    }
+    return copyreg.__newobj__, (Step,), {**step.__dict__, "parameter_info": own}
+
+
+def count_once() -> None:
+    """Count each task once in chords, from now on, in this process."""
+    if RedisBackend.add_to_chord is not _add_to_chord:
+        RedisBackend.add_to_chord = _add_to_chord
+        RedisBackend.on_chord_part_return = _count_end_once(RedisBackend.on_chord_part_return)
+
+
+def _add_to_chord(self, group_id, result) -> None:
+    """Celery's method, for a task that may have been added before: in one go, or a death in between would count it."""
+    added = self.get_key_for_group(group_id, ".added")
+    self.client.eval(ADD_ONCE, 2, added, self.get_key_for_group(group_id, ".t"), _short(result.id))
+    self.client.expire(added, DAY)
+
+
+def _count_end_once(celerys):
+    def on_chord_part_return(self, request, state, result, **options):
+        if request.group:
+            ended = self.get_key_for_group(request.group, ".ended")
+            first = self.client.sadd(ended, _short(request.id))
+            self.client.expire(ended, DAY)
+            if not first:
+                return None
+            try:
+                return celerys(self, request, state, result, **options)
+            except BaseException:  # not counted: whoever does the task again has to be
+                self.client.srem(ended, _short(request.id))
+                raise
+        return celerys(self, request, state, result, **options)
+
+    return on_chord_part_return
+
+
+def _short(task_id: str) -> bytes:
+    """Merlin's ids are paths; sixteen bytes tell them apart, and the broker's memory stays small."""
+    return hashlib.blake2b(task_id.encode(), digest_size=16).digest()
+
+
+keep_messages_small()
+refuse_pickled_samples()
+count_once()

@@ -1,0 +1,182 @@
+"""Run a Merlin study on this machine from start to verdict: private broker, workers, progress, failures, continuation.
+
+A study runs in rounds (rounds.py). If a worker dies, all are started again within the round (workers.py); if
+the broker dies, or what dead workers held does not come back, the round ends and another goes on, as long as rounds
+finish tasks. A failed task ends the study with what is known about it.
+"""
+
+import contextlib
+import itertools
+import os
+import shlex
+import signal
+import sys
+import time
+
+from sim2seq._support import permissions
+from sim2seq.workflow import preflight
+from sim2seq.workflow.request import CONCURRENCY, merlins_refusal, new_study, refuse, unfinished_study
+from sim2seq.workflow.rounds import Refused, Study, one_round, space_problem, study_lock
+from sim2seq.workflow.workers import PATIENCE, wait_for_earlier_processes
+
+
+class Stopped(BaseException):
+    """A signal asked this process to end."""
+
+    def __init__(self, number: int):
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+def run(target, *, pgen=None, runs=None, workers=None, variables=(), pargs=(), output=None) -> int:
+    """Run the spec `target`, or go on with the study in the folder `target`, and return the exit code.
+
+    0: every task finished; 1: some failed or are missing, and a table says which; 130, 143: stopped by Ctrl-C, SIGTERM.
+    `runs` and `pargs` ("NAME:VALUE") go to the parameter generator `pgen`, `variables` ("NAME=VALUE") to the spec;
+    `workers` simulations run at once; the study's folder is made below `output`. Going on, a variable's new value holds
+    from then on, and what was done with the old one is done again. Raises ValueError, before anything is started, with
+    one line for each reason why the study cannot run.
+    """
+    refuse(preflight.environment_problems())
+    variables = list(variables) + ([f"{CONCURRENCY}={workers}"] if workers is not None else [])
+    if os.path.isdir(target):
+        _refuse_options(target, pgen=pgen, runs=runs, pargs=pargs, output=output)
+        study = unfinished_study(target, variables)
+    else:
+        study = new_study(target, pgen, runs, variables, list(pargs), output)
+    permissions.keep_others_from_writing()
+    if doubt := preflight.sqlite_doubt(study.folder or study.output):
+        print(f"sim2seq run: {doubt}", file=sys.stderr)
+    with _signals_raise(), contextlib.ExitStack() as stack:
+        if study.folder:
+            stack.enter_context(study_lock(study.folder))
+            if not wait_for_earlier_processes(study.folder):
+                raise Refused(f"{study.folder}: processes of an earlier sim2seq run are still at work on this study")
+            _change_variables(study)
+        return _run_rounds(study, stack)
+
+
+def _refuse_options(folder: str, **options) -> None:
+    given = [f"--{name}" for name, value in options.items() if value]
+    if given:
+        raise Refused(f"{folder}: going on with a study takes no {', '.join(given)}: they were fixed when it began")
+
+
+def _change_variables(study: Study) -> None:
+    changes = [item for item in study.variables if not item.startswith(f"{CONCURRENCY}=")]  # that is for the workers
+    if changes:
+        from sim2seq.workflow.plan import change_variables
+
+        with merlins_refusal(f"--vars {' '.join(changes)}"):
+            change_variables(study.folder, changes)
+
+
+@contextlib.contextmanager
+def _signals_raise():
+    """Turn SIGTERM, SIGHUP and Ctrl-C into Stopped, once: a second one does not interrupt the cleaning up.
+
+    A signal that is ignored already (nohup, a shell's background job) stays ignored.
+    """
+
+    def stop(number, _frame):
+        for other in handlers:
+            signal.signal(other, signal.SIG_IGN)
+        raise Stopped(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    handlers = {number: signal.signal(number, stop) for number in heard}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _run_rounds(study: Study, stack: contextlib.ExitStack) -> int:
+    from sim2seq.workflow.progress import Display
+
+    most, fruitless = 0, 0  # tasks that were ever done at the end of a round; rounds since then
+    with Display() as display:
+        try:
+            if study.folder and not _prepare_restart(study, display):
+                return 0
+            for study.rounds in itertools.count(1):
+                progress, trouble = one_round(study, display, stack)
+                full, done = space_problem(study.folder), len(progress.done)
+                most, fruitless = (done, 0) if done > most else (most, fruitless + 1)
+                if progress.complete or not trouble or full or study.hopeless or fruitless == PATIENCE:
+                    return _verdict(study, progress, full or trouble, display)
+                display.say(f"{trouble}; going on in round {study.rounds + 1}")
+                study.client = ["restart", study.folder]
+                _prepare_restart(study, display)
+        except Stopped as stopped:
+            display.say(f"stopped by {stopped}")
+            if study.folder:
+                display.say(_how_to_go_on(study))
+                _summarise(study, _progress(study), display, verdict="stopped", code=128 + stopped.number)
+            return 128 + stopped.number
+
+
+def _progress(study: Study):
+    from sim2seq.workflow.plan import load_plan
+    from sim2seq.workflow.progress import Progress
+
+    progress = Progress(load_plan(study.folder))
+    progress.scan()
+    return progress
+
+
+def _prepare_restart(study: Study, display) -> bool:
+    """Make every task run again that is unfinished or depends on such a one; False if there is none."""
+    from sim2seq.workflow.plan import forget
+
+    progress = _progress(study)
+    stale = progress.plan.stale()
+    if not stale:
+        display.say(f"{study.folder}: this study is finished, nothing to do")
+        _say_report(study, progress, display)
+        return False
+    display.say(f"going on with {study.folder}: {len(stale)} of {len(progress.plan.tasks)} tasks to do")
+    forget(stale)
+    return True
+
+
+def _verdict(study: Study, progress, trouble: str | None, display) -> int:
+    from sim2seq.workflow import summary
+
+    progress.scan()
+    display.show(progress, last=True)
+    display.close()
+    code = 0 if progress.complete else 1
+    _summarise(study, progress, display, verdict="finished" if code == 0 else trouble or "failed", code=code)
+    if code:
+        display.say(summary.ending(progress, trouble))
+        display.say(summary.failure_table(progress, study.folder))
+        display.say(_how_to_go_on(study))
+    _say_report(study, progress, display)
+    display.say(f"study:  {study.folder}")
+    return code
+
+
+def _say_report(study: Study, progress, display) -> None:
+    from sim2seq.workflow.summary import report_path
+
+    if report := report_path(progress, study.folder):
+        display.say(f"report: {report}")
+
+
+def _summarise(study: Study, progress, display, *, verdict: str, code: int) -> None:
+    from sim2seq.workflow.summary import SUMMARY, write_summary
+
+    received, sent = study.traffic
+    facts = {"verdict": verdict, "exit_code": code, "wall_seconds": time.time() - study.started}
+    facts |= {"rounds": study.rounds, "broker_bytes_in": received, "broker_bytes_out": sent}
+    try:
+        write_summary(study.folder, progress, **facts)
+    except OSError as error:  # a full disk
+        display.say(f"{SUMMARY} is not written: {error.strerror}")
+
+
+def _how_to_go_on(study: Study) -> str:
+    return f"to go on where it stopped: sim2seq run {shlex.quote(study.folder)}"

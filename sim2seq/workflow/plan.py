@@ -1,0 +1,219 @@
+"""What a Merlin study consists of: its tasks, their folders, and which depends on which."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from sim2seq._support.files import write_text
+from sim2seq.workflow.preflight import FAST_LOADER
+
+FINISHED = "MERLIN_FINISHED"  # Merlin's mark in the folder of a task that ended well
+STATUS = "MERLIN_STATUS.json"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of a study: its step, its folder, and the folder names of the node of the study graph it belongs to."""
+
+    step: str
+    folder: str
+    node: str
+
+    @property
+    def finished(self) -> bool:
+        return os.path.exists(os.path.join(self.folder, FINISHED))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All tasks of a study in the order of its steps; `children` maps a node of the graph to those that follow it."""
+
+    tasks: tuple[Task, ...]
+    children: dict[str, list[str]]
+
+    def steps(self) -> dict[str, list[Task]]:
+        """Step name -> its tasks."""
+        steps = {}
+        for task in self.tasks:
+            steps.setdefault(task.step, []).append(task)
+        return steps
+
+    def stale(self) -> list[Task]:
+        """Unfinished tasks and every task that depends on one, at any distance."""
+        nodes = {}
+        for task in self.tasks:
+            nodes.setdefault(task.node, []).append(task)
+        place = {task: number for tasks in nodes.values() for number, task in enumerate(tasks)}
+        chained, whole = self._chained(nodes), set()
+        stale = {task for task in self.tasks if not task.finished}
+        pending = list(stale)
+        while pending:
+            task = pending.pop()
+            for child in self.children.get(task.node, ()):
+                if child in whole:
+                    continue
+                after = [nodes[child][place[task]]] if task.node in chained else nodes[child]
+                whole |= set() if task.node in chained else {child}
+                pending += [one for one in after if one not in stale]
+                stale.update(after)
+        return [task for task in self.tasks if task in stale]
+
+    def _chained(self, nodes: dict[str, list[Task]]) -> set[str]:
+        """Nodes whose only child has no other parent: there Merlin lets each sample follow its own."""
+        parents = Counter(child for after in self.children.values() for child in after)
+        pairs = [(node, after[0]) for node, after in self.children.items() if node in nodes and len(after) == 1]
+        return {node for node, child in pairs if parents[child] == 1 and len(nodes[node]) == len(nodes[child])}
+
+
+def load_plan(study: str) -> Plan:
+    """The plan of the study in folder `study`, as Merlin expands it. Raises ValueError if there is no study."""
+    from sim2seq.workflow.messages import MerlinStudy  # 0.5 s
+
+    study = os.path.abspath(study)
+    merlin_study = MerlinStudy(str(expanded_spec(os.path.join(study, "merlin_info"))), restart_dir=study)
+    graph = merlin_study.dag
+    samples = _sample_folders(merlin_study)
+    tasks = []
+    for node in graph.maestro_values:
+        if node == "_source":
+            continue
+        step = graph.step(node)
+        folder = step.get_workspace()
+        name = Path(folder).relative_to(study).parts[0]
+        parts = samples if samples and step.check_if_expansion_needed(merlin_study.sample_labels) else [""]
+        tasks += [Task(name, os.path.join(folder, part).rstrip("/"), node) for part in parts]
+    return Plan(tuple(tasks), dict(graph.maestro_adjacency_table))
+
+
+def _sample_folders(merlin_study) -> list[str]:
+    """Folders of the samples below a step's folder; empty for a study without samples."""
+    from merlin.common.sample_index import uniform_directories
+    from merlin.common.sample_index_factory import create_hierarchy
+
+    count = len(merlin_study.samples)
+    if not count:
+        return []
+    per_level = merlin_study.level_max_dirs
+    sizes = uniform_directories(count, bundle_size=1, level_max_dirs=per_level)
+    index = create_hierarchy(count, bundle_size=1, directory_sizes=sizes, root="", n_digits=len(str(per_level)))
+    return [os.path.dirname(index.get_path_to_sample(sample)) for sample in range(count)]
+
+
+def expanded_spec(merlin_info: str | Path) -> Path:
+    """The expanded spec of a study's merlin_info folder. Raises ValueError unless there is exactly one."""
+    found = sorted(Path(merlin_info).glob("*.expanded.yaml"))
+    if len(found) != 1:
+        raise ValueError(f"{merlin_info}: expected a Merlin study with one *.expanded.yaml, found {len(found)}")
+    return found[0]
+
+
+def made_as(variables: dict, study: str) -> str:
+    """The path under which Merlin made the study, as its expanded variables tell; `study` if they do not."""
+    output = str(variables.get("OUTPUT_PATH", ""))
+    return os.path.join(output, os.path.basename(study)) if os.path.isabs(output) else study
+
+
+def expected_runs(merlin_info: str | Path) -> list[str]:
+    """Ids, GROUP_ID_RUN_ID, of all runs of the study's parameter table. Raises ValueError if it has no such columns."""
+    if Path(merlin_info, "table.npy").exists():  # Merlin's samples are batches of its rows
+        from sim2seq.data import tables
+
+        return tables.run_ids(tables.read_table(Path(merlin_info, tables.TABLE)))
+    with expanded_spec(merlin_info).open() as file:
+        spec = yaml.load(file, Loader=FAST_LOADER)
+    table = spec.get("global.parameters") or {}
+    missing = [name for name in ("GROUP_ID", "RUN_ID") if name not in table]
+    if missing:
+        raise ValueError(f"{merlin_info}: expected the parameters GROUP_ID and RUN_ID, {' and '.join(missing)} missing")
+    columns = (table[name]["values"] for name in ("GROUP_ID", "RUN_ID"))
+    return [f"{group}_{run}" for group, run in zip(*columns, strict=True)]
+
+
+def forget(tasks: Iterable[Task]) -> None:
+    """Remove Merlin's marks of these tasks, so that `merlin restart` runs them again; their results stay.
+
+    What their scripts said goes too: Merlin would append to it, and old errors would be shown with the new ones.
+    """
+    for task in tasks:
+        folder = Path(task.folder)
+        said = [script.with_suffix(end) for script in folder.glob(f"{task.step}*.sh") for end in (".out", ".err")]
+        for path in [folder / FINISHED, folder / STATUS, folder / "status.lock", *said]:
+            path.unlink(missing_ok=True)
+
+
+def change_variables(study: str, variables: list[str]) -> None:
+    """Give variables ("NAME=VALUE") of the begun study `study` new values; steps whose commands change run again.
+
+    Merlin goes on with the expanded spec, where variables are replaced already, so that spec is made anew from the
+    partial one. Raises ValueError, with nothing changed, where that does not give the study as it was made, and
+    jsonschema's or YAML's errors for a value that Merlin cannot read.
+    """
+    from sim2seq.workflow.messages import MerlinSpec, parse_override_vars
+
+    info = Path(study, "merlin_info")
+    path = expanded_spec(info)
+    partial, original = (path.with_name(path.name.replace(".expanded.", kind)) for kind in (".partial.", ".orig."))
+    if not partial.exists() or not original.exists():
+        raise ValueError(f"{info}: expected {partial.name} and {original.name}: without them no variable can change")
+    old = MerlinSpec.load_specification(str(path))
+    changes = parse_override_vars(variables)
+    changes = {name: value for name, value in changes.items() if value != old.environment["variables"][name]}
+    if not changes:
+        return
+    _refuse_dependents(original, changes)
+    table, old.globals = old.globals, {}
+    template = _partial_study(partial, study, old)
+    template.override_vars = changes
+    new = template.get_expanded_spec()
+    if new.description != old.description or new.merlin["samples"] != old.merlin["samples"]:
+        raise ValueError(f"{', '.join(changes)}: the study's name or its samples come from it, so it cannot change now")
+    changed = [step["name"] for step, before in zip(new.study, old.study, strict=True) if step["run"] != before["run"]]
+    new.globals = table
+    written = MerlinSpec.load_specification(str(partial))
+    written.environment["variables"] = new.environment["variables"]
+    texts = {partial: written.dump(), path: new.dump()}  # the expanded one last: what it says is what holds
+    MerlinSpec.load_spec_from_string(texts[partial], needs_verification=True)
+    forget(task for task in load_plan(study).tasks if task.step in changed)
+    for target, text in texts.items():
+        write_text(target, text)
+
+
+def _refuse_dependents(original: Path, changes: dict) -> None:
+    """Raise ValueError if another variable is made from a changed one: the partial spec holds its old value."""
+    with original.open() as file:
+        env = yaml.load(file, Loader=FAST_LOADER)["env"]
+    for name, text in {**(env.get("variables") or {}), **(env.get("labels") or {})}.items():
+        for changed in changes:
+            if name not in changes and f"$({changed})" in str(text):
+                raise ValueError(f"{name} is made from {changed}: give {name} as well")
+
+
+def _partial_study(partial: Path, study: str, expanded):
+    """The MerlinStudy of a partial spec with the values of the expanded one, able to make the same expanded spec.
+
+    The one thing that Merlin wrote down nowhere is $(SPECROOT): it is what makes both texts the same.
+    """
+    from sim2seq.workflow.messages import MerlinStudy
+
+    class WithoutGraph(MerlinStudy):
+        def load_dag(self):
+            """The partial spec has no parameters to make a graph with."""
+
+    token = "$(SPECROOT)"
+    template = WithoutGraph(str(partial), restart_dir=made_as(expanded.environment["variables"], study))
+    template.original_spec.environment["variables"] = expanded.environment["variables"]
+    template.special_vars["SPECROOT"] = token
+    again = template.get_expanded_spec()
+    again.globals = {}
+    first, *rest = map(re.escape, again.dump().split(token))
+    pattern = first + "".join(("(?P=root)" if number else "(?P<root>.+?)") + part for number, part in enumerate(rest))
+    found = re.fullmatch(pattern, expanded.dump())
+    if not found:
+        raise ValueError(f"{partial}: does not lead to the expanded spec beside it, so no variable can change")
+    template.special_vars["SPECROOT"] = found["root"] if rest else token
+    return template

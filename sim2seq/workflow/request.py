@@ -1,0 +1,145 @@
+"""What `sim2seq run` is asked for: a new study or one to go on with, refused in plain words where it cannot run."""
+
+import contextlib
+import logging
+import os
+import re
+
+import yaml
+
+from sim2seq.workflow import preflight
+from sim2seq.workflow.rounds import Refused, Study, vars_option
+
+CONCURRENCY = "CONCURRENCY"  # the spec's variable that --workers sets
+RUNS = "RUNS"  # the variable that --runs sets in a spec whose samples are batches of runs
+NUMBERS = {CONCURRENCY: "the number of simulations at once", RUNS: "the number of runs"}
+STORE = "STORE"  # the spec's variable that names a store which must be there
+
+
+def refuse(problems: list[str]) -> None:
+    if problems:
+        raise Refused("\n".join(problems))
+
+
+def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], output) -> Study:
+    spec = preflight.read_spec(path)
+    problems = preflight.spec_problems(spec)
+    known = preflight.variables(spec)
+    if "OUTPUT_PATH" not in known:
+        problems.append(f"{path}: expected a variable OUTPUT_PATH, so that the study gets a folder")
+    if runs is not None and runs < 1:
+        problems.append(f"--runs {runs}: expected 1 or more")
+    if batched := RUNS in known and not pgen:
+        variables, runs = variables + ([f"{RUNS}={runs}"] if runs is not None else []), None
+    if (runs is not None or pargs) and not pgen:
+        problems.append("--runs and --pargs need a parameter generator: add --pgen FILE")
+    problems += _variable_problems(path, known, variables)
+    if pgen and (problem := preflight.pgen_problem(pgen)):
+        problems.append(problem)
+    refuse(problems)
+    written = _expanded_variables(path, variables)
+    output = os.path.abspath(output or written["OUTPUT_PATH"])
+    if "=" in output:
+        raise Refused(f"{output}: Merlin does not take a path with = in it: choose another place with --output")
+    if batched and not written[RUNS].isdigit():
+        raise Refused(f"{path}: {RUNS}: {written[RUNS]}: expected {NUMBERS[RUNS]}")
+    expected = int(written[RUNS]) if batched else _run_count(runs, pargs, spec)
+    if problem := preflight.target_problem(output, expected, batched=batched):
+        raise Refused(problem)
+    places = {"OUTPUT_PATH": output} | ({STORE: _store(written[STORE])} if STORE in known else {})
+    variables = [item for item in variables if item.partition("=")[0] not in places]
+    variables += [f"{name}={place}" for name, place in places.items()]
+    client = ["run", os.path.abspath(path), *vars_option(variables)]
+    if pgen:
+        pargs = pargs + ([f"NUM_STUDIES:{runs}"] if runs is not None else [])
+        client += ["--pgen", os.path.abspath(pgen), *(word for item in pargs for word in ("--pargs", item))]
+    return Study(os.path.abspath(path), client, variables, output=output)
+
+
+def _variable_problems(path: str, known: dict, variables: list[str]) -> list[str]:
+    problems = []
+    for item in variables:
+        name, _, value = item.partition("=")
+        if not value or "=" in value:
+            problems.append(f"--vars {item}: expected NAME=VALUE, without another = (Merlin does not take it)")
+        elif name not in known:
+            option = "--workers" if name == CONCURRENCY else f"--vars {item}"
+            problems.append(f"{option}: {path} has no variable {name}; it has {', '.join(known)}")
+        elif name in NUMBERS and not value.isdigit():
+            problems.append(f"{name}={value}: expected {NUMBERS[name]}")
+    return problems
+
+
+def _run_count(runs: int | None, pargs: list[str], spec: dict) -> int:
+    """Runs to expect, for the room they need; 0 if only the generator knows."""
+    asked = [value for name, _, value in (item.partition(":") for item in pargs) if name == "NUM_STUDIES"]
+    if runs is None and asked and asked[-1].isdigit():
+        return int(asked[-1])
+    return preflight.table_size(spec) if runs is None else runs
+
+
+def _store(path: str) -> str:
+    """The whole path of a store that is there with runs in it: Merlin and its workers do not stand where the user does.
+
+    Raises ValueError, in one line, if it is not.
+    """
+    from sim2seq.sweep import check_store
+
+    check_store(path)
+    if "=" in (path := os.path.abspath(path)):
+        raise Refused(f"{path}: Merlin does not take a path with = in it: choose another place for the store")
+    return path
+
+
+def _expanded_variables(path: str, variables: list[str]) -> dict[str, str]:
+    """The spec's variables, replaced in each other as Merlin does it; Refused if Merlin cannot read the spec."""
+    from sim2seq.workflow.messages import get_spec_with_expansion  # 0.5 s
+
+    with merlins_refusal(path):
+        spec = get_spec_with_expansion(path, override_vars=dict(item.split("=", 1) for item in variables))
+    return {name: str(value) for name, value in spec.environment["variables"].items()}
+
+
+@contextlib.contextmanager
+def merlins_refusal(what: str):
+    """Turn whatever Merlin raises over a spec into Refused, in one line."""
+    from sim2seq.workflow.messages import ValidationError
+
+    logging.getLogger("merlin").addHandler(logging.NullHandler())  # or it prints a traceback beside our line
+    try:
+        yield
+    except ValidationError as error:
+        place = ".".join(map(str, error.absolute_path))
+        raise Refused(f"{what}: Merlin refuses it: {place}{': ' if place else ''}{error.message:.200}") from error
+    except (ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError) as error:
+        raise Refused(f"{what}: {' '.join(str(error).split()):.300}") from error
+
+
+def unfinished_study(folder: str, variables: list[str]) -> Study:
+    from sim2seq.workflow.plan import expanded_spec
+
+    folder = os.path.realpath(folder)
+    path = str(expanded_spec(os.path.join(folder, "merlin_info")))
+    spec = preflight.read_spec(path)
+    if "user" not in spec:  # the last section that Merlin writes, in any case
+        raise Refused(f"{path}: half-written, the study never began: start it anew")
+    problems = _variable_problems(path, preflight.variables(spec), variables)
+    problems += [
+        f"--vars {item}: a study stays where it began" for item in variables if item.startswith("OUTPUT_PATH=")
+    ]
+    refuse(problems)
+    for problem in (_moved(folder, spec), preflight.target_problem(folder, preflight.table_size(spec))):
+        if problem:
+            raise Refused(problem)
+    return Study(path, ["restart", folder], variables, folder=folder)
+
+
+def _moved(folder: str, spec: dict) -> str | None:
+    """That the folder is not where Merlin made it: the commands in its spec still name the old place."""
+    from sim2seq.workflow.plan import made_as
+
+    made = made_as(preflight.variables(spec), folder)
+    name = spec["description"]["name"].replace(" ", "_")
+    if os.path.realpath(made) == folder and re.fullmatch(re.escape(name) + r"_\d{8}-\d{6}", os.path.basename(folder)):
+        return None
+    return f"{folder}: this study was made in {os.path.dirname(made)} as {name}_<date>-<time>: move it back"

@@ -1,0 +1,232 @@
+"""One round of a study: a fresh broker, the study's workers, one `merlin run` or `merlin restart`, and the watch."""
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sim2seq.workflow import preflight
+from sim2seq.workflow.workers import CLIENT_LOG, MERLIN, Processes, Workers
+
+TICK_SECONDS = 0.5
+FULL_BYTES = 20_000_000  # with less than this free the disk counts as full
+IDLE_SECONDS = 2.0  # an empty broker for this long means that nothing will ever happen
+STUDY_FOLDER = re.compile(r"Study workspace is '(.+)'")  # as `merlin run` reports it
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Refused(ValueError):
+    """The study cannot start as asked; one line a problem."""
+
+
+@dataclass
+class Study:
+    """A study on its way: how to start it, how to start its workers, and its folder once Merlin has made it."""
+
+    spec: str
+    client: list[str]  # arguments of merlin
+    variables: list[str]
+    folder: str | None = None
+    output: str | None = None  # a new study's folder is made below
+    started: float = field(default_factory=time.time)
+    rounds: int = 0
+    hopeless: bool = False  # another round would end as the last one did
+    traffic: tuple[int, int] = (0, 0)
+
+    def worker_command(self) -> list[str]:
+        spec = self.spec
+        if self.folder:  # the expanded spec has its variables replaced already, this one does not
+            spec = str(next(Path(self.folder, "merlin_info").glob("*.partial.yaml"), self.spec))
+        return [*MERLIN, "run-workers", spec, *vars_option(self.variables)]
+
+
+def vars_option(variables: list[str]) -> list[str]:
+    return ["--vars", *variables] if variables else []
+
+
+@contextlib.contextmanager
+def study_lock(folder: str):
+    """Hold the study; the system frees it when this process ends in whatever way."""
+    with _locked(os.path.join(folder, ".sim2seq.lock"), wait=False) as held:
+        if not held:
+            raise Refused(f"{folder}: another sim2seq run is at work on this study")
+        yield
+
+
+@contextlib.contextmanager
+def _locked(path: str, *, wait: bool):
+    with os.fdopen(_open_lock(path)) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def _open_lock(path: str) -> int:
+    """Open the lock file, or make it. Another user's is not writable, but reading is enough for a lock."""
+    for flags in (os.O_RDWR, os.O_RDWR | os.O_CREAT, os.O_RDONLY):  # NFS wants writing; a sticky folder no O_CREAT
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            return os.open(path, flags, 0o644)
+    raise Refused(f"{path}: cannot be opened, another user holds this place: choose another one with --output")
+
+
+def space_problem(folder: str) -> str | None:
+    """That nothing can be written, which Merlin itself meets by trying again for hours; None if something can."""
+    if not os.access(folder, os.W_OK):
+        return f"{folder} can no longer be written to"
+    free = preflight.free_bytes(folder)
+    return f"no space left: {free / 1e6:.1f} MB free for {folder}" if free < FULL_BYTES else None
+
+
+def one_round(study: Study, display, stack: contextlib.ExitStack):
+    """One broker, one set of workers, one queueing of the study: (progress, what broke the round or None)."""
+    from sim2seq.workflow.broker import Broker
+    from sim2seq.workflow.plan import load_plan
+    from sim2seq.workflow.progress import Progress
+
+    with Broker() as broker, Processes(broker.folder, study.folder or study.output) as processes:
+        try:
+            workers = Workers(study.worker_command(), _worker_count(study), processes, broker)
+            if study.folder is None:
+                study.folder = _begin(study, processes)
+                stack.enter_context(study_lock(study.folder))
+                display.say(f"study: {study.folder}")
+            else:
+                processes.start([*MERLIN, *study.client], CLIENT_LOG)
+            trouble = _wait_for_client(processes, broker, study.folder)
+            ended = processes.guards[CLIENT_LOG].poll() not in (None, 0)
+            if ended and (refusal := _samples_refusal(study)):
+                shutil.rmtree(study.folder, ignore_errors=True)  # Merlin made it a moment ago, and nothing began in it
+                raise Refused(refusal)
+            progress = Progress(load_plan(study.folder))
+            trouble = trouble or _watch(progress, broker, workers, study, display)
+            if _is_quiet(broker):
+                workers.end()
+            return progress, trouble
+        finally:
+            study.traffic = tuple(before + now for before, now in zip(study.traffic, broker.traffic(), strict=True))
+
+
+def _is_quiet(broker) -> bool:
+    """Whether the workers have nothing in hand, at once or a moment after the last task has marked its end."""
+    import redis
+
+    deadline = time.monotonic() + IDLE_SECONDS
+    with contextlib.suppress(redis.RedisError):
+        while broker.waiting():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+    return False
+
+
+def _begin(study: Study, processes: Processes) -> str:
+    """Start `merlin run` and return the folder that it makes, which carries a time stamp in seconds in its name.
+
+    Merlin deletes a folder of the same name, so whoever comes next waits for the next second.
+    Raises Refused with Merlin's last words if it makes none.
+    """
+    os.makedirs(study.output, exist_ok=True)
+    with _locked(os.path.join(study.output, ".sim2seq.lock"), wait=True):
+        before = set(os.listdir(study.output))
+        client = processes.start([*MERLIN, *study.client], CLIENT_LOG)
+        log = processes.logs[CLIENT_LOG]
+        while not (found := STUDY_FOLDER.search(log.read_text(errors="replace"))):
+            if client.poll() is not None:
+                words = _merlins_words(log)
+                _discard_empty_study(study.output, before)
+                raise Refused(f"merlin run: {words}")
+            time.sleep(0.05)
+        folder = found.group(1)
+        processes.settle(folder)
+        while time.strftime("%Y%m%d-%H%M%S") == folder[-15:]:
+            time.sleep(0.05)
+    return folder
+
+
+def _discard_empty_study(output: str, before: set[str]) -> None:
+    """Remove the folder that Merlin made before it gave up; it holds nothing but an empty merlin_info."""
+    for name in set(os.listdir(output)) - before:
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.join(output, name, "merlin_info"))
+            os.rmdir(os.path.join(output, name))
+
+
+def _merlins_words(log: Path) -> str:
+    lines = [COLOUR.sub("", line).strip() for line in log.read_text(errors="replace").splitlines()]
+    lines = [line for line in lines if line]
+    return lines[-1] if lines else f"ended without a word, see {log}"
+
+
+def _wait_for_client(processes: Processes, broker, folder: str) -> str | None:
+    """Wait until the study is queued; what broke that, or None."""
+    client = processes.guards[CLIENT_LOG]
+    while client.poll() is None:
+        if broker.guarded.poll() is not None:
+            return "the broker died"
+        if full := space_problem(folder):
+            return full
+        time.sleep(0.05)
+    if client.poll() != 0:
+        return f"Merlin could not queue the study: {_merlins_words(processes.logs[CLIENT_LOG])}"
+    return None
+
+
+def _samples_refusal(study: Study) -> str | None:
+    """Why the study's samples could not be made; None if they were. Merlin itself says no more than "not found"."""
+    info = Path(study.folder, "merlin_info")
+    specs = [preflight.read_spec(str(path)) for path in info.glob("*.expanded.yaml")]
+    files = [((spec.get("merlin") or {}).get("samples") or {}).get("file") for spec in specs]
+    if study.client[0] != "run" or all(not file or os.path.exists(file) for file in files):
+        return None
+    said = [line for path in info.glob("cmd.err") for line in path.read_text(errors="replace").splitlines()]
+    return f"the study's samples: {said[-1].strip() if said else 'their command made none'}"
+
+
+def _worker_count(study: Study) -> int:
+    spec = preflight.read_spec(study.spec)
+    return len(((spec.get("merlin") or {}).get("resources") or {}).get("workers") or ["default_worker"])
+
+
+def _watch(progress, broker, workers: Workers, study: Study, display) -> str | None:
+    """Follow the study until nothing more will happen; what broke the round, or None."""
+    import redis
+    from kombu.exceptions import OperationalError
+
+    idle_since = None
+    while True:
+        began = time.monotonic()
+        progress.scan()
+        display.show(progress)
+        if progress.complete:
+            return None
+        if full := space_problem(study.folder):
+            return full
+        try:
+            idle, mark = broker.waiting() == 0, (len(progress.done), broker.results())
+        except redis.RedisError:
+            return "the broker died"
+        if not idle:
+            idle_since = None
+            if "cancelled" in progress.failed.values() and workers.dead():  # by a step that said MERLIN_STOP_WORKERS
+                return None
+            try:
+                words = workers.look_after(mark, display.say)
+            except (redis.RedisError, OperationalError):
+                return "the broker died"
+            if words:
+                study.hopeless = True
+                return words
+        elif idle_since is None:
+            idle_since = began
+        elif began - idle_since > IDLE_SECONDS:
+            progress.scan()
+            return workers.history()
+        time.sleep(max(TICK_SECONDS, 5 * (time.monotonic() - began)))  # a slow file system is asked less often

@@ -1,0 +1,123 @@
+"""How a study ended: the table of failures, and the summary in its folder."""
+
+import contextlib
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+from sim2seq._support.files import read_json, write_json
+from sim2seq.workflow.plan import FINISHED, STATUS, Task
+from sim2seq.workflow.progress import FAILED, Progress
+
+SUMMARY = "sim2seq_run.json"
+REPORTS = ("report.html", "leaderboard.png")  # what a person looks at first
+ERROR_LINES = 4
+TAIL_BYTES = 64_000  # of an error output, which may have gigabytes
+LINE_LENGTH = 300  # characters shown of a line
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # colours, and what upsets a terminal
+ROWS = 20  # failed tasks shown; all of them are in the summary
+
+
+def unfinished_tasks(progress: Progress) -> list[tuple[Task, str]]:
+    """(task, its state in Merlin or "missing"): the failed ones first, as they explain why others are missing."""
+    unfinished = [task for task in progress.plan.tasks if task not in progress.done]
+    gathered = gathered_states([task for task in unfinished if task not in progress.failed])
+    states = gathered | progress.failed
+    return sorted(((task, states.get(task, "missing")) for task in unfinished), key=lambda row: row[1] == "missing")
+
+
+def gathered_states(tasks: list[Task]) -> dict[Task, str]:
+    """Those of the tasks that failed, as the step's status file tells, into which Merlin moves those of samples."""
+    files, found = {}, {}
+    for task in tasks:
+        folder = Path(task.folder)
+        if folder.name == task.step or not any(folder.glob("*.err")):
+            continue  # no sample, or not begun since it was forgotten
+        step = next(parent for parent in folder.parents if parent.name == task.step)
+        for place in folder.parents[: len(folder.relative_to(step).parts)]:
+            if place not in files:
+                with contextlib.suppress(OSError, ValueError):
+                    files[place] = read_json(place / STATUS).get(task.step, {})
+            entry = files.setdefault(place, {}).get(str(folder.relative_to(step.parent)), {})
+            if entry.get("status") in FAILED:
+                found[task] = entry["status"].lower()
+    return found
+
+
+def ending(progress: Progress, trouble: str | None) -> str:
+    """One line: how many tasks are missing, and whether the last steps went on without them."""
+    plan = progress.plan
+    count = f"{len(plan.tasks) - len(progress.done)} of {len(plan.tasks)} tasks"
+    if all(task in progress.done for task in plan.tasks if not plan.children.get(task.node)):
+        return f"{count} failed; the steps after them went on with what there was"
+    return f"{count} did not finish" + (f": {trouble}" if trouble else "")
+
+
+def failure_table(progress: Progress, study: str) -> str:
+    """Failed and missing tasks in the order of the steps, each with the last lines of its error output."""
+    rows = unfinished_tasks(progress)
+    lines = []
+    for task, state in rows[:ROWS]:
+        lines.append(f"{state:<9} {os.path.relpath(task.folder, study)}")
+        lines += [f"          | {line}" for line in last_error(task.folder, f"{study}/")]
+    if len(rows) > ROWS:
+        lines.append(f"... and {len(rows) - ROWS} more, all in {SUMMARY}")
+    return "\n".join(lines)
+
+
+def last_error(folder: str, prefix: str = "") -> list[str]:
+    """The last lines of the newest .err file in a task's folder; empty if it wrote none. See last_lines."""
+    files = sorted(Path(folder).glob("*.err"), key=lambda path: path.stat().st_mtime)
+    return last_lines(files[-1], prefix=prefix) if files else []
+
+
+def last_lines(path: Path, count: int = ERROR_LINES, *, prefix: str = "") -> list[str]:
+    """The last `count` lines of a file that are not empty, each cut to LINE_LENGTH, without control characters.
+
+    `prefix` is left out of the paths in them: with it, what the shell says after the name of its script is cut off.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+        text = file.read(TAIL_BYTES).decode(errors="replace")
+    text = text.replace(prefix, "") if prefix else text
+    lines = (CONTROL.sub("", line).rstrip() for line in re.split(r"[\r\n]+", text))
+    return [line[:LINE_LENGTH] for line in lines if line.strip()][-count:]
+
+
+def step_times(tasks: list[Task]) -> tuple[float | None, float | None]:
+    """When the first of these tasks began and the last one finished (seconds since 1970); None if unknown.
+
+    A task begins when Merlin writes its script, and finishes when it leaves its mark.
+    """
+    begins, ends = [], []
+    for task in tasks:
+        with contextlib.suppress(FileNotFoundError), os.scandir(task.folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(".sh"):
+                    begins.append(entry.stat().st_mtime)
+                elif entry.name == FINISHED:
+                    ends.append(entry.stat().st_mtime)
+    return (min(begins) if begins else None), (max(ends) if ends else None)
+
+
+def write_summary(study: str, progress: Progress, **facts) -> None:
+    """Write sim2seq_run.json: `facts`, then tasks, done, failed and times of each step, then the unfinished tasks."""
+    rows = unfinished_tasks(progress)
+    failures = Counter(task.step for task, state in rows if state != "missing")
+    steps = {}
+    for step, (done, _, total) in progress.counts().items():
+        began, ended = step_times(progress.plan.steps()[step])
+        seconds = ended - began if began and ended else None
+        steps[step] = {"tasks": total, "done": done, "failed": failures[step]}
+        steps[step] |= {"seconds": seconds, "began": began, "ended": ended}
+    unfinished = [{"task": os.path.relpath(task.folder, study), "state": state} for task, state in rows]
+    write_json(Path(study, SUMMARY), facts | {"steps": steps, "unfinished": unfinished})
+
+
+def report_path(progress: Progress, study: str) -> Path | None:
+    """The newest report of a finished task; a failed one may have left an old report."""
+    done = {task.folder for task in progress.done}
+    reports = [path for name in REPORTS for depth in ("*", "*/*") for path in Path(study).glob(f"{depth}/{name}")]
+    reports = [path for path in reports if done & {str(path.parent), str(path.parent.parent)}]
+    return max(reports, key=lambda path: path.stat().st_mtime, default=None)

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+from helpers import counting_ensemble
+
+from sim2seq.evaluation.baselines import BASELINES, last_state
+from sim2seq.evaluation.scores import rmse
+
+# closed-loop RMSE of 13 test runs after 38 training runs, by order, as published with the data
+PUBLISHED = {"hold": 21.0, "mean trajectory": 2.00, "nearest run": 0.85, "ridge": 0.92, "extra trees": 0.42}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_baseline_scores_as_published(name, bouncing):
+    training, test = bouncing.values[:38], bouncing.values[51:]
+    forecast = BASELINES[name](training, test[:, :30], 370)
+    assert rmse(forecast, test[:, 30:]) == pytest.approx(PUBLISHED[name], rel=0.02)
+
+
+def test_constant_velocity_is_exact_where_every_step_adds_one():
+    values = counting_ensemble(runs=3, steps=20).values
+    forecast = BASELINES["constant velocity"](values, values[:, :5], 15)
+    np.testing.assert_allclose(forecast, values[:, 5:])
+
+
+def test_hold_is_wrong_by_the_number_of_steps_ahead():
+    values = counting_ensemble(runs=3, steps=20).values
+    error = values[:, 5:] - BASELINES["hold"](values, values[:, :5], 15)
+    np.testing.assert_array_equal(error, np.broadcast_to(np.arange(1, 16)[None, :, None], (3, 15, 2)))
+
+
+@pytest.mark.parametrize("name", ["nearest run", "ridge", "extra trees"])
+def test_a_baseline_that_learns_knows_a_run_it_was_shown(name):
+    values = counting_ensemble(runs=6, steps=20).values
+    forecast = BASELINES[name](values, values[2:3, :5], 15)
+    np.testing.assert_allclose(forecast, values[2:3, 5:], rtol=1e-3, atol=0.1)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_every_baseline_forecasts_runs_steps_features(name):
+    values = counting_ensemble(runs=4, steps=20).values
+    assert BASELINES[name](values, values[:2, :5], 7).shape == (2, 7, 2)
+
+
+def test_last_state_is_position_and_ten_step_velocity():
+    windows = counting_ensemble(runs=2, steps=30).values
+    np.testing.assert_allclose(last_state(windows), np.concatenate([windows[:, -1], np.ones((2, 2))], axis=1))
+    np.testing.assert_allclose(last_state(windows[:, :4])[:, 2:], 1)
+
+
+def test_short_training_runs_and_wrong_features_are_refused():
+    values = counting_ensemble(runs=3, steps=20).values
+    with pytest.raises(ValueError, match="training runs of 21 steps"):
+        BASELINES["ridge"](values, values[:, :5], 16)
+    with pytest.raises(ValueError, match="2 features"):
+        BASELINES["ridge"](values, values[:, :5, :1], 15)
+    with pytest.raises(ValueError, match="at least 2 steps"):
+        BASELINES["constant velocity"](values, values[:, :1], 15)
+
+
+def test_trees_grown_one_by_one_are_those_of_scikit_learns_forest():
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    from sim2seq.evaluation.baselines import flat, last_state
+
+    values = np.random.default_rng(0).normal(size=(12, 20, 2)).cumsum(axis=1)
+    forest = ExtraTreesRegressor(n_estimators=7, random_state=3).fit(last_state(values[:, :5]), flat(values[:, 5:]))
+    expected = forest.predict(last_state(values[:4, :5])).reshape(4, 15, 2)
+    np.testing.assert_allclose(BASELINES["extra trees"](values, values[:4, :5], 15, trees=7, seed=3), expected)
+
+
+@pytest.mark.parametrize("name", ["ridge", "extra trees"])
+def test_a_baseline_that_is_told_an_input_of_the_run_uses_it(name):
+    """What follows is the input, which the window does not show."""
+    pace = np.linspace(1, 2, 40)
+    values = np.concatenate([np.zeros((40, 5)), np.repeat(pace[:, None], 6, axis=1)], axis=1)[..., None]
+    told = BASELINES[name](values, values[::9, :5], 6, pace[:, None], pace[::9, None])
+    np.testing.assert_allclose(told, values[::9, 5:], atol=0.02)
+    assert np.ptp(BASELINES[name](values, values[::9, :5], 6)) < 1e-6

@@ -1,0 +1,334 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from helpers import bouncing_counters, counting_ensemble, ensemble_of, logistic_ensemble
+
+from sim2seq.data.records import Run
+from sim2seq.data.windows import PARTS, Part, Scaling, Split, select
+from sim2seq.models.rollout import closed_loop
+from sim2seq.report.figures import Picture
+from sim2seq.store import store
+from sim2seq.training import training
+from sim2seq.training.settings import DEBUG, Settings
+from sim2seq.training.training import fit, load
+
+# a training of 7 epochs, slow enough to be caught in the middle of it
+SLOW = ["size=debug", "units=4", "window=5", "epochs=7", "patience=7", "learning_rate=0.01", "batch_size=16"]
+CASES = {  # model -> (its ensemble, its settings)
+    "autoregression": (logistic_ensemble, [*SLOW, "model=autoregression", "targets=1", "passes=4", "members=2"]),
+}
+SLOW_TRAINING = """
+import sys
+from sim2seq.training.settings import Settings
+from sim2seq.training.training import fit
+from test_training import CASES
+ensemble, options = CASES[sys.argv[1]]
+fit(ensemble(), Settings.parse(options), "training")
+"""
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch):
+    """Figures are made and not painted, which takes longer than these trainings; `tiny_training` has its PNGs."""
+    monkeypatch.setattr(Picture, "savefig", lambda *where, **options: None)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("epoch=2", r"unknown setting 'epoch'; known: model, units, window, inputs, members, epochs"),
+        ("epochs=two", "setting epochs: expected int, like 20; got 'two'"),
+        ("epochs=0", "setting epochs: expected a number above 0"),
+        ("jit_compile=yes", "setting jit_compile: expected bool"),
+        ("units=8,x", "setting units: expected numbers with commas between"),
+        ("model=transformer", "unknown model 'transformer'; known: stacked_lstm, autoregression, residual_lstm"),
+        ("window=2 model=autoregression", "setting window: autoregression needs 3 steps or more; got 2"),
+        ("split=random", "unknown split 'random'; known: by_run, in_time"),
+        ("size=huge", "unknown size 'huge'; known: full, stacked_lstm, autoregression, debug"),
+        ("recipe=lstm", "unknown recipe 'lstm'; known: full, stacked_lstm, autoregression, debug"),
+        ("epochs", "expected name:value; got 'epochs'"),
+    ],
+)
+def test_an_impossible_setting_is_refused_in_one_line(assignment, said):
+    with pytest.raises(ValueError, match=said) as refusal:
+        Settings.parse(assignment.split())
+    assert "\n" not in str(refusal.value)
+
+
+def test_settings_are_parsed_by_the_type_of_their_default():
+    settings = Settings.parse(["epochs=2", "units=8,4", "learning_rate=1e-4", "jit_compile=false", "split=in_time"])
+    assert settings == Settings(epochs=2, units=(8, 4), learning_rate=1e-4, jit_compile=False, split="in_time")
+    assert Settings.parse(["seed:0"]).seed == 0  # Merlin takes no second equals sign in --vars
+    assert Settings.parse(["size=debug"]) == DEBUG
+    assert Settings.parse(["size=debug", "epochs=3"]).units == DEBUG.units
+
+
+def test_a_recipe_is_a_ready_set_and_the_size_goes_over_it():
+    whole, small = (Settings.parse(["recipe:autoregression", *more]) for more in ([], ["size:debug", "epochs=3"]))
+    assert (whole.model, whole.units) == ("autoregression", (16, 16))
+    assert (small.model, small.units, small.epochs) == ("autoregression", (8,), 3)
+    assert small.learning_rate == whole.learning_rate
+    assert Settings.parse(["recipe=autoregression"], base=Settings(seed=5)) == Settings(**{**vars(whole), "seed": 5})
+
+
+def test_the_folder_holds_everything_that_belongs_to_a_training(tiny_training):
+    trained, ensemble = tiny_training
+    names = {path.name for path in trained.folder.iterdir()}
+    expected = {
+        "model.keras",
+        "settings.json",
+        "split.json",
+        "scores.json",
+        "history.csv",
+        "versions.json",
+        "band.json",
+    }
+    assert names == expected | {"figures", "logs"}
+    assert len(list((trained.folder / "figures").glob("*.png"))) == 7
+    assert list((trained.folder / "logs").rglob("events*"))
+    assert trained.versions["keras"] == keras.__version__
+    split = json.loads((trained.folder / "split.json").read_text())
+    assert sorted(chain(*(split[part]["runs"] for part in PARTS))) == sorted(ensemble.run_ids)
+
+
+def test_the_saved_model_carries_the_scaling_of_the_training_runs(tiny_training):
+    trained, ensemble = tiny_training
+    scaling = Scaling.of(select(ensemble, trained.split.train).values)
+    layers = {layer.name: layer for layer in trained.model.layers}
+    np.testing.assert_allclose(np.ravel(layers["to_scaled"].mean), scaling.mean, rtol=1e-6)
+    np.testing.assert_allclose(np.ravel(layers["to_physical"].variance), scaling.std**2, rtol=1e-6)
+
+
+def test_the_scores_are_those_of_the_saved_model(tiny_training):
+    trained, ensemble = tiny_training
+    test = select(ensemble, trained.split.test).values
+    error = closed_loop(trained.model, test[:, :5], 55) - test[:, 5:]
+    assert trained.scores["closed_loop"]["test"]["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-5)
+
+
+def test_a_finished_training_is_read_and_not_repeated(tiny_training):
+    trained, ensemble = tiny_training
+    before = (trained.folder / "model.keras").stat().st_mtime_ns
+    again = fit(ensemble, trained.settings, trained.folder)
+    assert again.scores == trained.scores == load(trained.folder).scores
+    assert again.split == trained.split
+    assert (trained.folder / "model.keras").stat().st_mtime_ns == before
+
+
+def test_a_folder_with_other_settings_or_other_data_is_refused(tiny_training):
+    trained, ensemble = tiny_training
+    with pytest.raises(ValueError, match=r"other settings or data \(epochs differ\)"):
+        fit(ensemble, Settings.parse(["size=debug", "units=4", "window=5", "epochs=3"]), trained.folder)
+    other = ensemble.take(range(10))
+    other.values[0, 0, 0] += 1e-6
+    with pytest.raises(ValueError, match=r"other settings or data \(data differ\)"):
+        fit(other, trained.settings, trained.folder)
+
+
+def test_a_window_longer_than_a_part_leaves_no_folder(tmp_path):
+    with pytest.raises(ValueError, match="window: expected 1 to 11 for runs of 12 steps; got 30"):
+        fit(counting_ensemble(steps=20), Settings.parse(["size=debug", "split=in_time"]), tmp_path / "training")
+    assert not (tmp_path / "training").exists()
+    with pytest.raises(FileNotFoundError, match="no finished training"):
+        load(tmp_path / "training")
+
+
+def test_series_cut_in_time_are_trained_on_and_scored(tmp_path):
+    settings = Settings.parse(["size=debug", "units=2", "window=3", "split=in_time"])
+    trained = fit(counting_ensemble(runs=3, steps=40), settings, tmp_path)
+    assert (trained.split.test.start, trained.split.test.stop) == (32, 40)
+    assert len(trained.scores["closed_loop"]["test"]["by_horizon"]) == 5
+    with pytest.raises(ValueError, match="test part must not be longer"):
+        fit(counting_ensemble(), Settings.parse(["window=3", "split=in_time", "fractions=.3,.3,.4"]), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_replace_trains_again_and_leaves_nothing_of_the_old_training(tmp_path):
+    ensemble, tiny = counting_ensemble(runs=6, steps=20), ["size=debug", "model=stacked_lstm", "units=2", "window=3"]
+    first = fit(ensemble, Settings.parse(tiny), tmp_path)
+    second = fit(ensemble, Settings.parse([*tiny, "epochs=1"]), tmp_path, replace=True)
+    assert [len(trained.history["loss"]) for trained in (first, second)] == [2, 1]
+    assert load(tmp_path).scores == second.scores != first.scores
+
+
+def test_an_autoregression_counts_and_turns_round_at_its_walls_exactly(tmp_path):
+    """Its linear part holds both laws; windows, targets, scaling and files around it must not move them."""
+    options = Settings.parse(["recipe=autoregression", "size=debug", "window=4"])
+    for name, ensemble in {
+        "count": counting_ensemble(runs=6, steps=20),
+        "bounce": ensemble_of(bouncing_counters(runs=10, steps=60)),
+    }.items():
+        scores = fit(through_a_store(ensemble, tmp_path / f"{name}.sqlite"), options, tmp_path / name).scores
+        assert scores["closed_loop"]["test"]["rmse"] < 1e-5
+        assert scores["one_step"]["test"]["rmse"] < 1e-5
+
+
+def test_an_autoregression_learns_what_is_not_linear(tmp_path):
+    """The logistic map: a linear model is wrong by 0.1 and more at each step."""
+    options = ["recipe=autoregression", "members=1", "window=3", "epochs=10", "batch_size=32", "passes=20"]
+    scores = fit(logistic_ensemble(runs=30), Settings.parse(options), tmp_path).scores
+    assert scores["one_step"]["test"]["rmse"] < 0.01
+
+
+def test_an_autoregression_forecasts_the_bouncing_ball(bouncing, tmp_path):
+    """370 steps of each validation run, split in the order of the file; the best baseline is off by 0.09."""
+    runs = bouncing.run_ids
+    split = Split(*(Part(runs[a:b], 0, 400) for a, b in ((0, 38), (38, 51), (51, 64))))
+    training.train(bouncing, Settings.parse(["recipe=autoregression", "epochs=2"]), split, tmp_path)
+    model, truth = keras.saving.load_model(tmp_path / "model.keras"), select(bouncing, split.validation).values
+    forecast = closed_loop(model, truth[:, :30], 370)
+    assert np.sqrt(np.mean((forecast - truth[:, 30:]) ** 2)) < 0.001
+
+
+def through_a_store(ensemble, path):
+    """What a store gives back of an ensemble that was put into it, its last run first."""
+    times = ensemble.times.tolist()
+    series = [dict(zip(ensemble.features, run.T.tolist(), strict=True)) for run in ensemble.values]
+    runs = [Run(run, {}, {"time": times, **each}) for run, each in zip(ensemble.run_ids, series, strict=True)]
+    store.create(path)
+    store.ingest(path, runs[::-1])
+    loaded = store.load(path)
+    np.testing.assert_array_equal(loaded.values, ensemble.values)
+    assert (loaded.run_ids, loaded.features) == (ensemble.run_ids, ensemble.features)
+    return loaded
+
+
+@pytest.mark.parametrize("targets", [1, 27])
+def test_a_network_learns_to_count(targets, tmp_path):
+    """Any misalignment of store, windows, targets or forecasts would leave an error of whole steps."""
+    ensemble = counting_ensemble(runs=20, steps=30, features=1).take(range(20))
+    ensemble.values[:] = ensemble.values % 100 + np.arange(20)[:, None, None] / 20  # starts of 0 to 1, then +1 a step
+    ensemble = through_a_store(ensemble, tmp_path / "store.sqlite")
+    options = ["size=debug", "model=stacked_lstm", "units=16", "window=3", "epochs=30", "learning_rate=0.02"]
+    options += ["patience=30", f"targets={targets}", "batch_size=8" if targets == 1 else "batch_size=2"]
+    scores = fit(ensemble, Settings.parse(options), tmp_path / "training").scores
+    assert scores["one_step"]["test"]["rmse"] < 0.5
+    assert scores["closed_loop"]["test"]["rmse"] < 1.0 < scores["baselines"]["closed_loop"]["hold"]["rmse"]
+
+
+@pytest.mark.parametrize("model", CASES)
+def test_training_killed_at_any_moment_ends_like_an_uninterrupted_one(model, tmp_path):
+    """Killed after an epoch; and, as if killed again in the middle of writing, with a torn weights file and line."""
+    make, options = CASES[model]
+    ensemble, settings = make(), Settings.parse(options)
+    whole = fit(ensemble, settings, tmp_path / "whole")
+    folder = tmp_path / "training"
+    paths = training.member_paths(folder, settings.members - 1)
+    train_and_kill(model, folder, paths["checkpoint"] / "state.json", 3)
+    epoch = json.loads((paths["checkpoint"] / "state.json").read_text())["epoch"]
+    (paths["checkpoint"] / f"epoch_{epoch + 1:04d}.weights.h5").write_bytes(b"torn")
+    with paths["history"].open("a") as history:
+        history.write(f"{epoch + 1},0.1")
+    resumed = fit(ensemble, settings, folder)
+    last = training.member_paths(tmp_path / "whole", settings.members - 1)["history"]
+    ours, theirs = (training.read_history(path) for path in (paths["history"], last))
+    assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-3)
+    assert ours["val_loss"] == pytest.approx(theirs["val_loss"], rel=1e-3)
+    assert len(resumed.models) == settings.members
+    for member, other in zip(resumed.models, whole.models, strict=True):
+        for ours, theirs in zip(member.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-2, atol=1e-3)
+
+
+def train_and_kill(model: str, folder: Path, state: Path, epochs: int) -> None:
+    """Train in a process of its own and kill it without warning once `epochs` epochs are on disk."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with (folder.parent / "log").open("w") as log:
+        command = [sys.executable, "-c", SLOW_TRAINING, model]
+        process = subprocess.Popen(command, cwd=folder.parent, env=environment, stdout=log, stderr=log)
+    deadline = time.monotonic() + 120
+    while not (state.exists() and json.loads(state.read_text())["epoch"] + 1 >= epochs):
+        assert process.poll() is None, (folder.parent / "log").read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (folder / "scores.json").exists()
+
+
+@pytest.mark.parametrize("moment", ["in the middle of epoch 4", "before the scores"])
+def test_patience_and_best_weights_survive_an_interruption(moment, tmp_path, monkeypatch):
+    """A learning rate of nothing: epoch 1 is the best, and patience 5 ends the training after epoch 6."""
+    ensemble, small = counting_ensemble(runs=6, steps=20), ["size=debug", "model=stacked_lstm", "units=2", "window=3"]
+    settings = Settings.parse([*small, "epochs=20", "learning_rate=1e-30"])
+    with monkeypatch.context() as patch:
+        if moment == "before the scores":
+            patch.setattr(training, "finish", interrupt)
+        else:
+            patch.setattr(keras.callbacks.TensorBoard, "on_epoch_end", interrupt_at_epoch_4)
+        with pytest.raises(KeyboardInterrupt):
+            fit(ensemble, settings, tmp_path)
+    best = keras.saving.load_model(tmp_path / "model.keras").get_weights()
+    finished = fit(ensemble, settings, tmp_path)
+    assert len(finished.history["val_loss"]) == 6
+    for ours, theirs in zip(finished.model.get_weights(), best, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def interrupt(*arguments):
+    raise KeyboardInterrupt
+
+
+def interrupt_at_epoch_4(log, epoch, logs=None):
+    if epoch == 3:
+        raise KeyboardInterrupt
+
+
+def test_a_learned_residual_is_what_the_linear_part_leaves(tmp_path):
+    """The logistic map again, by an LSTM on top of the same linear part, on whole runs."""
+    options = ["size=debug", "units=32", "window=3", "targets=27", "epochs=25", "passes=2", "patience=40"]
+    options += ["batch_size=4", "learning_rate=0.01", "jit_compile=true"]
+    trained = fit(logistic_ensemble(runs=30), Settings.parse(options), tmp_path)
+    assert min(trained.history["val_loss"]) < 0.2 * trained.history["val_loss"][0]
+
+
+def test_members_leave_out_different_runs_and_are_kept_together(tmp_path):
+    ensemble = logistic_ensemble()
+    options = ["size=debug", "model=autoregression", "window=3", "units=2", "members=3"]
+    trained = fit(ensemble, Settings.parse(options), tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("model*")) == ["model.keras", "model_2.keras", "model_3.keras"]
+    assert [training.runs_of_member(7, 3, member) for member in range(3)] == [
+        [1, 2, 4, 5],
+        [0, 2, 3, 5, 6],
+        [0, 1, 3, 4, 6],
+    ]
+    test = select(ensemble, trained.split.test).values
+    forecasts = [closed_loop(model, test[:, :3], 27) for model in trained.models]
+    assert np.ptp(forecasts, axis=0).max() > 0
+    error = np.median(forecasts, axis=0) - test[:, 3:]
+    assert trained.scores["closed_loop"]["test"]["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)))
+    with pytest.raises(ValueError, match="members: expected up to 6, one a training run; got 7"):
+        fit(ensemble, Settings.parse([*options, "members=7"]), tmp_path / "new")
+
+
+def test_inputs_of_the_run_reach_the_model_and_unknown_ones_are_refused(tmp_path):
+    """The pace of each run is an input, and changes sign with it."""
+    pace = np.linspace(-1, 1, 20)
+    ensemble = replace(ensemble_of((pace[:, None] * np.arange(30))[..., None]), inputs={"pace": pace})
+    options = ["size=debug", "window=3", "inputs=pace"]
+    trained = fit(ensemble, Settings.parse(options), tmp_path / "training")
+    assert trained.scores["closed_loop"]["test"]["rmse"] < 1e-6
+    assert trained.model.inputs[1].shape == (None, 1)
+    with pytest.raises(ValueError, match="unknown input 'speed'; the runs have: pace"):
+        fit(ensemble, Settings.parse([*options, "inputs=speed"]), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_runs_of_the_held_out_group_are_scored_and_never_learned_from(tmp_path):
+    ensemble = counting_ensemble(runs=8, steps=20)
+    ensemble = replace(ensemble, run_ids=(*(f"in_{i}" for i in range(6)), "outside_6", "outside_7"))
+    trained = fit(ensemble, Settings.parse(["size=debug", "window=3"]), tmp_path)
+    assert not any(run.startswith("outside") for part in vars(trained.split).values() for run in part.runs)
+    assert trained.scores["held_out"]["runs"] == 2
+    assert trained.scores["held_out"]["closed_loop"]["model"]["rmse"] < 1e-3
+    assert len(trained.scores["held_out"]["rmse_by_run"]) == 2
