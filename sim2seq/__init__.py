@@ -15,3 +15,37 @@ asked for, so `import sim2seq` costs nothing. The rooms, each importing only tho
     data/         Ensemble, splits, windows, records and array files
     _support/     command lines, config words, files: no science
 """
+
+PUBLIC = {  # name -> (module, its name there); docs/library.md shows them at work
+    "Ensemble": ("data.ensemble", "Ensemble"),
+    "load_store": ("store.store", "load"),
+    "Study": ("training.study", "Study"),
+    "load_study": ("study", "load_study"),
+    "Forecast": ("training.forecast", "Forecast"),
+    "PerStep": ("training.targets", "PerStep"),
+    "PerRun": ("training.targets", "PerRun"),
+    "Settings": ("training.settings", "Settings"),
+    "fit": ("training.fit", "fit"),
+    "load_training": ("training.folder", "load"),
+    "load_surrogate": ("surrogate", "load"),
+    "rollout": ("models.rollout", "rollout"),
+    "write_report": ("report.report", "write_report"),
+    "open_study": ("notebook", "open_study"),
+}
+
+__all__ = list(PUBLIC)
+
+
+def __getattr__(name: str):
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'sim2seq' has no {name!r}; it has: {', '.join(PUBLIC)}")
+    import importlib
+
+    module, there = PUBLIC[name]
+    found = getattr(importlib.import_module(f"sim2seq.{module}"), there)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *PUBLIC})

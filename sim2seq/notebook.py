@@ -15,15 +15,15 @@ COUNTED = "completeness.json"  # in the folder of the last step, which counts th
 
 
 class SettingsLike(Protocol):
-    """The settings of a study: sim2seq.training.settings.Settings, or a study's own."""
+    """The settings of a study: training.settings.Settings, or a study's own."""
 
     @classmethod
-    def parse(cls, assignments, *, base) -> Self:
+    def parse(cls, words, *, base) -> Self:
         """`base` changed by texts such as "epochs=2". Raises ValueError, in one line, for what is not possible."""
 
 
 @dataclass(frozen=True)
-class Study:
+class Opened:
     """Where a study's store is, where results go, the settings, and who was counted (None: nobody)."""
 
     store: Path
@@ -32,7 +32,7 @@ class Study:
     completeness: dict | None
 
 
-def open_study(workspace, settings: SettingsLike, *, arguments=None) -> Study:
+def open_study(workspace, settings: SettingsLike, *, arguments=None) -> Opened:
     """The study in the folder `workspace`; None is the newest one below ./studies_output.
 
     In Jupyter, results go to `workspace`/notebook. As a script, the command line says WORKSPACE [name=value ...],
@@ -53,7 +53,7 @@ def open_study(workspace, settings: SettingsLike, *, arguments=None) -> Study:
         raise FileNotFoundError(f"{workspace / STORE}: no store there; expected a study's folder, got {workspace}")
     found = [path for path in counted if path.exists()]
     last = max(found, key=lambda path: path.stat().st_mtime, default=None)
-    return Study(workspace / STORE, output, settings, read_json(last) if last else None)
+    return Opened(workspace / STORE, output, settings, read_json(last) if last else None)
 
 
 def end_in_one_line(kind, error, trace) -> None:

@@ -1,15 +1,12 @@
-"""Surrogate: a finished training in use. A forecast with its band, without the training data.
+"""Surrogate: a finished training in use, without the training data.
 
-from sim2seq import surrogate
-model = surrogate.load("studies_output/.../lstm-ball-bounce/training")
+import sim2seq
+model = sim2seq.load_surrogate("studies_output/.../lstm-ball-bounce/training")
 middle, low, high = model.forecast(window, steps=370)
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import os
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,13 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sim2seq._support.files import write_text
-from sim2seq.data.context import read_initial
 from sim2seq.evaluation.conformal import Band
+from sim2seq.evaluation.scores import Scores
 from sim2seq.training import untrusted
 
 FAR = 0.5  # of its range in training: a value that lies further outside is worth a warning
-PICTURES = (".png", ".pdf", ".svg")
+FORECAST = "forecast"  # Scores.task of what is free-running
 
 
 class OutsideTraining(UserWarning):
@@ -32,62 +28,109 @@ class OutsideTraining(UserWarning):
 
 @dataclass(frozen=True)
 class Surrogate:
-    """The members of a training, their band, and what they expect. The models are read at the first forecast.
+    """The members of a training, their band, and what they expect. The models are read when they are first asked.
 
-    inputs   names of the inputs of the run that the models are given; scores as in scores.json
+    told   names of the inputs of the run and of the controls that the models are told
     """
 
     folder: Path
     band: Band
-    inputs: tuple[str, ...]
-    scores: dict
+    told: untrusted.Told
+    scores: Scores
 
     @property
     def window(self) -> int:
-        """Steps that a forecast begins with."""
-        return self.scores["window"]
+        """Steps that a forecast begins with, or the fewest that an answer needs."""
+        return self.scores.window
 
     @property
     def features(self) -> tuple[str, ...]:
-        return tuple(self.scores["features"])
+        """What is seen in the window."""
+        return tuple(self.scores.first_window or self.scores.features)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What is answered."""
+        return tuple(self.scores.features)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Inputs of the run that have to be told."""
+        return self.told.inputs
 
     @cached_property
     def models(self) -> tuple:
         """The members, Keras models. Raises ValueError when they cannot be read or one is missing."""
-        from sim2seq.training.training import load_models  # TensorFlow, which takes seconds
+        from sim2seq.training.folder import load_models  # TensorFlow, which takes seconds
 
         with untrusted.one_line(f"{self.folder}: cannot read the models"):
             untrusted.check_archives(sorted(self.folder.glob("model*.keras")))
             models = load_models(self.folder)
             for model in models:
-                untrusted.check_model(model, self.window, len(self.features), len(self.inputs))
+                shape = (len(self.features), len(self.outputs))
+                untrusted.check_model(model, self.window, shape, self.told)
         if len(models) != self.band.members:
             raise ValueError(f"{self.folder}: expected {self.band.members} models, one a member; got {len(models)}")
         return models
 
-    def forecast(self, window, steps: int | None = None, *, inputs=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def forecast(
+        self, window, steps: int | None = None, *, inputs=None, controls=None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The `steps` steps after `window` (None: all that the band is calibrated for): middle, low and high.
 
-        window   (window, features) of one run, or (runs, window, features), true values in physical units
-        inputs   name -> a number, or one a run, for models that are given inputs of the run
-        returns  three arrays (steps, features), or (runs, steps, features)
+        window     (window, features) of one run, or (runs, window, features), true values in physical units
+        inputs     name -> a number, or one a run, for models that are told inputs of the run
+        controls   (window + steps, controls), or one for each run, for models under controls: those of every step
+        returns    three arrays (steps, features), or (runs, steps, features)
 
         Raises ValueError, in one line, for another window, other features, unknown or missing inputs, a number that
         is not finite, or more steps than the band is calibrated for. Warns (OutsideTraining) of values that training
         did not see.
         """
+        if self.scores.task != FORECAST:
+            raise ValueError(f"{self.folder}: this training answers with a {self.scores.task}: ask `answer` of it")
         windows = self.check_window(window)
         steps = self.check_steps(steps)
-        given = self.check_inputs(inputs, len(windows))
-        for doubt in self.doubts(windows, given):
-            warnings.warn(doubt, OutsideTraining, stacklevel=2)
+        conditions = self.check_inputs(inputs, len(windows))
+        steered = self.check_controls(controls, len(windows), steps)
+        self.warn(windows, conditions)
 
-        from sim2seq.models.rollout import closed_loop
+        from sim2seq.models.rollout import rollout
 
         with untrusted.one_line(f"{self.folder}: its models give no forecast"):
-            forecasts = [closed_loop(model, windows, steps, inputs=given) for model in self.models]
+            told = {"conditions": conditions, "controls": steered}
+            forecasts = [rollout(model, windows, steps, **told) for model in self.models]
         bands = self.band.around(forecasts)
         return tuple(part[0] for part in bands) if np.ndim(window) == 2 else bands
+
+    def answer(self, series, *, inputs=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the models say after the steps of `series` that were seen: middle, low and high, (outputs,) each.
+
+        series   (steps, features) of one run, a window or more, true values in physical units; the last step is the
+                 latest. For a target of the run the band is that of the share that was seen of the longest run.
+        Raises ValueError, in one line, as `forecast` does.
+        """
+        if self.scores.task == FORECAST:
+            raise ValueError(f"{self.folder}: this training forecasts: ask `forecast` of it")
+        seen = self.check_finite(np.asarray(series, dtype=float)[None])
+        if seen.ndim != 3 or seen.shape[1] < self.window or seen.shape[2] != len(self.features):
+            expected = f"{self.window} steps or more of {', '.join(self.features)}"
+            raise ValueError(f"series: expected {expected}; got shape {seen.shape[1:]}")
+        conditions = self.check_inputs(inputs, 1)
+        self.warn(seen, conditions)
+
+        from sim2seq.models.answers import answers
+
+        with untrusted.one_line(f"{self.folder}: its models give no answer"):
+            said = [answers(model, seen, self.window, conditions=conditions)[:, -1:] for model in self.models]
+        place = self.place(seen.shape[1])
+        placed = np.repeat(np.stack(said), place + 1, axis=2)  # the band of that position
+        return tuple(part[0, -1] for part in self.band.around(placed))
+
+    def place(self, steps: int) -> int:
+        """The position of the band that speaks for an answer after so many steps."""
+        seen = steps / self.scores.steps if self.scores.task == "target per run" else steps - 1
+        return max(0, int(np.searchsorted(self.scores.positions[: self.band.steps], seen, side="right")) - 1)
 
     def check_window(self, window) -> np.ndarray:
         """`window` as (runs, window, features), or ValueError."""
@@ -100,7 +143,10 @@ class Surrogate:
             raise ValueError(f"expected {expected}, or several of them; got an array of shape {windows.shape}")
         if windows.shape[-2:] != (self.window, len(self.features)):
             raise ValueError(f"expected {expected}; got {windows.shape[-2]} steps with {windows.shape[-1]} features")
-        windows = windows.reshape(-1, *windows.shape[-2:])
+        return self.check_finite(windows.reshape(-1, *windows.shape[-2:]))
+
+    def check_finite(self, windows: np.ndarray) -> np.ndarray:
+        """`windows` (runs, steps, features), or ValueError that names the first number that is not finite."""
         bad = np.argwhere(~np.isfinite(windows))
         if len(bad):
             run, step, feature = bad[0]
@@ -116,8 +162,23 @@ class Surrogate:
             raise ValueError(f"steps: expected 1 to {self.band.steps}, for which the band is calibrated; got {steps}")
         return int(steps)
 
+    def check_controls(self, controls, runs: int, steps: int) -> np.ndarray | None:
+        """The controls as (runs, window + steps, controls), None where the models are told none; or ValueError."""
+        names = self.told.controls
+        if not names and controls is None:
+            return None
+        expected = (self.window + steps, len(names))
+        got = None if controls is None else np.shape(controls)
+        if not names or got is None or got[-2:] != expected or len(got) not in (2, 3):
+            what = f"{expected}, the window's steps and those to come, of {', '.join(names)}" if names else "none"
+            raise ValueError(f"controls: the model expects {what}; got {got or 'none'}")
+        steered = np.asarray(controls, dtype=float)
+        if not np.isfinite(steered).all():
+            raise ValueError("controls: expected finite numbers")
+        return np.broadcast_to(steered, (runs, *expected))
+
     def check_inputs(self, inputs, runs: int) -> np.ndarray | None:
-        """The inputs as (runs, inputs) in the models' order, None where they are given none; or ValueError."""
+        """The inputs as (runs, inputs) in the models' order, None where they are told none; or ValueError."""
         inputs = dict(inputs or {})
         wanted = f"inputs: the model expects {', '.join(self.inputs) or 'none'}"
         unknown = [name for name in inputs if name not in self.inputs]
@@ -137,15 +198,19 @@ class Surrogate:
             columns.append(column)
         return np.stack(columns, axis=1) if columns else None
 
-    def doubts(self, windows, given) -> list[str]:
+    def warn(self, windows, conditions) -> None:
+        for doubt in self.doubts(windows, conditions):
+            warnings.warn(doubt, OutsideTraining, stacklevel=3)
+
+    def doubts(self, windows, conditions) -> list[str]:
         """A line for each input outside the range of the training runs, and for each feature far outside of it."""
         lines = []
         for i, name in enumerate(self.inputs):
-            low, high = self.scores["inputs"][name]
-            outside = [value for value in given[:, i] if not low <= value <= high]
+            low, high = self.scores.inputs[name]
+            outside = [value for value in conditions[:, i] if not low <= value <= high]
             if outside:
                 lines.append(f"{name} {outside[0]:g} is outside the range of the training runs, {low:g} to {high:g}")
-        for i, (name, (low, high)) in enumerate(self.scores.get("first_window", {}).items()):
+        for i, (name, (low, high)) in enumerate(self.scores.first_window.items()):
             far = FAR * (high - low)
             outside = [value for value in windows[..., i].ravel() if not low - far <= value <= high + far]
             if outside:
@@ -178,67 +243,3 @@ def find(folder: Path) -> Path:
     if len(places) > 1:
         raise ValueError(f"{folder} holds several trainings, name one of: {', '.join(map(str, sorted(places)))}")
     return places[0]
-
-
-def predict(folder, initial, *, steps=None, inputs=None, output=None, figure=None) -> tuple[str, list[str]]:
-    """Forecast from a file, as `sim2seq predict` does: the table as CSV, and a line for each doubt.
-
-    initial   see `read_initial`; `inputs` (name -> number) go over those in the file
-    output    write the table there; figure: draw the first run there (.png, .pdf or .svg). Both are written after
-              everything else has worked, each whole or not at all.
-    """
-    model, figure = load(folder), figure and Path(figure)
-    if figure and figure.suffix not in PICTURES:
-        raise ValueError(f"{figure}: expected a file name that ends in one of {', '.join(PICTURES)}")
-    for path in filter(None, (output, figure)):
-        if not Path(path).absolute().parent.is_dir():
-            raise FileNotFoundError(f"{path}: its folder does not exist")
-    windows, runs, found = read_initial(Path(initial), model)
-    inputs = found | dict(inputs or {})
-    windows = model.check_window(windows)
-    doubts = model.doubts(windows, model.check_inputs(inputs, len(windows)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", OutsideTraining)
-        bands = model.forecast(windows, steps, inputs=inputs)
-    text = table(model, runs, bands)
-    if figure:
-        draw(model, windows[0], [part[0] for part in bands], figure)
-    if output:
-        write_text(Path(output), text)
-    return text, doubts
-
-
-def named_number(text: str) -> tuple[str, float]:
-    """ "name=value" as a pair, or ValueError."""
-    name, _, value = text.partition("=")
-    try:
-        return name, float(value)
-    except ValueError:
-        raise ValueError(f"--inputs {text}: expected NAME=VALUE, with a number") from None
-
-
-def table(model: Surrogate, runs: list[str], bands) -> str:
-    """CSV: run, step and time after the window, and for each feature its middle, low and high."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    columns = [f"{name}{end}" for name in model.features for end in ("", "_low", "_high")]
-    writer.writerow(["run", "step", "time", *columns])
-    values = np.stack(bands, axis=-1).reshape(*bands[0].shape[:2], -1)
-    for run, of_run in zip(runs, values.tolist(), strict=True):
-        for step, row in enumerate(of_run, start=1):
-            writer.writerow([run, step, round(step * model.scores["time_step"], 9), *row])
-    return text.getvalue()
-
-
-def draw(model: Surrogate, window, bands, path: Path) -> None:
-    """The forecast of one run as a picture, whole or not at all."""
-    from sim2seq.report.figures import forecast_with_band
-
-    names = {"features": model.features, "units": model.scores["units"], "level": model.band.level}
-    times = (model.scores["time_step"], model.scores["time_unit"])
-    temporary = path.with_name(f"unfinished_{path.name}")
-    try:
-        forecast_with_band(window, *bands, times=times, **names).savefig(temporary, dpi=150)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

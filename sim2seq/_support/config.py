@@ -1,4 +1,4 @@
-"""Words: settings as people write them on a command line, name:value, checked against a dataclass of defaults."""
+"""Config: settings as people write them, name:value or name=value, checked against a dataclass of defaults."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from typing import ClassVar
 
 
-class FromWords:
+class Config:
     """What settings that are a frozen dataclass of defaults inherit; `recipes` are its ready sets of values, by name.
 
     A default's type is the type of its setting: numbers, words, true or false, or a tuple.
@@ -20,9 +20,9 @@ class FromWords:
         cls.recipes = {"full": {}} | (recipes or {})
 
     @classmethod
-    def parse(cls, assignments=(), *, base=None):
+    def parse(cls, words=(), *, base=None):
         """`base` (the defaults) changed by texts such as "epochs=2", "units=64,32" or "size=debug" (see `recipes`)."""
-        texts = dict(split_assignment(text) for text in assignments)
+        texts = dict(map(split_assignment, words))
         ready = {word: texts.pop(word, "full") for word in ("recipe", "size")}
         for word, name in ready.items():
             one_of(word, name, cls.recipes)
@@ -51,12 +51,20 @@ def one_of(what: str, name: str, known) -> None:
         raise ValueError(f"unknown {what} {name!r}; known: {', '.join(known)}")
 
 
-def split_assignment(text: str) -> tuple[str, str]:
-    """ "name:value" or "name=value" as a pair; Merlin's --vars takes no second equals sign."""
-    match = re.fullmatch(r"\s*(\w+)\s*[:=](.*)", text)
+def split_assignment(text: str, what: str = "") -> tuple[str, str]:
+    """ "name:value" or "name=value" as a pair; Merlin's --vars takes no second equals sign.
+
+    The one parser of its kind: settings, axes of a grid, --pargs and --inputs. `what` comes before the message.
+    """
+    match = re.fullmatch(r"\s*(\w+)\s*[:=](.*)", text, re.DOTALL)
     if not match:
-        raise ValueError(f"expected name:value; got {text!r}")
+        raise ValueError(f"{what}expected name:value; got {text!r}")
     return match[1], match[2].strip()
+
+
+def assignments(texts, what: str = "") -> dict[str, str]:
+    """Several of them, name -> value; the last one of a name counts."""
+    return dict(split_assignment(text, what) for text in texts)
 
 
 def convert(default, name: str, text: str):

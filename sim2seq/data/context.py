@@ -1,8 +1,9 @@
-"""What a forecast goes on from: the first steps of runs, read from a file that may come from a stranger."""
+"""What a forecast goes on from: the first steps of runs, read from a file that is not trusted."""
 
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,64 +14,97 @@ from sim2seq.data import records
 LONGEST_REASON = 300  # characters
 
 
-def read_initial(path: Path, model) -> tuple[np.ndarray, list[str], dict]:
-    """The windows in a file, the names of their runs, and the inputs that the file holds: name -> (runs,).
+@dataclass(frozen=True)
+class Context:
+    """What a forecast of several runs goes on from.
+
+    windows    (runs, window, features); runs: their names
+    inputs     name -> (runs,): those that the file holds
+    controls   (runs, steps, controls) from the first step of the window on, as far as the file has them; None: none
+    """
+
+    windows: np.ndarray
+    runs: list[str]
+    inputs: dict[str, list[float]] = field(default_factory=dict)
+    controls: np.ndarray | None = None
+
+
+def read_context(path: Path, model) -> Context:
+    """The context in a file, for a model with `window`, `features`, `inputs` and `told.controls` (names).
 
     .dsv   a record: the first steps of each run; other series are ignored, and so are inputs that no model asks for
     .csv   a header with the names of the features, one line a step of one run; other columns are ignored
     .npy   (window, features) or (runs, window, features)
 
-    Raises ValueError, in one line, for anything else.
+    Controls stand beside the features, for the steps to come too. Raises ValueError, in one line, for anything else.
     """
     if path.suffix not in READERS:
         raise ValueError(f"{path}: expected a file that ends in one of {', '.join(READERS)}")
     if path.exists() and not path.is_file():
         raise ValueError(f"{path}: expected a file")  # a pipe or a device might never end
     try:
-        windows, runs, inputs = READERS[path.suffix](path, model)
-        return model.check_window(windows), runs, inputs
+        found = READERS[path.suffix](path, model)
+        return replace(found, windows=model.check_window(found.windows))
     except records.RecordError:
         raise
     except ValueError as error:
         raise ValueError(f"{path}: {plain(error, LONGEST_REASON)}") from error
 
 
-def read_record(path: Path, model):
-    """What `read_initial` returns, of a record; the same for the readers below. Messages get the path there."""
+def read_record(path: Path, model) -> Context:
+    """The context in a record; the same for the readers below. Messages get the path in `read_context`."""
     runs = records.read(path)
+    names, controls = [*model.features, *model.told.controls], list(model.told.controls)
     for run in runs:
-        check_names(model.features, run.series)
+        check_names(names, run.series)
         held = len(next(iter(run.series.values())))
         if held < model.window:
             raise ValueError(f"run {run.id}: expected {model.window} steps or more; got {held}")
     windows = [[run.series[name][: model.window] for name in model.features] for run in runs]
     inputs = {name: [run.data[name] for run in runs] for name in model.inputs if all(name in run.data for run in runs)}
-    return np.array(windows).transpose(0, 2, 1), [run.id for run in runs], inputs
+    least = min(len(run.series[names[0]]) for run in runs)
+    steered = [[run.series[name][:least] for name in controls] for run in runs]
+    return Context(
+        np.array(windows).transpose(0, 2, 1),
+        [run.id for run in runs],
+        inputs,
+        np.array(steered).transpose(0, 2, 1) if controls else None,
+    )
 
 
-def read_table(path: Path, model):
+def read_table(path: Path, model) -> Context:
     with path.open(newline="", encoding="utf-8-sig") as file:
         try:
             header, *lines = [line for line in csv.reader(file, strict=True) if line] or [[]]
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"expected CSV text ({error})") from error
-    names = [name.strip() for name in header]
-    check_names(model.features, names)
+    names, controls = [name.strip() for name in header], list(model.told.controls)
+    check_names([*model.features, *controls], names)
     if len(set(names)) != len(names):
         raise ValueError(f"expected column names that differ; got {', '.join(names)}")
-    window = []
+    steps = []
     for number, line in enumerate(lines, start=1):
         if len(line) != len(names):
             raise ValueError(f"step {number}: expected {len(names)} columns; got {len(line)}")
-        row = dict(zip(names, line, strict=True))
+        steps.append(dict(zip(names, line, strict=True)))
+    window = numbers(steps[: model.window] if controls else steps, list(model.features))
+    return Context(window, ["1"], {}, numbers(steps, controls) if controls else None)
+
+
+def numbers(steps: list[dict[str, str]], names: list[str]) -> np.ndarray:
+    """The columns `names` of a table as (1, steps, names). Raises ValueError for a cell that is no number."""
+    rows = []
+    for number, step in enumerate(steps, start=1):
         try:
-            window.append([float(row[name]) for name in model.features])
+            rows.append([float(step[name]) for name in names])
         except ValueError as error:
             raise ValueError(f"step {number}: expected numbers ({error})") from None
-    return np.reshape(window, (1, len(window), len(model.features))), ["1"], {}
+    return np.reshape(rows, (1, len(rows), len(names)))
 
 
-def read_array(path: Path, model):
+def read_array(path: Path, model) -> Context:
+    if model.told.controls:
+        raise ValueError("expected a record or a table: an array has no place for controls")
     with path.open("rb") as file:
         try:
             windows = np.load(file, allow_pickle=False)
@@ -80,7 +114,7 @@ def read_array(path: Path, model):
     if windows is None or windows.ndim not in (2, 3):
         got = "several arrays" if windows is None else f"shape {windows.shape}"
         raise ValueError(f"expected an array (window, features) or (runs, window, features); got {got}")
-    return windows, [str(run) for run in range(1, 1 + (len(windows) if windows.ndim == 3 else 1))], {}
+    return Context(windows, [str(run) for run in range(1, 1 + (len(windows) if windows.ndim == 3 else 1))])
 
 
 READERS = {".dsv": read_record, ".csv": read_table, ".npy": read_array}

@@ -29,19 +29,23 @@ class Rows:
 
     `rows[i]` and `rows[i:j]`, with or without further indices, are ordinary arrays, for which only these runs are read.
     What needs the whole, like np.asarray(rows), reads it into memory.
-    source   (all runs, steps, features), most likely a memory map
-    runs     indices of the runs
-    change   what is done to values (..., features) once they are read; None: nothing
+    source     (all runs, steps, features), most likely a memory map
+    runs       indices of the runs
+    change     what is done to values (..., features) once they are read; None: nothing
+    features   how many there are after that; None: as many as before
     """
 
     ndim = 3
 
-    def __init__(self, source: np.ndarray, runs: np.ndarray, change: Callable | None = None):
+    def __init__(
+        self, source: np.ndarray, runs: np.ndarray, change: Callable | None = None, features: int | None = None
+    ):
         self.source, self.runs, self.change = source, np.asarray(runs), change
+        self.features = source.shape[2] if features is None else features
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        return (len(self.runs), *self.source.shape[1:])
+        return (len(self.runs), self.source.shape[1], self.features)
 
     @property
     def nbytes(self) -> int:
@@ -62,7 +66,11 @@ class Rows:
 
     def then(self, change: Callable) -> Rows:
         """The same runs, with one more change."""
-        return Rows(self.source, self.runs, lambda read: change(self.changed(read)))
+        return Rows(self.source, self.runs, lambda read: change(self.changed(read)), self.features)
+
+    def pick(self, features: list[int]) -> Rows:
+        """The same runs with some features, by place."""
+        return Rows(self.source, self.runs, lambda read: self.changed(read)[..., features], len(features))
 
     def changed(self, read) -> np.ndarray:
         return np.asarray(read if self.change is None else self.change(read))
@@ -73,7 +81,7 @@ def take(values, runs, steps: slice = slice(None)):
     if not isinstance(values, (Rows, np.memmap)):
         return values[runs][:, steps]
     if isinstance(values, Rows):
-        rows = Rows(values.source[:, steps], values.runs[runs], values.change)
+        rows = Rows(values.source[:, steps], values.runs[runs], values.change, values.features)
     else:
         rows = Rows(values[:, steps], runs)
     return rows if rows.nbytes > LARGEST_COPY else rows[:]
@@ -86,24 +94,46 @@ def chunks(values) -> Iterator[np.ndarray]:
         yield np.asarray(values[start : start + runs])
 
 
-def extent(values) -> tuple[np.ndarray, np.ndarray]:
-    """The lowest and the highest value of all runs (runs, steps, features) at each step: (steps, features) each."""
-    lowest, highest = zip(*((chunk.min(axis=0), chunk.max(axis=0)) for chunk in chunks(values)), strict=True)
-    return np.min(lowest, axis=0), np.max(highest, axis=0)
+def chunks_within(values, lengths) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """As `chunks`, each with which of its steps lie within the `lengths` (runs,) of its runs, (runs, steps)."""
+    first = 0
+    for chunk in chunks(values):
+        some = np.full(len(chunk), chunk.shape[1]) if lengths is None else np.asarray(lengths)[first:][: len(chunk)]
+        first += len(chunk)
+        yield chunk, np.arange(chunk.shape[1]) < some[:, None]
 
 
-def moments(values) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of the last axis of (runs, ..., features), over all others.
+def extent(values, lengths=None) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest value of all runs (runs, steps, features) at each step: (steps, features) each.
+
+    Steps from `lengths` (runs,) on do not count; nan at a step that no run has.
+    """
+    if lengths is None:
+        pairs = [(chunk.min(axis=0), chunk.max(axis=0)) for chunk in chunks(values)]
+    else:
+        held = (np.where(there[..., None], chunk, np.nan) for chunk, there in chunks_within(values, lengths))
+        pairs = [(np.fmin.reduce(chunk), np.fmax.reduce(chunk)) for chunk in held]
+    lowest, highest = zip(*pairs, strict=True)
+    return np.fmin.reduce(lowest), np.fmax.reduce(highest)
+
+
+def moments(values, lengths=None) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of the last axis of (runs, ..., features), over all others, up to the `lengths` of the runs.
 
     Those of chunks are put together by the formula of Chan, Golub and LeVeque (Updating formulae and a pairwise
     algorithm for computing sample variances, 1979), which loses no digits.
     """
+    if lengths is None:
+        pieces = (chunk.reshape(-1, chunk.shape[-1]) for chunk in chunks(values))
+    else:
+        pieces = (chunk[there] for chunk, there in chunks_within(values, lengths))
     mean, variance, seen = 0.0, 0.0, 0
-    for chunk in chunks(values):
-        others = tuple(range(chunk.ndim - 1))
-        seen += len(chunk)
-        share, away = len(chunk) / seen, chunk.mean(axis=others) - mean
-        variance = (1 - share) * variance + share * chunk.var(axis=others) + share * (1 - share) * away**2
+    for rows in pieces:
+        if not len(rows):
+            continue
+        seen += len(rows)
+        share, away = len(rows) / seen, rows.mean(axis=0) - mean
+        variance = (1 - share) * variance + share * rows.var(axis=0) + share * (1 - share) * away**2
         mean = mean + share * away
     return mean, variance
 

@@ -1,139 +1,59 @@
-"""Windows: split an ensemble, scale it, and cut it into samples of a window and its targets, without copying it.
+"""Windows: scale an ensemble and cut it into samples of a window and its targets, without copying it.
 
-A *part* of a split is some runs and a range of their steps. Samples are cut inside one part of one run,
-so none ever crosses from a run or a part into another.
-
-A *sample* is a context of `window` steps and the `targets` steps after it. A model is given all of its steps but the
-last and answers for each target from what comes before it (teacher forcing). With one target that is a window and its
-next step; with as many as a run has after its first window, it is the whole run.
+A *sample* is a context of `window` steps and the `targets` answers that are learned from it, each from all steps before
+it (teacher forcing). With one target that is a window and its next step; with as many as a run has after its first
+window, it is the whole run. Samples are cut inside one run, so none ever crosses from a run into another, and where
+runs differ in length nothing beyond the end of a run counts.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
 import keras
 import numpy as np
 
-from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.streaming import Rows, extent, moments
 
-PARTS = ("train", "validation", "test")
 ALL = slice(None)  # features
 LEAST_DEVIATION = 1e-7  # of what varies: Keras scales by nothing smaller
 MOST_PERMUTED = 1_000_000  # samples to shuffle as a whole; of more, an epoch's are drawn one by one
 
 
 @dataclass(frozen=True)
-class Part:
-    """The runs named in `runs`, each from step `start` up to, not including, step `stop`."""
-
-    runs: tuple[str, ...]
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True)
-class Split:
-    """What is learned from (train), chosen by (validation) and judged on (test)."""
-
-    train: Part
-    validation: Part
-    test: Part
-
-
-def split_by_run(ensemble: Ensemble, fractions=(0.6, 0.2, 0.2), *, seed: int = 0) -> Split:
-    """Split by whole runs, shuffled with `seed` (the source's "acyclic").
-
-    Every run belongs to one part. Raises ValueError when there are fewer runs than parts.
-    """
-    check_fractions(fractions)
-    if ensemble.runs < len(PARTS):
-        raise ValueError(f"a split by run needs at least {len(PARTS)} runs, one a part; got {ensemble.runs}")
-    names = split_names(ensemble.run_ids, fractions, seed=seed)
-    return Split(*(Part(runs, 0, ensemble.steps) for runs in names.values()))
-
-
-def split_names(names, fractions=(0.6, 0.2, 0.2), *, seed: int = 0) -> dict[str, tuple[str, ...]]:
-    """The names of whole runs, recordings or groups of either, shuffled with `seed`: part -> its names, as given.
-
-    For runs that are not one Ensemble, since they differ in length. Raises ValueError for fewer names than parts, and
-    for a name that is there twice.
-    """
-    check_fractions(fractions)
-    names = tuple(names)
-    if len(names) < len(PARTS):
-        raise ValueError(f"a split needs at least {len(PARTS)} names, one a part; got {len(names)}")
-    if repeated := [name for name, count in Counter(names).items() if count > 1]:
-        raise ValueError(f"expected every name once; {repeated[0]} is there more often")
-    order = np.random.default_rng(seed).permutation(len(names))
-    groups = np.split(order, np.cumsum(shares(len(names), fractions))[:-1])
-    return {part: tuple(names[i] for i in sorted(group)) for part, group in zip(PARTS, groups, strict=True)}
-
-
-def split_in_time(ensemble: Ensemble, fractions=(0.6, 0.2, 0.2), *, seed: int = 0) -> Split:
-    """Cut every series in time, first part to learn from, last part to judge on (the source's "cyclic").
-
-    Nothing is drawn, so `seed` has no effect. Raises ValueError when there are fewer steps than parts.
-    """
-    check_fractions(fractions)
-    if ensemble.steps < len(PARTS):
-        raise ValueError(f"a split in time needs at least {len(PARTS)} steps, one a part; got {ensemble.steps}")
-    edges = np.cumsum([0, *shares(ensemble.steps, fractions)])
-    return Split(*(Part(ensemble.run_ids, int(a), int(b)) for a, b in pairwise(edges)))
-
-
-SPLITS = {"by_run": split_by_run, "in_time": split_in_time}
-
-
-def check_fractions(fractions) -> None:
-    """Raise ValueError unless there are three positive fractions that add up to 1."""
-    if len(fractions) != len(PARTS) or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise ValueError(f"fractions: expected three positive numbers that add up to 1; got {tuple(fractions)}")
-
-
-def shares(count: int, fractions) -> list[int]:
-    """Three whole numbers that add up to `count`, near `fractions`, none of them 0."""
-    validation, test = (max(1, round(count * fraction)) for fraction in fractions[1:])
-    while count - validation - test < 1:
-        validation, test = max(1, validation - 1), max(1, test - 1)
-    return [count - validation - test, validation, test]
-
-
-def select(ensemble: Ensemble, part: Part) -> Ensemble:
-    """The runs and steps of `part`, as an Ensemble. Raises ValueError, naming the run, when one is not there."""
-    place = {run: i for i, run in enumerate(ensemble.run_ids)}
-    missing = [run for run in part.runs if run not in place]
-    if missing:
-        raise ValueError(f"the split names runs that the ensemble does not have, the first is {missing[0]}")
-    return ensemble.take([place[run] for run in part.runs], steps=slice(part.start, part.stop))
-
-
-@dataclass(frozen=True)
 class Scaling:
-    """Mean and standard deviation of each feature, or input of the run, both (features,), in physical units."""
+    """Mean and standard deviation of each feature, or condition of the run, both (features,), in physical units."""
 
     mean: np.ndarray
     std: np.ndarray
 
     @classmethod
-    def of(cls, training: np.ndarray) -> Scaling:
+    def of(cls, training: np.ndarray, lengths: np.ndarray | None = None) -> Scaling:
         """The scaling of training runs (..., features), or of their inputs; what never changes keeps its unit (std 1).
 
-        Mean and variance are numbers of float32, the precision in which a saved Keras model keeps them.
+        Steps from `lengths` (runs,) on are left out. Mean and variance are numbers of float32, the precision in which
+        a saved Keras model keeps them.
         """
         others = tuple(range(training.ndim - 2))
-        mean, variance = moments(training)
-        lowest, highest = extent(training)
-        varies = highest.max(axis=others) > lowest.min(axis=others)  # 0.1 and 0.1 have a variance above 0
+        mean, variance = moments(training, lengths)
+        lowest, highest = extent(training, lengths)
+        varies = np.nanmax(highest, axis=others) > np.nanmin(lowest, axis=others)  # equal 0.1 have a variance above 0
         if (np.sqrt(variance[varies]) < LEAST_DEVIATION).any() or not np.isfinite(variance).all():
             raise ValueError(
                 f"expected features and inputs of a standard deviation of at least {LEAST_DEVIATION:g}, in some other "
                 f"unit; got {np.sqrt(variance).tolist()}"
             )
         return cls(in_float32(mean), np.sqrt(in_float32(np.where(varies, variance, 1.0))))
+
+    @classmethod
+    def none(cls, features: int) -> Scaling:
+        """The scaling that changes nothing."""
+        return cls(np.zeros(features), np.ones(features))
+
+    def take(self, places) -> Scaling:
+        """The scaling of some features."""
+        return Scaling(self.mean[places], self.std[places])
 
     def scale(self, values) -> np.ndarray | Rows:
         """Physical units to mean 0 and standard deviation 1; the last axis is the features. `Rows` stay unread."""
@@ -150,19 +70,18 @@ def in_float32(values) -> np.ndarray:
 
 
 def windows_of(
-    values: np.ndarray, window: int, targets: int = 1, *, known=ALL, wanted=ALL
+    values: np.ndarray, window: int, targets: int = 1, *, inputs=ALL, outputs=ALL
 ) -> tuple[np.ndarray, np.ndarray]:
     """All samples of a window and its targets, as read-only views into `values`.
 
-    values (runs, steps, features) -> known (runs, samples, window + targets - 1, features), what a model is given,
-    and wanted (runs, samples, targets, features): 400 steps, a window of 30 and 1 target give 370 samples a run.
-    `known` and `wanted` say which features: a slice, or a list of places, which copies. A command in the first of nine
-    columns, learned from the eight others: known=slice(1, 9), wanted=slice(0, 1).
+    values (runs, steps, features) -> inputs (runs, samples, window + targets - 1, features), what a model is given,
+    and targets (runs, samples, targets, features): 400 steps, a window of 30 and 1 target give 370 samples a run.
+    `inputs` and `outputs` say which features: a slice, or a list of places, which copies.
     Raises ValueError when a run is shorter than window and targets together.
     """
     check_lengths(values.shape[1], window, targets)
     samples = np.moveaxis(np.lib.stride_tricks.sliding_window_view(values, window + targets, axis=1), -1, 2)
-    return samples[:, :, :-1, known], samples[:, :, window:, wanted]
+    return samples[:, :, :-1, inputs], samples[:, :, window:, outputs]
 
 
 def check_lengths(steps: int, window: int, targets: int = 1) -> None:
@@ -175,12 +94,45 @@ def check_lengths(steps: int, window: int, targets: int = 1) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a run (steps, features) make a sample: of a forecast, all of them go in and come out.
+
+    inputs     places of what a model is given at each step; None: all
+    targets    places of what it answers with; None: all
+    controls   places of what is known one step ahead: at each step a model is given those of the next one
+    ahead      1: the answer after a window is that of the step after it; 0: of its last step
+    """
+
+    inputs: tuple[int, ...] | None = None
+    targets: tuple[int, ...] | None = None
+    controls: tuple[int, ...] = ()
+    ahead: int = 1
+
+    def cut(self, block: np.ndarray, window: int, targets: int) -> tuple[np.ndarray, np.ndarray]:
+        """A block of samples (samples, window + targets - 1 + ahead, features) -> inputs and targets."""
+        inputs, outputs = (ALL if places is None else list(places) for places in (self.inputs, self.targets))
+        known = block[:, : window + targets - 1, inputs]
+        if self.controls:
+            known = np.concatenate([known, block[:, 1 : window + targets, list(self.controls)]], axis=2)
+        first = window - 1 + self.ahead
+        return known, block[:, first : first + targets, outputs]
+
+
 class Windows(keras.utils.PyDataset):
     """Batches of samples for `model.fit`, each gathered when it is asked for; samples are never copied beforehand.
 
-    values (runs, steps, features), an array or `Rows` of a larger one, and the inputs of the run, given (runs, inputs)
-    or None, already scaled. A batch is known (batch, window + targets - 1, features), or with inputs (known, (batch,
-    inputs)), and wanted (batch, targets, features), in the precision `dtype`, which must be the model's.
+    values (runs, steps, features), an array or `Rows` of a larger one, and `conditions` of the run, (runs, conditions)
+    or None, already scaled. A batch is inputs (batch, window + targets - 1, inputs), or with conditions a pair, and
+    targets (batch, targets, outputs), in the precision `dtype`, which must be the model's; for runs that differ in
+    length also the weights of the targets, (batch, targets), 0 beyond the end of a run.
+
+    columns     which features are given and which are asked for
+    lengths     (runs,): steps of each run; None: all have all
+    of_run      (runs, outputs): what is asked for at each step is the same number, one of the run; with `last_only` the
+                last step of a run alone counts
+    augment     (block (samples, steps, features), generator) -> block: other samples that are as true, by chance
+    encode      targets -> what the loss is given in their place
     With a `seed` the samples are shuffled by (seed, epoch), so a resumed training sees the order of an uninterrupted
     one. All batches have one size, since a compiled step is compiled again for each new size: what is left over
     is dropped when shuffled (the shuffle drops others in the next epoch) and makes a last small batch when not.
@@ -195,7 +147,13 @@ class Windows(keras.utils.PyDataset):
         *,
         batch_size: int,
         targets: int = 1,
-        given=None,
+        columns: Columns | None = None,
+        conditions=None,
+        lengths=None,
+        of_run=None,
+        last_only: bool = False,
+        augment: Callable | None = None,
+        encode: Callable | None = None,
         seed: int | None = None,
         limit: int | None = None,
         passes: int = 1,
@@ -204,16 +162,32 @@ class Windows(keras.utils.PyDataset):
         super().__init__()
         in_memory = not isinstance(values, Rows)
         self.rows = Rows(np.asarray(values, dtype=dtype), np.arange(len(values))) if in_memory else values
-        self.known, self.wanted = windows_of(self.rows.source, window, targets)
-        self.given = None if given is None else np.asarray(given, dtype=dtype)
-        self.dtype, self.available = dtype, len(self.rows) * self.wanted.shape[1]
+        self.columns, self.window, self.targets, self.dtype = columns or Columns(), window, targets, dtype
+        self.span = window + targets - 1 + self.columns.ahead
+        steps = self.rows.source.shape[1]
+        if self.span > steps:
+            check_lengths(steps, window, targets)
+        self.blocks = np.lib.stride_tricks.sliding_window_view(self.rows.source, self.span, axis=1)
+        self.lengths = None if lengths is None or (np.asarray(lengths) == steps).all() else np.asarray(lengths)
+        self.first = np.concatenate([[0], np.cumsum(self.samples_of_runs(len(self.rows), steps))])
+        self.conditions = None if conditions is None else np.asarray(conditions, dtype=dtype)
+        self.of_run, self.last_only, self.augment, self.encode = of_run, last_only, augment, encode
+        self.available = int(self.first[-1])
+        if not self.available:
+            raise ValueError(f"window: expected runs of more than {window} steps; got none")
         self.samples = min(self.available, max(1, (limit or self.available * targets) // targets))
         self.batch_size = min(batch_size, self.samples)
         self.seed, self.passes = seed, passes
         self.begin_epoch(0)
 
+    def samples_of_runs(self, runs: int, steps: int) -> np.ndarray:
+        """How many samples each run gives, (runs,); one, with fewer targets, where it is too short for all of them."""
+        lengths = np.full(runs, steps) if self.lengths is None else self.lengths
+        return np.where(lengths >= self.window + self.columns.ahead, np.maximum(lengths - self.span + 1, 1), 0)
+
     def begin_epoch(self, epoch: int) -> None:
-        """Take the order of `epoch`, counted from 0. The training loop says when (see training.py)."""
+        """Take the order of `epoch`, counted from 0. The training loop says when (see training/fit.py)."""
+        self.epoch = epoch
         if self.seed is None:
             self.order = np.linspace(0, self.available - 1, self.samples).round().astype(int)
         else:
@@ -232,9 +206,32 @@ class Windows(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple:
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        runs, starts = np.divmod(chosen, self.wanted.shape[1])
-        places = self.rows.runs[runs], starts
-        known, wanted = (
-            self.rows.changed(each[places]).astype(self.dtype, copy=False) for each in (self.known, self.wanted)
-        )
-        return (known if self.given is None else (known, self.given[runs])), wanted
+        runs = np.searchsorted(self.first, chosen, side="right") - 1
+        starts = chosen - self.first[runs]
+        block = self.rows.changed(np.moveaxis(self.blocks[self.rows.runs[runs], starts], -1, 1))
+        there = self.there(runs, starts)
+        if there is not None:
+            block = np.where(there[..., None], block, 0)  # nan times a weight of 0 is nan
+        if self.augment and self.seed is not None:
+            block = self.augment(block, np.random.default_rng((self.seed, self.epoch, index)))
+        inputs, targets = self.columns.cut(block, self.window, self.targets)
+        if self.of_run is not None:
+            targets = np.repeat(self.of_run[runs, None], self.targets, axis=1)
+        targets = self.encode(targets) if self.encode else targets.astype(self.dtype, copy=False)
+        inputs = inputs.astype(self.dtype, copy=False)
+        inputs = inputs if self.conditions is None else (inputs, self.conditions[runs])
+        return inputs, targets, *self.weights(runs, starts, there)
+
+    def weights(self, runs: np.ndarray, starts: np.ndarray, there: np.ndarray | None) -> tuple:
+        """The weights of the targets of these samples, (samples, targets), in a tuple; none where all count alike."""
+        if self.last_only:
+            lengths = np.full(len(self.rows), self.rows.shape[1]) if self.lengths is None else self.lengths
+            steps = starts[:, None] + self.span - self.targets + np.arange(self.targets)
+            return ((steps == lengths[runs, None] - 1).astype("float32"),)
+        return () if there is None else (there[:, -self.targets :].astype("float32"),)
+
+    def there(self, runs: np.ndarray, starts: np.ndarray) -> np.ndarray | None:
+        """Which steps of these samples lie within their run, (samples, span); None where all do."""
+        if self.lengths is None:
+            return None
+        return starts[:, None] + np.arange(self.span) < self.lengths[runs, None]

@@ -1,23 +1,39 @@
-"""Baselines: what any model must beat. Each forecasts the future of runs from their first window.
+"""Baselines: what any model must beat, for each kind of task.
 
-All have one form: (training, context, steps, given, inputs) -> forecast, with
-training (training runs, steps, features), context (runs, window, features) and forecast (runs, steps, features), all
-in physical units. A baseline that learns does so from the start of the training runs: their first window, and the
-`steps` steps that follow it. Where the model is told inputs of the run, so are the baselines that can use them: those
-of the training runs, given (training runs, inputs), and inputs (runs, inputs).
+Of a forecast, (training, context, steps, given) -> prediction, with training: Given of the training runs, whose series
+are whole runs; context (runs, window, features), prediction (runs, steps, features), all in physical units. A baseline
+that learns does so from the start of the training runs: their first window, and the `steps` steps that follow it; of a
+run that ends before, its last value stands for the rest. `given` is what is told of the runs to be forecast: conditions
+of the run, and controls over the whole stretch, which the models are told too.
+
+Of targets, (known, wanted, asked) -> prediction: what is seen before each training target, (samples, numbers), the
+targets (samples, outputs), and what is seen before each target to be predicted.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 
-def hold(training, context, steps: int, given=None, inputs=None) -> np.ndarray:
+@dataclass(frozen=True)
+class Told:
+    """What is told of runs beside their first steps: numbers (runs, numbers) or None; and of training runs the series.
+
+    values (runs, steps, features), nan beyond the end of a run.
+    """
+
+    numbers: np.ndarray | None = None
+    values: np.ndarray | None = None
+
+
+def hold(training: Told, context, steps: int, told: Told) -> np.ndarray:
     """The last value of the window, for ever."""
     return np.repeat(context[:, -1:], steps, axis=1)
 
 
-def constant_velocity(training, context, steps: int, given=None, inputs=None) -> np.ndarray:
+def constant_velocity(training: Told, context, steps: int, told: Told) -> np.ndarray:
     """A straight line through the last two steps of the window. Raises ValueError for a window of one step."""
     if context.shape[1] < 2:
         raise ValueError("constant velocity needs a window of at least 2 steps; got 1")
@@ -25,45 +41,36 @@ def constant_velocity(training, context, steps: int, given=None, inputs=None) ->
     return context[:, -1:] + horizon * (context[:, -1:] - context[:, -2:-1])
 
 
-def mean_trajectory(training, context, steps: int, given=None, inputs=None) -> np.ndarray:
+def mean_trajectory(training: Told, context, steps: int, told: Told) -> np.ndarray:
     """The mean of the training runs at each step, whatever the window shows."""
     _, future = window_and_future(training, context, steps)
     return np.repeat(future.mean(axis=0, keepdims=True), len(context), axis=0)
 
 
-def nearest_run(training, context, steps: int, given=None, inputs=None) -> np.ndarray:
+def nearest_run(training: Told, context, steps: int, told: Told) -> np.ndarray:
     """What followed in the training run whose first window is nearest (Euclidean)."""
     first, future = window_and_future(training, context, steps)
     nearest = [((first - window) ** 2).sum(axis=(1, 2)).argmin() for window in context]
     return future[nearest]
 
 
-def ridge(training, context, steps: int, given=None, inputs=None, *, alpha: float = 1e-3) -> np.ndarray:
-    """Linear ridge regression from the whole window, and the inputs of the run, to the whole future."""
+def ridge(training: Told, context, steps: int, told: Told, *, alpha: float = 1e-3) -> np.ndarray:
+    """Linear ridge regression from the whole window, and what is told of the run, to the whole future."""
     from sklearn.linear_model import Ridge
 
     first, future = window_and_future(training, context, steps)
-    return regress(Ridge(alpha=alpha), join(flat(first), given), future, join(flat(context), inputs))
+    known, asked = join(flat(first), training.numbers), join(flat(context), told.numbers)
+    return regress(Ridge(alpha=alpha), known, future, asked)
 
 
-def extra_trees(training, context, steps: int, given=None, inputs=None, *, trees: int = 300, seed: int = 0):
-    """Extremely randomised trees from the last state (position, 10-step velocity) and inputs to the whole future.
+def extra_trees(training: Told, context, steps: int, told: Told, *, trees: int = 300, seed: int = 0):
+    """Extremely randomised trees from the last state (value, 10-step velocity) and what is told to the whole future.
 
     Geurts, Ernst and Wehenkel, Extremely randomized trees, 2006, in scikit-learn's implementation.
     """
-    from joblib import Parallel, delayed
-    from sklearn.tree import ExtraTreeRegressor
-
     first, future = window_and_future(training, context, steps)
-    known, asked = join(last_state(first), given), join(last_state(context), inputs)
-
-    def forecast_of_tree(state):
-        return regress(ExtraTreeRegressor(max_features=1.0, random_state=state), known, future, asked)
-
-    # the trees of ExtraTreesRegressor(trees, random_state=seed), one by one: all at once take 3 GB for 1000 runs
-    states = np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=trees)
-    grown = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(delayed(forecast_of_tree)(s) for s in states)
-    return sum(grown) / trees
+    known, asked = join(last_state(first), training.numbers), join(last_state(context), told.numbers)
+    return forest(known, future, asked, trees=trees, seed=seed)
 
 
 BASELINES = {
@@ -74,22 +81,86 @@ BASELINES = {
     "ridge": ridge,
     "extra trees": extra_trees,
 }
+ONE_STEP = ("hold", "constant velocity")  # those that need no training
 
 
-def window_and_future(training, context, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def mean_target(known, wanted, asked) -> np.ndarray:
+    """The mean of the training targets."""
+    return np.repeat(wanted.mean(axis=0, keepdims=True), len(asked), axis=0)
+
+
+def nearest_sample(known, wanted, asked) -> np.ndarray:
+    """The target of the training sample that looks most like this one (Euclidean, in standard deviations)."""
+    from sklearn.neighbors import KNeighborsRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return regress(make_pipeline(StandardScaler(), KNeighborsRegressor(1)), known, wanted, asked)
+
+
+def ridge_of_samples(known, wanted, asked, *, alpha: float = 1e-3) -> np.ndarray:
+    """Linear ridge regression from all that is seen to the target."""
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return regress(make_pipeline(StandardScaler(), Ridge(alpha=alpha)), known, wanted, asked)
+
+
+def trees_of_samples(known, wanted, asked, *, trees: int = 100, seed: int = 0) -> np.ndarray:
+    """Extremely randomised trees from all that is seen to the target."""
+    return forest(known, wanted, asked, trees=trees, seed=seed)
+
+
+TARGET_BASELINES = {
+    "mean": mean_target,
+    "nearest": nearest_sample,
+    "ridge": ridge_of_samples,
+    "extra trees": trees_of_samples,
+}
+
+
+def forest(known, wanted, asked, *, trees: int, seed: int) -> np.ndarray:
+    """The mean of the trees of ExtraTreesRegressor(trees, random_state=seed), grown one by one.
+
+    All at once take 3 GB for 1000 runs.
+    """
+    from joblib import Parallel, delayed
+    from sklearn.tree import ExtraTreeRegressor
+
+    def forecast_of_tree(state):
+        return regress(ExtraTreeRegressor(max_features=1.0, random_state=state), known, wanted, asked)
+
+    states = np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=trees)
+    grown = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(delayed(forecast_of_tree)(s) for s in states)
+    return sum(grown) / trees
+
+
+def window_and_future(training: Told, context, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """The first windows of the training runs and what follows: (runs, window, features), (runs, steps, features).
 
     Raises ValueError when the training runs are too short for the forecast, or have other features.
     """
     window, features = context.shape[1:]
-    if training.shape[2] != features:
-        raise ValueError(f"expected windows of {training.shape[2]} features as in training; got {features}")
-    if training.shape[1] < window + steps:
+    values = training.values
+    if values.shape[2] != features:
+        raise ValueError(f"expected windows of {values.shape[2]} features as in training; got {features}")
+    if values.shape[1] < window + steps:
         raise ValueError(
             f"a forecast of {steps} steps after a window of {window} needs training runs of {window + steps} steps; "
-            f"they have {training.shape[1]}"
+            f"they have {values.shape[1]}"
         )
-    return training[:, :window], training[:, window : window + steps]
+    whole = held_to_the_end(values[:, : window + steps])
+    return whole[:, :window], whole[:, window:]
+
+
+def held_to_the_end(values: np.ndarray) -> np.ndarray:
+    """Runs (runs, steps, features) whose last value stands for what is missing at their end (nan)."""
+    there = np.isfinite(values).all(axis=2)
+    if there.all():
+        return values
+    last = np.maximum.accumulate(np.where(there, np.arange(values.shape[1]), 0), axis=1)
+    return np.take_along_axis(values, last[..., None], axis=1)
 
 
 def last_state(windows, *, lag: int = 10) -> np.ndarray:
@@ -99,15 +170,15 @@ def last_state(windows, *, lag: int = 10) -> np.ndarray:
     return np.concatenate([windows[:, -1], velocity], axis=1)
 
 
-def regress(regressor, inputs, future, queries) -> np.ndarray:
-    """Fit a scikit-learn regressor from `inputs` to the flattened future and ask it at `queries`."""
-    predicted = regressor.fit(inputs, flat(future)).predict(queries)
-    return np.reshape(predicted, (len(queries), *future.shape[1:]))
+def regress(regressor, known, wanted, asked) -> np.ndarray:
+    """Fit a scikit-learn regressor from `known` to the flattened targets and ask it at `asked`."""
+    predicted = regressor.fit(known, flat(wanted)).predict(asked)
+    return np.reshape(predicted, (len(asked), *wanted.shape[1:]))
 
 
-def join(state, inputs) -> np.ndarray:
-    """State (runs, numbers) and inputs of the run (runs, inputs), or None, side by side."""
-    return state if inputs is None else np.concatenate([state, inputs], axis=1)
+def join(state, told) -> np.ndarray:
+    """State (runs, numbers) and what is told of the run, (runs, more) or None, side by side."""
+    return state if told is None else np.concatenate([state, told], axis=1)
 
 
 def flat(array) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Uncertainty: a band around a forecast, calibrated on validation runs so that it holds a stated share of the truth.
+"""Conformal bands: a band around a prediction, calibrated on validation runs to hold a stated share of the truth.
 
 Split conformal prediction (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005) with a normalised
 score (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, Distribution-free predictive inference for regression, 2018):
@@ -20,7 +20,7 @@ feature. In one tenth it varies from draw to draw by 3 to 7 % with 13 runs to ca
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -80,23 +80,26 @@ def calibrate(forecasts, truth, *, level: float = LEVEL) -> Band:
     """The band that holds a share `level` of the points of validation runs, at every tenth of their horizon.
 
     forecasts (members, runs, steps, features) and truth (runs, steps, features), in physical units; runs that no model
-    was trained on. Raises ValueError when the shapes do not fit.
+    was trained on; a truth that is nan, beyond the end of a run, counts nowhere. The band ends where the longest of
+    these runs does. Raises ValueError when the shapes do not fit.
     """
     forecasts, truth = np.asarray(forecasts), np.asarray(truth)
     if forecasts.ndim != 4 or forecasts.shape[1:] != truth.shape:
         raise ValueError(
             f"expected forecasts (members, runs, steps, features) of truth {truth.shape}; got shape {forecasts.shape}"
         )
+    steps = int(np.isfinite(truth).any(axis=(0, 2)).sum())
+    forecasts, truth = forecasts[:, :, :steps], truth[:, :steps]
+    there = np.isfinite(truth)
     middle, spread = middle_and_spread(forecasts)
-    error = unknown_is_infinite(np.abs(middle - truth))
-    steps = truth.shape[1]
-    medians = np.median(error, axis=0)
+    error = np.where(there, unknown_is_infinite(np.abs(middle - truth)), np.nan)
+    medians = np.nanmedian(error, axis=0)
     floor = np.stack([medians[near(step, steps)].mean(axis=0) for step in range(steps)])
-    floor = floor + np.finfo(float).eps * np.abs(truth).max()  # rounding, or an exact model would divide by 0
+    floor = floor + np.finfo(float).eps * np.nanmax(np.abs(truth))  # rounding, or an exact model would divide by 0
     with np.errstate(invalid="ignore", divide="ignore"):
         scores = error / (spread + floor)
-    scores = np.where(error == 0, 0.0, unknown_is_infinite(scores))
-    inside = scores <= quantile_by_tenth(scores, level)
+    scores = np.where(there, np.where(error == 0, 0.0, unknown_is_infinite(scores)), np.nan)
+    inside = np.where(there, scores <= quantile_by_tenth(scores, level), np.nan)
     corrected = min(level * (1 + 1 / independent_points(inside, level)), 1.0)
     return Band(level, len(forecasts), quantile_by_tenth(scores, corrected), floor)
 
@@ -105,16 +108,21 @@ def quantile_by_tenth(scores, level: float) -> np.ndarray:
     """The quantile of the scores (runs, steps, features) in the tenth of each step: (steps, features)."""
     factor = np.empty(scores.shape[1:])
     for tenth in tenths(scores.shape[1]):
-        factor[tenth] = np.quantile(scores[:, tenth], level, axis=(0, 1), method="higher")
+        factor[tenth] = np.nanquantile(scores[:, tenth], level, axis=(0, 1), method="higher")
     return factor
 
 
 def independent_points(inside, level: float) -> float:
-    """How many independent points would vary as much from draw to draw as these runs, (runs, steps, features), do."""
+    """How many independent points would vary as much from draw to draw as these runs, (runs, steps, features), do.
+
+    `inside` is 1, 0, or nan beyond the end of a run.
+    """
     runs, steps, _ = inside.shape
     if runs == 1:
         return 1.0
-    variance = np.mean([inside[:, tenth].mean(axis=(1, 2)).var(ddof=1) for tenth in tenths(steps)]) / runs
+    by_run = [mean_within(inside[:, tenth], axis=(1, 2)) for tenth in tenths(steps)]
+    variances = [each[np.isfinite(each)].var(ddof=1) for each in by_run if np.isfinite(each).sum() > 1]
+    variance = np.mean(variances) / runs if variances else 0.0
     return level * (1 - level) / variance if variance > 0 else np.inf
 
 
@@ -146,39 +154,70 @@ def tenths(steps: int) -> list[slice]:
     return [slice(int(start), int(stop)) for start, stop in pairwise(ends)]
 
 
+def is_inside(low, high, truth) -> np.ndarray:
+    """1 where the truth lies in the band, 0 where it does not, nan where there is none."""
+    return np.where(np.isfinite(truth), (low <= truth) & (truth <= high), np.nan)
+
+
 def coverage(low, high, truth) -> np.ndarray:
     """The share of the points that lie in the band in each tenth of the horizon; arrays (runs, steps, features)."""
-    inside = (low <= truth) & (truth <= high)
-    return np.array([inside[:, tenth].mean() for tenth in tenths(truth.shape[1])])
+    inside = is_inside(low, high, truth)
+    return np.array([mean_within(inside[:, tenth]) for tenth in tenths(truth.shape[1])])
 
 
-def score_band(band: Band, forecasts, truth, *, training, baseline, features) -> dict:
-    """What scores.json holds of the band, on the test runs, over the steps that the band is calibrated for.
+def mean_within(values, axis=None) -> np.ndarray:
+    """The mean over `axis` of what is not nan; nan where nothing is left."""
+    there = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(there, values, 0).sum(axis=axis) / there.sum(axis=axis)
 
-    forecasts (members, runs, steps, features), truth (runs, steps, features); `training`: what followed the first
-    window of the training runs, (runs, steps or more, features); `baseline`: the least error of any baseline at each
-    step, `by_horizon` of its scores; `features`: names. `half_width` and `error` are means over the runs: absolute
-    ones, feature -> one number a step.
+
+@dataclass(frozen=True)
+class BandScores:
+    """What the band of `level` holds on the test runs, over the `steps` that it is calibrated for.
+
+    coverage, by tenth of the steps and by feature; half_width and error: feature -> mean over the runs, one number a
+    step, None where it is not finite; trusted_steps: how far to trust the middle, and `reason`, what ends that.
+    """
+
+    level: float
+    members: int
+    coverage: float
+    coverage_by_tenth: list[float]
+    coverage_by_feature: dict[str, float]
+    half_width: dict[str, list]
+    error: dict[str, list]
+    steps: int
+    trusted_steps: int
+    reason: str | None = field(default=None)
+
+
+def score_band(band: Band, forecasts, truth, *, training, baseline, features) -> BandScores:
+    """The scores of the band on the test runs.
+
+    forecasts (members, runs, steps, features), truth (runs, steps, features); `training`: the truth of the training
+    runs, (runs, steps or more, features); `baseline`: the least error of any baseline at each step; `features`: names.
     """
     steps = min(band.steps, truth.shape[1])
     truth = truth[:, :steps]
     middle, low, high = band.around(np.asarray(forecasts)[:, :, :steps])
-    width, error = ((each.mean(axis=0)) for each in ((high - low) / 2, np.abs(middle - truth)))
-    inside = (low <= truth) & (truth <= high)
-    squared = np.square(middle - truth).mean(axis=(0, 2))
+    inside = is_inside(low, high, truth)
+    half, away = (np.where(np.isfinite(truth), each, np.nan) for each in ((high - low) / 2, np.abs(middle - truth)))
+    width, error = mean_within(half, axis=0), mean_within(away, axis=0)
+    squared = mean_within(np.square(away), axis=(0, 2))
     trusted, reason = trusted_steps(width, squared, training[:, :steps], np.square(baseline[:steps]), band.level)
-    return {
-        "level": band.level,
-        "members": band.members,
-        "coverage": float(inside.mean()),
-        "coverage_by_tenth": coverage(low, high, truth).tolist(),
-        "coverage_by_feature": dict(zip(features, inside.mean(axis=(0, 1)).tolist(), strict=True)),
-        "half_width": {name: without_infinity(width[:, i]) for i, name in enumerate(features)},
-        "error": {name: without_infinity(error[:, i]) for i, name in enumerate(features)},
-        "steps": steps,
-        "trusted_steps": trusted,
-        "reason": reason,
-    }
+    return BandScores(
+        level=band.level,
+        members=band.members,
+        coverage=float(mean_within(inside)),
+        coverage_by_tenth=coverage(low, high, truth).tolist(),
+        coverage_by_feature=dict(zip(features, mean_within(inside, axis=(0, 1)).tolist(), strict=True)),
+        half_width={name: without_infinity(width[:, i]) for i, name in enumerate(features)},
+        error={name: without_infinity(error[:, i]) for i, name in enumerate(features)},
+        steps=steps,
+        trusted_steps=trusted,
+        reason=reason,
+    )
 
 
 def trusted_steps(width, squared_error, training, squared_baseline, level: float) -> tuple[int, str | None]:
@@ -189,7 +228,7 @@ def trusted_steps(width, squared_error, training, squared_baseline, level: float
     are compared over a tenth of the horizon around each step, since runs that meet at one step would end it there.
     width (steps, features), squared errors (steps,), training (runs, steps, features).
     """
-    low, high = np.quantile(training, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = np.nanquantile(training, [(1 - level) / 2, (1 + level) / 2], axis=0)
     plain = (high - low) / 2
     for step in range(len(width)):
         around = near(step, len(width))

@@ -1,42 +1,168 @@
-"""Metrics: root mean squared errors in physical units, and the skill against the best baseline."""
+"""Scores: root mean squared errors in physical units, skill against the best baseline, intervals, of any prediction.
+
+A *prediction* is an array (runs, positions, features). A position is what a task answers at: a step ahead of the
+window, a step of the run, a share of the run that was seen. `truth` has its shape, with nan where there is nothing to
+predict, beyond the end of a run; such places count nowhere.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+
 import numpy as np
 
-from sim2seq.data.ensemble import Ensemble, is_varying
-from sim2seq.data.streaming import extent
-from sim2seq.data.windows import PARTS, Part, Split, select, windows_of
-from sim2seq.evaluation import baselines as naive
 from sim2seq.evaluation import conformal
-from sim2seq.models.rollout import closed_loop, one_step
+from sim2seq.evaluation.conformal import Band
+from sim2seq.evaluation.intervals import over_runs
 
 HORIZONS = (1, 10, 50, 100, 200)
-ONE_STEP_BASELINES = ("hold", "constant velocity")
-TOGETHER = 256  # runs whose every step is forecast at once: a network's states of 1000 runs of 400 steps take 1 GB
 
 
-def rmse(forecast: np.ndarray, truth: np.ndarray, *, axis=None) -> np.ndarray:
+@dataclass(frozen=True)
+class Errors:
+    """Root mean squared errors of one prediction, in the unit of the values.
+
+    rmse          over all; by_feature: feature -> over runs and positions; by_position: one number a position
+    first         n -> over the first n positions
+    """
+
+    rmse: float
+    by_feature: dict[str, float]
+    by_position: list[float] = field(default_factory=list)
+    first: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Runs that belong to no part of the split, beside the test runs: how the error depends on the inputs.
+
+    errors           name of the model or of a baseline -> its errors on them
+    inputs           name -> one number a run that was scored; rmse_by_run: of the model
+    test_inputs and test_rmse_by_run: the same of the test runs
+    """
+
+    runs: int
+    scored_runs: int
+    errors: dict[str, Errors]
+    inputs: dict[str, list[float]]
+    rmse_by_run: list[float]
+    test_inputs: dict[str, list[float]]
+    test_rmse_by_run: list[float]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What scores.json holds: how good the predictions of a training are, beside what needs no model.
+
+    task, position       the kind of task, and what its positions count; positions: their numbers
+    features, units      what is predicted; steps: of the longest run; time_step in `time_unit`
+    window, members      steps seen before the first answer; models whose middle is judged
+    inputs               told to the models (or varied): name -> lowest and highest of the training runs
+    first_window         feature -> lowest and highest in the first window of any training run
+    runs, scored_runs    part -> how many there are, and how many were scored of a large ensemble
+    skill                1 - error / error of the best baseline on the test part; skill_interval: 95 %, over its runs
+    errors, one_step     part -> errors, free-running; and of a forecast fed with the truth
+    baselines            name -> errors on the test part; one_step_baselines likewise
+    band                 what the conformal band holds on the test part; None without one
+    judged               what the study's own judge says: name -> number
+    """
+
+    task: str
+    position: str
+    positions: list[float]
+    features: list[str]
+    units: list[str]
+    steps: int
+    time_step: float
+    time_unit: str
+    window: int
+    members: int
+    inputs: dict[str, list[float]]
+    first_window: dict[str, list[float]]
+    runs: dict[str, int]
+    scored_runs: dict[str, int]
+    skill: float
+    skill_interval: list[float]
+    best_baseline: str
+    errors: dict[str, Errors]
+    baselines: dict[str, Errors]
+    band: conformal.BandScores | None = None
+    one_step: dict[str, Errors] = field(default_factory=dict)
+    one_step_baselines: dict[str, Errors] = field(default_factory=dict)
+    held_out: HeldOut | None = None
+    judged: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict:
+        """Numbers, texts, lists and names, as JSON holds them; `of` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, content: dict) -> Scores:
+        """The scores that `to_json` made, of this version or of 0.1. Raises KeyError or TypeError for others."""
+        content = from_version_0_1(content) if "closed_loop" in content else dict(content)
+        for name in ("errors", "baselines", "one_step", "one_step_baselines"):
+            content[name] = read_errors(content.get(name) or {})
+        if content.get("band") is not None:
+            content["band"] = conformal.BandScores(**content["band"])
+        if content.get("held_out") is not None:
+            apart = content["held_out"]
+            content["held_out"] = HeldOut(**{**apart, "errors": read_errors(apart["errors"])})
+        return cls(**{name: content[name] for name in content if name in {each.name for each in fields(cls)}})
+
+
+def read_errors(content: dict) -> dict[str, Errors]:
+    return {name: Errors(**each) for name, each in content.items()}
+
+
+def from_version_0_1(content: dict) -> dict:
+    """Scores as version 0.1 wrote them, of a forecast, in the names of today."""
+
+    def renamed(errors: dict) -> dict:
+        return {name: {("by_position" if key == "by_horizon" else key): value for key, value in each.items()}
+                for name, each in errors.items()}  # fmt: skip
+
+    errors, apart = renamed(content["closed_loop"]), content.get("held_out")
+    new = {"task": "forecast", "position": "steps ahead", "skill_interval": [content["skill"]] * 2}
+    new["positions"] = list(range(1, 1 + len(errors["test"]["by_position"])))
+    new["steps"] = content["window"] + len(new["positions"])
+    new |= {"errors": errors, "baselines": renamed(content["baselines"]["closed_loop"])}
+    new |= {"one_step_baselines": content["baselines"]["one_step"], "time_step": content.get("time_step", 1.0)}
+    new |= {"first_window": content.get("first_window", {}), "time_unit": content.get("time_unit", "")}
+    new["scored_runs"] = content.get("scored_runs", content["runs"])
+    if apart:
+        kept = {name: apart[name] for name in ("runs", "scored_runs", "inputs", "rmse_by_run")}
+        tests = {name: content[name] for name in ("test_inputs", "test_rmse_by_run")}
+        new["held_out"] = kept | tests | {"errors": renamed(apart["closed_loop"])}
+    return {**content, **new}
+
+
+def rmse(prediction: np.ndarray, truth: np.ndarray, *, axis=None) -> np.ndarray:
     """Root mean squared error over `axis` (None: over everything), in the unit of the values.
 
     Raises ValueError when the shapes differ.
     """
-    if np.shape(forecast) != np.shape(truth):
-        raise ValueError(f"forecast {np.shape(forecast)} and truth {np.shape(truth)} must have one shape")
-    return np.sqrt(np.mean(np.square(np.asarray(forecast, dtype=float) - truth), axis=axis))
+    if np.shape(prediction) != np.shape(truth):
+        raise ValueError(f"forecast {np.shape(prediction)} and truth {np.shape(truth)} must have one shape")
+    there = np.isfinite(truth)
+    squares = np.square(np.where(there, np.asarray(prediction, dtype=float) - np.where(there, truth, 0), 0))
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(squares.sum(axis=axis) / there.sum(axis=axis))
 
 
-def errors(forecast: np.ndarray, truth: np.ndarray, features) -> dict:
-    """Every error of one forecast (runs, steps, features), as plain numbers.
+def errors_of(prediction: np.ndarray, truth: np.ndarray, features) -> Errors:
+    """Every error of one prediction (runs, positions, features)."""
+    return Errors(
+        rmse=float(rmse(prediction, truth)),
+        by_feature=dict(zip(features, rmse(prediction, truth, axis=(0, 1)).tolist(), strict=True)),
+        by_position=rmse(prediction, truth, axis=(0, 2)).tolist(),
+        first={str(n): float(rmse(prediction[:, :n], truth[:, :n])) for n in HORIZONS if n <= truth.shape[1]},
+    )
 
-    `rmse` over all; `by_feature`; `by_horizon`: one number a step ahead; `first`: over the first 1, 10, ... steps.
-    """
-    return {
-        "rmse": float(rmse(forecast, truth)),
-        "by_feature": dict(zip(features, rmse(forecast, truth, axis=(0, 1)).tolist(), strict=True)),
-        "first": {str(n): float(rmse(forecast[:, :n], truth[:, :n])) for n in HORIZONS if n <= truth.shape[1]},
-        "by_horizon": rmse(forecast, truth, axis=(0, 2)).tolist(),
-    }
+
+def without_positions(errors: Errors) -> Errors:
+    """One-step errors have no horizon: keep what is left."""
+    return Errors(errors.rmse, errors.by_feature)
 
 
 def skill(error: float, baseline_error: float) -> float:
@@ -49,130 +175,61 @@ def skill(error: float, baseline_error: float) -> float:
     return 1.0 - error / baseline_error
 
 
-def forecasts_of(models, part: Ensemble, window: int, *, inputs=()) -> np.ndarray:
-    """Closed loop of each model after the first window of each run: (models, runs, steps - window, features)."""
-    context, given = part.values[:, :window], part.inputs_of_runs(inputs)
-    return np.stack([closed_loop(model, context, part.steps - window, inputs=given) for model in models])
+@dataclass(frozen=True)
+class Judged:
+    """What `judge` finds: errors by part and of the baselines on the test part, skill, the band and its scores."""
+
+    errors: dict[str, Errors]
+    baselines: dict[str, Errors]
+    best_baseline: str
+    skill: float
+    skill_interval: list[float]
+    band: Band
+    band_scores: conformal.BandScores
 
 
-def one_step_errors(models, part: Ensemble, window: int, *, inputs=()) -> dict:
-    """RMSE of each step from the true ones before it, over all and by feature, of the models' middle."""
-    following = [conformal.middle(np.stack(each)) for each in one_step_forecasts(models, part, window, inputs)]
-    return without_horizon(errors(np.concatenate(following), part.values[:, window:], part.features))
+def judge(
+    predictions: dict[str, np.ndarray], truths: dict[str, np.ndarray], baselines: dict[str, np.ndarray], features
+) -> Judged:
+    """Judge the predictions of the members of a model.
 
-
-def one_step_forecasts(models, part: Ensemble, window: int, inputs):
-    """One step ahead by each model, of as many runs after the other as fit: (runs, steps - window, features) each."""
-    given = part.inputs_of_runs(inputs)
-    for start in range(0, part.runs, TOGETHER):
-        runs = slice(start, start + TOGETHER)
-        asked = None if given is None else given[runs]
-        yield [one_step(model, part.values[runs], window, inputs=asked) for model in models]
-
-
-def without_horizon(result: dict) -> dict:
-    """One-step errors have no horizon: keep what is left."""
-    return {name: result[name] for name in ("rmse", "by_feature")}
-
-
-def baseline_errors(training: Ensemble, part: Ensemble, window: int, *, inputs=()) -> dict:
-    """`errors` of each baseline on `part`, free-running after the first window of each run: name -> errors.
-
-    Baselines that can use inputs of the run are given the same as the model.
+    predictions   part -> (members, runs, positions, features); their middle is judged
+    truths        part -> (runs, positions, features); the band is calibrated on the part `validation`
+    baselines     name -> prediction of the test part
     """
-    truth = part.values[:, window:]
-    context, steps = part.values[:, :window], truth.shape[1]
-    given = {"given": training.inputs_of_runs(inputs), "inputs": part.inputs_of_runs(inputs)}
-    return {
-        name: errors(baseline(training.values, context, steps, **given), truth, part.features)
-        for name, baseline in naive.BASELINES.items()
-        if not (name == "constant velocity" and window < 2)
-    }
+    middle = {part: conformal.middle(each) for part, each in predictions.items()}
+    errors = {part: errors_of(middle[part], truths[part], features) for part in predictions}
+    naive = {name: errors_of(each, truths["test"], features) for name, each in baselines.items()}
+    best = min(naive, key=lambda name: naive[name].rmse)
+    band = conformal.calibrate(predictions["validation"], truths["validation"])
+    least = np.fmin.reduce([each.by_position for each in naive.values()])
+    known = {"training": truths["train"], "baseline": least, "features": features}
+    return Judged(
+        errors=errors,
+        baselines=naive,
+        best_baseline=best,
+        skill=float(skill(errors["test"].rmse, naive[best].rmse)),
+        skill_interval=skill_interval(middle["test"], baselines[best], truths["test"]),
+        band=band,
+        band_scores=conformal.score_band(band, predictions["test"], truths["test"], **known),
+    )
 
 
-def baseline_one_step_errors(part: Ensemble, window: int) -> dict:
-    """One-step errors of the baselines that need no training: the others forecast a run from its start only."""
-    contexts, targets = windows_of(part.values, window)
-    truth = targets.reshape(-1, 1, len(part.features))
-    flat = contexts[:, :, -2:].reshape(len(truth), -1, len(part.features))  # they look at no more than two steps
-    return {
-        name: without_horizon(errors(naive.BASELINES[name](None, flat, 1), truth, part.features))
-        for name in ONE_STEP_BASELINES
-        if not (name == "constant velocity" and window < 2)
-    }
+def skill_interval(prediction, baseline, truth) -> list[float]:
+    """The 95 % interval of the skill over the runs, which are drawn again with both errors of each (bootstrap)."""
+    squares = [squares_by_run(each, truth) for each in (prediction, baseline)]
+    return over_runs(lambda model, naive: skill(np.sqrt(model.mean()), np.sqrt(naive.mean())), *squares)
 
 
-def score(models, ensemble: Ensemble, split: Split, window: int, *, inputs=(), held_out: Part | None = None):
-    """Everything that scores.json holds, and the band: the members on each part, the baselines on the test part.
-
-    models      the members of a forecast, whose middle is judged; the band is calibrated on the validation runs
-    inputs      names of the inputs of the run that models and baselines are given
-    held_out    runs that belong to no part of the split, scored apart
-
-    All errors are root mean squared errors in physical units. The skill compares closed loops on the test part
-    with the best baseline there. Of a large part some runs are scored, and learned from by baselines (scored_runs).
-    """
-    whole = {name: select(ensemble, getattr(split, name)) for name in PARTS}
-    parts = {name: part.some_runs() for name, part in whole.items()}
-    test, truth = parts["test"], {name: part.values[:, window:] for name, part in parts.items()}
-    forecasts = {name: forecasts_of(models, part, window, inputs=inputs) for name, part in parts.items()}
-    middle = {name: conformal.middle(each) for name, each in forecasts.items()}
-    closed = {name: errors(middle[name], truth[name], ensemble.features) for name in parts}
-    naive_closed = baseline_errors(parts["train"], test, window, inputs=inputs)
-    best = min(naive_closed, key=lambda name: naive_closed[name]["rmse"])
-    band = conformal.calibrate(forecasts["validation"], truth["validation"])
-    least = np.min([each["by_horizon"] for each in naive_closed.values()], axis=0)
-    known = {"training": truth["train"], "baseline": least, "features": ensemble.features}
-    scores = {
-        "features": list(ensemble.features),
-        "units": list(ensemble.units),
-        "time_step": float(np.diff(ensemble.times).mean()) if ensemble.steps > 1 else 1.0,
-        "time_unit": ensemble.time_unit,
-        "window": window,
-        "members": len(models),
-        "inputs": {name: ranges(whole["train"].inputs[name]) for name in inputs},
-        "first_window": first_window(whole["train"], window),
-        "runs": {name: part.runs for name, part in whole.items()},
-        "scored_runs": {name: part.runs for name, part in parts.items()},
-        "skill": float(skill(closed["test"]["rmse"], naive_closed[best]["rmse"])),
-        "best_baseline": best,
-        "closed_loop": closed,
-        "one_step": {name: one_step_errors(models, part, window, inputs=inputs) for name, part in parts.items()},
-        "baselines": {"closed_loop": naive_closed, "one_step": baseline_one_step_errors(test, window)},
-        "band": conformal.score_band(band, forecasts["test"], truth["test"], **known),
-    }
-    if held_out is not None:
-        scores |= outside_scores(models, ensemble, parts, window, inputs, held_out, middle["test"])
-        shown = scores["held_out"]["inputs"]
-        scores["inputs"] = {name: ranges(whole["train"].inputs[name]) for name in shown}
-    return scores, band
+def squares_by_run(prediction, truth) -> np.ndarray:
+    """The mean squared error of each run that has something to predict, (runs,)."""
+    there = np.isfinite(truth).any(axis=(1, 2))
+    return rmse(prediction, truth, axis=(1, 2))[there] ** 2
 
 
-def first_window(training: Ensemble, window: int) -> dict:
-    """Feature -> lowest and highest value in the first window of any run."""
-    lowest, highest = extent(training.values)
-    pairs = zip(lowest[:window].min(axis=0).tolist(), highest[:window].max(axis=0).tolist(), strict=True)
-    return dict(zip(training.features, map(list, pairs), strict=True))
-
-
-def outside_scores(models, ensemble, parts, window, inputs, held_out: Part, test_forecast) -> dict:
-    """What scores.json holds of the runs that are held out, and of the test runs run by run, to be compared."""
-    outside, test = select(ensemble, held_out).some_runs(), parts["test"]
-    forecast = conformal.middle(forecasts_of(models, outside, window, inputs=inputs))
-    truth = outside.values[:, window:]
-    model = {"model": errors(forecast, truth, outside.features)}
-    shown = inputs or [name for name, column in ensemble.inputs.items() if is_varying(column)]
-    return {
-        "held_out": {
-            "runs": len(held_out.runs),
-            "scored_runs": outside.runs,
-            "closed_loop": model | baseline_errors(parts["train"], outside, window, inputs=inputs),
-            "inputs": {name: outside.inputs[name].tolist() for name in shown},
-            "rmse_by_run": rmse(forecast, truth, axis=(1, 2)).tolist(),
-        },
-        "test_inputs": {name: test.inputs[name].tolist() for name in shown},
-        "test_rmse_by_run": rmse(test_forecast, test.values[:, window:], axis=(1, 2)).tolist(),
-    }
+def in_pieces(runs: int, most: int, predict: Callable[[slice], np.ndarray]) -> np.ndarray:
+    """`predict(slice of runs)`, called for at most `most` runs at a time, put together along the runs."""
+    return np.concatenate([predict(slice(start, start + most)) for start in range(0, runs, most)])
 
 
 def ranges(column) -> list[float]:

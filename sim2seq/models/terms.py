@@ -2,8 +2,9 @@
 
 The next increment of a feature is a weighted sum of terms: 1, its last value, its last two increments and their signed
 squares d |d| (the form of drag), all of it again where the last value lies at a wall, and all of that again times each
-input of the run. A polynomial nonlinear autoregression (Billings, Nonlinear System Identification, 2013) that is
-piecewise with known thresholds (Tong, Threshold Models in Non-linear Time Series Analysis, 1983).
+condition of the run and each control of the step. A polynomial nonlinear autoregression (Billings, Nonlinear System
+Identification, 2013) that is piecewise with known thresholds (Tong, Threshold Models in Non-linear Time Series
+Analysis, 1983).
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ NOTHING = 1e-9  # scaled: below this is rounding
 class LinearPart:
     """A fitted linear part, all in scaled units.
 
-    weights     (features, terms, 1 + inputs, 3): of each term, alone and times each input; anywhere, at the low wall
-                and at the high wall
-    walls       low and high: (1 + inputs, features) each, constant and slope by input; an infinite constant is no wall
+    weights     (features, terms, 1 + conditions + controls, 3): of each term, alone and times each condition and
+                control; anywhere, at the low wall and at the high wall
+    walls       low and high: (1 + conditions, features) each, constant and slope; an infinite constant is no wall
     pace        (features,), typical increment; spread (features,), typical error of the fit in units of pace
     """
 
@@ -44,31 +45,46 @@ class LinearPart:
     pace: np.ndarray
     spread: np.ndarray
 
-    def known_and_next(self, series, *asked) -> list:
-        """For a model's inputs: what is known at each step (samples, steps, features, KNOWN + inputs), and the next.
+    def known_and_next(self, series, controls=None, conditions=None) -> list:
+        """For a model's inputs: what is known at each step (samples, steps, features, KNOWN + ...), and the next value.
 
         The layer that weighs the terms is named "linear"; its weights are to be set.
         """
-        low, high = (wall_at(wall, asked) for wall in self.walls)
+        low, high = (wall_at(wall, conditions) for wall in self.walls)
         state = recent_state(series, self.pace, low, high)
         shape = (None, len(self.weights), *self.weights.shape[2:])
         linear = keras.layers.EinsumDense("btfi,fijk->btfjk", shape, dtype=PRECISE, name="linear")
         linear.trainable = False
-        increment = combine(linear(free_terms(*state[:3])), state[3:], asked)
-        columns = [x[:, None, None, i] for x in asked for i in range(x.shape[1])]
-        known = ops.stack([*state, *(ops.ones_like(increment) * column for column in columns)], axis=-1)
-        return [known, state[0] + increment * self.pace]
+        factors = factors_of(state[0], controls, conditions)
+        increment = combine(linear(free_terms(*state[:3])), state[3:], factors)
+        columns = [
+            ops.ones_like(increment) * factors[..., None, i] for i in range(0 if factors is None else factors.shape[-1])
+        ]
+        return [ops.stack([*state, *columns], axis=-1), state[0] + increment * self.pace]
 
-    def keep_between_walls(self, values, *asked):
+    def keep_between_walls(self, values, conditions=None):
         """`values` (samples, steps, features) cut off at the walls."""
-        low, high = (wall_at(wall, asked) for wall in self.walls)
+        low, high = (wall_at(wall, conditions) for wall in self.walls)
         return ops.clip(ops.minimum(ops.maximum(values, low), high), -FARTHEST, FARTHEST)
 
 
-def wall_at(coefficients: np.ndarray, asked):
-    """A wall (..., 1, features) from its constant and slopes (1 + inputs, features); asked: () or (inputs of runs,)."""
+def factors_of(last, controls, conditions):
+    """What terms are multiplied by, (samples, steps, conditions + controls); None without either.
+
+    last (samples, steps, features); controls (samples, LAGS - 1 + steps, controls): of the step that is to come.
+    """
+    found = []
+    if conditions is not None:  # times ones, as Keras 3.15 takes some sums of (n, n) and (n, 1) for a bias
+        found.append(ops.ones_like(last[..., :1]) * conditions[:, None])
+    if controls is not None:
+        found.append(controls[:, LAGS - 1 :])
+    return ops.concatenate(found, axis=-1) if found else None
+
+
+def wall_at(coefficients: np.ndarray, conditions=None):
+    """A wall (..., 1, features) from its constant and slopes (1 + conditions, features) and conditions of runs."""
     constant = coefficients[None, :1]
-    return ops.matmul(asked[0], coefficients[1:])[:, None] + constant if asked else constant
+    return constant if conditions is None else ops.matmul(conditions, coefficients[1:])[:, None] + constant
 
 
 def recent_state(series, pace, low, high) -> list:
@@ -91,17 +107,18 @@ def free_terms(last, step, previous):
     return ops.stack([ops.ones_like(last), last, step, previous, *signed_squares([step, previous])], axis=-1)
 
 
-def combine(weighed, flags: list, asked):
-    """The sum of (samples, steps, features, 1 + inputs, 3) over what applies: inputs of the run, and walls."""
+def combine(weighed, flags: list, factors):
+    """The sum of (samples, steps, features, 1 + factors, 3) over what applies: conditions, controls, and walls."""
     places = ops.stack([ops.ones_like(flags[0]), *flags], axis=-1)[:, :, :, None]
     weighed = ops.sum(weighed * places, axis=-1)
-    if not asked:
+    if factors is None:
         return weighed[..., 0]
-    return weighed[..., 0] + ops.sum(weighed[..., 1:] * asked[0][:, None, None], axis=-1)
+    return weighed[..., 0] + ops.sum(weighed[..., 1:] * factors[:, :, None], axis=-1)
 
 
-def fit(values: np.ndarray, given: np.ndarray | None = None) -> LinearPart:
-    """The linear part of scaled training runs: values (runs, steps, features), given (runs, inputs) or None.
+def fit(values: np.ndarray, conditions: np.ndarray | None = None, controls: int = 0) -> LinearPart:
+    """The linear part of scaled training runs: values (runs, steps, features, the last `controls` of which are
+    controls), nan beyond the end of a run, and conditions (runs, conditions) or None.
 
     Least squares of the increments. Steps that end at a wall are left out, as their increment is cut short.
     Of a large ensemble, all runs are searched for walls and some (streaming.some_runs) are fitted.
@@ -109,24 +126,28 @@ def fit(values: np.ndarray, given: np.ndarray | None = None) -> LinearPart:
     """
     if values.shape[1] <= LAGS:
         raise ValueError(f"expected training runs of more than {LAGS} steps; got {values.shape[1]}")
-    asked = [] if given is None else [np.asarray(given, dtype=PRECISE)]
-    walls = find_walls(values, asked)
+    conditions = None if conditions is None else np.asarray(conditions, dtype=PRECISE)
+    features = values.shape[2] - controls
+    walls = tuple(wall[:, :features] for wall in find_walls(values, conditions))
     chosen = some_runs(values)
     if chosen is not None:
-        values, asked = np.asarray(take(values, chosen)), [column[chosen] for column in asked]
-    low, high = (ops.convert_to_numpy(wall_at(wall, asked)) for wall in walls)
+        values, conditions = np.asarray(take(values, chosen)), None if conditions is None else conditions[chosen]
+    steered, values = values[:, 1:, features:], values[..., :features]
+    low, high = (ops.convert_to_numpy(wall_at(wall, conditions)) for wall in walls)
     pace = typical_size(np.diff(values, axis=1), axis=(0, 1))
     state = recent_state(ops.convert_to_tensor(values[:, :-1], dtype=PRECISE), pace, low, high)
     free = ops.convert_to_numpy(free_terms(*state[:3]))
     last, *_, at_low, at_high = (ops.convert_to_numpy(each) for each in state)
+    factors = factors_of(state[0], ops.convert_to_tensor(steered, dtype=PRECISE) if controls else None, conditions)
+    ones = np.ones((*last.shape[:2], 1))
+    factors = ones if factors is None else np.concatenate([ones, ops.convert_to_numpy(factors)], axis=-1)
     targets = values[:, LAGS:]
     weights, spreads = [], []
-    for feature in range(values.shape[2]):  # one by one: the terms of all features at once would be large
+    for feature in range(features):  # one by one: the terms of all features at once would be large
         at = np.s_[:, :, feature]
         places = np.stack([np.ones_like(last[at]), at_low[at], at_high[at]], axis=-1)
-        runs = np.concatenate([np.ones((len(values), 1)), *asked], axis=1)
         inside = (targets[at] > low[..., feature] + AT_WALL) & (targets[at] < high[..., feature] - AT_WALL)
-        known = np.einsum("rti,rj,rtk->rtijk", free[at], runs, places)[inside]
+        known = np.einsum("ni,nj,nk->nijk", free[at][inside], factors[inside], places[inside])
         weight, spread = least_squares(known, ((targets - last) / pace)[at][inside])
         weights.append(weight)
         spreads.append(spread)
@@ -141,20 +162,22 @@ def least_squares(known: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, fl
     """
     ease = np.ones(known.shape[1:])
     ease[LINEAR_TERMS:] = RELUCTANCE
+    if not len(known):  # a feature that only ever stands at a wall, such as a flag
+        return np.zeros(known.shape[1:]), 1.0
     rows, ease = known.reshape(len(known), -1), ease.ravel()
     weights = np.linalg.lstsq(rows * ease, wanted, rcond=1e-12)[0] * ease
     left = wanted - rows @ weights
     return weights.reshape(known.shape[1:]), max(np.sqrt(np.mean(left**2)) if left.size else 0.0, SMALLEST)
 
 
-def find_walls(values: np.ndarray, asked: list) -> tuple[np.ndarray, np.ndarray]:
-    """The low and the high wall of every feature, (1 + inputs, features) each; see LinearPart.
+def find_walls(values: np.ndarray, conditions: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """The low and the high wall of every feature, (1 + conditions, features) each; see LinearPart.
 
     An extreme is a wall when it is met exactly, and in more than one run: a smooth extreme differs from run to run,
     saturation does not. The first step, which runs may share, is not looked at. What never changes has no wall.
     """
-    given = asked[0] if asked else np.empty((len(values), 0))
-    pairs = [(chunk[:, 1:].min(axis=1), chunk[:, 1:].max(axis=1)) for chunk in chunks(values)]
+    given = np.empty((len(values), 0)) if conditions is None else conditions
+    pairs = [(np.fmin.reduce(chunk[:, 1:], axis=1), np.fmax.reduce(chunk[:, 1:], axis=1)) for chunk in chunks(values)]
     lowest, highest = (np.concatenate(each).T for each in zip(*pairs, strict=True))  # (features, runs)
     low = [-one_wall(-bottoms, -tops.max(), given) for bottoms, tops in zip(lowest, highest, strict=True)]
     high = [one_wall(tops, bottoms.min(), given) for bottoms, tops in zip(lowest, highest, strict=True)]
@@ -162,10 +185,10 @@ def find_walls(values: np.ndarray, asked: list) -> tuple[np.ndarray, np.ndarray]
 
 
 def one_wall(tops: np.ndarray, bottom: float, given: np.ndarray) -> np.ndarray:
-    """The upper wall of one feature: constant and slopes (1 + inputs,); infinite without one.
+    """The upper wall of one feature: constant and slopes (1 + conditions,); infinite without one.
 
-    tops (runs,), the highest value of each run, and bottom, the lowest of all. With inputs of the run, given
-    (runs, inputs), a wall may also move with one of them (see moving_wall).
+    tops (runs,), the highest value of each run, and bottom, the lowest of all. With conditions of the run, given
+    (runs, conditions), a wall may also move with one of them (see moving_wall).
     """
     top = tops.max()
     wall = np.array([np.inf, *[0.0] * given.shape[1]])
@@ -211,6 +234,6 @@ def moving_wall(tops: np.ndarray, given: np.ndarray) -> tuple[float, float] | No
 
 
 def typical_size(values, *, axis) -> np.ndarray:
-    """Root mean square over `axis`; 1 where all values are nearly 0."""
-    size = np.sqrt(np.mean(np.square(values), axis=axis))
+    """Root mean square over `axis`, without what is no number; 1 where all values are nearly 0."""
+    size = np.sqrt(np.nanmean(np.square(values), axis=axis))
     return np.where(size > NOTHING, size, 1.0)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from sim2seq._support.config import FromWords, one_of
-from sim2seq.data.windows import SPLITS
+from sim2seq._support.config import Config, one_of
+from sim2seq.data.splits import SPLITS
 from sim2seq.models.builders import LEAST_WINDOW, MODELS
+from sim2seq.training.losses import LOSSES, OPTIMIZERS
 
-RECIPES = {  # ready sets of settings, asked for as recipe:name or size:name; with both, the size goes over the recipe
+RECIPES = {  # ready sets of settings, chosen as recipe:name or size:name; with both, the size goes over the recipe
     "full": {},
     # the source's network, as the source trains it: no linear part, one target for each window
     "stacked_lstm": {
@@ -47,16 +49,26 @@ RECIPES = {  # ready sets of settings, asked for as recipe:name or size:name; wi
 
 
 @dataclass(frozen=True)
-class Settings(FromWords, recipes=RECIPES):
-    """The settings of a training. Raises ValueError, in one line, for a value that is not possible."""
+class Settings(Config, recipes=RECIPES):
+    """The settings of a training. Raises ValueError, in one line, for a value that is not possible.
+
+    A study that needs others inherits this class, with more fields, other defaults and recipes of its own.
+    """
+
+    models: ClassVar[tuple[str, ...]] = tuple(
+        MODELS
+    )  # that a study knows; its own are added to these (training/study.py)
 
     # model
-    model: str = "residual_lstm"  # a name in models.MODELS
+    model: str = "residual_lstm"  # a name in models.builders.MODELS, or one of the study's
     units: tuple[int, ...] = (64, 32, 16, 8)  # size of each layer
-    window: int = 30  # steps that the model sees before the first one that it forecasts
-    inputs: tuple[str, ...] = ()  # names of inputs of the run that the model is given
-    members: int = 1  # models trained alike, each without some of the training runs, whose median is the forecast
-    # training: mean squared error one step ahead, Adam
+    window: int = 30  # steps that the model sees before its first answer
+    inputs: tuple[str, ...] = ()  # names of inputs of the run that the model is told
+    controls: tuple[str, ...] = ()  # names of features that are known for the future too and are not forecast
+    members: int = 1  # models trained alike, each without some of the training runs, whose median is the answer
+    # training
+    loss: str = "squared"  # of an error, one step ahead: squared, absolute or huber
+    optimizer: str = "adam"  # adam, adamw, nadam, rmsprop or sgd
     epochs: int = 20  # at most
     patience: int = 5  # epochs without a better validation loss before it stops
     batch_size: int = 32  # samples: windows with their targets
@@ -65,17 +77,19 @@ class Settings(FromWords, recipes=RECIPES):
     passes: int = 2  # over those samples in an epoch, whose end costs time: validation, files
     learning_rate: float = 5e-3  # at the start; falls to 0 along a cosine over all epochs
     # data
-    split: str = "by_run"  # or in_time
+    split: str = "by_run"  # or by_group, in_time
     fractions: tuple[float, ...] = (0.6, 0.2, 0.2)  # train, validation, test
     held_out: str = "outside"  # group of runs, by the start of their id, that are scored apart and never learned from
-    seed: int = 1777  # of split, weights and shuffling
+    split_seed: int = -1  # of the split; -1: the one below
+    seed: int = 1777  # of weights and shuffling, and of the split
     # speed, without effect on what is learned; measured by benchmarks/training.py
     jit_compile: bool = True
     steps_per_execution: int = 10
 
     def __post_init__(self):
-        one_of("model", self.model, MODELS)
-        one_of("split", self.split, SPLITS)
+        for name, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS), ("split", SPLITS)):
+            one_of(name, getattr(self, name), known)
+        one_of("model", self.model, self.models)
         for name in POSITIVE:
             if not getattr(self, name) > 0:
                 raise ValueError(f"setting {name}: expected a number above 0; got {getattr(self, name)}")
@@ -83,6 +97,10 @@ class Settings(FromWords, recipes=RECIPES):
             raise ValueError(f"setting window: {self.model} needs {least} steps or more; got {self.window}")
         if not self.units or min(self.units) < 1:
             raise ValueError(f"setting units: expected layer sizes of 1 or more; got {self.units}")
+        if self.split_seed < -1:
+            raise ValueError(
+                f"setting split_seed: expected 0 or more, or -1 for that of the weights; got {self.split_seed}"
+            )
 
 
 POSITIVE = ("window", "members", "epochs", "patience", "batch_size", "targets", "targets_per_epoch", "passes")

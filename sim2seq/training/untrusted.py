@@ -1,4 +1,4 @@
-"""What comes from a stranger: a training's folder is checked before it is used, and refused in one line.
+"""Untrusted: a training's folder that somebody sent is checked before it is used, and refused in one line.
 
 Nothing in it is code: numbers and names as JSON, models as Keras files in safe mode. Keras refuses Lambda layers and
 objects that are not its own; here the same is asked before Keras sees the file, together with what would make the
@@ -11,11 +11,13 @@ import json
 import math
 import zipfile
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sim2seq._support.command import plain
 from sim2seq._support.files import read_json
 from sim2seq.evaluation.conformal import Band
+from sim2seq.evaluation.scores import Scores
 
 LONGEST_REASON = 300  # characters
 LONGEST_NAME = 255
@@ -34,15 +36,23 @@ def one_line(what: str):
         raise ValueError(f"{what} ({reason})") from error
 
 
-def read_training(folder: Path) -> tuple[Band, tuple[str, ...], dict]:
-    """Band, names of the inputs and scores of a training. Raises ValueError for what a forecast could not use."""
-    scores, settings, band = (read_object(folder / f"{name}.json") for name in ("scores", "settings", "band"))
-    check_scores(scores)
-    inputs = names(settings.get("inputs", []), "inputs")
-    missing = [name for name in inputs if name not in scores["inputs"]]
+@dataclass(frozen=True)
+class Told:
+    """Names of what a model is told beside its window: inputs of the run, and controls."""
+
+    inputs: tuple[str, ...]
+    controls: tuple[str, ...]
+
+
+def read_training(folder: Path) -> tuple[Band, Told, Scores]:
+    """Band, names of what is told, and scores of a training. Raises ValueError for what a forecast could not use."""
+    content, settings, band = (read_object(folder / f"{name}.json") for name in ("scores", "settings", "band"))
+    check_scores(content)
+    told = Told(names(settings.get("inputs", []), "inputs"), names(settings.get("controls", []), "controls"))
+    missing = [name for name in told.inputs if name not in content["inputs"]]
     if missing:
         raise ValueError(f"scores.json has no range of the inputs {', '.join(missing)}")
-    return read_band(band, len(scores["features"])), inputs, scores
+    return read_band(band, len(content["features"])), told, Scores.of(content)
 
 
 def read_object(path: Path) -> dict:
@@ -79,8 +89,8 @@ def check_scores(scores: dict) -> None:
     check_ranges(scores["inputs"], "inputs")
     if (first := scores.get("first_window")) is not None:
         check_ranges(first, "first_window")
-        if tuple(first) != features:
-            raise ValueError("first_window: expected a range for each feature, in their order")
+        if not first:
+            raise ValueError("first_window: expected a range for each feature that is seen")
 
 
 def check_ranges(ranges, what: str) -> None:
@@ -154,14 +164,16 @@ def is_known(module, name, registered) -> bool:
     return own and isinstance(name, str) and name not in FOREIGN
 
 
-def check_model(model, window: int, features: int, inputs: int) -> None:
-    """Raise ValueError unless a model maps windows of these sizes to the next step."""
-    asked = [tuple(each.shape) for each in model.inputs]
-    steps = asked[0][1] if len(asked[0]) == 3 else 0
-    expected = [(None, steps, features), *([(None, inputs)] if inputs else [])]
+def check_model(model, window: int, shape: tuple[int, int], told: Told) -> None:
+    """Raise ValueError unless a model maps windows to answers of these sizes, shape (inputs, outputs)."""
+    given = [tuple(each.shape) for each in model.inputs]
+    steps = given[0][1] if len(given[0]) == 3 else 0
+    expected = [(None, steps, shape[0])]
+    expected += [(None, steps, len(told.controls))] if told.controls else []
+    expected += [(None, len(told.inputs))] if told.inputs else []
     answers = [tuple(each.shape) for each in model.outputs]
-    if asked != expected or steps not in (None, window) or answers != [(None, features)]:
+    if given != expected or steps not in (None, window) or answers != [(None, shape[1])]:
         raise ValueError(
-            f"expected models from {window} steps of {features} features and {inputs} inputs to the next step; "
-            f"got one from {asked} to {answers}"
+            f"expected models from {window} steps of {shape[0]} features and {len(told.inputs)} inputs to "
+            f"{shape[1]} numbers; got one from {given} to {answers}"
         )

@@ -1,0 +1,130 @@
+"""Splits: which runs are learned from, chosen by and judged on. Whole runs or groups, or every run cut in time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from sim2seq.data.ensemble import Ensemble
+
+PARTS = ("train", "validation", "test")
+SMALL_GROUP = 10  # runs: groups of fewer are shuffled together, as a share of a few runs is no share
+
+
+@dataclass(frozen=True)
+class Part:
+    """The runs named in `runs`, each from step `start` up to, not including, step `stop`."""
+
+    runs: tuple[str, ...]
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """What is learned from (train), chosen by (validation) and judged on (test)."""
+
+    train: Part
+    validation: Part
+    test: Part
+
+
+def split_by_run(ensemble: Ensemble, fractions=(0.6, 0.2, 0.2), *, seed: int = 0) -> Split:
+    """Split by whole runs, shuffled with `seed` (the source's "acyclic").
+
+    Every run belongs to one part, and every large group of runs (Ensemble.groups) has its share in each part. Raises
+    ValueError when there are fewer runs than parts.
+    """
+    check_fractions(fractions)
+    if ensemble.runs < len(PARTS):
+        raise ValueError(f"a split by run needs at least {len(PARTS)} runs, one a part; got {ensemble.runs}")
+    place = {run: i for i, run in enumerate(ensemble.run_ids)}
+    names: dict[str, list[str]] = {part: [] for part in PARTS}
+    for runs in strata(ensemble):
+        for part, some in split_names(runs, fractions, seed=seed).items():
+            names[part] += some
+    whole = {part: tuple(sorted(some, key=place.__getitem__)) for part, some in names.items()}
+    return Split(*(Part(runs, 0, ensemble.steps) for runs in whole.values()))
+
+
+def strata(ensemble: Ensemble) -> list[list[str]]:
+    """The run ids of each large group, and of all small ones together."""
+    counts = Counter(ensemble.groups)
+    large = [group for group, count in counts.items() if count >= SMALL_GROUP]
+    pairs = list(zip(ensemble.run_ids, ensemble.groups, strict=True))
+    rest = [run for run, group in pairs if group not in large]
+    if 0 < len(rest) < len(PARTS):
+        return [list(ensemble.run_ids)]
+    found = [[run for run, one in pairs if one == group] for group in large]
+    return [*found, rest] if rest else found
+
+
+def split_by_group(ensemble: Ensemble, fractions=(0.6, 0.2, 0.2), *, seed: int = 0) -> Split:
+    """Split by whole groups of runs (Ensemble.groups), shuffled with `seed`: what is judged on is of another group.
+
+    Raises ValueError when there are fewer groups than parts.
+    """
+    names = split_names(dict.fromkeys(ensemble.groups), fractions, seed=seed)
+    pairs = list(zip(ensemble.run_ids, ensemble.groups, strict=True))
+    runs = (tuple(run for run, group in pairs if group in groups) for groups in names.values())
+    return Split(*(Part(some, 0, ensemble.steps) for some in runs))
+
+
+def split_names(names, fractions=(0.6, 0.2, 0.2), *, seed: int = 0) -> dict[str, tuple[str, ...]]:
+    """The names of whole runs, or of groups of runs, shuffled with `seed`: part -> its names, in the order given.
+
+    Raises ValueError for fewer names than parts, and for a name that is there twice.
+    """
+    check_fractions(fractions)
+    names = tuple(names)
+    if len(names) < len(PARTS):
+        raise ValueError(f"a split needs at least {len(PARTS)} names, one a part; got {len(names)}")
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"expected every name once; {repeated[0]} is there more often")
+    order = np.random.default_rng(seed).permutation(len(names))
+    groups = np.split(order, np.cumsum(shares(len(names), fractions))[:-1])
+    return {part: tuple(names[i] for i in sorted(group)) for part, group in zip(PARTS, groups, strict=True)}
+
+
+def split_in_time(ensemble: Ensemble, fractions=(0.6, 0.2, 0.2), *, seed: int = 0) -> Split:
+    """Cut every series in time, first part to learn from, last part to judge on (the source's "cyclic").
+
+    Nothing is drawn, so `seed` has no effect. Raises ValueError when there are fewer steps than parts, and for runs of
+    unequal length.
+    """
+    check_fractions(fractions)
+    if ensemble.steps < len(PARTS):
+        raise ValueError(f"a split in time needs at least {len(PARTS)} steps, one a part; got {ensemble.steps}")
+    if not ensemble.uniform:
+        raise ValueError("a split in time expects runs of one length; take split:by_run")
+    edges = np.cumsum([0, *shares(ensemble.steps, fractions)])
+    return Split(*(Part(ensemble.run_ids, int(a), int(b)) for a, b in pairwise(edges)))
+
+
+SPLITS = {"by_run": split_by_run, "by_group": split_by_group, "in_time": split_in_time}
+
+
+def check_fractions(fractions) -> None:
+    """Raise ValueError unless there are three positive fractions that add up to 1."""
+    if len(fractions) != len(PARTS) or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise ValueError(f"fractions: expected three positive numbers that add up to 1; got {tuple(fractions)}")
+
+
+def shares(count: int, fractions) -> list[int]:
+    """Three whole numbers that add up to `count`, near `fractions`, none of them 0."""
+    validation, test = (max(1, round(count * fraction)) for fraction in fractions[1:])
+    while count - validation - test < 1:
+        validation, test = max(1, validation - 1), max(1, test - 1)
+    return [count - validation - test, validation, test]
+
+
+def select(ensemble: Ensemble, part: Part) -> Ensemble:
+    """The runs and steps of `part`, as an Ensemble. Raises ValueError, naming the run, when one is not there."""
+    place = {run: i for i, run in enumerate(ensemble.run_ids)}
+    missing = [run for run in part.runs if run not in place]
+    if missing:
+        raise ValueError(f"the split names runs that the ensemble does not have, the first is {missing[0]}")
+    return ensemble.take([place[run] for run in part.runs], steps=slice(part.start, part.stop))

@@ -1,0 +1,221 @@
+"""Ranking: the trainings that a store holds, best first, with a recommendation that seeds do not overturn.
+
+Trainings that differ in nothing but the seed are one point, judged by their mean. Recommended is the smallest model
+within one standard error of the best point (Hastie, Tibshirani and Friedman, The Elements of Statistical Learning,
+section 7.10): what cannot be told from the best is not worth its size.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+from sim2seq._support.files import write_text
+from sim2seq.store import store
+from sim2seq.sweep import ERROR, ONE_STEP
+
+OLD_ERROR = "validation_closed_loop_rmse"  # what version 0.1 called ERROR
+OLD_RESULTS = (OLD_ERROR, ONE_STEP, "seconds", "epochs_trained", "runs")
+ALWAYS = ("name", "creation_date", "results")
+FORMATS = {"error": ".3g", ONE_STEP: ".3g", "seconds": ".0f", "epochs_trained": ".3g"}
+TITLES = {ONE_STEP: "one step", "epochs_trained": "epochs", "names": "recorded as"}
+SHOWN_NAMES = {ERROR: "RMSE"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A recorded training: its name, its data as words and numbers, and its losses, one number an epoch."""
+
+    name: str
+    data: dict
+    losses: dict[str, list[float]]
+
+    @property
+    def study(self) -> str:
+        return self.data.get("study", "forecast")
+
+    @property
+    def ranked_by(self) -> str:
+        return self.data.get("ranked_by", OLD_ERROR)
+
+    @property
+    def error(self) -> float:
+        """What it is ranked by, lower is better; infinity for a training that diverged."""
+        return self.data.get(self.ranked_by, math.inf)
+
+    @property
+    def settings(self) -> dict:
+        """Its settings, without the seed."""
+        results = self.data["results"].split(",") if "results" in self.data else OLD_RESULTS
+        return {name: value for name, value in self.data.items() if name not in (*ALWAYS, *results, "seed")}
+
+
+@dataclass(frozen=True)
+class Point:
+    """Trainings that differ in nothing but the seed: mean of what they are ranked by, and its standard error."""
+
+    results: tuple[Result, ...]
+
+    @property
+    def settings(self) -> dict:
+        return self.results[0].settings
+
+    @property
+    def error(self) -> float:
+        return statistics.fmean(result.error for result in self.results)
+
+    @property
+    def standard_error(self) -> float:
+        """0 for a single training."""
+        errors = [result.error for result in self.results]
+        finite = len(errors) > 1 and all(map(math.isfinite, errors))
+        return statistics.stdev(errors) / math.sqrt(len(errors)) if finite else 0.0
+
+    @property
+    def parameters(self) -> float:
+        return self.results[0].data.get("parameters", math.inf)
+
+    @property
+    def name(self) -> str:
+        """The name of the first training, and how many there are."""
+        more = len(self.results) - 1
+        return self.results[0].name + (f" and {more} more" if more else "")
+
+    def mean(self, name: str):
+        """The mean of a recorded number; None where one has none."""
+        values = [result.data.get(name) for result in self.results]
+        return None if any(value is None for value in values) else statistics.fmean(values)
+
+
+def load(path, study: str | None = None) -> list[Result]:
+    """Every training recorded in the store, best first; only those of one study.
+
+    Raises ValueError, in one line, when there is none, or when there are several studies and none is named.
+    """
+    found = [Result(name, *content) for name, content in store.load_trainings(path).items()]
+    studies = sorted({result.study for result in found})
+    if study is None and len(studies) > 1:
+        raise ValueError(f"{path}: expected trainings of one study, name it with --of: {', '.join(studies)}")
+    found = [result for result in found if study in (None, result.study)]
+    if not found:
+        raise ValueError(f"{path}: no recorded trainings, make one with: sim2seq train STORE --record NAME")
+    return sorted(found, key=lambda result: (result.error, result.name))
+
+
+def points_of(results: list[Result]) -> list[Point]:
+    """The points of these trainings, best first."""
+    groups: dict[tuple, list[Result]] = {}
+    for result in results:
+        groups.setdefault(tuple(sorted(result.settings.items())), []).append(result)
+    found = [Point(tuple(sorted(group, key=lambda result: result.name))) for group in groups.values()]
+    return sorted(found, key=lambda point: (point.error, point.name))
+
+
+def recommend(points: list[Point]) -> Point:
+    """The smallest model within one standard error of the best point."""
+    best = min(points, key=lambda point: point.error)
+    near = [point for point in points if point.error <= best.error + best.standard_error]
+    return min(near, key=lambda point: (point.parameters, point.error))
+
+
+def divided(results: list[Result], by: str | None) -> dict[str, list[Result]]:
+    """The trainings by the value of a setting, in order; all under "" without one.
+
+    Raises ValueError for a setting that they do not have.
+    """
+    if by is None:
+        return {"": results}
+    if any(by not in result.settings for result in results):
+        raise ValueError(f"--by {by}: expected a setting of the trainings, one of {', '.join(results[0].settings)}")
+    values = sorted({str(result.settings[by]) for result in results})
+    return {value: [result for result in results if str(result.settings[by]) == value] for value in values}
+
+
+def missing_points(results: list[Result], grid) -> list[str]:
+    """The names in a file of `sweep.write_grid` of which not every training is recorded.
+
+    A point may have been trained several times (`--each`): then its trainings carry its name and more, and every point
+    has as many.
+    """
+    import numpy as np
+
+    wanted = [name for name, _ in np.load(grid, allow_pickle=False).tolist()]
+    recorded = {result.name for result in results}
+    counts = {name: sum(one == name or one.startswith(f"{name}_") for one in recorded) for name in wanted}
+    most = max(counts.values(), default=0)
+    return [name for name, count in counts.items() if count < max(most, 1)]
+
+
+def differing(points: list[Point]) -> list[str]:
+    """The settings that differ between these points, in the order of the settings."""
+    names = dict.fromkeys(name for point in points for name in point.settings)
+    return [name for name in names if len({point.settings.get(name) for point in points}) > 1]
+
+
+def label(point: Point, names: list[str]) -> str:
+    """What tells this point from the others, as words for the command line."""
+    chosen = {name: point.settings.get(name) for name in names}
+    return " ".join(f"{name}:{show(value)}" for name, value in chosen.items() if value not in (None, ""))
+
+
+def show(value, column: str = "") -> str:
+    """A value of a column of the leaderboard, short; "-" where there is none."""
+    if column == "error" and not math.isfinite(value):
+        return "diverged"
+    if value is None or value == "":
+        return "-"
+    return format(value, FORMATS.get(column, "g") if isinstance(value, float) else "")
+
+
+def header(points: list[Point]) -> list[str]:
+    """The columns of the leaderboard; with the standard error where there are several seeds."""
+    more = ["standard_error"] if any(len(point.results) > 1 for point in points) else []
+    return ["place", *differing(points), "error", *more, ONE_STEP, "epochs_trained", "seconds", "names"]
+
+
+def rows(points: list[Point]) -> list[list]:
+    """A row a point, as `header` names it; None where there is no value."""
+    names = differing(points)
+    found = []
+    for place, point in enumerate(points, start=1):
+        more = [point.standard_error] if "standard_error" in header(points) else []
+        numbers = [point.mean(name) for name in (ONE_STEP, "epochs_trained", "seconds")]
+        found.append([place, *map(point.settings.get, names), point.error, *more, *numbers, point.name])
+    return found
+
+
+def table(points: list[Point]):
+    """The leaderboard as a rich Table: the settings that differ, and what is ranked by."""
+    from rich.table import Table
+    from rich.text import Text
+
+    ranked_by = points[0].results[0].ranked_by
+    what = "RMSE on validation runs" if ranked_by in (ERROR, OLD_ERROR) else ranked_by
+    board = Table(title=f"{what}, best first", box=None, title_justify="left")
+    titles = TITLES | {"error": SHOWN_NAMES.get(ranked_by, "RMSE" if ranked_by == OLD_ERROR else ranked_by)}
+    for column in header(points):
+        justify = "left" if column == "names" else "right"
+        board.add_column(titles.get(column, column).replace("_", " "), justify=justify, overflow="fold")
+    for row in rows(points):
+        board.add_row(*(Text(show(value, column)) for column, value in zip(header(points), row, strict=True)))
+    return board
+
+
+def write_csv(path, points: list[Point]) -> None:
+    """The leaderboard with every digit; an empty cell where there is no value."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([header(points), *rows(points)])
+    write_text(Path(path), text.getvalue())
+
+
+def figure(points: list[Point]):
+    """The leaderboard and the loss curves as one matplotlib Figure."""
+    from sim2seq.report.leaderboard import leaderboard
+
+    settings = {name: [show(point.settings.get(name)) for point in points] for name in differing(points)}
+    return leaderboard(settings, [point.error for point in points], [point.results[0].losses for point in points])

@@ -1,0 +1,120 @@
+"""Evaluate: ask the members of a training once, and make of it scores, band and the predictions that are kept."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim2seq.data.ensemble import Ensemble, is_varying
+from sim2seq.data.splits import PARTS, Part, Split, select
+from sim2seq.data.streaming import extent
+from sim2seq.evaluation import conformal
+from sim2seq.evaluation.conformal import Band
+from sim2seq.evaluation.scores import HeldOut, Scores, errors_of, judge, ranges, rmse, without_positions
+from sim2seq.training.folder import Prediction
+from sim2seq.training.settings import Settings
+from sim2seq.training.study import Study
+
+
+def evaluate(
+    study: Study, models, ensemble: Ensemble, split: Split, settings: Settings, *, held_out: Part | None = None
+) -> tuple[Scores, Band, dict[str, Prediction]]:
+    """Scores, band and predictions of the members: on each part, beside the baselines on the test part.
+
+    models     the members, whose middle is judged; the band is calibrated on the validation runs
+    held_out   runs that belong to no part of the split, scored apart
+    All errors are root mean squared errors in physical units. Of a large part some runs are scored, and learned from by
+    baselines (scored_runs); runs too short for an answer are left out.
+    """
+    task = study.task
+    whole = {name: task.usable(select(ensemble, getattr(split, name)), settings) for name in PARTS}
+    parts = {name: part.some_runs() for name, part in whole.items()}
+    layout = task.layout(ensemble, settings)
+    asked = {name: task.predict(models, part, settings) for name, part in parts.items()}
+    truths = {name: task.truth(part, settings) for name, part in parts.items()}
+    naive = task.baselines(parts["train"], parts["test"], settings, study.baselines)
+    found = judge(asked, truths, naive, layout.outputs)
+    shown = shown_inputs(ensemble, settings) if held_out else settings.inputs
+    scores = Scores(
+        task=task.kind,
+        position=task.position,
+        positions=[float(each) for each in task.positions(parts["test"], settings)],
+        features=list(layout.outputs),
+        units=list(layout.units),
+        steps=ensemble.steps,
+        time_step=float(np.diff(ensemble.times).mean()) if ensemble.steps > 1 else 1.0,
+        time_unit=ensemble.time_unit,
+        window=settings.window,
+        members=len(models),
+        inputs={name: ranges(whole["train"].inputs[name]) for name in shown},
+        first_window=first_window(whole["train"], settings, layout.inputs),
+        runs={name: part.runs for name, part in whole.items()},
+        scored_runs={name: part.runs for name, part in parts.items()},
+        skill=found.skill,
+        skill_interval=found.skill_interval,
+        best_baseline=found.best_baseline,
+        errors=found.errors,
+        baselines=found.baselines,
+        band=found.band_scores,
+        one_step=one_step_errors(study, models, parts, settings, layout.outputs),
+        one_step_baselines={
+            name: without_positions(errors_of(*pair, layout.outputs))
+            for name, pair in task.one_step_baselines(parts["test"], settings).items()
+        },
+        held_out=held_out and outside(study, models, ensemble, parts, settings, held_out, asked["test"]),
+    )
+    kept = {name: prediction(parts[name], asked[name], truths[name], found.band) for name in parts}
+    return scores, found.band, kept
+
+
+def prediction(part: Ensemble, asked: np.ndarray, truth: np.ndarray, band: Band) -> Prediction:
+    """The middle of the members with its band, which ends where it is not calibrated any more."""
+    steps = min(band.steps, truth.shape[1])
+    middle = np.where(np.isfinite(truth), conformal.middle(asked), np.nan)
+    low, high = np.full_like(middle, np.nan), np.full_like(middle, np.nan)
+    _, low[:, :steps], high[:, :steps] = band.around(asked[:, :, :steps])
+    return Prediction(part.run_ids, middle, low, high, truth)
+
+
+def one_step_errors(study: Study, models, parts: dict[str, Ensemble], settings, outputs) -> dict:
+    """Part -> errors of each step predicted from the truth; empty for a task that is never fed its own predictions."""
+    found = {name: study.task.one_step(models, part, settings) for name, part in parts.items()}
+    return {
+        name: without_positions(errors_of(each, study.task.truth(parts[name], settings), outputs))
+        for name, each in found.items()
+        if each is not None
+    }
+
+
+def first_window(training: Ensemble, settings: Settings, inputs) -> dict[str, list[float]]:
+    """Feature -> lowest and highest value in the first window of any run."""
+    lowest, highest = extent(training.values, None if training.uniform else training.lengths)
+    places = training.places(inputs)
+    pairs = zip(
+        np.nanmin(lowest[: settings.window], axis=0), np.nanmax(highest[: settings.window], axis=0), strict=True
+    )
+    both = [[float(low), float(high)] for low, high in pairs]
+    return {name: both[place] for name, place in zip(inputs, places, strict=True)}
+
+
+def shown_inputs(ensemble: Ensemble, settings: Settings) -> list[str]:
+    """Inputs against which errors are shown: those that the models are told, or else all that vary."""
+    return list(settings.inputs) or [name for name, column in ensemble.inputs.items() if is_varying(column)]
+
+
+def outside(study: Study, models, ensemble, parts, settings, held_out: Part, asked_of_test) -> HeldOut:
+    """The runs that are held out, and the test runs run by run, to be compared."""
+    task, test = study.task, parts["test"]
+    apart = task.usable(select(ensemble, held_out), settings).some_runs()
+    middle, truth = conformal.middle(task.predict(models, apart, settings)), task.truth(apart, settings)
+    naive = task.baselines(parts["train"], apart, settings, study.baselines)
+    outputs, shown = task.layout(ensemble, settings).outputs, shown_inputs(ensemble, settings)
+    of_test = rmse(conformal.middle(asked_of_test), task.truth(test, settings), axis=(1, 2))
+    return HeldOut(
+        runs=len(held_out.runs),
+        scored_runs=apart.runs,
+        errors={name: errors_of(each, truth, outputs) for name, each in ({"model": middle} | naive).items()},
+        inputs={name: apart.inputs[name].tolist() for name in shown},
+        rmse_by_run=rmse(middle, truth, axis=(1, 2)).tolist(),
+        test_inputs={name: test.inputs[name].tolist() for name in shown},
+        test_rmse_by_run=of_test.tolist(),
+    )

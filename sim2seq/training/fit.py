@@ -1,0 +1,236 @@
+"""Fit: train the members of a model on an ensemble, resume what was interrupted, judge the result.
+
+    split -> build -> train each member -> predict once -> scores, band
+
+What is learned is the task's; see folder.py for what is left behind.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from sim2seq._support.files import NOTE, remove, write_json, write_text
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.splits import PARTS, SPLITS, Part, Split, select
+from sim2seq.models.builders import MODELS, physical, teacher_forced
+from sim2seq.models.rollout import is_causal
+from sim2seq.training.checkpoint import Checkpoint
+from sim2seq.training.evaluate import evaluate
+from sim2seq.training.folder import (
+    Training,
+    claim,
+    load,
+    load_models,
+    member_paths,
+    versions,
+    write_predictions,
+)
+from sim2seq.training.losses import OPTIMIZERS, loss_of
+from sim2seq.training.settings import Settings
+from sim2seq.training.study import FORECAST, Study
+from sim2seq.training.task import Scalings
+
+
+def fit(
+    ensemble: Ensemble,
+    settings: Settings | None = None,
+    folder="training",
+    *,
+    study: Study = FORECAST,
+    replace: bool = False,
+    quiet: bool = False,
+) -> Training:
+    """Train on the ensemble and fill `folder`; resume, or read, what is there with the same settings and data.
+
+    study   what is learned, and with what; None of its own: a forecast
+    quiet   print nothing
+    Raises ValueError when the folder holds a training with other settings or other data, unless `replace`,
+    and when a part of the split is not longer than the window.
+    """
+    settings, folder = settings or study.settings(), Path(folder)
+    split = split_runs(ensemble, settings)
+    check_parts(ensemble, split, settings, study)
+    claim(folder, ensemble, settings, split, replace)
+    if (folder / "scores.json").exists():
+        say(f"{folder}: already trained with these settings on these data; nothing to do", quiet)
+    else:
+        for member in range(settings.members):
+            train(ensemble, settings, split, folder, study, member=member, quiet=quiet)
+        finish(ensemble, settings, split, folder, study)
+    return load(folder, study)
+
+
+def say(text: str, quiet: bool) -> None:
+    if not quiet:
+        print(text)
+
+
+def split_runs(ensemble: Ensemble, settings: Settings) -> Split:
+    """The split that the settings ask for, of all runs but those that are held out."""
+    kept = [i for i, run in enumerate(ensemble.run_ids) if not is_held_out(run, settings)]
+    if not kept:
+        raise ValueError(f"held_out: all runs begin with {settings.held_out!r}, none is left to learn from")
+    seed = settings.seed if settings.split_seed < 0 else settings.split_seed
+    return SPLITS[settings.split](ensemble.take(kept), settings.fractions, seed=seed)
+
+
+def held_out(ensemble: Ensemble, settings: Settings, split: Split) -> Part | None:
+    """The runs that are only scored, apart from all others; None without any."""
+    runs = tuple(run for run in ensemble.run_ids if is_held_out(run, settings))
+    return Part(runs, 0, split.train.stop - split.train.start) if runs else None  # as far as baselines have learned
+
+
+def is_held_out(run_id: str, settings: Settings) -> bool:
+    """Whether this run belongs to the group that is never learned from."""
+    return bool(settings.held_out) and run_id.startswith(f"{settings.held_out}_")
+
+
+def check_parts(ensemble: Ensemble, split: Split, settings: Settings, study: Study) -> None:
+    """Raise ValueError, before anything is trained or written, when a part is too short to learn from or to score."""
+    parts = {name: select(ensemble, getattr(split, name)) for name in PARTS}
+    for name, part in parts.items():
+        if not study.task.usable(part, settings).runs:
+            longest = int(part.lengths.max())
+            raise ValueError(
+                f"window: expected 1 to {longest - 1} for runs of {longest} steps; got {settings.window} ({name} part)"
+            )
+    if len(split.train.runs) < settings.members:
+        raise ValueError(f"members: expected up to {len(split.train.runs)}, one a training run; got {settings.members}")
+    steps = {name: int(part.lengths.max()) for name, part in parts.items()}
+    if settings.split == "in_time" and steps["test"] > steps["train"]:
+        raise ValueError(f"fractions: the test part must not be longer than the training part; got {steps} steps")
+
+
+def train(
+    ensemble: Ensemble, settings: Settings, split: Split, folder: Path, study: Study, *, member=0, quiet=False
+) -> None:
+    """Train one member, from the start or from the last whole epoch, until its model in `folder` is the best one.
+
+    Stage 1, linear part: fitted in closed form when the core is built (terms.fit), where the model has one.
+    Stage 2, network: trained on what that leaves, by teacher forcing over `settings.targets` steps.
+    benchmarks/accuracy.py shows what each is worth.
+    """
+    seed = int(np.random.SeedSequence([settings.seed, member]).generate_state(1)[0])
+    keras.utils.set_random_seed(seed)
+    task = study.task
+    training, validation = (task.usable(select(ensemble, getattr(split, part)), settings) for part in PARTS[:2])
+    training = training.take(runs_of_member(training.runs, settings.members, member))
+    core, scalings = build(training, settings, study)  # stage 1
+    targets = task.targets([training, validation], settings)
+    carries = targets > 1 and core.lookback is None
+    check_causal(core, settings, carries)
+    shared = {"limit": settings.targets_per_epoch, "dtype": core.inputs[0].dtype}
+    shared["encode"] = getattr(core, "encode", None)
+    order = {"batch_size": settings.batch_size, "seed": seed, "passes": settings.passes, "augment": study.augment}
+    batches = task.windows(training, settings, scalings, targets, **order, **shared)
+    checks = task.windows(validation, settings, scalings, targets, batch_size=max(64, 1024 // targets), **shared)
+    learner = compiled(core, settings, targets, len(batches))
+    early = keras.callbacks.EarlyStopping(patience=settings.patience, restore_best_weights=True)
+    saved = saved_model(core, training, settings, study, scalings, None if carries else settings.window)
+    paths = member_paths(folder, member)
+    checkpoint = Checkpoint(paths, early, saved)
+    learner.fit(  # stage 2
+        batches,
+        validation_data=checks,
+        epochs=settings.epochs,
+        initial_epoch=checkpoint.restore(learner, settings.epochs),
+        shuffle=False,  # Windows shuffles, by seed and epoch
+        callbacks=[
+            keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.begin_epoch(epoch)),
+            keras.callbacks.CSVLogger(paths["history"], append=True),
+            keras.callbacks.TensorBoard(paths["logs"]),
+            early,
+            checkpoint,
+            keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: tell(folder, settings, member, epoch, logs)
+            ),
+        ],
+        verbose=verbosity(quiet),
+    )
+
+
+def verbosity(quiet: bool) -> int:
+    """Keras' word for nothing, a bar for a person, or lines for a log."""
+    return 0 if quiet else 1 if sys.stdout.isatty() or "ipykernel" in sys.modules else 2
+
+
+def runs_of_member(runs: int, members: int, member: int) -> list[int]:
+    """The training runs that a member learns from: all of one, else all but every `members`-th run, another one each.
+
+    A committee whose members leave out different runs disagrees where the runs do not say enough (Krogh and Vedelsby,
+    Neural Network Ensembles, Cross Validation, and Active Learning, 1995).
+    """
+    return [run for run in range(runs) if members == 1 or run % members != member]
+
+
+def build(training: Ensemble, settings: Settings, study: Study = FORECAST) -> tuple[keras.Model, Scalings]:
+    """The core for these training runs, and their scalings."""
+    layout = study.task.layout(training, settings)
+    scalings = study.task.scalings(training, settings, scaled=study.scaled)
+    values, columns = scalings.series.scale(training.values), layout.columns
+    if columns.inputs is not None:
+        places = [*columns.inputs, *columns.controls]
+        values = values[..., places] if isinstance(values, np.ndarray) else values.pick(places)
+    conditions = training.inputs_of_runs(settings.inputs)
+    told = None if conditions is None else scalings.conditions.scale(conditions)
+    return study.builder(settings.model)(layout.sizes, settings, values=values, conditions=told), scalings
+
+
+def check_causal(core: keras.Model, settings: Settings, carries: bool) -> None:
+    """Raise ValueError for a model that would see what it should predict."""
+    if carries and settings.model not in MODELS and not is_causal(core):
+        raise ValueError(
+            f"model {settings.model}: its answer after a step depends on later steps, which it must not see; "
+            "train it with targets:1, on a window, or take layers that look back only"
+        )
+
+
+def saved_model(core, training: Ensemble, settings, study: Study, scalings: Scalings, window) -> keras.Model:
+    """The core between scalings: the model that is saved."""
+    layout = study.task.layout(training, settings)
+    columns, series = layout.columns, scalings.series
+    inputs = series if columns.inputs is None else series.take(list(columns.inputs))
+    outputs = scalings.results or (series if columns.targets is None else series.take(list(columns.targets)))
+    controls = series.take(list(columns.controls)) if columns.controls else None
+    told = {"controls": controls, "conditions": scalings.conditions}
+    return physical(core, window, inputs, answers=outputs, **told)
+
+
+def compiled(core: keras.Model, settings: Settings, targets: int, batches: int) -> keras.Model:
+    """A model of the core's own layers with loss and optimizer, whose learning rate falls to 0 along a cosine.
+
+    The core itself stays without them, since a saved model that holds our loss would not load alone.
+    """
+    learner = teacher_forced(core, targets)
+    rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * batches)
+    learner.compile(
+        loss=loss_of(core, settings.loss),
+        optimizer=OPTIMIZERS[settings.optimizer](rate),
+        jit_compile=settings.jit_compile,
+        steps_per_execution=min(settings.steps_per_execution, batches),
+    )
+    return learner
+
+
+def finish(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, study: Study) -> None:
+    """Judge the members together and write scores.json, which marks the folder as finished."""
+    write_text(folder / NOTE, "predictions and scores\n")
+    models, apart = load_models(folder), held_out(ensemble, settings, split)
+    scores, band, predictions = evaluate(study, models, ensemble, split, settings, held_out=apart)
+    write_json(folder / "versions.json", versions())
+    write_json(folder / "band.json", band.to_dict())
+    write_predictions(folder / "predictions.npz", predictions)
+    write_json(folder / "scores.json", scores.to_json())
+    remove(folder / "checkpoint")
+    remove(folder / NOTE)
+
+
+def tell(folder: Path, settings: Settings, member: int, epoch: int, logs: dict) -> None:
+    """Leave a line that whoever watches the study can show (workflow/progress.py)."""
+    which = f"member {member + 1} of {settings.members}, " if settings.members > 1 else ""
+    text = f"{which}epoch {epoch + 1} of {settings.epochs}, validation loss {logs['val_loss']:.3g}"
+    write_text(folder / NOTE, text + "\n")

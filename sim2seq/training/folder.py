@@ -1,0 +1,207 @@
+"""The folder that a training leaves: model, scaling, settings, split and scores travel together.
+
+    model.keras       the best model so far: loads alone, takes and returns physical units
+    model_2.keras     ... and so on: further members, where settings.members asks for them; history_2.csv likewise
+    settings.json     every setting, resolved           split.json     run ids and steps of each part; the data's digest
+    history.csv       losses by epoch                   logs/          the same for TensorBoard
+    scores.json       errors and skill, written last    versions.json  every installed package
+    band.json         how wide the conformal band is    figures/       PNG
+    predictions.npz   what was predicted of the runs that were scored, for whoever draws or checks it
+    checkpoint/       while training: what a resumed training needs
+
+A folder without scores.json is an unfinished training: fit.fit with the same settings and data goes on at the last
+whole epoch. A folder with scores.json is finished. Folders of version 0.1 are read too; they have no predictions.npz.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import sys
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import distributions
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from sim2seq._support.files import NOTE, read_json, remove, write_json
+from sim2seq.data import streaming
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.splits import PARTS, Part, Split
+from sim2seq.evaluation.conformal import Band
+from sim2seq.evaluation.scores import Scores
+from sim2seq.training.settings import Settings
+from sim2seq.training.study import FORECAST, Study
+from sim2seq.training.untrusted import one_line
+
+CONTENT = ("scores.json", "model*.keras", "history*.csv", "band.json", "predictions.npz", "versions.json")
+CONTENT += ("figures", "logs", "checkpoint", NOTE)
+MADE_LATER = {"controls": [], "loss": "squared", "optimizer": "adam", "split_seed": -1}  # settings that 0.1 had not
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the members predicted of the scored runs of a part, in physical units.
+
+    run_ids (runs,); middle, low, high and truth (runs, positions, outputs): nan beyond the end of a run, and the band
+    also at positions that it is not calibrated for.
+    """
+
+    run_ids: tuple[str, ...]
+    middle: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    truth: np.ndarray
+
+
+@dataclass(frozen=True)
+class Training:
+    """A finished training, as its folder holds it. `history`, of the first member, is name -> one number an epoch."""
+
+    folder: Path
+    models: tuple[keras.Model, ...]
+    band: Band
+    settings: Settings
+    split: Split
+    history: dict[str, list[float]]
+    scores: Scores
+    versions: dict[str, str]
+    study: Study = FORECAST
+
+    @property
+    def model(self) -> keras.Model:
+        """The first member, or the only one."""
+        return self.models[0]
+
+    @cached_property
+    def predictions(self) -> dict[str, Prediction]:
+        """Part -> what was predicted of its scored runs. Raises FileNotFoundError for a folder of version 0.1."""
+        return read_predictions(self.folder / "predictions.npz")
+
+
+def load(folder, study: Study = FORECAST) -> Training:
+    """Read a finished training. Raises FileNotFoundError when the folder holds none, ValueError for a broken one."""
+    folder = Path(folder)
+    if not (folder / "scores.json").exists():
+        raise FileNotFoundError(f"{folder}: no finished training here (scores.json is missing)")
+    with one_line(f"{folder}: expected a finished training"):
+        parts = read_json(folder / "split.json")
+        split = (Part(tuple(parts[name]["runs"]), parts[name]["start"], parts[name]["stop"]) for name in PARTS)
+        return Training(
+            folder=folder,
+            band=Band.of(read_json(folder / "band.json")),
+            settings=study.settings.of(read_json(folder / "settings.json")),
+            split=Split(*split),
+            history=read_history(folder / "history.csv"),
+            scores=Scores.of(read_json(folder / "scores.json")),
+            versions=read_json(folder / "versions.json"),
+            models=load_models(folder),
+            study=study,
+        )
+
+
+def claim(folder: Path, ensemble: Ensemble, settings: Settings, split: Split, replace: bool) -> None:
+    """Write settings and split into the folder; what it holds must be the same, or is removed with `replace`."""
+    wanted = {
+        "settings.json": asdict(settings),
+        "split.json": {
+            "data": digest(ensemble, settings.inputs),
+            **{name: asdict(getattr(split, name)) for name in PARTS},
+        },
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    different = [name for file, content in wanted.items() for name in differences(folder / file, content)]
+    if different and not replace:
+        raise AnotherTraining(
+            f"{folder} holds a training with other settings or data ({', '.join(different)} differ); "
+            "choose another folder, or replace it"
+        )
+    if different:
+        for pattern in CONTENT:
+            for path in folder.glob(pattern):
+                remove(path)
+    for file, content in wanted.items():
+        write_json(folder / file, content)
+
+
+class AnotherTraining(ValueError):
+    """The folder holds a training with other settings or data."""
+
+
+def differences(path: Path, content: dict) -> list[str]:
+    """The names whose values in a JSON file differ from `content`; none when there is no such file."""
+    if not path.exists():
+        return []
+    held, content = read_json(path), json.loads(json.dumps(content))
+    if not isinstance(held, dict):
+        raise ValueError(f"{path}: expected names with values, got {type(held).__name__}")
+    if path.name == "settings.json":
+        held = MADE_LATER | held
+    return sorted(name for name in {*held, *content} if held.get(name) != content.get(name))
+
+
+def digest(ensemble: Ensemble, inputs) -> str:
+    """A fingerprint of run ids, features, units, values, times and these inputs: equal for equal data only."""
+    names = json.dumps([ensemble.run_ids, ensemble.features, ensemble.units, ensemble.values.shape])
+    fingerprint = hashlib.sha256(names.encode())
+    columns = [ensemble.inputs[name] for name in inputs] + list(ensemble.results.values())
+    if not ensemble.uniform:
+        columns.append(ensemble.lengths)
+    for numbers in (ensemble.values, ensemble.times, *columns):
+        for chunk in streaming.chunks(numbers):
+            fingerprint.update(np.ascontiguousarray(chunk, dtype="float64"))
+    return fingerprint.hexdigest()
+
+
+def member_paths(folder: Path, member: int) -> dict[str, Path]:
+    """Where a member's files are: those of the first one have plain names, the second one's end in _2, and so on."""
+    end = f"_{member + 1}" if member else ""
+    names = {"model": f"model{end}.keras", "history": f"history{end}.csv"}
+    names |= {"logs": f"logs/member_{member + 1}", "checkpoint": f"checkpoint/member_{member + 1}"}
+    return {what: folder / name for what, name in names.items()}
+
+
+def load_models(folder: Path) -> tuple[keras.Model, ...]:
+    """The members of a training, in their order; nothing in the files is run (Keras' safe mode)."""
+    paths = [member_paths(folder, member)["model"] for member in range(1 + len(list(folder.glob("model_*.keras"))))]
+    return tuple(keras.saving.load_model(path, safe_mode=True) for path in paths)
+
+
+def write_predictions(path: Path, predictions: dict[str, Prediction]) -> None:
+    """Keep predictions whole or not at all: one array of numbers or words for each of their fields."""
+    arrays = {
+        f"{part}.{name}": np.asarray(value) for part, one in predictions.items() for name, value in vars(one).items()
+    }
+    temporary = path.with_name(f"unfinished_{path.name}")
+    with temporary.open("wb") as file:
+        np.savez(file, **arrays)
+    temporary.replace(path)
+
+
+def read_predictions(path: Path) -> dict[str, Prediction]:
+    """What `write_predictions` wrote: part -> Prediction. Raises ValueError, in one line, for a broken file."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no predictions, this training was made by an older version; train again")
+    with one_line(f"{path}: expected predictions"), np.load(path, allow_pickle=False) as arrays:
+        names = ("middle", "low", "high", "truth")
+        parts = dict.fromkeys(name.partition(".")[0] for name in arrays.files)
+        return {
+            part: Prediction(tuple(arrays[f"{part}.run_ids"].tolist()), *(arrays[f"{part}.{name}"] for name in names))
+            for part in parts
+        }
+
+
+def read_history(path: Path) -> dict[str, list[float]]:
+    """The losses of history.csv: name -> one number an epoch."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"}
+
+
+def versions() -> dict[str, str]:
+    """Python and every installed package, by name."""
+    packages = {package.metadata["Name"]: package.version for package in distributions()}
+    return {"python": sys.version.split()[0], **dict(sorted(packages.items(), key=lambda item: item[0].lower()))}

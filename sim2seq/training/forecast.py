@@ -1,0 +1,99 @@
+"""The task of a forecast: free-running from the first window of a run, fed with its own predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.windows import Columns
+from sim2seq.evaluation.baselines import BASELINES, ONE_STEP, Told, held_to_the_end
+from sim2seq.evaluation.scores import in_pieces
+from sim2seq.models.rollout import one_step, rollout
+from sim2seq.training.task import TOGETHER, Layout, Task, some
+
+
+@dataclass(frozen=True)
+class Forecast(Task):
+    """The next step of each feature, then free-running from the first window of a run.
+
+    controls   features that are known for the future too and are not forecast; what stands in a step's row holds when
+               that step is reached. None named here: those that the settings name
+    """
+
+    controls: tuple[str, ...] = ()
+    kind: ClassVar[str] = "forecast"
+    position: ClassVar[str] = "steps ahead"
+
+    def layout(self, ensemble: Ensemble, settings) -> Layout:
+        controls = self.controls or settings.controls
+        steered, names = ensemble.places(controls), [name for name in ensemble.features if name not in controls]
+        if not names:
+            raise ValueError(f"controls: {', '.join(controls)} are all features, nothing is left to forecast")
+        places = tuple(ensemble.places(names))
+        columns = Columns(places, places, tuple(steered)) if controls else Columns()
+        units = tuple(ensemble.units[place] for place in places)
+        return Layout(
+            tuple(names), tuple(names), units, columns, self.sizes(ensemble, settings, names, names, controls)
+        )
+
+    def positions(self, part: Ensemble, settings) -> list[float]:
+        return list(range(1, 1 + self.positions_of(part, settings)))
+
+    def truth(self, part: Ensemble, settings) -> np.ndarray:
+        """(runs, steps - window, features), nan beyond the end of a run."""
+        return self.split(part, settings)[0][:, settings.window :]
+
+    def split(self, part: Ensemble, settings) -> tuple[np.ndarray, np.ndarray | None]:
+        """Features and controls of whole runs, (runs, steps, ...), nan beyond their end; None without controls."""
+        columns, values = self.layout(part, settings).columns, np.asarray(part.values)
+        if not columns.controls:
+            return values, None
+        return values[..., list(columns.targets)], held_to_the_end(values[..., list(columns.controls)])
+
+    def predict(self, models, part: Ensemble, settings) -> np.ndarray:
+        """Rollout of each model after the first window of each run: (models, runs, steps - window, features)."""
+        features, controls = self.split(part, settings)
+        context, steps = features[:, : settings.window], part.steps - settings.window
+        told = {"conditions": part.inputs_of_runs(settings.inputs), "controls": controls}
+        return np.stack([rollout(model, context, steps, **told) for model in models])
+
+    def one_step(self, models, part: Ensemble, settings) -> np.ndarray:
+        features, controls = self.split(part, settings)
+        conditions, features = part.inputs_of_runs(settings.inputs), held_to_the_end(features)
+
+        def predict(runs: slice) -> np.ndarray:
+            told = {"conditions": some(conditions, runs), "controls": some(controls, runs)}
+            each = [one_step(model, features[runs], settings.window, **told) for model in models]
+            return np.median(each, axis=0)
+
+        return in_pieces(part.runs, TOGETHER, predict)
+
+    def told(self, part: Ensemble, settings, steps: int) -> Told:
+        """What a baseline is told of the runs: as the models, conditions, and the controls up to `steps`."""
+        features, controls = self.split(part, settings)
+        conditions = part.inputs_of_runs(settings.inputs)
+        flat = [each for each in (conditions, None if controls is None else controls[:, :steps]) if each is not None]
+        numbers = np.concatenate([each.reshape(part.runs, -1) for each in flat], axis=1) if flat else None
+        return Told(numbers, features)
+
+    def baselines(self, training: Ensemble, part: Ensemble, settings, more: dict[str, Callable]) -> dict:
+        """Name -> prediction of each baseline; `more` are the study's own, of the form of evaluation.baselines."""
+        context, steps = self.split(part, settings)[0][:, : settings.window], part.steps - settings.window
+        asked = [self.told(each, settings, part.steps) for each in (training, part)]
+        return {
+            name: baseline(asked[0], context, steps, asked[1])
+            for name, baseline in (BASELINES | more).items()
+            if not (name == "constant velocity" and settings.window < 2)
+        }
+
+    def one_step_baselines(self, part: Ensemble, settings) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        values, least = self.split(part, settings)[0], min(settings.window, 2)
+        view = np.lib.stride_tricks.sliding_window_view(values, least + 1, axis=1)[:, settings.window - least :]
+        samples = np.moveaxis(view, -1, 2).reshape(-1, least + 1, values.shape[2])
+        contexts, truth = samples[:, :-1], samples[:, -1:]
+        names = [name for name in ONE_STEP if not (name == "constant velocity" and least < 2)]
+        return {name: (BASELINES[name](Told(), contexts, 1, Told()), truth) for name in names}

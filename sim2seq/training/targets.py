@@ -1,0 +1,177 @@
+"""The tasks of targets: one a step, or one a run from any part of it, learned from what is seen up to there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.windows import Columns, Scaling, Windows
+from sim2seq.evaluation.baselines import TARGET_BASELINES, held_to_the_end
+from sim2seq.evaluation.scores import in_pieces
+from sim2seq.models.answers import answers
+from sim2seq.training.task import TOGETHER, Layout, Scalings, Task, some
+
+MOST_LEARNED = 20_000  # samples that the baselines learn from
+
+
+@dataclass(frozen=True)
+class PerStep(Task):
+    """Some features of each step from others.
+
+    inputs, targets   names of features; ahead 0: from all inputs up to that step; 1: up to the one before
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    ahead: int = 1
+    kind: ClassVar[str] = "target per step"
+    position: ClassVar[str] = "step"
+
+    def layout(self, ensemble: Ensemble, settings) -> Layout:
+        inputs, targets = tuple(ensemble.places(self.inputs)), tuple(ensemble.places(self.outputs))
+        sizes = self.sizes(ensemble, settings, self.inputs, self.outputs)
+        units = tuple(ensemble.units[place] for place in targets)
+        return Layout(self.inputs, self.outputs, units, Columns(inputs, targets, (), self.ahead), sizes)
+
+    def positions(self, part: Ensemble, settings) -> list[float]:
+        first = settings.window - 1 + self.ahead
+        return list(range(first, part.steps))
+
+    def truth(self, part: Ensemble, settings) -> np.ndarray:
+        """(runs, answers, outputs), nan beyond the end of a run."""
+        first = settings.window - 1 + self.ahead
+        return np.asarray(part.values, dtype=float)[:, first:, part.places(self.outputs)]
+
+    def seen(self, part: Ensemble) -> np.ndarray:
+        """The inputs of each step that has an answer after it, (runs, steps - ahead, inputs), without nan."""
+        return held_to_the_end(np.asarray(part.values)[:, : part.steps - self.ahead, part.places(self.inputs)])
+
+    def predict(self, models, part: Ensemble, settings) -> np.ndarray:
+        return ask(models, self.seen(part), part, settings)
+
+    def baselines(self, training: Ensemble, part: Ensemble, settings, more: dict[str, Callable]) -> dict:
+        """Name -> prediction: from the last window; and the target of the step before, where that is known."""
+        asked, truth = self.last_windows(part, settings), self.truth(part, settings)
+        known, wanted = self.last_windows(training, settings), self.truth(training, settings)
+        shape, there = truth.shape, np.isfinite(wanted).all(axis=2).ravel()
+        known, wanted = known.reshape(there.size, -1)[there], wanted.reshape(there.size, -1)[there]
+        chosen = np.unique(np.linspace(0, len(known) - 1, MOST_LEARNED).astype(int))
+        flat = asked.reshape(shape[0] * shape[1], -1)
+        found = {
+            name: baseline(known[chosen], wanted[chosen], flat).reshape(shape)
+            for name, baseline in (TARGET_BASELINES | more).items()
+        }
+        before = settings.window - 2 + self.ahead
+        if before >= 0:
+            held = np.asarray(part.values, dtype=float)[:, before:-1, part.places(self.outputs)]
+            found["hold"] = held_to_the_end(held)
+        return found
+
+    def last_windows(self, part: Ensemble, settings) -> np.ndarray:
+        """What was seen last before each answer, and the conditions: (runs, answers, numbers)."""
+        seen, steps = self.seen(part), min(settings.window, 10)
+        view = np.lib.stride_tricks.sliding_window_view(seen, steps, axis=1)[:, settings.window - steps :]
+        view = view.reshape(*view.shape[:2], -1)
+        conditions = part.inputs_of_runs(settings.inputs)
+        if conditions is None:
+            return view
+        return np.concatenate([view, np.repeat(conditions[:, None], view.shape[1], axis=1)], axis=2)
+
+
+@dataclass(frozen=True)
+class PerRun(Task):
+    """What comes of a run as a whole, from its beginning: a prefix of any length, in training as in use.
+
+    outputs   names of results of the runs, or of their inputs
+    inputs    names of features that are seen; none: all
+    at        shares of a run after which predictions are judged
+    whole     learn from whole runs only, not from every prefix
+    """
+
+    outputs: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    at: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+    whole: bool = False
+    kind: ClassVar[str] = "target per run"
+    position: ClassVar[str] = "share of the run that was seen"
+
+    def layout(self, ensemble: Ensemble, settings) -> Layout:
+        inputs = self.inputs or ensemble.features
+        ensemble.results_of_runs(self.outputs)  # a name that is not there is said here
+        sizes = self.sizes(ensemble, settings, inputs, self.outputs)
+        columns = Columns(tuple(ensemble.places(inputs)), (), (), 0)
+        return Layout(tuple(inputs), self.outputs, ("",) * len(self.outputs), columns, sizes)
+
+    def targets(self, parts: list[Ensemble], settings) -> int:
+        """All: a sample is a whole run, whose every step from the window on is the end of a prefix."""
+        return min(self.positions_of(part, settings) for part in parts)
+
+    def scalings(self, training: Ensemble, settings, *, scaled: bool = True) -> Scalings:
+        found = super().scalings(training, settings, scaled=scaled)
+        return replace(found, results=Scaling.of(training.results_of_runs(self.outputs)))
+
+    def windows(self, part: Ensemble, settings, scalings: Scalings, targets: int, **options) -> Windows:
+        of_run = scalings.results.scale(part.results_of_runs(self.outputs))
+        return super().windows(part, settings, scalings, targets, of_run=of_run, last_only=self.whole, **options)
+
+    def positions(self, part: Ensemble, settings) -> list[float]:
+        return list(self.at)
+
+    def truth(self, part: Ensemble, settings) -> np.ndarray:
+        """(runs, shares, outputs): the same at each share."""
+        return np.repeat(part.results_of_runs(self.outputs)[:, None], len(self.at), axis=1)
+
+    def seen(self, part: Ensemble) -> np.ndarray:
+        """(runs, steps, inputs), without nan."""
+        places = part.places(self.inputs or part.features)
+        return held_to_the_end(np.asarray(part.values)[..., places])
+
+    def steps_seen(self, part: Ensemble, share: float, settings) -> np.ndarray:
+        """How many steps of each run make a share of it, (runs,); at least a window."""
+        return np.clip(np.round(share * part.lengths).astype(int), settings.window, part.lengths)
+
+    def predict(self, models, part: Ensemble, settings) -> np.ndarray:
+        after = ask(models, self.seen(part), part, settings)  # (models, runs, prefixes, outputs)
+        steps = np.stack([self.steps_seen(part, share, settings) for share in self.at], axis=1)
+        return np.take_along_axis(after, (steps - settings.window)[None, ..., None], axis=2)
+
+    def baselines(self, training: Ensemble, part: Ensemble, settings, more: dict[str, Callable]) -> dict:
+        """Name -> prediction: at each share learned anew, from a summary of the prefix; and the last value itself."""
+        wanted = training.results_of_runs(self.outputs)
+        pairs = [(self.summary(training, share, settings), self.summary(part, share, settings)) for share in self.at]
+        found = {
+            name: np.stack([baseline(known, wanted, asked) for known, asked in pairs], axis=1)
+            for name, baseline in (TARGET_BASELINES | more).items()
+        }
+        named = [name.removesuffix("_final") for name in self.outputs]
+        if all(name in part.features for name in named):
+            last = [self.steps_seen(part, share, settings) - 1 for share in self.at]
+            values = np.asarray(part.values, dtype=float)[..., part.places(named)]
+            found["last value"] = np.stack([values[np.arange(part.runs), step] for step in last], axis=1)
+        return found
+
+    def summary(self, part: Ensemble, share: float, settings) -> np.ndarray:
+        """Last value, mean and mean change of each input over the prefix, its length, and the conditions."""
+        seen, steps = self.seen(part), self.steps_seen(part, share, settings)
+        there = (np.arange(seen.shape[1]) < steps[:, None])[..., None]
+        last = seen[np.arange(part.runs), steps - 1]
+        mean = np.where(there, seen, 0).sum(axis=1) / steps[:, None]
+        change = (last - seen[:, 0]) / np.maximum(steps - 1, 1)[:, None]
+        conditions = part.inputs_of_runs(settings.inputs)
+        return np.concatenate(
+            [last, mean, change, steps[:, None], *([] if conditions is None else [conditions])], axis=1
+        )
+
+
+def ask(models, seen: np.ndarray, part: Ensemble, settings) -> np.ndarray:
+    """The answer of each model after each step of `seen` from the window on: (models, runs, answers, outputs)."""
+    conditions = part.inputs_of_runs(settings.inputs)
+
+    def predict(model, runs: slice) -> np.ndarray:
+        return answers(model, seen[runs], settings.window, conditions=some(conditions, runs))
+
+    return np.stack([in_pieces(part.runs, TOGETHER, lambda runs, m=model: predict(m, runs)) for model in models])

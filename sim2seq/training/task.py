@@ -1,0 +1,104 @@
+"""Task: what all kinds share. A task says what is learned from runs, how a model is asked, and what would be right.
+
+    Forecast    the next step of each feature, then free-running; maybe under given controls      forecast.py
+    PerStep     some features of each step from others, up to that step or the one before         targets.py
+    PerRun      what comes of a run as a whole, from its beginning, however much of it was seen   targets.py
+
+A task turns an Ensemble into samples (`windows`), asks finished models (`predict`) and says what would have been right
+(`truth`), both (runs, positions, outputs), and what needs no model (`baselines`). Everything else is the same for all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.windows import Columns, Scaling, Windows
+from sim2seq.models.builders import Sizes
+
+TOGETHER = 256  # runs whose every step is predicted at once: a network's states of 1000 runs of 400 steps take 1 GB
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Names of what goes in and comes out, and their places in the runs."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    units: tuple[str, ...]
+    columns: Columns
+    sizes: Sizes
+
+
+@dataclass(frozen=True)
+class Scalings:
+    """Scaling of the features of the runs, of the conditions, and of what came of the runs; None for none."""
+
+    series: Scaling
+    conditions: Scaling | None = None
+    results: Scaling | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all tasks share; see the subclasses for their fields."""
+
+    kind: ClassVar[str]
+    position: ClassVar[str]  # what the positions of a prediction count
+
+    def layout(self, ensemble: Ensemble, settings) -> Layout:
+        """Names, places and sizes. Raises ValueError for a name that the runs do not have."""
+        raise TypeError(f"{type(self).__name__} is no task: take Forecast, PerStep or PerRun")
+
+    def sizes(self, ensemble, settings, inputs, outputs, controls=()) -> Sizes:
+        ensemble.inputs_of_runs(settings.inputs)  # a name that is not there is said here
+        return Sizes(len(inputs), len(outputs), len(controls), len(settings.inputs))
+
+    def usable(self, part: Ensemble, settings) -> Ensemble:
+        """The runs of a part that are long enough for one answer."""
+        enough = np.flatnonzero(part.lengths >= settings.window + self.layout(part, settings).columns.ahead)
+        return part if len(enough) == part.runs else part.take(enough)
+
+    def targets(self, parts: list[Ensemble], settings) -> int:
+        """How many answers are learned from each sample: as many as the settings say, or as the parts allow."""
+        return min(settings.targets, *(self.positions_of(part, settings) for part in parts))
+
+    def positions_of(self, part: Ensemble, settings) -> int:
+        """Answers that the longest run of a part allows."""
+        return part.steps - settings.window + 1 - self.layout(part, settings).columns.ahead
+
+    def scalings(self, training: Ensemble, settings, *, scaled: bool = True) -> Scalings:
+        """Those of the training runs; `scaled` False leaves the series in physical units."""
+        lengths = None if training.uniform else training.lengths
+        series = Scaling.of(training.values, lengths) if scaled else Scaling.none(len(training.features))
+        conditions = training.inputs_of_runs(settings.inputs)
+        return Scalings(series, None if conditions is None else Scaling.of(conditions))
+
+    def windows(self, part: Ensemble, settings, scalings: Scalings, targets: int, **options) -> Windows:
+        """The samples of a part, for `model.fit`; options as for data.windows.Windows."""
+        conditions = part.inputs_of_runs(settings.inputs)
+        return Windows(
+            scalings.series.scale(part.values),
+            settings.window,
+            targets=targets,
+            columns=self.layout(part, settings).columns,
+            conditions=None if conditions is None else scalings.conditions.scale(conditions),
+            lengths=part.lengths,
+            **options,
+        )
+
+    def one_step(self, models, part: Ensemble, settings) -> np.ndarray | None:
+        """What is predicted from the truth instead of own predictions; None where there is no difference."""
+        return None
+
+    def one_step_baselines(self, part: Ensemble, settings) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Name -> prediction and truth of the baselines for that."""
+        return {}
+
+
+def some(values, runs: slice):
+    """Some rows of an array, or None of None."""
+    return None if values is None else values[runs]
