@@ -1,52 +1,67 @@
 """Array files: the records of many runs as one HDF5 file, for ensembles whose runs are simulated together.
 
     id                               (runs,) text
+    length                           (runs,) steps of each run; without it, all runs have all steps
     data/NAME                        (runs,) numbers or text, one dataset a column of the record
-    physics_cycle_series/NAME        (runs, steps) float64; `time` is (steps,) and the same for all runs
+    physics_cycle_series/NAME        (runs, steps, ...) numbers, of one of the types in array_layout.TYPES
+    physics_cycle_series/time        (steps,), the same for all runs
 
 docs/data_format.md states the format. The series stay in this file; the store keeps its path and each run's row.
 """
 
 import hashlib
-import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 
 import h5py
 import numpy as np
 
+from sim2seq.data.array_layout import DATA, IDS, LENGTH, TIME, TYPES, Layout, is_text, opened
 from sim2seq.data.records import CURVE_SET, RecordError, Run, check_id, check_word
 
 SUFFIX = ".h5"
-BLOCK = 1024  # runs read or written at a time: some MB
-IDS, DATA, TIME = "id", "data", "time"
-MOST_COLUMNS = 10_000
+CHUNK = 1 << 20  # bytes of a series that are stored together with one checksum, and so are read together
+MOST_RUNS_IN_CHUNK = 64
 
 
-def write(path, run_ids, data: dict, series: dict, times) -> None:
+@dataclass(frozen=True)
+class Block:
+    """Some runs of an array file.
+
+    series    name -> (runs, steps, ...)
+    times     (steps,)
+    lengths   (runs,): steps that each run has; what stands in the series after them means nothing
+    """
+
+    series: dict[str, np.ndarray]
+    times: np.ndarray
+    lengths: np.ndarray
+
+    def values(self, places: list[int]) -> np.ndarray:
+        """The features at these places among those of all series, one after the other: (runs, steps, features)."""
+        flat = np.concatenate([each.reshape(*each.shape[:2], -1) for each in self.series.values()], axis=2)
+        return flat if places == list(range(flat.shape[2])) else flat[..., places]
+
+
+def write(path, run_ids, data: dict, series: dict, times, *, lengths=None) -> None:
     """Write runs to the array file `path`: whole or not at all, on disk when this returns.
 
-    data maps a name to (runs,) numbers or words, or to one for all; series a name to (runs, steps); times (steps,).
-    Raises RecordError for what `read` would refuse, OSError where the folder cannot be written.
+    data maps a name to (runs,) numbers or words, or to one for all; series a name to (runs, steps, ...), which keeps
+    its type if it is one of array_layout.TYPES and becomes float64 else; times (steps,). lengths (runs,) are the steps
+    that each run has; None: all. Raises RecordError for what `read` would refuse, OSError where the folder cannot be
+    written.
     """
     path = os.fspath(path)
     head, tail = os.path.split(path)
     temporary = os.path.join(head, f".{tail}.{os.urandom(6).hex()}.tmp")
-    runs = len(run_ids)
     try:
         with h5py.File(temporary, "x", locking="best-effort") as file:
-            groups = {name: file.create_group(name, track_order=True) for name in (DATA, CURVE_SET)}  # names as given
-            write_words(file, IDS, run_ids)
-            for name, values in data.items():
-                column = np.broadcast_to(np.asarray(values), runs)
-                if column.dtype.kind == "U":
-                    write_words(groups[DATA], name, column)
-                else:
-                    groups[DATA].create_dataset(name, data=column.astype(float))
-            groups[CURVE_SET].create_dataset(TIME, data=np.asarray(times, dtype=float))
+            write_columns(file, run_ids, data, lengths)
+            group = file.create_group(CURVE_SET, track_order=True)  # names as given
+            group.create_dataset(TIME, data=np.asarray(times, dtype=float))
             for name, values in series.items():
-                write_series(groups[CURVE_SET], name, np.asarray(values, dtype=float))
+                write_series(group, name, np.asarray(values))
         for _ in read(temporary):  # what cannot be read is not written
             pass
         with open(temporary, "rb") as written:
@@ -57,6 +72,20 @@ def write(path, run_ids, data: dict, series: dict, times) -> None:
             os.remove(temporary)
 
 
+def write_columns(file, run_ids, data: dict, lengths) -> None:
+    """What a run has one of: its id, its length, its numbers and words."""
+    write_words(file, IDS, run_ids)
+    if lengths is not None:
+        file.create_dataset(LENGTH, data=np.asarray(lengths))
+    group = file.create_group(DATA, track_order=True)
+    for name, values in data.items():
+        column = np.broadcast_to(np.asarray(values), len(run_ids))
+        if column.dtype.kind == "U":
+            write_words(group, name, column)
+        else:
+            group.create_dataset(name, data=column.astype(float))
+
+
 def write_words(group, name: str, words) -> None:
     """A column of words, all of one length: HDF5's heap for others can be damaged so that reading it never ends."""
     encoded = np.char.encode(np.asarray(words, dtype=str), "utf-8")
@@ -64,9 +93,14 @@ def write_words(group, name: str, words) -> None:
 
 
 def write_series(group, name: str, values: np.ndarray) -> None:
-    """One series of all runs, (runs, steps), with checksums: a changed byte is an error when it is read."""
-    chunks = (max(1, min(len(values), BLOCK // 16)), max(1, values.shape[1]))
-    group.create_dataset(name, data=values, chunks=chunks, fletcher32=True)
+    """One series of all runs, (runs, steps, ...), with checksums: a changed byte is an error when it is read."""
+    if values.ndim < 2:
+        raise RecordError(f"column {name}: expected a series of shape (runs, steps, ...), got {values.shape}")
+    values = values if values.dtype in TYPES else values.astype(float)
+    step = max(1, values[:1, :1].nbytes)
+    steps = max(1, min(values.shape[1], CHUNK // step))
+    runs = max(1, min(len(values), MOST_RUNS_IN_CHUNK, CHUNK // (steps * step)))
+    group.create_dataset(name, data=values, chunks=(runs, steps, *values.shape[2:]), fletcher32=True)
 
 
 def read(path) -> Iterator[Run]:
@@ -75,128 +109,90 @@ def read(path) -> Iterator[Run]:
     Raises RecordError, in one line, for whatever is damaged, no array file, not finite or of unequal length.
     """
     absolute = os.path.abspath(path)
-    with opened(path) as file:
+    with opened(path) as (file, layout):
         run_ids, columns = file[IDS].asstr()[:], {name: column_of(file[DATA][name]) for name in file[DATA]}
         check_columns(path, run_ids, columns)
-        for first in range(0, len(run_ids), BLOCK):
-            rows = range(first, min(first + BLOCK, len(run_ids)))
-            names, times, block = read_block(path, file, list(rows))
-            for row, digest in zip(rows, digests_of(names, times, block), strict=True):
+        for first in range(0, layout.runs, layout.runs_at_once):
+            rows = range(first, min(first + layout.runs_at_once, layout.runs))
+            for row, digest in zip(rows, digests_of(read_block(path, file, layout, list(rows))), strict=True):
                 data = {name: column[row] for name, column in columns.items()}
                 yield Run(run_ids[row], data, {}, (absolute, row, digest))
 
 
-def series_of(path, run_ids: list[str], rows: list[int], digests: list[str]):
-    """Series of some runs: values (runs, steps, features), the names of the features, and times (steps,).
+def layout_of(path) -> Layout:
+    """What the series of an array file are. Raises RecordError as `read` does."""
+    with opened(path) as (_, layout):
+        return layout
+
+
+def series_of(path, run_ids: list[str], rows: list[int], digests: list[str]) -> Block:
+    """The series of some runs, whose rows rise.
 
     Raises RecordError where the file does not hold these runs in these rows any more, with these digests.
     """
-    with opened(path) as file:
+    with opened(path) as (file, layout):
         held = file[IDS].asstr()[:]
         for run_id, row in zip(run_ids, rows, strict=True):
             if not 0 <= row < len(held) or held[row] != run_id:
                 raise RecordError(f"{path}: expected run {run_id} in row {row}; the file was changed since the ingest")
-        names, times, block = read_block(path, file, rows)
-    for run_id, was, now in zip(run_ids, digests, digests_of(names, times, block), strict=True):
+        block = read_block(path, file, layout, rows)
+    for run_id, was, now in zip(run_ids, digests, digests_of(block), strict=True):
         if was != now:
             raise RecordError(f"{path}: run {run_id} has other numbers than at the ingest")
-    return np.stack(block, axis=2), names, times
+    return block
 
 
-def read_block(path, file, rows: list[int]) -> tuple[tuple[str, ...], np.ndarray, list[np.ndarray]]:
-    """Of these rows: names of the series, times (steps,), and an array (rows, steps) for each series; all finite."""
-    names = tuple(name for name in file[CURVE_SET] if name != TIME)
-    first, wanted = min(rows), np.array(rows) - min(rows)
-    block = [file[CURVE_SET][name][first : max(rows) + 1][wanted] for name in names]
-    times = file[CURVE_SET][TIME][:]
-    for name, values in zip((*names, TIME), (*block, times), strict=True):
-        check_finite(path, name, values)
-    return names, times, block
+def read_block(path, file, layout: Layout, rows: list[int]) -> Block:
+    """The series of these rows, which rise; all finite up to the end of each run."""
+    times, lengths = file[CURVE_SET][TIME][:], lengths_of(path, file, layout)[rows]
+    check_finite(path, TIME, times)
+    ended = np.arange(layout.steps) >= lengths[:, None]
+    series = {name: read_rows(file[CURVE_SET][name], rows) for name in layout.series}
+    for name, values in series.items():
+        check_finite(path, name, values, ended)
+    return Block(series, times, lengths)
 
 
-def digests_of(names, times: np.ndarray, block: list[np.ndarray]) -> Iterator[str]:
-    """A fingerprint for each row: of its series, their names and times."""
-    start = hashlib.blake2b(repr(list(names)).encode() + times.tobytes(), digest_size=16)
-    for row in zip(*block, strict=True):
-        digest = start.copy()
-        for values in row:
-            digest.update(values)
+def lengths_of(path, file, layout: Layout) -> np.ndarray:
+    """How many steps each run of the file has."""
+    if LENGTH not in file:
+        return np.full(layout.runs, layout.steps)
+    lengths = file[LENGTH][:]
+    if lengths.dtype.kind not in "iu" or lengths.min() < 1 or lengths.max() > layout.steps:
+        raise RecordError(f"{path}: {LENGTH}: expected a whole number from 1 to {layout.steps} for each run")
+    return lengths.astype(int)
+
+
+def read_rows(dataset, rows: list[int]) -> np.ndarray:
+    """Rows of a dataset, which rise: those that follow each other are read together."""
+    values = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
+    ends = [place for place in range(1, len(rows)) if rows[place] != rows[place - 1] + 1]
+    for first, last in zip([0, *ends], [*ends, len(rows)], strict=True):
+        dataset.read_direct(values, np.s_[rows[first] : rows[last - 1] + 1], np.s_[first:last])
+    return values
+
+
+def digests_of(block: Block) -> Iterator[str]:
+    """A fingerprint for each run: of its series, their names, shapes and types, and its times, up to its end."""
+    names = repr([name if is_plain(values) else kind_of(name, values) for name, values in block.series.items()])
+    starts = {}
+    for run, length in enumerate(block.lengths.tolist()):
+        if length not in starts:
+            start = names.encode() + block.times[:length].tobytes()
+            starts[length] = hashlib.blake2b(start, digest_size=16)
+        digest = starts[length].copy()
+        for values in block.series.values():
+            digest.update(values[run, :length].ravel())
         yield digest.hexdigest()
 
 
-@contextmanager
-def opened(path):
-    """An array file, checked in all but its numbers; whatever the HDF5 library raises becomes a RecordError."""
-    try:
-        with h5py.File(path, "r", locking="best-effort") as file:
-            check_layout(path, file)
-            yield file
-    except RecordError:
-        raise
-    except FileNotFoundError as error:
-        raise RecordError(f"{path}: no such array file; was the study moved?") from error
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise RecordError(f"{path}: not an array file, or damaged ({reason})") from error
+def is_plain(values: np.ndarray) -> bool:
+    """Whether this is one floating-point number a step: all that version 0.1 knew, whose digests are in stores."""
+    return values.ndim == 2 and values.dtype.kind == "f"
 
 
-def check_layout(path, file) -> None:
-    """Raise RecordError unless the file has the format's datasets, in shapes that fit, and in itself alone."""
-    for where, kind in ((IDS, h5py.Dataset), (DATA, h5py.Group), (CURVE_SET, h5py.Group)):
-        if not isinstance(own(path, file, where), kind):
-            raise RecordError(f"{path}: expected {where!r} to be a {kind.__name__.lower()}")
-    if len(file[DATA]) + len(file[CURVE_SET]) > MOST_COLUMNS:
-        raise RecordError(f"{path}: expected up to {MOST_COLUMNS} columns")
-    for name in [*file[DATA], *file[CURVE_SET]]:
-        check_word(path, "name of a column", name)
-    runs, time = file[IDS].shape, own(path, file[CURVE_SET], TIME)
-    if len(runs) != 1 or runs[0] < 1 or not is_text(file[IDS].dtype):
-        raise RecordError(f"{path}: expected {IDS!r} to be one text a run, got shape {runs} of {file[IDS].dtype}")
-    shapes = {f"{DATA}/{name}": (own(path, file[DATA], name), runs) for name in file[DATA]}
-    if not isinstance(time, h5py.Dataset) or len(time.shape) != 1 or time.shape[0] < 1:
-        raise RecordError(f"{path}: expected {CURVE_SET}/{TIME} to be one number a step")
-    names = [name for name in file[CURVE_SET] if name != TIME]
-    if not names:
-        raise RecordError(f"{path}: expected at least one series in {CURVE_SET}")
-    shapes |= {f"{CURVE_SET}/{name}": (own(path, file[CURVE_SET], name), (*runs, *time.shape)) for name in names}
-    for name, (found, shape) in shapes.items():
-        if not isinstance(found, h5py.Dataset) or found.shape != shape:
-            raise RecordError(f"{path}: {name}: expected numbers or words of shape {shape}")
-        if name.startswith(CURVE_SET) and found.dtype.kind != "f":
-            raise RecordError(f"{path}: {name}: expected floating-point numbers, got {found.dtype}")
-
-
-def own(path, group, name: str):
-    """The object `name` of a group. Raises RecordError for a link, or for numbers that lie in another file."""
-    link = group.get(name, getlink=True)
-    if not isinstance(link, h5py.HardLink):
-        raise RecordError(f"{path}: expected {name!r:.80} in the file itself, got {type(link).__name__}")
-    found = group[name]
-    if isinstance(found, h5py.Dataset) and (found.external or found.is_virtual):
-        raise RecordError(f"{path}: {name!r:.80}: expected its numbers in this file, they lie in another one")
-    if isinstance(found, h5py.Dataset) and not is_stored_plainly(found):
-        raise RecordError(f"{path}: {name!r:.80}: stored in another way than this format's, or damaged")
-    return found
-
-
-def is_stored_plainly(dataset) -> bool:
-    """Whether a dataset is stored as `write` does it: the HDF5 library crashes on some that are not."""
-    made = dataset.id.get_create_plist()
-    filters = [made.get_filter(number)[0] for number in range(made.get_nfilters())]
-    if dataset.id.get_storage_size() < dataset.size * dataset.dtype.itemsize:  # room for more than is there
-        return False
-    if made.get_layout() != h5py.h5d.CHUNKED:
-        return not filters
-    sizes = set()
-    dataset.id.chunk_iter(lambda chunk: sizes.add(chunk.size))
-    whole = math.prod(dataset.chunks) * dataset.dtype.itemsize + 4  # the checksum; with less, the library reads on
-    return filters == [h5py.h5z.FILTER_FLETCHER32] and sizes <= {whole}
-
-
-def is_text(dtype) -> bool:
-    """Whether this is text of a fixed length, as `write_words` writes it."""
-    found = h5py.check_string_dtype(dtype)
-    return found is not None and found.length is not None
+def kind_of(name: str, values: np.ndarray) -> tuple:
+    return name, values.dtype.str, values.shape[2:]
 
 
 def column_of(dataset) -> list:
@@ -227,6 +223,10 @@ def check_columns(path, run_ids, columns: dict) -> None:
             raise RecordError(f"{path}: column {name}: run {run_ids[column.index('')]}: the cell is empty")
 
 
-def check_finite(path, name: str, values: np.ndarray) -> None:
-    if not np.isfinite(values).all():
-        raise RecordError(f"{path}: column {name}: expected finite numbers, got {values[~np.isfinite(values)][0]}")
+def check_finite(path, name: str, values: np.ndarray, ended=()) -> None:
+    """Raise RecordError, with the first, for numbers that are not finite; those of steps that are `ended` may be."""
+    bad = ~np.isfinite(values)
+    if len(ended):
+        bad[ended] = False
+    if bad.any():
+        raise RecordError(f"{path}: column {name}: expected finite numbers, got {values[bad][0]}")

@@ -26,7 +26,7 @@ Run.__doc__ = """One run: its id, data (name -> number or word), series (name ->
 `place` is None, or where the series stand instead of here: (array file, row, digest of the series).
 """
 
-SHOWN = 60  # characters of a stranger's text in a message
+SHOWN = 60  # characters of untrusted text in a message
 
 csv.field_size_limit(2**31 - 1)
 
@@ -36,7 +36,7 @@ class RecordError(ValueError):
 
 
 def shown(text) -> str:
-    """A stranger's text as a message may hold it: short, quoted, without control characters."""
+    """Untrusted text as a message may hold it: short, quoted, without control characters."""
     return repr(str(text)[:SHOWN])[: 2 * SHOWN]
 
 
@@ -48,6 +48,11 @@ def check_id(run_id: str) -> str:
             "beginning with a letter or digit"
         )
     return run_id
+
+
+def is_result(name: str) -> bool:
+    """Whether a number of this name came of the run; all other numbers were chosen before it."""
+    return name.endswith("_final") or name.startswith("num_")
 
 
 def write(path, runs) -> None:

@@ -29,7 +29,7 @@ SESSION = (  # the last: a node that is gone keeps nobody waiting for ever
 def read_url(path) -> URL:
     """The URL in the file `path`. Raises StoreError, without its password, for one that cannot be used."""
     try:
-        check_private(path)
+        check_permissions(path)
         with open(path, encoding="utf-8") as file:
             lines = file.read(LONGEST_URL).split()
     except FileNotFoundError as error:
@@ -42,7 +42,7 @@ def read_url(path) -> URL:
             f"{path}: expected one line {DIALECT}://USER:PASSWORD@HOST/DATABASE, in the password %40 for @ and so on"
         )
     for other in url.normalized_query.get("read_default_file", ()):
-        check_private(os.path.expanduser(other))
+        check_permissions(os.path.expanduser(other))
     return url.set(drivername=DIALECT)
 
 
@@ -56,7 +56,7 @@ def parsed_url(line: str) -> URL | None:
     return url if url.drivername in (DIALECT, "mysql+pymysql") and url.database and line.count("@") < 2 else None
 
 
-def check_private(path) -> None:
+def check_permissions(path) -> None:
     """Raise StoreError for a file that others may read."""
     mode = os.stat(path).st_mode
     if mode & 0o077:
@@ -78,9 +78,9 @@ class Database:
         # without "reset", as else the pool tries to roll back once more, and prints how it failed
         options = {"poolclass": NullPool, "pool_reset_on_return": None, "hide_parameters": True}
         try:
-            with self.told("cannot connect"):
+            with self.reporting("cannot connect"):
                 engine = create_engine(url, isolation_level="READ COMMITTED", connect_args=arguments, **options)
-                self.connection = self.patiently(engine.connect)
+                self.connection = self.retried(engine.connect)
         except (TypeError, OSError) as error:  # of the driver: an unknown argument, no such certificate
             raise StoreError(f"{path}: cannot connect ({error})") from error
 
@@ -91,7 +91,7 @@ class Database:
         self.connection.close()
 
     @contextmanager
-    def told(self, what: str):
+    def reporting(self, what: str):
         """What the database or its driver refuses becomes a StoreError of one line."""
         try:
             yield
@@ -100,7 +100,7 @@ class Database:
                 what += ": another process is writing some of the same entries in another order, nothing was written"
             raise StoreError(f"{self.path}: {what} ({reason_of(error)})") from error
 
-    def patiently(self, action, between=lambda: None):
+    def retried(self, action, between=lambda: None):
         """What `action` returns, repeated for up to PATIENCE seconds while the server asks to try later."""
         deadline, pause = time.monotonic() + PATIENCE, 0.05
         while True:
@@ -114,9 +114,9 @@ class Database:
             pause = min(2 * pause, 5.0)
 
     @contextmanager
-    def alone(self, name: str):
+    def exclusive(self, name: str):
         """Nobody else is in a block of this name on this server."""
-        with self.told(f"waited {PATIENCE} s for another process"):
+        with self.reporting(f"waited {PATIENCE} s for another process"):
             if not self.connection.scalar(text("SELECT GET_LOCK(:name, :s)"), {"name": name, "s": PATIENCE}):
                 raise StoreError(f"{self.path}: another process has been making this store for {PATIENCE} s")
         yield  # closing the connection gives the lock back

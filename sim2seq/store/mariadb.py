@@ -1,7 +1,6 @@
-"""A store in a MariaDB database, for writers on many nodes: Sina's tables and rows, through SQLAlchemy.
+"""Backend: a store in a MariaDB database, for writers on many nodes, through SQLAlchemy.
 
-Kosh and Sina make the tables; what is written later goes without them, since a task that imports Sina spends a second
-before its first insert. tests/test_store.py holds the rows equal to Sina's own, table by table.
+Kosh and Sina make the tables; what is written later goes without them.
 """
 
 import subprocess
@@ -13,8 +12,8 @@ from sqlalchemy import URL, bindparam, column, delete, select, table, text, upda
 from sqlalchemy.dialects.mysql import insert
 
 from sim2seq.store.database import Database, read_url
+from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RUN_IDS, as_text, index_rows, parsed
 from sim2seq.store.sina import ARRAYS, CURVE_SET, ROW, StoreError
-from sim2seq.store.sqlite import COLUMNS, INDEX, RUN_IDS, as_text, index_rows, parsed
 
 COLLATION = "utf8mb4_nopad_bin"  # any other takes a_1 for A_1, or "a" for "a "
 LONGEST_URI = 512  # characters of a path; Sina's 1500 do not fit into an index of four-byte characters
@@ -41,7 +40,7 @@ def create(path) -> bool:
     Raises StoreError for a URL that cannot be used, and for tables of that name that are no store (they stay).
     """
     url = read_url(path)
-    with closing(Database(path, url)) as database, database.alone(f"sim2seq {url.database}"[:64]):
+    with closing(Database(path, url)) as database, database.exclusive(f"sim2seq {url.database}"[:64]):
         if tables_of(database) and is_store(database):
             return False
         make_tables(database)
@@ -69,7 +68,7 @@ def without_password(words: str, url: URL) -> str:
 def tables_of(database: Database) -> dict[str, list]:
     """Sina's tables that are there: name -> [(engine, column, collation)]. Raises StoreError for other ones."""
     found: dict[str, list] = {}
-    with database.told("cannot read"):
+    with database.reporting("cannot read"):
         for name, *rest in database.connection.execute(LAYOUT):
             found.setdefault(name, []).append(tuple(rest))
     for name, columns in found.items():
@@ -86,7 +85,7 @@ def tables_of(database: Database) -> dict[str, list]:
 
 def is_store(database: Database) -> bool:
     """Whether Kosh has been here; False for empty tables. Raises StoreError for somebody else's."""
-    with database.told("cannot read"):
+    with database.reporting("cannot read"):
         if database.connection.scalar(select(RECORD.c.id).where(RECORD.c.type == "__kosh_storeinfo__").limit(1)):
             return True
         if database.connection.scalar(select(RECORD.c.id).limit(1)):
@@ -104,13 +103,18 @@ def make_tables(database: Database) -> None:
         options = {"mariadb_engine": "InnoDB", "mariadb_charset": "utf8mb4", "mariadb_collate": COLLATION}
         one.to_metadata(tables).dialect_kwargs.update(options)
     tables.tables["Document"].c.uri.type = String(LONGEST_URI)
-    with database.told("cannot make the tables"):
+    with database.reporting("cannot make the tables"):
         tables.create_all(database.connection)
         database.connection.commit()
 
 
+def open(path) -> "MariadbStore":
+    """The store in the database that the file `path` names. Raises StoreError for a file or a database that is none."""
+    return MariadbStore(path)
+
+
 class MariadbStore(Database):
-    """An open store. Raises StoreError for a file or a database that is none."""
+    """An open store (backend.OpenStore). Raises StoreError for a file or a database that is none."""
 
     def __init__(self, path):
         super().__init__(path, read_url(path))
@@ -118,7 +122,7 @@ class MariadbStore(Database):
         try:
             if set(tables_of(self)) != set(COLUMNS) or not is_store(self):
                 raise StoreError(f"{path}: the database has no store, make it with create_store.py {path}")
-            with self.told("cannot read"):
+            with self.reporting("cannot read"):
                 self.largest = self.connection.scalar(text("SELECT @@max_allowed_packet"))
                 self.connection.rollback()
         except StoreError:
@@ -134,7 +138,7 @@ class MariadbStore(Database):
         self.writing = True
         try:
             yield  # an exception leaves the transaction open: closing the connection rolls it back
-            with self.told("cannot write"):
+            with self.reporting("cannot write"):
                 self._give_back()
                 self.connection.commit()
         finally:
@@ -154,11 +158,11 @@ class MariadbStore(Database):
         """Lock the rows of these entries; where there is none, a row without JSON, which nobody else sees."""
         rows = [{"id": name, "type": "dataset"} for name in sorted(set(names))]  # all in one order: no deadlock
         statement = insert(RECORD).on_duplicate_key_update(id=RECORD.c.id)
-        with self.told("cannot write"):
+        with self.reporting("cannot write"):
             if self.claims:  # to roll back would lose what was written
                 self.connection.execute(statement, rows)
             else:
-                self.patiently(lambda: self.connection.execute(statement, rows), self.connection.rollback)
+                self.retried(lambda: self.connection.execute(statement, rows), self.connection.rollback)
         self.claims.update(names)
 
     def _give_back(self) -> None:
@@ -171,7 +175,7 @@ class MariadbStore(Database):
         statement = insert(RECORD)
         statement = statement.on_duplicate_key_update(type=statement.inserted.type, raw=statement.inserted.raw)
         rows = [self._row(record) for record in records]
-        with self.told("cannot write"):
+        with self.reporting("cannot write"):
             if rows:
                 self.connection.execute(statement, rows)
             self._insert_index(records)
@@ -180,7 +184,7 @@ class MariadbStore(Database):
         """Write an entry in the place of the one with its id."""
         # the row stays, so that relationships (ensembles) keep pointing at it
         name, row = record["id"], self._row(record)
-        with self.told("cannot write"):
+        with self.reporting("cannot write"):
             self.connection.execute(update(RECORD).where(RECORD.c.id == name).values(row))
             for each in INDEX:
                 self.connection.execute(delete(TABLES[each]).where(TABLES[each].c.id == name))
@@ -198,11 +202,7 @@ class MariadbStore(Database):
         return {"id": record["id"], "type": record["type"], "raw": raw}
 
     def _insert_index(self, records: list[dict]) -> None:
-        rows = {name: [] for name in INDEX}
-        for record in records:
-            for name, some in index_rows(record).items():
-                rows[name] += some
-        for name, some in rows.items():
+        for name, some in index_rows(records).items():
             names = INDEX_COLUMNS[name]
             if some:
                 self.connection.execute(insert(TABLES[name]), [dict(zip(names, row, strict=True)) for row in some])
@@ -210,14 +210,14 @@ class MariadbStore(Database):
     def run_ids(self) -> list[str]:
         """Ids of all runs."""
         values = {"curve_set": CURVE_SET, "arrays": ARRAYS, "row": ROW}
-        with self.told("cannot read"):
+        with self.reporting("cannot read"):
             return list(self.connection.scalars(text(RUN_IDS), values))
 
     def entries(self, names: list[str]) -> Iterator[str | None]:
         """Sina's JSON of the named entries, in that order; None for one that is not there."""
         for first in range(0, len(names), CHUNK):
             some = names[first : first + CHUNK]
-            with self.told("cannot read"):
+            with self.reporting("cannot read"):
                 rows = self.connection.execute(select(RECORD.c.id, RECORD.c.raw).where(RECORD.c.id.in_(some)))
                 held = {name: raw for name, raw in rows}
             for name in some:
@@ -226,5 +226,10 @@ class MariadbStore(Database):
     def names_with(self, curve_set: str) -> list[str]:
         """Ids of the entries that have this curve set, sorted."""
         curves = TABLES["CurveSetMeta"].c
-        with self.told("cannot read"):
+        with self.reporting("cannot read"):
             return list(self.connection.scalars(select(curves.id).where(curves.name == curve_set).order_by(curves.id)))
+
+    def numbers(self) -> Iterator[tuple[str, str]]:
+        """(id, name) of each number among the data of all entries."""
+        with self.reporting("cannot read"):
+            yield from (tuple(row) for row in self.connection.execute(text(NUMBERS)))

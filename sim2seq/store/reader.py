@@ -1,89 +1,156 @@
-"""Assembly: the runs of a store, from wherever their series stand, become one Ensemble."""
+"""Reader: the runs of a store, from wherever their series stand and however long they are, become one Ensemble."""
 
 from __future__ import annotations
 
 import os
-import resource
-import tempfile
+from array import array
+from itertools import chain
 
 import numpy as np
 
 from sim2seq.data import arrays
+from sim2seq.data.array_layout import TIME, Layout
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.store.sina import StoreError
+from sim2seq.data.records import is_result
+from sim2seq.store.room import Room
+from sim2seq.store.sina import CURVE_SET, ROW, StoreError, place_of, values_of
 
-SHARE_IN_MEMORY = 0.25  # of the memory there is: training needs some too
-TIME = "time"
+ROUNDING = 1e-6  # of a time step: by so much two runs may differ in the times of their steps
+SHOWN = 5  # names in a message
 
 
-class Assembly:
-    """An Ensemble on its way: values are put run by run, at the positions of `run_ids`.
+class Reader:
+    """An Ensemble in the making: records are put one by one, at the positions of `run_ids`.
 
-    elsewhere   array file -> [(row, position, digest)], of the runs whose series stand there
+    wanted        names of the series to load, or of features, in that order; None: all
+    array_files   array file -> [(row, position, digest)], of the runs whose series stand there
     """
 
-    def __init__(self, path, run_ids: list[str], in_memory: int | None):
-        self.path, self.run_ids = path, run_ids
-        self.in_memory = share_of_memory() if in_memory is None else in_memory
-        self.elsewhere: dict[str, list[tuple[int, int, str]]] = {}
-        self.features, self.times, self.values = None, None, None
-        self.first = None  # id of the run that the others must be like
+    def __init__(self, path, run_ids: list[str], wanted: list[str] | None, in_memory: int | None):
+        self.path, self.run_ids, self.wanted, self.in_memory = path, run_ids, wanted, in_memory
+        self.array_files: dict[str, list[tuple[int, int, str]]] = {}
+        self.columns: dict[str, array] | None = None  # name -> one number a run, where all runs so far have it
+        self.lengths = np.zeros(len(run_ids), dtype=int)
+        self.features: dict[str, None] = {}  # of every run, in this order; those of the run `first`
+        self.times = np.empty(0)  # of the longest run so far
+        self.first, self.longest = "", ""  # ids: whose features, whose times
+        self.room: Room | None = None
 
-    def add(self, position: int, series: dict[str, list]) -> None:
-        """Put one run, name -> one number a step."""
-        features = tuple(name for name in series if name != TIME)
-        run_id, steps = self.run_ids[position], len(next(iter(series.values())))
-        if any(len(values) != steps for values in series.values()):
-            raise StoreError(f"{self.path}: run {run_id}: expected {steps} steps in each series")
-        self._check(run_id, features, np.array(series.get(TIME, range(steps)), dtype=float), steps)
-        for feature, name in enumerate(features):
-            self.values[position, :, feature] = series[name]
+    def add(self, position: int, record: dict) -> None:
+        """Put a run: its numbers, and its series or in which file they stand."""
+        data = values_of(record["data"])
+        if CURVE_SET in record["curve_sets"]:
+            self._add_series(position, values_of(record["curve_sets"][CURVE_SET]["dependent"]))
+        else:
+            path, row, digest = place_of(record)
+            self.array_files.setdefault(path, []).append((int(row), position, str(digest)))
+            data.pop(ROW, None)
+        self.columns = gather(self.columns, data)
 
-    def read_arrays(self) -> None:
-        """Put the runs that stand in array files, file by file."""
-        for path, places in self.elsewhere.items():
-            rows, positions, digests = (list(each) for each in zip(*sorted(places), strict=True))
-            for first in range(0, len(rows), arrays.BLOCK):
-                some = slice(first, first + arrays.BLOCK)
-                run_ids = [self.run_ids[position] for position in positions[some]]
-                values, features, times = arrays.series_of(path, run_ids, rows[some], digests[some])
-                self._check(run_ids[0], features, times, values.shape[1])
-                self.values[positions[some]] = values
+    def _add_series(self, position: int, series: dict[str, list]) -> None:
+        """Put the series of one run, name -> one number a step."""
+        run_id, names = self.run_ids[position], [name for name in series if name != TIME]
+        lengths = sorted({len(values) for values in series.values()})
+        if not names or len(lengths) != 1 or not lengths[0]:
+            raise StoreError(f"{self.path}: run {run_id}: expected series of as many steps each, got {lengths}")
+        places = self._places(run_id, {name: (name,) for name in names})
+        self._check_times(run_id, np.array(series.get(TIME, range(*lengths)), dtype=float))
+        values = np.array([series[names[place]] for place in places], dtype=float)
+        if values.ndim != 2:
+            raise StoreError(f"{self.path}: run {run_id}: expected Sina's JSON of a run, one number a step")
+        self._room(float).put(position, values.T)
+        self.lengths[position] = lengths[0]
 
-    def _check(self, run_id: str, features: tuple, times: np.ndarray, steps: int) -> None:
-        """Make room at the first run; raise StoreError for one with other features, length or times."""
-        if self.first is None:
-            self.first, self.features, self.times = run_id, features, times
-            self.values = room((len(self.run_ids), steps, len(features)), self.in_memory, os.path.dirname(self.path))
-        if features != self.features or steps != self.values.shape[1]:
-            raise StoreError(f"{self.path}: run {run_id} differs from {self.first} in its series or their length")
-        if not np.array_equal(times, self.times):
-            raise StoreError(f"{self.path}: run {run_id} has other times than {self.first}")
+    def add_array_files(self) -> None:
+        """Put the runs that stand in array files, file by file and some runs at a time."""
+        layouts = {path: arrays.layout_of(path) for path in self.array_files}
+        features = {path: self._places_in(path, layout) for path, layout in layouts.items()}
+        types = {each for layout in layouts.values() for each in layout.types_of(self.features)}
+        for path, layout in layouts.items():
+            room = self._room(*types if len(types) == 1 else [float])
+            room.reserve(max(each.steps for each in layouts.values()))
+            places = sorted(self.array_files[path])
+            for first in range(0, len(places), layout.runs_at_once):
+                self._add_block(path, places[first : first + layout.runs_at_once], features[path])
 
-    def ensemble(self, columns: dict) -> Ensemble:
-        self.values.flags.writeable = False
+    def _places_in(self, path: str, layout: Layout) -> list[int]:
+        _, position, _ = self.array_files[path][0]
+        return self._places(self.run_ids[position], layout.features)
+
+    def _add_block(self, path: str, places: list[tuple[int, int, str]], features: list[int]) -> None:
+        rows, positions, digests = (list(each) for each in zip(*places, strict=True))
+        block = arrays.series_of(path, [self.run_ids[position] for position in positions], rows, digests)
+        longest = int(np.argmax(block.lengths))
+        self._check_times(self.run_ids[positions[longest]], block.times[: block.lengths[longest]])
+        self.room.put(positions, block.values(features))
+        self.lengths[positions] = block.lengths
+
+    def _room(self, dtype) -> Room:
+        """Where the values go; made, of this type, at the first call."""
+        if self.room is None:
+            folder = os.path.dirname(self.path)
+            shape = (len(self.run_ids), len(self.features))
+            self.room = Room(*shape, dtype, in_memory=self.in_memory, folder=folder)
+        return self.room
+
+    def _places(self, run_id: str, series: dict[str, tuple[str, ...]]) -> list[int]:
+        """Where a run has the features of all runs, among those of its series, name -> features, one after the other.
+
+        Raises StoreError, with what differs, for a run that has not the features of the first one.
+        """
+        held = {feature: place for place, feature in enumerate(chain.from_iterable(series.values()))}
+        if not self.first:
+            chosen = [series.get(name, (name,)) for name in (self.wanted or series)]
+            self.features, self.first = dict.fromkeys(chain.from_iterable(chosen)), run_id
+        lacks = [feature for feature in self.features if feature not in held]
+        others = [feature for feature in held if feature not in self.features] if lacks or not self.wanted else []
+        if lacks or others:
+            found = [f"{verb} {listed(names)}" for verb, names in (("lacks", lacks), ("has", others)) if names]
+            expected = f"the series of run {self.first}" if not self.wanted else "the series that were asked for"
+            raise StoreError(f"{self.path}: run {run_id} {', '.join(found)}: expected {expected}")
+        return [held[feature] for feature in self.features]
+
+    def _check_times(self, run_id: str, times: np.ndarray) -> None:
+        """Keep the times of the longest run. Raises StoreError for a run whose times are not the beginning of its."""
+        if np.array_equal(times, self.times):
+            return
+        longer, common = max(self.times, times, key=len), min(len(self.times), len(times))
+        tolerance = ROUNDING * np.abs(np.diff(longer)).min(initial=np.inf) if len(longer) > 1 else 0.0
+        differs = ~(np.abs(self.times[:common] - times[:common]) <= tolerance)
+        if differs.any():
+            step = int(np.argmax(differs))
+            what = f"step {step} at time {times[step]}, in run {self.longest} at time {self.times[step]}"
+            raise StoreError(f"{self.path}: run {run_id} has {what}")
+        if longer is times:
+            self.times, self.longest = times, run_id
+
+    def ensemble(self) -> Ensemble:
+        """All that was put. Raises ValueError for values that are not finite and times that do not rise."""
+        columns = {name: np.array(column) for name, column in self.columns.items()}
         return Ensemble(
-            values=self.values,
+            values=self.room.finish(self.lengths),
             run_ids=tuple(self.run_ids),
-            features=self.features,
+            features=tuple(self.features),
             times=self.times,
-            inputs={name: np.array(column) for name, column in columns.items()},
+            inputs={name: column for name, column in columns.items() if not is_result(name)},
+            results={name: column for name, column in columns.items() if is_result(name)},
+            lengths=self.lengths,
         )
 
 
-def room(shape: tuple[int, ...], in_memory: int, folder) -> np.ndarray:
-    """An array of float64: in memory, or beyond `in_memory` bytes in a file in `folder` that has no name."""
-    size = 8 * int(np.prod(shape))
-    if size <= in_memory:
-        return np.empty(shape)
-    place = folder if os.access(folder or ".", os.W_OK) else None
-    with tempfile.TemporaryFile(dir=place) as file:
-        os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, later it would be a crash
-        return np.memmap(file, dtype=float, mode="r+", shape=shape)
+def gather(columns: dict[str, array] | None, data: dict) -> dict[str, array]:
+    """Add a run's numbers to `columns`, name -> one number a run; a name without a number is dropped for all."""
+    if columns is None:
+        columns = {name: array("d") for name in data}
+    for name in list(columns):
+        if isinstance(data.get(name), (int, float)):
+            columns[name].append(data[name])
+        else:
+            del columns[name]
+    return columns
 
 
-def share_of_memory() -> int:
-    """Bytes that values may take in memory."""
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_DATA, resource.RLIMIT_AS)]
-    return int(SHARE_IN_MEMORY * min([there, *(limit for limit in limits if limit != resource.RLIM_INFINITY)]))
+def listed(names: list[str]) -> str:
+    """Names as a message may hold them: some, short, without control characters."""
+    shown = [name[:60] if name.isprintable() else repr(name[:60]) for name in names[:SHOWN]]
+    return ", ".join([*shown, f"{len(names) - SHOWN} more"] if len(names) > SHOWN else shown)

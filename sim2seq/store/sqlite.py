@@ -1,10 +1,5 @@
-"""A store in one SQLite file: Sina's rows, written with the standard library alone.
+"""Backend: a store in one SQLite file, written with the standard library alone; one transaction takes milliseconds."""
 
-A task that imports Kosh and Sina spends 1.3 s before its first insert, and one transaction of ours takes milliseconds.
-tests/test_store.py holds the rows equal to Sina's own, table by table.
-"""
-
-import json
 import os
 import sqlite3
 import subprocess
@@ -13,22 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from sim2seq.store.sina import ARRAYS, CURVE_SET, ROW, StoreError, values_of
+from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RUN_IDS, as_text, index_rows, parsed
+from sim2seq.store.sina import ARRAYS, CURVE_SET, ROW, StoreError
 
 NEW_STORE = "new.sqlite"
 LOCK_TIMEOUT = 600  # s a writer waits for its turn
 CACHE_KILOBYTES = 64_000  # of the index: with SQLite's 2 MB, a hundred thousand runs cost twice as much each
 
-# the tables and columns that ingest writes; checked before the first write
-COLUMNS = {
-    "Record": ["id", "type", "raw"],
-    "ScalarData": ["id", "name", "value", "tags", "units"],
-    "StringData": ["id", "name", "value", "tags", "units"],
-    "ListScalarData": ["id", "name", "min", "max", "tags", "units"],
-    "CurveSetMeta": ["name", "id", "tags"],
-    "Document": ["id", "uri", "mimetype", "tags"],
-}
-INDEX = [table for table in COLUMNS if table != "Record"]
 INSERTS = {
     "ScalarData": "INSERT INTO ScalarData (id, name, value) VALUES (?, ?, ?)",
     "StringData": "INSERT INTO StringData (id, name, value) VALUES (?, ?, ?)",
@@ -36,10 +22,6 @@ INSERTS = {
     "CurveSetMeta": "INSERT INTO CurveSetMeta (id, name) VALUES (?, ?)",
     "Document": "INSERT INTO Document (id, uri, mimetype) VALUES (?, ?, ?)",
 }
-RUN_IDS = """
-    SELECT id FROM CurveSetMeta WHERE name = :curve_set
-    UNION SELECT id FROM ScalarData JOIN Document USING (id) WHERE name = :row AND mimetype = :arrays
-"""
 
 
 def create(path) -> bool:
@@ -80,8 +62,13 @@ def build(folder, name) -> None:
         raise StoreError(f"Kosh could not make the store: {done.stderr.strip().splitlines()[-1:]}")
 
 
+def open(path) -> "SqliteStore":
+    """The store in the file `path`. Raises StoreError for a missing file, no store, or tables of another Sina."""
+    return SqliteStore(path)
+
+
 class SqliteStore:
-    """An open store. Raises StoreError for a missing file, no store, or tables of another Sina."""
+    """An open store (backend.OpenStore). Raises StoreError for a missing file, no store, or tables of another Sina."""
 
     def __init__(self, path):
         if not os.path.isfile(path):
@@ -92,7 +79,7 @@ class SqliteStore:
         )
         try:
             self.connection.execute("PRAGMA foreign_keys = ON")
-            self.connection.execute("PRAGMA trusted_schema = OFF")  # a stranger's file runs nothing
+            self.connection.execute("PRAGMA trusted_schema = OFF")  # an untrusted file runs nothing
             self.connection.execute("PRAGMA synchronous = EXTRA")  # a committed run survives loss of power too
             self.connection.execute(f"PRAGMA cache_size = -{CACHE_KILOBYTES}")
             self._check()
@@ -152,10 +139,7 @@ class SqliteStore:
         self._insert_index([record])
 
     def _insert_index(self, records: list[dict]) -> None:
-        rows = {table: [] for table in INDEX}
-        for record in records:
-            for table, some in index_rows(record).items():
-                rows[table] += some
+        rows = index_rows(records)
         for table, statement in INSERTS.items():
             self.connection.executemany(statement, rows[table])
 
@@ -178,33 +162,6 @@ class SqliteStore:
         query = "SELECT id FROM CurveSetMeta WHERE name = ? ORDER BY id"
         return [row[0] for row in self.connection.execute(query, [curve_set])]
 
-
-def index_rows(record: dict) -> dict[str, list[tuple]]:
-    """Sina's search rows for an entry, by table: numbers, words, the range of each curve, and files."""
-    name = record["id"]
-    values = values_of(record["data"])
-    curves = [{**lists["independent"], **lists["dependent"]} for lists in record["curve_sets"].values()]
-    lists = {curve: each["value"] for series in curves for curve, each in series.items()}
-    return {
-        "ScalarData": [(name, key, value) for key, value in values.items() if not isinstance(value, str)],
-        "StringData": [(name, key, value) for key, value in values.items() if isinstance(value, str)],
-        # a training may have no epoch
-        "ListScalarData": [(name, key, min(each), max(each)) for key, each in lists.items() if each],
-        "CurveSetMeta": [(name, curve_set) for curve_set in record["curve_sets"]],
-        "Document": [(name, uri, file["mimetype"]) for uri, file in record["files"].items()],
-    }
-
-
-def as_text(record: dict) -> bytes:
-    return json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
-
-
-def parsed(path, name: str, raw) -> dict:
-    """An entry's JSON. Raises StoreError where it is none."""
-    try:
-        record = json.loads(raw)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise StoreError(f"{path}: entry {name!r:.80}: expected Sina's JSON ({str(error)[:80]})") from error
-    if not isinstance(record, dict):
-        raise StoreError(f"{path}: entry {name!r:.80}: expected Sina's JSON, got {type(record).__name__}")
-    return record
+    def numbers(self) -> Iterator[tuple[str, str]]:
+        """(id, name) of each number among the data of all entries."""
+        yield from self.connection.execute(NUMBERS)

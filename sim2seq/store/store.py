@@ -1,27 +1,25 @@
 """The study's store: create it with Kosh, ingest runs in parallel, load them as an Ensemble.
 
-A store is made by Kosh and readable with plain Kosh. It is one SQLite file (sim2seq/store/sqlite.py), or a MariaDB
-database, whose URL stands in a file that ends in `.url` (sim2seq/store/mariadb.py). The series of runs from DSV records
-stand in the store; those of runs from array files stay there, and the store keeps file and row. `load` gives the same
-Ensemble.
+A store is made by Kosh and readable with plain Kosh; where it is kept is the affair of a backend
+(sim2seq/store/backend.py). The series of runs from DSV records stand in the store; those of runs from array files stay
+there, and the store keeps file and row. `load` gives the same Ensemble.
 """
 
-import os
 import re
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 
-from sim2seq.store import sqlite
+from sim2seq.data.records import is_result, shown
+from sim2seq.store.backend import OpenStore, backend_of
+from sim2seq.store.backend import is_url as is_url
 from sim2seq.store.sina import (
     CURVE_SET,
     LEARNING_CURVE,
     ROW,
     StoreError,
     differences,
-    place_of,
     sina_record,
     sina_training,
     values_of,
@@ -35,25 +33,12 @@ def create(path) -> bool:
 
     Raises StoreError for something else in its place (which stays as it was) and OSError where it cannot be made.
     """
-    if is_url(path):
-        from sim2seq.store import mariadb  # SQLite's users need not pay for SQLAlchemy
-
-        return mariadb.create(path)
-    return sqlite.create(path)
+    return backend_of(path).create(path)
 
 
-def connect(path):
+def connect(path) -> OpenStore:
     """The open store. Raises StoreError for a missing one, or what is no store."""
-    if is_url(path):
-        from sim2seq.store import mariadb
-
-        return mariadb.MariadbStore(path)
-    return sqlite.SqliteStore(path)
-
-
-def is_url(path) -> bool:
-    """Whether `path` is a file that names a database, or a link to one, and no SQLite file."""
-    return os.path.realpath(path).endswith(".url")
+    return backend_of(path).open(path)
 
 
 def ingest(path, runs, *, replace=False) -> Counter:
@@ -160,36 +145,38 @@ def natural_order(run_id: str):
     return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)", run_id)]
 
 
-def load(path, *, runs: Iterable[str] | None = None, in_memory: int | None = None):
-    """All runs of the store as an Ensemble (runs in natural order of their ids; float64).
+def load(path, *, runs: Iterable[str] | None = None, features=None, in_memory: int | None = None):
+    """All runs of the store as an Ensemble (runs in natural order of their ids), those that end early padded with nan.
 
-    With the run ids `runs`, only those, in that order: where runs differ in length, those of one length at a time.
-    Features are the series without `time`; inputs are the numbers that every run has. Values of more than `in_memory`
-    bytes (None: a quarter of the memory) lie in a temporary file instead, which nobody sees and which is gone when the
-    Ensemble is. Raises StoreError for a store without runs, for one of `runs` that it does not have or that is there
-    twice, and for runs that differ in length, series or times.
+    runs        ids of the runs to load, in that order; None: all
+    features    names of the series to load, in that order; None: all but `time`. Of a series with further dimensions
+                also a part: NAME[0,1]
+    in_memory   bytes; larger values lie in a temporary file instead, which nobody sees and which is gone when the
+                Ensemble is. None: a quarter of the memory
+
+    Values are float64, or of the one type that all loaded series have in array files; times are those of the longest
+    run. Inputs and results are the numbers that every run has (`unusable_inputs` names the others).
+    Raises StoreError for a store without runs, for one of `runs` that it does not have or that is asked for twice, for
+    a run with other series, and for times that are not the beginning of those of the longest run.
     """
     import orjson  # ingest must not pay for these
 
-    from sim2seq.store.reader import Assembly
+    from sim2seq.store.reader import Reader
 
+    names = None if features is None else asked_for(path, "the names of the series to load", features)
     with closing(connect(path)) as store:
         run_ids = chosen(path, store.run_ids(), runs)
-        assembly, columns = Assembly(path, run_ids, in_memory), None
+        reader = Reader(path, run_ids, names, in_memory)
         for position, raw in enumerate(store.entries(run_ids)):
             try:
-                record = orjson.loads(raw)
-                columns = gather(columns, values_of(record["data"]))
-                add_series(assembly, position, record)
+                reader.add(position, orjson.loads(raw))
             except StoreError:
                 raise
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 what = f"expected Sina's JSON of a run ({error!r:.80})"
                 raise StoreError(f"{path}: run {run_ids[position]}: {what}") from error
-    if assembly.elsewhere:
-        columns.pop(ROW, None)
-    assembly.read_arrays()
-    return assembly.ensemble(columns)
+    reader.add_array_files()
+    return reader.ensemble()
 
 
 def chosen(path, stored: list[str], runs: Iterable[str] | None) -> list[str]:
@@ -198,40 +185,43 @@ def chosen(path, stored: list[str], runs: Iterable[str] | None) -> list[str]:
         raise StoreError(f"{path}: expected runs with the curve set {CURVE_SET}, the store has none")
     if runs is None:
         return sorted(stored, key=natural_order)
-    if isinstance(runs, str):
-        raise StoreError(f"{path}: expected a list of run ids, got the text {runs!r:.80}")
-    counts, held = Counter(runs), set(stored)
+    names, held = asked_for(path, "the ids of the runs to load", runs), set(stored)
+    for run_id in names:
+        if run_id not in held:
+            raise StoreError(f"{path}: run {run_id!s:.80} is not in the store")
+    return names
+
+
+def asked_for(path, what: str, names: Iterable[str]) -> list[str]:
+    """Names that a caller gave, each once. Raises StoreError."""
+    if isinstance(names, str):
+        raise StoreError(f"{path}: expected a list of {what}, got the text {names!r:.80}")
+    counts = Counter(names)
     if not counts:
-        raise StoreError(f"{path}: expected the ids of the runs to load, got none")
-    for run_id, count in counts.items():
-        if run_id not in held or count > 1:
-            problem = "is not in the store" if run_id not in held else f"is asked for {count} times"
-            raise StoreError(f"{path}: run {run_id!s:.80} {problem}")
+        raise StoreError(f"{path}: expected {what}, got none")
+    for name, count in counts.items():
+        if count > 1:
+            raise StoreError(f"{path}: expected {what}, each once, got {name!s:.80} {count} times")
     return list(counts)
 
 
-def gather(columns: dict | None, data: dict) -> dict[str, array]:
-    """Add a run's inputs to `columns`, name -> one number a run; a name that it lacks is dropped for all."""
-    if columns is None:
-        columns = {name: array("d") for name in data if is_input(name)}
-    for name in list(columns):
-        if isinstance(data.get(name), (int, float)):
-            columns[name].append(data[name])
-        else:
-            del columns[name]
-    return columns
+def unusable_inputs(path) -> dict[str, str]:
+    """Numbers that are inputs of some runs and not of all, so that no Ensemble has them: name -> which run has not.
+
+    Only the store's index of numbers is read, and a record for each such name.
+    """
+    having: dict[str, set[str]] = {}
+    with closing(connect(path)) as store:
+        runs = set(store.run_ids())
+        for run_id, name in store.numbers():
+            if run_id in runs and not is_result(name) and name != ROW:
+                having.setdefault(name, set()).add(run_id)
+        lacking = {name: min(runs - some, key=natural_order) for name, some in having.items() if some != runs}
+        records = store.stored(sorted(set(lacking.values())))
+    return {name: f"run {run_id} {what_it_has(records[run_id], name)}" for name, run_id in lacking.items()}
 
 
-def is_input(name: str) -> bool:
-    """Whether a data column was chosen before the run: docs/data_format.md reserves the names of results."""
-    return not name.endswith("_final") and not name.startswith("num_")
-
-
-def add_series(assembly, position: int, record: dict) -> None:
-    """Put the series of a run in its place, or note in which file they stand."""
-    if CURVE_SET in record["curve_sets"]:
-        series = values_of(record["curve_sets"][CURVE_SET]["dependent"])
-        assembly.add(position, series)
-    else:
-        path, row, digest = place_of(record)
-        assembly.elsewhere.setdefault(path, []).append((int(row), position, str(digest)))
+def what_it_has(record: dict, name: str) -> str:
+    """What a run has in the place of a number, in words."""
+    value = values_of(record["data"]).get(name)
+    return "lacks it" if value is None else f"has {shown(value)}"

@@ -6,7 +6,7 @@ import stat
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim2seq.data import records
@@ -32,6 +32,7 @@ def test_a_record_reads_as_written(record):
     ]
 
 
+@settings(deadline=None)  # each example waits for the disk
 @given(mass=FINITE, values=st.lists(FINITE, min_size=1, max_size=50))
 def test_numbers_survive_the_round_trip_bit_for_bit(tmp_path_factory, mass, values):
     path = tmp_path_factory.mktemp("round") / "run.dsv"
