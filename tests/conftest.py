@@ -7,7 +7,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
-from databases import database_server, database_store, database_with_store  # noqa: F401
 from scene import Scene
 
 from sim2seq.data.ensemble import Ensemble
