@@ -1,0 +1,104 @@
+"""Pong and CubeCrash as Gymnasium environments.
+
+    import gymnasium
+    import studies.pong.environment  # registers them
+
+    game = gymnasium.make("sim2seq/Pong-v0", size=32)
+    frame, info = game.reset(seed=7)
+
+An episode with seed 7 begins like that of simulate(world, [7], agent), and with the actions of that it is the same
+episode, frame by frame: both are made by worlds.py.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import ClassVar
+
+import gymnasium
+import numpy as np
+
+from studies.pong.worlds import Pong, draw, make_world
+
+PONG, CUBE_CRASH = "sim2seq/Pong-v0", "sim2seq/CubeCrash-v0"
+
+
+class Game(gymnasium.Env):
+    """One episode of a world at a time; actions, rewards and ends are the world's.
+
+    observation  (height, width, 3) bytes: Pong in white on black, CubeCrash's cube in green
+    info         the true state by its names, and the seed
+    options      of reset, Pong only: angle, that of the launch in radians, for this episode
+
+    `reset(seed=s)` begins the episode of that seed; reset without a seed draws the next one. Raises ValueError for an
+    unknown environment, a size that it does not have, an unknown option, or an action that is no number from 0 on.
+    """
+
+    metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 30}
+
+    def __init__(self, render_mode=None, *, environment: str = "pong", size: int | None = None, angle=None):
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(f"render_mode: expected rgb_array or None, got {render_mode!r}")
+        self.render_mode, self.world, self.state = render_mode, make_world(environment, size), None
+        self.angle = check_angle(self.world, angle)
+        shape = (self.world.height, self.world.width, 3)
+        self.observation_space = gymnasium.spaces.Box(0, 255, shape, dtype=np.uint8)
+        self.action_space = gymnasium.spaces.Discrete(self.world.actions)
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        super().reset(seed=seed)
+        self.seed = int(self.np_random.integers(2**31)) if seed is None else seed
+        if unknown := set(options or {}) - {"angle"}:
+            raise ValueError(f"options: expected angle, got {', '.join(sorted(map(str, unknown)))}")
+        angle = check_angle(self.world, (options or {}).get("angle", self.angle))
+        self.state = self.world.launch([self.seed]) if angle is None else self.world.launch_at([angle])
+        self.over = False
+        return self.render_frame(), self.info()
+
+    def step(self, action):
+        if self.state is None:
+            raise gymnasium.error.ResetNeeded("expected reset() before the first step()")
+        if self.over:
+            raise gymnasium.error.ResetNeeded("the game is over: expected reset() before the next step()")
+        chosen = check_action(self.world, action)
+        self.state, over, reward = self.world.step(self.state, np.array([chosen]))
+        self.over = bool(over[0])
+        return self.render_frame(), float(reward[0]), self.over, False, self.info()
+
+    def render_frame(self) -> np.ndarray:
+        return self.world.colours[draw(self.world, self.state)[0]]
+
+    def info(self) -> dict:
+        return {**dict(zip(self.world.names, self.state[0].tolist(), strict=True)), "seed": self.seed}
+
+    def render(self):
+        """The frame (height, width, 3) in the mode rgb_array."""
+        if self.render_mode != "rgb_array":
+            return None
+        if self.state is None:
+            raise gymnasium.error.ResetNeeded("expected reset() before render()")
+        return self.render_frame()
+
+
+def check_action(world, action) -> int:
+    """An action as a number; ValueError for what is none of this world."""
+    try:
+        chosen = operator.index(action)
+    except TypeError:
+        chosen = -1
+    if not 0 <= chosen < world.actions:
+        raise ValueError(f"action: expected a whole number from 0 to {world.actions - 1}, got {action!r}")
+    return chosen
+
+
+def check_angle(world, angle) -> float | None:
+    """A launch angle, or None; ValueError for what is none."""
+    if angle is None:
+        return None
+    if not isinstance(world, Pong) or not np.ndim(angle) == 0 or not np.isfinite(angle):
+        raise ValueError(f"angle: expected one finite number of radians, and Pong; got {angle!r} in {world.name}")
+    return float(angle)
+
+
+gymnasium.register(id=PONG, entry_point=f"{__name__}:Game", kwargs={"environment": "pong"})
+gymnasium.register(id=CUBE_CRASH, entry_point=f"{__name__}:Game", kwargs={"environment": "cube_crash"})
