@@ -1,4 +1,9 @@
-"""Forecast: closed loop, where each forecast step joins what the next one is made from."""
+"""Rollout: a model is fed its own predictions, each of which joins what the next one is made from.
+
+All ways of doing it give the numbers of a model that reads everything again at each step. A callable, and a Keras model
+with a fixed window, read that window again. A model of any length carries a state where it steps (see stepping.py),
+and reads its context again from the beginning where it does not.
+"""
 
 from __future__ import annotations
 
@@ -9,150 +14,239 @@ import keras
 import numpy as np
 from keras import ops
 
-from sim2seq.models.terms import LAGS
+from sim2seq.models import stepping
+from sim2seq.models.stepping import CONDITIONS, CONTROLS, Stepper, core_of, is_causal, kinds, one_or_all, scaled
+
+BATCH = 1024  # windows at once
 
 
-def closed_loop(model: keras.Model | Callable, context: np.ndarray, steps: int, *, inputs=None) -> np.ndarray:
+def rollout(
+    model: keras.Model | Callable, context: np.ndarray, steps: int, *, conditions=None, controls=None, stepper=None
+) -> np.ndarray:
     """Forecast `steps` steps after `context`, all runs in one call: one function for model and simulator.
 
-    model     a Keras model (samples, window, features) [, (samples, inputs)] -> (samples, features) in physical units,
-              which is compiled once for each number of runs and steps; or any Python callable of that kind, such as a
-              simulator's step. A model whose window is None reads the context once and carries its state from there.
-    context   (runs, window, features), true values in physical units
-    inputs    (runs, inputs), for a model that asks for the inputs of the run
-    returns   (runs, steps, features), physical units; a Keras model computes in the precision of its input
+    model       a Keras model (samples, window, features) [, controls of each next step (samples, window, controls)]
+                [, conditions (samples, conditions)] -> (samples, features) in physical units, compiled once for each
+                number of runs and steps; its window may be None, any length. Or any Python callable, such as a
+                simulator's step: (window[, conditions][, controls]) -> (runs, features).
+    context     (runs, window, features), true values in physical units
+    conditions  (runs, conditions), for a model that is told the conditions of the run
+    controls    (runs, window + steps, controls), row w is what holds at step w: the prediction of a step sees its row
+    stepper     a stepping.Stepper: how the network of a model of any length steps, where that cannot be concluded from
+                its layers; keep the object, as each one is compiled for itself
+    returns     (runs, steps, features), physical units; a Keras model computes in the precision of its input
 
-    Raises ValueError when model, context and inputs do not fit, or when `steps` is below 1.
+    Raises ValueError when the arrays do not fit the model, when `steps` is below 1, when a model of any length sees
+    the steps that it should forecast, or when its stepper answers otherwise than the model.
     """
     context = np.asarray(context)
     if context.ndim != 3:
         raise ValueError(f"context: expected (runs, window, features); got an array of shape {context.shape}")
     if steps < 1:
         raise ValueError(f"steps: expected at least 1; got {steps}")
+    if stepper is not None and not (isinstance(model, keras.Model) and core_of(model)):
+        raise ValueError("stepper: expected a model of any length made of scaling and a core; got another one")
     if not isinstance(model, keras.Model):
-        return step_by_step(model, context, steps, inputs)
-    fed = check_fits(model, context, inputs)
-    padding = (1 << (len(context) - 1).bit_length()) - len(context)  # few sizes, as each is compiled for itself
-    padded = [np.pad(each, ((0, padding), *((0, 0),) * (each.ndim - 1)), mode="edge") for each in fed]
-    forecast = compiled_loop(model, context.shape[1], steps).predict_on_batch(padded if len(padded) > 1 else padded[0])
-    return ops.convert_to_numpy(forecast)[: len(context)]
+        return step_by_step(model, context, steps, conditions=conditions, controls=controls)
+    fed = checked(model, context, steps, conditions, controls)
+    if (answer := tuple(model.outputs[0].shape[1:])) != context.shape[2:]:
+        raise ValueError(f"model: expected answers (runs, features) = (..., {context.shape[2]}); got (..., *{answer})")
+    loop = compiled_loop(model, context.shape[1], steps, stepper)
+    return reread_eagerly(model, fed, steps) if loop is None else run_loop(loop, fed)
 
 
-def check_fits(model: keras.Model, context: np.ndarray, inputs) -> list[np.ndarray]:
-    """What the model is fed, in its precision. Raises ValueError unless window, features and inputs are the model's."""
-    expected, got = tuple(model.inputs[0].shape[1:]), context.shape[1:]
+def closed_loop(model, context, steps, *, inputs=None, **known) -> np.ndarray:
+    """`rollout` by its former name."""  # callers move to rollout
+    return rollout(model, context, steps, **({"conditions": inputs} | known))
+
+
+def checked(model: keras.Model, context, steps: int, conditions, controls) -> list[np.ndarray]:
+    """What the model is fed, in its order and precision; row t of the controls is what holds at step t + 1.
+
+    Raises ValueError unless window, features, conditions and controls are the model's.
+    """
+    context = np.asarray(context)
+    expected, (runs, *got) = tuple(model.inputs[0].shape[1:]), context.shape
     if any(want not in (None, have) for want, have in zip(expected, got, strict=True)):
         raise ValueError(
             f"context: the model expects a window of {expected[0] or 'some'} steps with {expected[1]} features; "
             f"got {got[0]} steps with {got[1]} features"
         )
-    asked = (len(context), *model.inputs[1].shape[1:]) if len(model.inputs) > 1 else None
-    given = None if inputs is None else np.shape(inputs)
-    if asked != given:
-        raise ValueError(f"inputs: the model expects {asked or 'none'}, (runs, inputs); got {given or 'none'}")
-    fed = [np.asarray(context, dtype=model.inputs[0].dtype)]
-    return fed if inputs is None else [*fed, np.asarray(inputs, dtype=model.inputs[1].dtype)]
+    sizes = dict(zip(kinds(model), (x.shape[-1] for x in model.inputs), strict=True))
+    asked = {"conditions": (CONDITIONS, conditions, (runs,)), "controls": (CONTROLS, controls, (runs, got[0] + steps))}
+    for word, (kind, given, shape) in asked.items():
+        wanted = (*shape, sizes[kind]) if kind in sizes else None
+        found = None if given is None else np.shape(given)
+        if wanted != found:
+            raise ValueError(f"{word}: the model expects {wanted or 'none'}; got {found or 'none'}")
+    known = {"window": context, CONDITIONS: conditions, CONTROLS: shifted(controls)}
+    return [np.asarray(known[kind], dtype=x.dtype) for kind, x in zip(kinds(model), model.inputs, strict=True)]
+
+
+def shifted(controls) -> np.ndarray | None:
+    """Controls (runs, steps, controls) from the second step on: beside each step stand those of the next one."""
+    return None if controls is None else np.asarray(controls)[:, 1:]
 
 
 @lru_cache(maxsize=16)
-def compiled_loop(model: keras.Model, window: int, steps: int) -> keras.Model:
-    """The closed loop of `model` over `steps` steps after `window`, compiled; one for each length, as those are static.
+def check_causal(core: keras.Model, steps: int) -> None:
+    """Raise ValueError unless `core` is causal; `steps` is a number of steps that it can be given."""
+    if not is_causal(core, steps=steps):
+        sees = "sees the steps that it should forecast, as with a bidirectional layer"
+        raise ValueError(f"{core.name}: expected a fixed window, as the model {sees}; got one of any length")
 
-    It reads the model's weights at each call, so further training does not make it stale.
+
+@lru_cache(maxsize=16)
+def compiled_loop(model: keras.Model, window: int, steps: int, stepper: Stepper | None) -> Loop | None:
+    """The rollout of `model` over `steps` steps after `window`, compiled; one for each length, as those are static.
+
+    None for a model that has to be read step by step. The loop reads the model's weights at each call, so further
+    training does not make it stale.
     """
-    loop = (Rereading if model.inputs[0].shape[1] else Carrying)(model, steps)
+    if model.inputs[0].shape[1] is not None:
+        loop = Rereading(model, steps)
+    elif (core := stepping.core_answering(model, window + steps - 1)) is None:
+        return None
+    elif (stepper := stepping.stepper_of(core, declared=stepper, steps=window)) is not None:
+        loop = Carrying(model, steps, stepper)
+    else:
+        check_causal(core, window)
+        loop = RereadingAll(model, steps)
     loop.compile(jit_compile=True)
     return loop
 
 
-class ClosedLoop(keras.Model):
-    """A closed loop as a Keras model, so that every backend compiles it; what differs is how a step is made."""
+def run_loop(loop: Loop, fed: list[np.ndarray]) -> np.ndarray:
+    """The forecast of a compiled loop; runs are padded to a power of two: few sizes, as each is compiled for itself."""
+    forecasts, runs = [], len(fed[0])
+    for start in range(0, runs, loop.most):
+        count = min(loop.most, runs - start)
+        chosen = np.minimum(np.arange(1 << (count - 1).bit_length()), count - 1) + start
+        forecast = loop.predict_on_batch(one_or_all([each[chosen] for each in fed]))
+        forecasts.append(ops.convert_to_numpy(forecast)[:count])
+    return np.concatenate(forecasts)
+
+
+class Loop(keras.Model):
+    """A rollout as a Keras model, so that every backend compiles it; what differs is how a step is made.
+
+    `begin` is called with context, controls of each next step and conditions, the last two may be None; it returns the
+    step, (number, state) -> prediction (runs, features) and new state, and the first state.
+    """
+
+    most = 1 << 30  # runs at once
 
     def __init__(self, model: keras.Model, steps: int):
         super().__init__(dtype=model.inputs[0].dtype)
         self.model, self.steps = model, steps
 
     def call(self, fed):
-        context, *asked = fed if isinstance(fed, (list, tuple)) else [fed]
-        step, state = self.begin(context, asked)
+        known = dict(zip(kinds(self.model), fed if isinstance(fed, (list, tuple)) else [fed], strict=True))
+        context = known["window"]
+        step, state = self.begin(context, known.get(CONTROLS), known.get(CONDITIONS))
 
         def keep(number, loop):
             forecast, state = loop
-            following, state = step(state)
+            following, state = step(number, state)
             return ops.slice_update(forecast, (0, number, 0), following[:, None]), state
 
         empty = ops.zeros((ops.shape(context)[0], self.steps, context.shape[2]), dtype=context.dtype)
         return ops.fori_loop(0, self.steps, keep, (empty, state))[0]
 
 
-class Rereading(ClosedLoop):
-    """Each forecast step joins the window, which the model reads anew."""
+class Rereading(Loop):
+    """Each prediction joins a window of fixed length, which the model reads anew."""
 
-    def begin(self, window, asked):
-        def step(window):
-            following = self.model([window, *asked] if asked else window, training=False)
+    def begin(self, window, controls, conditions):
+        places = ops.arange(window.shape[1])
+
+        def step(number, window):
+            now = None if controls is None else ops.take(controls, number + places, axis=1)
+            known = {"window": window, CONTROLS: now, CONDITIONS: conditions}
+            following = ops.cast(ask(self.model, known), window.dtype)
             return following, ops.concatenate([window[:, 1:], following[:, None]], axis=1)
 
         return step, window
 
 
-class Carrying(ClosedLoop):
-    """The context is read once; from there on the recurrent layers keep their state, and read one step at a time.
+class RereadingAll(Loop):
+    """Each prediction joins the context, which the core reads anew from the beginning.
 
-    For the models of sim2seq/models/builders.py, whose network is a chain of layers.
+    What is not there yet is filled with the last known values, which a causal core does not see.
     """
 
-    def begin(self, context, asked):
-        scaled = {layer.name: layer for layer in self.model.layers}
-        (core,) = (layer for layer in self.model.layers if isinstance(layer, keras.Model))
-        parts = {layer.name: layer for layer in core.layers}
-        given = [scaled["inputs_to_scaled"](inputs) for inputs in asked]
-        network = parts["network"].layers[1:]  # the first one is its input
+    most = 64  # as each step makes answers for all steps
 
-        def before(recent):
-            known = parts["before"]([scaled["to_scaled"](recent), *given] if given else scaled["to_scaled"](recent))
-            return known if isinstance(known, (list, tuple)) else [known]
+    def begin(self, context, controls, conditions):
+        core, window, missing = core_of(self.model), context.shape[1], self.steps - 1
+        restore, places = stepping.restored(self.model, core), ops.arange(window + missing)[None, :, None]
 
-        def read(known, states):
-            hidden, after, states = known, [], iter(states)
-            for layer in network:
-                if isinstance(layer, keras.layers.LSTM):
-                    value, state = layer.cell(hidden[:, 0], next(states))
-                    hidden, state = value[:, None], after.append(tuple(state))
-                else:
-                    hidden = layer(hidden)
-            return hidden, tuple(after)
+        def step(number, series):
+            answers = core(one_or_all(scaled(self.model, series, controls, conditions)))
+            place = window + number - 1 - (series.shape[1] - answers.shape[1])
+            following = restore(ops.take(answers, [place], axis=1))
+            return following, ops.where(places == window + number, following[:, None], series)
 
-        def step(carried):
-            recent, states = carried
-            known, *following = (each[:, -1:] for each in before(recent))
-            answer, states = read(known, states)
-            if following:
-                answer = parts["after"]([*following, answer, *given])
-            following = scaled["to_physical"](answer[:, 0])
-            return following, (ops.concatenate([recent[:, 1:], following[:, None]], axis=1), states)
-
-        rows, lags = ops.shape(context)[0], min(LAGS, context.shape[1])
-        units = [layer.units for layer in network if isinstance(layer, keras.layers.LSTM)]
-        states = tuple((ops.zeros((rows, size)), ops.zeros((rows, size))) for size in units)
-        known = before(context)[0]
-
-        def warm_up(number, states):
-            return read(ops.take(known, [number], axis=1), states)[1]
-
-        states = ops.fori_loop(0, known.shape[1] - 1, warm_up, states)
-        return step, (context[:, -lags:], states)
+        return step, ops.concatenate([context, ops.repeat(context[:, -1:], missing, axis=1)], axis=1)
 
 
-def step_by_step(step: Callable, context: np.ndarray, steps: int, inputs=None) -> np.ndarray:
-    """The closed loop of a Python callable: (runs, window, features) -> (runs, features), called `steps` times.
+class Carrying(Loop):
+    """The context is read once; from there on the network keeps its state, and reads one step at a time."""
 
-    With inputs it is called with (runs, inputs) as its second argument.
+    def __init__(self, model: keras.Model, steps: int, stepper: Stepper):
+        super().__init__(model, steps)
+        self.stepper = stepper
+
+    def begin(self, context, controls, conditions):
+        core, window = core_of(self.model), context.shape[1]
+        restore = stepping.restored(self.model, core)
+        given = scaled(self.model, context, controls if controls is None else controls[:, :window], conditions)
+        known = stepping.before(core, given)[0]
+        lags = window - known.shape[1] + 1
+
+        def step(number, carried):
+            recent, state = carried
+            places = window - lags + number + ops.arange(lags)
+            now = None if controls is None else ops.take(controls, places, axis=1)
+            answer, state = stepping.advance(core, self.stepper, scaled(self.model, recent, now, conditions), state)
+            following = restore(answer)
+            return following, (ops.concatenate([recent[:, 1:], following[:, None]], axis=1), state)
+
+        def warm_up(number, state):
+            return stepping.step_once(self.stepper, ops.take(known, number, axis=1), state)[1]
+
+        state = stepping.begin(self.stepper, ops.shape(context)[0])
+        state = ops.fori_loop(0, known.shape[1] - 1, warm_up, state)
+        return step, (context[:, -lags:], state)
+
+
+def ask(model: keras.Model, known: dict, end: int | None = None):
+    """What the model says of `known`, by kinds of input, after the first `end` steps or all: (runs, outputs)."""
+    cut = {kind: each if kind == CONDITIONS or end is None else each[:, :end] for kind, each in known.items()}
+    return model(one_or_all([cut[kind] for kind in kinds(model)]), training=False)
+
+
+def reread_eagerly(model: keras.Model, fed: list[np.ndarray], steps: int) -> np.ndarray:
+    """The rollout of a model of any length that is asked at each step with all that is known by then."""
+    known, window = dict(zip(kinds(model), fed, strict=True)), fed[0].shape[1]
+    for end in range(window, window + steps):
+        following = ops.convert_to_numpy(ask(model, known, end))[:, None]
+        known["window"] = np.concatenate([known["window"], following], axis=1)
+    return known["window"][:, window:]
+
+
+def step_by_step(step: Callable, context: np.ndarray, steps: int, *, conditions=None, controls=None) -> np.ndarray:
+    """The rollout of a Python callable: (runs, window, features) -> (runs, features), called `steps` times.
+
+    After the window it is given conditions, and controls of each next step (runs, window, controls), where there are.
     """
-    window, forecast, given = context, [], () if inputs is None else (inputs,)
-    expected = (context.shape[0], context.shape[2])
-    for _ in range(steps):
-        following = np.asarray(step(window, *given))
+    (runs, length, features), window, forecast = context.shape, context, []
+    given, expected = [] if conditions is None else [np.asarray(conditions)], (runs, features)
+    if controls is not None and np.shape(controls)[:-1] != (runs, length + steps):
+        raise ValueError(f"controls: expected ({runs}, {length + steps}, controls); got {np.shape(controls)}")
+    for number in range(steps):
+        now = [] if controls is None else [shifted(controls)[:, number : number + length]]
+        following = np.asarray(step(window, *given, *now))
         if following.shape != expected:
             raise ValueError(f"a step must return (runs, features) = {expected}; got shape {following.shape}")
         forecast.append(following)
@@ -160,29 +254,45 @@ def step_by_step(step: Callable, context: np.ndarray, steps: int, inputs=None) -
     return np.stack(forecast, axis=1)
 
 
-def one_step(model: keras.Model, values: np.ndarray, window: int, *, inputs=None) -> np.ndarray:
-    """Forecast every step after the first window from the true steps before it: a window, or with a state all of them.
+def one_step(
+    model: keras.Model, values: np.ndarray, window: int, *, conditions=None, controls=None, inputs=None
+) -> np.ndarray:
+    """Predict every step after the first window from the true steps before it: a window, or for any length all of them.
 
-    values (runs, steps, features) [, inputs (runs, inputs)] -> (runs, steps - window, features), physical units.
+    values (runs, steps, features) [, conditions (runs, conditions)] [, controls (runs, steps, controls)]
+    -> (runs, steps - window, outputs), physical units. Raises ValueError as `rollout` does.
     """
-    from sim2seq.data.windows import Windows
+    conditions = inputs if conditions is None else conditions  # callers move to conditions
+    values = np.asarray(values)
+    runs, steps, _ = values.shape
+    if not 1 <= window < steps:
+        raise ValueError(f"window: expected 1 to {steps - 1} for runs of {steps} steps; got {window}")
+    fed = checked(model, values[:, :window], steps - window, conditions, controls)
+    known = dict(zip(kinds(model), fed, strict=True)) | {"window": values[:, :-1].astype(fed[0].dtype)}
+    if model.inputs[0].shape[1] is not None:
+        return one_step_of_windows(model, known, window)
+    core = stepping.core_answering(model, steps - 1)
+    if core is None:
+        return np.stack([ops.convert_to_numpy(ask(model, known, end)) for end in range(window, steps)], axis=1)
+    check_causal(core, window)
+    series = scaled(model, known["window"], known.get(CONTROLS), known.get(CONDITIONS))
+    answers = core.predict_on_batch(one_or_all([ops.convert_to_numpy(each) for each in series]))[:, window - steps :]
+    physical = stepping.restored(model, core)(answers.reshape(-1, 1, answers.shape[2]))
+    return ops.convert_to_numpy(physical).reshape(runs, steps - window, -1)
 
-    if model.inputs[0].shape[1] is None:
-        return one_step_with_state(model, values, window, inputs)
-    # batches, since Keras rounds a float64 array to float32
-    batches = Windows(values, window, batch_size=1024, given=inputs, dtype=model.inputs[0].dtype)
-    return model.predict(batches, verbose=0).reshape(len(values), -1, values.shape[2])
+
+def one_step_of_windows(model: keras.Model, known: dict, window: int) -> np.ndarray:
+    """`one_step` of a model with a fixed window, in batches of one size."""
+    runs, samples = len(known["window"]), known["window"].shape[1] - window + 1
+    views = {k: each if k == CONDITIONS else windows_of(each, window) for k, each in known.items()}
+    size, answers = min(BATCH, runs * samples), []
+    for start in range(0, runs * samples, size):
+        places = np.divmod(np.minimum(np.arange(start, start + size), runs * samples - 1), samples)
+        batch = [views[kind][places[0] if kind == CONDITIONS else places] for kind in kinds(model)]
+        answers.append(ops.convert_to_numpy(model.predict_on_batch(one_or_all(batch))))
+    return np.concatenate(answers)[: runs * samples].reshape(runs, samples, -1)
 
 
-def one_step_with_state(model: keras.Model, values: np.ndarray, window: int, inputs) -> np.ndarray:
-    """`one_step` of a model that carries its state: its core answers for whole runs at once."""
-    fed = check_fits(model, values[:, :-1], inputs)
-    layers = {layer.name: layer for layer in model.layers}
-    (core,) = (layer for layer in model.layers if isinstance(layer, keras.Model))
-    names = ("to_scaled", "inputs_to_scaled")[: len(fed)]
-    scaled = [ops.convert_to_numpy(layers[name](each)) for name, each in zip(names, fed, strict=True)]
-    answers = core.predict_on_batch(scaled if len(scaled) > 1 else scaled[0])[:, window - values.shape[1] :]
-    mean, variance = (
-        np.ravel(ops.convert_to_numpy(each)) for each in (layers["to_scaled"].mean, layers["to_scaled"].variance)
-    )
-    return answers * np.sqrt(variance) + mean
+def windows_of(values: np.ndarray, window: int) -> np.ndarray:
+    """All windows of (runs, steps, features), as views: (runs, samples, window, features)."""
+    return np.moveaxis(np.lib.stride_tricks.sliding_window_view(values, window, axis=1), -1, 2)
