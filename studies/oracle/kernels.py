@@ -1,8 +1,8 @@
 """The loops of a map's training, compiled with Numba.
 
 Online updates follow one another: each looks for the neuron that is nearest to a row, and that depends on the update
-before. NumPy can do one update of many runs at a time and reaches a sixteenth of MiniSom's time; compiled, a run stays in
-the first cache and needs no other run beside it (benchmarks/oracle.py measures both). Compiled code is kept on disk.
+before. NumPy can do one update of many runs at a time and reaches a sixteenth of MiniSom's time; compiled, a run stays
+in the first cache and needs no other run beside it (benchmarks/oracle.py measures both). Compiled code is kept on disk.
 
 weights   (features, neurons): a pass over the neurons is a pass over neighbouring numbers
 values    (rows, features), finite; known (rows, features) bool: where false, the value is a gap and means nothing

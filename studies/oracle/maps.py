@@ -3,8 +3,8 @@
     training = train(table.values, Settings(map_rows=12, seed=3))
     training.checkpoints[:, SERIES.index("mqe")]
 
-Weights begin uniform in [0, 1]. For each row in turn the nearest neuron is sought over the row's known values, and every
-neuron moves towards the row by rate * exp(-D^2 / (2 radius^2)), D its distance to the nearest one on the grid
+Weights begin uniform in [0, 1]. For each row in turn the nearest neuron is sought over the row's known values, and
+every neuron moves towards the row by rate * exp(-D^2 / (2 radius^2)), D its distance to the nearest one on the grid
 (Kohonen 1982). Learning rate, radius and batch size belong to an iteration: settings.py, schedules.py.
 """
 
@@ -69,7 +69,7 @@ class Training:
 
 
 def plan(settings: Settings, rows: int) -> Plan:
-    """What a run with these settings will do on a table of `rows`. Raises ValueError for too short or too long a run."""
+    """What a run with these settings will do on a table of `rows`. ValueError for too short or too long a run."""
     iterations = int(rows * settings.epoch_multiplier)
     if iterations < FEWEST_CHECKPOINTS:
         raise ValueError(

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from studies.oracle import kernels
 from studies.oracle.grids import Grid
@@ -60,11 +59,17 @@ def rank_correlation(weights: np.ndarray, grid: Grid) -> float:
     pairs = np.triu_indices(grid.neurons, 1)
     distances = pair_distances(weights)[pairs]
     largest = distances.max(initial=0.0) or 1.0
-    apart = rankdata(np.round(distances / largest, 9))  # what differs by rounding is equal
-    on_grid = rankdata(grid.ranks[pairs])
+    apart = mean_ranks(np.round(distances / largest, 9))  # what differs by rounding is equal
+    on_grid = mean_ranks(grid.ranks[pairs])
     if len(apart) < 2 or np.ptp(apart) == 0 or np.ptp(on_grid) == 0:
         return 0.0
     return float(np.corrcoef(apart, on_grid)[0, 1])
+
+
+def mean_ranks(values: np.ndarray) -> np.ndarray:
+    """The rank of each value; equal ones have the mean of theirs."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[places]
 
 
 def pair_distances(weights: np.ndarray) -> np.ndarray:

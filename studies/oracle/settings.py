@@ -71,7 +71,8 @@ def check(settings: Settings) -> None:
             limit = f"{least} to {most}" if most < math.inf else f"{least} or more"
             raise ValueError(f"{field.name} {value}: expected {limit}")
     if settings.map_rows * settings.map_columns > MOST_NEURONS:
-        raise ValueError(f"a map of {settings.map_rows} x {settings.map_columns}: expected up to {MOST_NEURONS} neurons")
+        size = f"{settings.map_rows} x {settings.map_columns}"
+        raise ValueError(f"a map of {size}: expected up to {MOST_NEURONS} neurons")
     if bool(settings.window) != bool(settings.patience):
         raise ValueError(f"window {settings.window}, patience {settings.patience}: expected both above 0, or both 0")
 

@@ -1,0 +1,187 @@
+"""Real tables: prepared by a written rule, listed with sizes, split by table."""
+
+import re
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from studies.oracle import choosing, tables
+from studies.oracle.preparation import facts, prepare
+from studies.oracle.tables import PARTS, SCIKIT_LEARN, entries, names
+
+NUMBERS = [float(number) ** 1.5 for number in range(30)]
+
+
+def prepared(**columns):
+    return prepare(pd.DataFrame({"a": NUMBERS, "b": NUMBERS[::-1], **columns}), "some")
+
+
+def test_numbers_are_scaled_from_least_to_greatest():
+    values = prepared(c=[-3.0, 5.0] * 15).values
+    assert values[:, 0] == pytest.approx(np.arange(30) ** 1.5 / 29**1.5)
+    assert values[:, 2].tolist() == [0.0, 1.0] * 15
+
+
+def test_words_become_their_places_in_alphabetical_order():
+    table = prepared(c=["pear", "apple", "plum"] * 10, d=[True, False] * 15, e=["12", " 2.5", "7"] * 10)
+    assert table.values[:3, 2].tolist() == [0.5, 0.0, 1.0]
+    assert table.values[:2, 3].tolist() == [1.0, 0.0]
+    assert table.values[:3, 4] == pytest.approx([1.0, 0.0, 4.5 / 9.5])
+    assert (table.words, table.columns) == (1, ("a", "b", "c", "d", "e"))
+
+
+def test_gaps_stay_gaps_and_scale_nothing():
+    table = prepared(c=[np.nan, 2.0, np.inf] + [4.0] * 27, d=["", "x", "NA"] + ["y", None, "x"] * 9)
+    assert np.isnan(table.values[[0, 2], 2]).all()
+    assert table.values[1, 2] == 0
+    assert np.isnan(table.values[[0, 2, 4], 3]).all()
+    assert np.nanmax(table.values, axis=0).tolist() == [1.0] * 4
+
+
+@pytest.mark.parametrize("name", ["id", "ID", "rownames", "case_id", "patientID", "studentId", "Unnamed: 0", "row"])
+def test_a_column_named_as_an_id_is_dropped(name):
+    assert prepared(**{name: [5, 3] * 15}).dropped == {name: "is an id by its name"}
+
+
+@pytest.mark.parametrize("name", ["wid", "paid", "hidden", "idea", "grid"])
+def test_a_word_that_ends_like_an_id_is_none(name):
+    assert prepared(**{name: [5, 3] * 15}).dropped == {}
+
+
+@pytest.mark.parametrize(
+    ("column", "why"),
+    [
+        (list(range(30)), "counts the rows"),
+        ([1960 + quarter / 4 for quarter in range(30)], "counts the rows"),
+        ([f"person {number}" for number in range(30)], "holds names: 30 different words"),
+        ([7] * 30, "is constant"),
+        (["same"] * 30, "is constant"),
+        ([None] * 30, "has no value"),
+        ([1.0, 2.0] * 7 + [None] * 16, "has more gaps than values"),
+        ([-1.5e308, 1.5e308] * 15, "spans more than a number can hold"),
+    ],
+)
+def test_a_column_that_tells_nothing_is_dropped_and_says_why(column, why):
+    table = prepared(c=column)
+    assert table.dropped == {"c": why}
+    assert table.values.shape == (30, 2)
+
+
+def test_rows_without_any_value_are_dropped():
+    frame = pd.DataFrame({"a": NUMBERS, "b": NUMBERS[::-1]})
+    frame.iloc[[3, 4]] = np.nan
+    assert len(prepare(frame, "some").values) == 28
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"a": NUMBERS}, "table mine: expected 2 columns that vary, got 1 (none was dropped)"),
+        ({"a": NUMBERS, "b": [1] * 30}, "got 1 (b is constant)"),
+        ({"a": [None] * 30, "b": [None] * 30}, "got 0 (a has no value; b has no value)"),
+        ({}, "got 0 (none was dropped)"),
+        ({"a": NUMBERS[:9], "b": NUMBERS[8::-1]}, "expected 20 rows with values, got 9"),
+    ],
+)
+def test_a_table_with_too_little_is_refused_in_one_line(columns, expected):
+    with pytest.raises(ValueError, match="expected") as refused:
+        prepare(pd.DataFrame(columns), "mine")
+    assert expected in str(refused.value)
+
+
+def test_facts_of_a_table_are_those_of_its_rows():
+    known = facts(prepared(c=["x", "y", None] * 10))
+    assert (known["table_rows"], known["table_columns"], known["table_words"]) == (30, 3, 1)
+    assert known["table_gaps"] == pytest.approx(10 / 90)
+    flat = prepare(pd.DataFrame({"a": NUMBERS, "b": NUMBERS[::-1]}), "flat")
+    assert facts(flat)["table_plane"] == pytest.approx(1)  # two columns lie in a plane
+    centre = flat.values.mean(axis=0)
+    assert facts(flat)["table_spread"] == pytest.approx(np.linalg.norm(flat.values - centre, axis=1).mean())
+
+
+def test_the_list_has_forty_real_tables_and_those_of_scikit_learn():
+    packages = Counter(entry.package for entry in entries().values())
+    assert packages.pop(SCIKIT_LEARN) == 5
+    assert packages.total() >= 40
+    assert max(packages.values()) == choosing.MOST_OF_A_PACKAGE
+    assert all(100 <= entry.rows <= 20_000 and entry.columns >= 4 for entry in entries().values())
+    assert len({name.lower() for name in entries()}) == len(entries())
+
+
+def test_every_eighth_listed_table_is_as_large_as_listed_and_scaled():
+    for name in names()[::8]:
+        table, entry = tables.load(name), entries()[name]
+        assert table.values.shape == (entry.rows, entry.columns)
+        assert np.isnan(table.values).mean() == pytest.approx(entry.gaps, abs=1e-4)
+        assert np.nanmin(table.values, axis=0).tolist() == [0.0] * entry.columns
+        assert np.nanmax(table.values, axis=0).tolist() == [1.0] * entry.columns
+        assert table.words == entry.words
+
+
+def test_tables_not_runs_are_split_by_the_stated_seed():
+    parts = [entry.part for entry in entries().values()]
+    assert parts == choosing.parts(len(parts))
+    counts = {part: parts.count(part) for part in PARTS}
+    assert counts["validation"] == counts["test"] == round(0.2 * len(parts))
+    assert sorted(name for part in PARTS for name in names(part)) == sorted(names())
+    assert tables.part_of("mine") == "own"
+
+
+def family(item, columns, rows=None):
+    frame = pd.DataFrame(columns)
+    table = prepare(frame if rows is None else frame.iloc[rows], item)
+    numbers = [np.round(np.sort(column), 8).tobytes() for column in table.values.T if choosing.is_number(column)]
+    return choosing.Candidate("R", item, "", table, frozenset(table.columns), frozenset(numbers))
+
+
+def test_tables_of_one_family_are_told_by_columns_names_and_values():
+    one = family("Wages", {"a": NUMBERS, "b": NUMBERS[::-1], "c": [1, 2] * 15, "d": [3, 1, 2] * 10})
+    other = {"e": [number**3 + number % 7 for number in NUMBERS], "f": [1, 5] * 15, "g": [2, 2, 3] * 10}
+    assert not choosing.is_family(one, family("Crabs", other))
+    assert choosing.is_family(one, family("Crabs", {**other, "h": [2 * number + 1 for number in NUMBERS]}))  # a, scaled
+    assert choosing.is_family(one, family("Crabs", {**other, "a": [1, 5, 4] * 10, "b": [1, 0, 2] * 10}))
+    assert choosing.is_family(one, family("wages_2", other))
+    assert not choosing.is_family(one, family("wag", other))
+
+
+def test_the_rule_takes_a_table_and_leaves_what_it_should():
+    assert choosing.fits(choosing.candidate("MASS", "Boston", "Housing"))
+    assert not choosing.fits(choosing.candidate("datasets", "Titanic", "4 columns of words"))
+    assert choosing.candidate("datasets", "Nile", "one column") is None
+
+
+def test_the_list_is_printed_with_sizes_and_sources(capsys):
+    tables.main([])
+    printed = capsys.readouterr().out
+    boston = "| MASS-Boston | 506 | 14 | 0 | 0.0% | {} | Housing Values in Suburbs of Boston (MASS, `Boston`) |"
+    assert boston.format(tables.part_of("MASS-Boston")) in printed
+    assert re.search(r"^\d+ tables: \d+ train, \d+ validation, \d+ test$", printed, re.MULTILINE)
+    tables.main(["--describe", "datasets-airquality"])
+    assert "table_rows 153\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a,b\n", "expected 2 columns that vary, got 0"),
+        ("", "No columns to parse"),
+        ("a,b\n" + "1,2\n3,4\n" * 10 + '5,"6', "EOF inside string"),
+    ],
+)
+def test_a_csv_file_that_is_no_table_is_refused(text, expected, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=expected):
+        tables.load(str(path))
+    with pytest.raises(OSError, match="missing"):
+        tables.load(str(tmp_path / "missing.csv"))
+    with pytest.raises(ValueError, match="expected a CSV file, or a name"):
+        tables.load("nothing")
+
+
+def test_names_of_files_become_ids_of_runs(tmp_path):
+    path = tmp_path / "my_own..table (2).csv"
+    pd.DataFrame({"a": NUMBERS, "b": NUMBERS[::-1]}).to_csv(path, index=False)
+    assert tables.load(str(path)).name == "my-own.table-2"
