@@ -149,14 +149,14 @@ def limit(paths: Paths, states, actions, lengths, known: int, *, weigh=still_on)
     """
     if not 1 <= known < states.shape[1]:
         raise ValueError(f"known: expected 1 to {states.shape[1] - 1} frames, got {known}")
+    truths = follow(paths.world, states[:, 0], min(states.shape[1], len(paths.places)), place=paths.place)
     errors = np.full(states.shape[:2], np.nan)
-    for number, length in enumerate(np.minimum(lengths, len(paths.places))):
+    for number, length in enumerate(np.minimum(lengths, len(truths.places))):
         if length <= known:
             continue
-        own, moves = states[number, :length], actions[number, :length]
-        truth = follow(paths.world, own[:1], length, place=paths.place)
+        truth = truths.cut(length, slice(number, number + 1))
         balls = paths.cut(length, possible(paths, truth.shown[:known, 0])).beside(truth)
-        weights = weigh(balls, own, moves)[known:, :, None]
+        weights = weigh(balls, states[number, :length], actions[number, :length])[known:, :, None]
         mean = (weights * balls.places[known:]).sum(axis=1) / weights.sum(axis=1)
         errors[number, known:length] = np.linalg.norm(mean - truth.places[known:, 0], axis=-1)
     return errors

@@ -1,9 +1,9 @@
 """Where things are in a frame: one rule for each, exact on true frames, and defined on blurred, predicted ones.
 
 ball     Between the planks nothing but the ball is bright: its centre is the centroid of the brightness there. Pixels
-         darker than a tenth of the brightest count as dark, so that a faint glow does not draw it to the middle. Of
-         frames that are averages over possible places, this gives about the average place: what a forecast that knows
-         its doubt can do at best. Where all is dark, the ball is taken to be in the middle.
+         less than a quarter as bright as the brightest count as dark, so that no glow draws it aside. Of frames that
+         are means over possible places it gives about the mean place, the best that a forecast in doubt can do (within
+         2 % of the limit's error). Where all is dark, the ball is taken to be in the middle.
 planks   The top of a plank is the one, of all that it can have, whose picture differs least (in squares) from the
          columns of the plank.
 cube     The same, over every place of the cube, in the picture of how near each pixel is to the cube's grey.
@@ -17,7 +17,7 @@ import numpy as np
 
 from studies.pong.worlds import BRIGHT, CubeCrash, Pong, pictures
 
-DARK = 0.1  # of the brightest pixel
+DARK = 0.25  # of the brightest pixel
 
 
 def find_ball(world: Pong, frames: np.ndarray) -> np.ndarray:

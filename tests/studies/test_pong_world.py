@@ -186,7 +186,7 @@ def test_a_cube_is_green_on_black_and_the_floor_white():
 
 
 @pytest.mark.parametrize(
-    ("start", "actions", "rows", "last"),
+    ("start", "actions", "number", "last"),
     [
         (cube(16, 4, 16), [0] * 50, 36, 1.0),  # falls through: from 4 to 40
         (cube(16, 4, 13), [0] * 50, 36, 1.0),  # 3 beside the middle of the hole is through
@@ -196,12 +196,12 @@ def test_a_cube_is_green_on_black_and_the_floor_white():
         (cube(16, 4, 16), [0] * 32 + [2] * 9, 36, -1.0),  # out of the middle inside the hole
     ],
 )
-def test_cubecrash_ends_at_the_step_that_its_rules_say(start, actions, rows, last):
-    for number, action in enumerate(actions, start=1):
-        start, over, reward = CUBE.step(start, np.array([action]))
-        if over[0]:
-            break
-    assert (number, reward[0]) == (rows, last)
+def test_cubecrash_ends_at_the_step_that_its_rules_say(start, actions, number, last):
+    steps, over = 0, [False]
+    while not over[0]:
+        start, over, reward = CUBE.step(start, np.array([actions[steps]]))
+        steps += 1
+    assert (steps, reward[0]) == (number, last)
 
 
 def test_a_cube_is_paid_for_coming_nearer():
