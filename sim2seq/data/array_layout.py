@@ -114,8 +114,8 @@ def series_in(path, file, shape: tuple[int, int]) -> dict[str, tuple[tuple[int, 
     series = {name: (each.shape[2:], each.dtype.newbyteorder("=")) for name, each in found.items()}
     if sum(math.prod(step) for step, _ in series.values()) > MOST_FEATURES:
         raise RecordError(f"{path}: expected up to {MOST_FEATURES} features")
-    names = [feature for name, (step, _) in series.items() for feature in features_of(name, step)]
-    if len(set(names)) != len(names):
+    plain = {name for name, (step, _) in series.items() if not step and name.endswith("]")}
+    if any(not plain.isdisjoint(features_of(name, step)) for name, (step, _) in series.items() if plain and step):
         raise RecordError(f"{path}: expected each feature once; a series is named like a part of another one")
     return series
 

@@ -94,7 +94,7 @@ def write_words(group, name: str, words) -> None:
 
 def write_series(group, name: str, values: np.ndarray) -> None:
     """One series of all runs, (runs, steps, ...), with checksums: a changed byte is an error when it is read."""
-    if values.ndim < 2:
+    if values.ndim < 2 or 0 in values.shape:
         raise RecordError(f"column {name}: expected a series of shape (runs, steps, ...), got {values.shape}")
     values = values if values.dtype in TYPES else values.astype(float)
     step = max(1, values[:1, :1].nbytes)
@@ -225,6 +225,8 @@ def check_columns(path, run_ids, columns: dict) -> None:
 
 def check_finite(path, name: str, values: np.ndarray, ended=()) -> None:
     """Raise RecordError, with the first, for numbers that are not finite; those of steps that are `ended` may be."""
+    if values.dtype.kind != "f":
+        return
     bad = ~np.isfinite(values)
     if len(ended):
         bad[ended] = False

@@ -16,6 +16,7 @@ import pgen_ensembles
 from sim2seq.data import arrays, tables
 from sim2seq.data.records import RecordError
 from sim2seq.store import store
+from sim2seq.store.sina import sina_record
 
 ROOT = Path(__file__).parents[2]
 RUNS = 12
@@ -90,7 +91,7 @@ def test_rows_that_the_table_does_not_have_are_refused(table, tmp_path, rows):
     assert os.listdir(tmp_path) == []
 
 
-def test_runs_simulated_together_are_those_simulated_alone_bit_for_bit(file, study_store, tmp_path):
+def test_runs_simulated_together_are_those_simulated_alone(file, study_store, tmp_path):
     store.ingest(study_store, arrays.read(file))
     store.create(alone := tmp_path / "alone.sqlite")
     store.ingest(alone, make_runs(RUNS, CONDITIONS=0.5))
@@ -114,7 +115,7 @@ def test_rows_are_those_that_sina_itself_would_insert(file, study_store, tmp_pat
     (theirs := tmp_path / "theirs.sqlite").write_bytes(study_store.read_bytes())
     store.ingest(study_store, arrays.read(file))
     datastore = sina.connect(str(theirs))
-    records = map(sina.sina_record, arrays.read(file))
+    records = map(sina_record, arrays.read(file))
     datastore.records.insert([sina.model.generate_record_from_json(record) for record in records])
     datastore.close()
     assert dump(study_store) == dump(theirs)
@@ -140,7 +141,7 @@ def test_ingest_by_command_twice_changes_nothing(file, study_store):
         assert (done.returncode, words in done.stdout) == (0, True), done.stderr
 
 
-def test_other_numbers_in_the_same_file_are_refused_unless_replace(file, study_store):
+def test_other_numbers_in_a_file_are_refused_unless_replace(file, study_store):
     store.ingest(study_store, arrays.read(file))
     with h5py.File(file, "r+") as content:
         content[SERIES]["x_pos"][4, 7] = 1.5
@@ -187,7 +188,7 @@ def test_a_flipped_byte_is_found(file):
 
 
 @pytest.mark.parametrize("size", [0, 100, 5000, 100_000])
-def test_a_half_written_file_is_refused_in_one_line_and_the_store_stays(file, study_store, size):
+def test_a_half_written_file_is_refused_and_the_store_stays(file, study_store, size):
     before = dump(study_store)
     os.truncate(file, size)
     done = script("dsv_to_kosh.py", file.parent, study_store)
@@ -252,7 +253,7 @@ def test_a_file_that_points_elsewhere_is_refused(file, tmp_path, kind):
         ({"run_ids": ["a_1", "a_1"]}, "each run id once"),
         ({"run_ids": ["a_1", "../a"]}, "run id '../a'"),
         ({"series": {"x": [[1.0, 2.0], [3.0, np.nan]]}}, "column x: expected finite numbers, got nan"),
-        ({"series": {"x": [[1.0], [3.0]]}}, r"x: expected numbers or words of shape \(2, 2\)"),
+        ({"series": {"x": [[1.0], [3.0]]}}, r"x: expected numbers of shape \(2, 2, \.\.\.\)"),
         ({"series": {}}, "at least one series"),
         ({"data": {"drag": [0.1, np.inf]}}, "column drag: expected finite numbers, got inf"),
         ({"data": {"group": ["a", ""]}}, "column group: run a_2: the cell is empty"),
@@ -276,7 +277,7 @@ def test_values_beyond_the_memory_lie_in_a_file_that_nobody_sees(file, study_sto
         ensemble.values[0, 0, 0] = 1.0
 
 
-def test_a_strangers_record_ends_in_one_line(study_store):
+def test_an_untrusted_record_ends_in_one_line(study_store):
     (run,) = make_runs(1)
     store.ingest(study_store, [run])
     for raw in ("[]", "{", '{"data": 1}', '{"data": {}, "curve_sets": {}, "files": {}}'):

@@ -1,6 +1,6 @@
 """Many writers to a MariaDB database: none lost, none doubled, no lock file, and nobody waits for ever.
 
-tests/test_store.py holds what is the same for SQLite and MariaDB; the server is that of docs/cluster.md (databases.py).
+test_mariadb_store.py holds what is the same for every store; the server is that of docs/cluster.md (databases.py).
 """
 
 import os
@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runs import make_runs, opened
+from runs import opened
 from sqlalchemy import text
 
-from sim2seq.data import arrays, records
 from sim2seq.data.records import Run
 from sim2seq.store import database, store
 
@@ -26,7 +25,7 @@ WRITERS = 32
 # every writer has four runs of its own, in one call, and one that all of them have
 WRITER = """
 import os, sys
-from sim2seq import store  # imported once: a writer is a fork of this process
+from sim2seq.store import store  # imported once: a writer is a fork of this process
 from sim2seq.store import mariadb
 from sim2seq.data.records import Run
 
@@ -49,7 +48,7 @@ def one(name, value=0.5):
     return Run(name, {"drag": value}, {"x": [1.0, 2.0]})
 
 
-def test_32_writers_at_once_lose_and_double_nothing_and_leave_no_lock_file(database_store):
+def test_32_writers_lose_and_double_nothing_and_leave_no_lock(database_store):
     command = [sys.executable, "-c", WRITER, database_store, str(WRITERS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
@@ -63,56 +62,23 @@ def test_32_writers_at_once_lose_and_double_nothing_and_leave_no_lock_file(datab
     assert os.listdir(database_store.parent) == ["store.url"]
 
 
-def test_tasks_of_the_study_ingest_at_once(database_store, tmp_path):
-    runs = make_runs(5)
-    for run in runs:
-        (tmp_path / run.id).mkdir()
-        records.write(tmp_path / run.id / "output.dsv", [run])
-    # as a study does it that was told to use this store: the path is a link
-    link = tmp_path / "ensembles_output.sqlite"
-    link.symlink_to(database_store)
-    command = [sys.executable, ROOT / "dsv_to_kosh.py"]
-    processes = [subprocess.Popen([*command, tmp_path / run.id, link], stdout=subprocess.DEVNULL) for run in runs]
-    assert [process.wait() for process in processes] == [0] * 5
-    ensemble = store.load(link)
-    assert ensemble.run_ids == tuple(run.id for run in runs)
-    for run, values in zip(runs, ensemble.values, strict=True):
-        np.testing.assert_array_equal(values.T, [run.series[name] for name in ensemble.features])
-
-
-def test_series_in_array_files_stay_there(database_store, tmp_path):
-    values = np.arange(12.0).reshape(3, 4)
-    arrays.write(tmp_path / "runs.h5", ["a_1", "a_2", "a_3"], {"drag": [0.1, 0.2, 0.3]}, {"x": values}, range(4))
-    assert store.ingest(database_store, arrays.read(tmp_path / "runs.h5")) == {"added": 3}
-    assert store.ingest(database_store, arrays.read(tmp_path / "runs.h5")) == {"unchanged": 3}
-    ensemble = store.load(database_store)
-    np.testing.assert_array_equal(ensemble.values[..., 0], values)
-    assert ensemble.inputs["drag"].tolist() == [0.1, 0.2, 0.3]
-
-
-def test_trainings_are_recorded_and_replaced_even_without_an_epoch(database_store):
-    said = [store.add_training(database_store, "t_1", {"window": 5}, {"loss": losses}) for losses in ([], [0.5, 0.25])]
-    assert said == ["added", "replaced"]
-    ((data, losses),) = store.load_trainings(database_store).values()
-    assert (data["window"], losses) == (5, {"loss": [0.5, 0.25]})
-    assert store.add_training(database_store, "t_1", {"window": 5}, {"loss": []}) == "replaced"
-
-
-def test_a_run_of_a_megabyte_comes_back_and_one_above_the_largest_packet_is_refused(
-    database_with_store, database_store
-):
-    server, _ = database_with_store
+def test_a_run_of_a_megabyte_comes_back(database_store):
     long = Run("a_1", {}, {"x": np.linspace(0.0, 1.0, 100_000).tolist()})
     store.ingest(database_store, [long])
     assert store.load(database_store).values[0, :, 0].tolist() == long.series["x"]
+
+
+def test_a_run_above_the_largest_packet_is_refused(database_with_store, database_store):
+    server, _ = database_with_store
+    long = Run("a_2", {}, {"x": np.linspace(0.0, 1.0, 100_000).tolist()})
     ((limit,),) = server.query("SELECT @@global.max_allowed_packet")
     server.query("SET GLOBAL max_allowed_packet = 1048576")
     try:
         with pytest.raises(store.StoreError, match=r"a_2: cannot write \d+ bytes.*max_allowed_packet is 1048576"):
-            store.ingest(database_store, [one("a_3"), long._replace(id="a_2")])
+            store.ingest(database_store, [one("a_3"), long])
     finally:
         server.query(f"SET GLOBAL max_allowed_packet = {limit}")
-    assert store.run_ids(database_store) == ["a_1"]
+    assert store.run_ids(database_store) == []
 
 
 def test_a_path_that_does_not_fit_is_refused(database_store):
@@ -160,7 +126,7 @@ def wait_for(server, question):
         time.sleep(0.05)
 
 
-def test_of_two_calls_with_one_run_the_second_waits_for_the_first(database_with_store, database_store, monkeypatch):
+def test_of_two_calls_with_one_run_the_second_waits(database_with_store, database_store, monkeypatch):
     server, _ = database_with_store
     monkeypatch.setattr(store, "BATCH", 10)
     counts, go = [], threading.Event()
@@ -182,7 +148,7 @@ def test_of_two_calls_with_one_run_the_second_waits_for_the_first(database_with_
     assert counts == [{"added": 11}, {"unchanged": 1}]
 
 
-def test_of_two_long_calls_that_block_each_other_one_is_told_to_repeat(database_store, monkeypatch):
+def test_of_two_calls_that_block_each_other_one_is_refused(database_store, monkeypatch):
     monkeypatch.setattr(store, "BATCH", 1)
     said, both = [], threading.Barrier(2)
 

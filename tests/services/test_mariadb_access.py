@@ -23,7 +23,7 @@ def script(name, *arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_many_processes_make_one_store_and_none_shows_the_password(database_with_store, tmp_path):
+def test_many_processes_make_one_store_and_hide_the_password(database_with_store, tmp_path):
     server, _ = database_with_store
     server.make_database("study_many")
     path = server.url_file(tmp_path / "study.url", "study_many")
@@ -81,7 +81,7 @@ def test_tables_that_are_no_store_are_refused_untouched(database_with_store, tmp
     assert content(path) == before
 
 
-def test_what_plain_sina_makes_is_refused_since_it_would_take_one_id_for_another(database_with_store, tmp_path):
+def test_tables_of_plain_sina_are_refused_for_their_collation(database_with_store, tmp_path):
     import sina
 
     server, _ = database_with_store
@@ -119,9 +119,7 @@ def test_a_file_that_others_may_read_or_change_is_refused(database_store, mode):
         ({"?ssl_ca=": "?ssl_disabled="}, "secure transport|Access denied"),
     ],
 )
-def test_a_url_that_does_not_fit_is_refused_in_one_line_without_the_password(
-    database_with_store, tmp_path, words, said
-):
+def test_a_url_that_does_not_fit_is_refused_without_password(database_with_store, tmp_path, words, said):
     server, _ = database_with_store
     path = server.url_file(tmp_path / "study.url", "study", **words)
     with pytest.raises(store.StoreError, match=said) as refused:
@@ -158,6 +156,6 @@ def test_a_password_may_stand_in_a_file_of_its_own(database_with_store, tmp_path
 
 
 def test_without_the_driver_the_message_says_what_to_install(database_store):
-    code = "import sys; sys.modules['pymysql'] = None; from sim2seq import store; store.connect(sys.argv[1])"
+    code = "import sys; sys.modules['pymysql'] = None; from sim2seq.store import store; store.connect(sys.argv[1])"
     done = subprocess.run([sys.executable, "-c", code, database_store], capture_output=True, text=True, check=False)
     assert "a store in MariaDB needs PyMySQL: pip install '.[mariadb]'" in done.stderr

@@ -62,7 +62,7 @@ def test_array_files_and_records_of_any_length_load_together(sqlite_store, tmp_p
     assert ensemble.times.tolist() == list(range(6))
 
 
-def test_loading_1024_runs_costs_few_times_what_parsing_them_does(sqlite_store):
+def test_loading_runs_costs_few_times_what_parsing_does(sqlite_store):
     (run,) = make_runs(1)
     store.ingest(sqlite_store, [run._replace(id=f"a_{number}") for number in range(1024)])
     store.load(sqlite_store)
