@@ -18,6 +18,7 @@ asked for, so `import sim2seq` costs nothing. The rooms, each importing only tho
 
 PUBLIC = {  # name -> (module, its name there); docs/library.md shows them at work
     "Ensemble": ("data.ensemble", "Ensemble"),
+    "windows_of": ("data.windows", "windows_of"),
     "load_store": ("store.store", "load"),
     "Study": ("training.study", "Study"),
     "load_study": ("study", "load_study"),
@@ -25,10 +26,12 @@ PUBLIC = {  # name -> (module, its name there); docs/library.md shows them at wo
     "PerStep": ("training.targets", "PerStep"),
     "PerRun": ("training.targets", "PerRun"),
     "Settings": ("training.settings", "Settings"),
+    "TargetSettings": ("training.settings", "TargetSettings"),
     "fit": ("training.fit", "fit"),
     "load_training": ("training.folder", "load"),
     "load_surrogate": ("surrogate", "load"),
     "rollout": ("models.rollout", "rollout"),
+    "draw": ("report.figures", "draw_all"),
     "write_report": ("report.report", "write_report"),
     "open_study": ("notebook", "open_study"),
 }

@@ -23,19 +23,10 @@ from sim2seq.store import store
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a task's last lines are for its own words
 
-NO_STORE = "none"  # as sweep.yaml says it
 LINK = "store.sqlite"  # in the folder of the grid: the store, wherever the user stood
 GRID = "grid.npy"  # Merlin's samples: a row a point, a name and the words of its settings
 SECONDS, JUDGED = "seconds.json", "judged.json"  # in the folder of a training
 ERROR, ONE_STEP = "validation_rmse", "validation_one_step_rmse"
-
-
-def check_store(path) -> None:
-    """Raise ValueError, in one line, unless `path` is a store with runs in it."""
-    if str(path) == NO_STORE:
-        raise ValueError("expected the store of a finished study: add --vars STORE=FILE")
-    if not store.run_ids(path):
-        raise ValueError(f"{path}: expected a store with runs, this one has none")
 
 
 def points(axes: list[str], training: str = "", *, settings=None) -> dict[str, list[str]]:
@@ -84,7 +75,7 @@ def write_grid(path, folder, axes: list[str], training: str = "", *, settings=No
 
     grid = points(axes, training, settings=settings)
     if path is not None:
-        check_store(path)
+        store.check_store(path)
         link, store_file = Path(folder, LINK), os.path.realpath(path)
         if link.is_symlink():
             link.unlink()
@@ -103,7 +94,7 @@ def train_and_record(path, words: list[str], folder, record: str | None = None, 
     Resumes, or reads, what is there (see training/fit.py). Returns the last Training, the Ensemble and the recorded
     data; their seconds are those of the call that finished a training.
     """
-    check_store(path)
+    store.check_store(path)
     if record is not None:
         check_id(record)
     from sim2seq.study import FORECAST, read  # 4 s

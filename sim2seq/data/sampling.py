@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from sim2seq._support.command import Parser
+from sim2seq._support.config import assignments
 from sim2seq.data.tables import write_table
 
 
@@ -60,13 +61,8 @@ def main(parameter_table, arguments: dict, example: str) -> None:
     parser.add_argument("arguments", nargs="*", metavar="NAME:VALUE", help=text)
     parser.add_argument("--write", metavar="FOLDER", help="write table.npy and batches.npy there, for Merlin's samples")
     parser.add_argument("--batch", type=int, default=1000, metavar="RUNS", help="runs that one task simulates")
-    asked, given = parser.parse_args(), {}
-    for pair in asked.arguments:
-        name, colon, value = pair.partition(":")
-        if not colon:
-            raise ValueError(f"{pair!r}: expected NAME:VALUE")
-        given[name] = value
-    table = parameter_table(**given)
+    asked = parser.parse_args()
+    table = parameter_table(**assignments(asked.arguments))
     if asked.write is not None:
         print(f"{write_table(asked.write, table, asked.batch)} batches")
         return

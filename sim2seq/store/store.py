@@ -25,6 +25,7 @@ from sim2seq.store.sina import (
     values_of,
 )
 
+NO_STORE = "none"  # as sweep.yaml says it
 BATCH = 1000  # runs read before the store is asked, and written at a time
 
 
@@ -113,6 +114,14 @@ def run_ids(path) -> list[str]:
     """Ids of all runs in the store, in natural order."""
     with closing(connect(path)) as store:
         return sorted(store.run_ids(), key=natural_order)
+
+
+def check_store(path) -> None:
+    """Raise ValueError, in one line, unless `path` is a store with runs in it."""
+    if str(path) == NO_STORE:
+        raise ValueError("expected the store of a finished study: add --vars STORE=FILE")
+    if not run_ids(path):
+        raise ValueError(f"{path}: expected a store with runs, this one has none")
 
 
 def missing_runs(path, expected) -> list[str]:

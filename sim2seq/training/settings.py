@@ -103,6 +103,21 @@ class Settings(Config, recipes=RECIPES):
             )
 
 
+TARGET_RECIPES = {"debug": RECIPES["debug"] | {"epochs": 4, "targets": 20}}
+
+
+@dataclass(frozen=True)
+class TargetSettings(Settings, recipes=TARGET_RECIPES):
+    """The settings of a study that learns targets: an LSTM alone, since no linear part forecasts them."""
+
+    model: str = "stacked_lstm"
+    units: tuple[int, ...] = (32, 16)
+    window: int = 5  # the fewest steps that an answer is asked for
+    batch_size: int = 16
+    epochs: int = 60
+    patience: int = 15
+
+
 POSITIVE = ("window", "members", "epochs", "patience", "batch_size", "targets", "targets_per_epoch", "passes")
 POSITIVE += ("learning_rate", "steps_per_execution")
 DEBUG = Settings(**RECIPES["debug"])

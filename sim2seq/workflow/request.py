@@ -7,6 +7,7 @@ import re
 
 import yaml
 
+from sim2seq._support.config import assignments, split_assignment
 from sim2seq.workflow import preflight
 from sim2seq.workflow.rounds import Refused, Study, vars_option
 
@@ -47,7 +48,7 @@ def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], out
     if problem := preflight.target_problem(output, expected, batched=batched):
         raise Refused(problem)
     places = {"OUTPUT_PATH": output} | ({STORE: _store(written[STORE])} if STORE in known else {})
-    variables = [item for item in variables if item.partition("=")[0] not in places]
+    variables = [item for item in variables if split_assignment(item)[0] not in places]
     variables += [f"{name}={place}" for name, place in places.items()]
     client = ["run", os.path.abspath(path), *vars_option(variables)]
     if pgen:
@@ -59,7 +60,7 @@ def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], out
 def _variable_problems(path: str, known: dict, variables: list[str]) -> list[str]:
     problems = []
     for item in variables:
-        name, _, value = item.partition("=")
+        name, value = split_assignment(item) if "=" in item else (item, "")
         if not value or "=" in value:
             problems.append(f"--vars {item}: expected NAME=VALUE, without another = (Merlin does not take it)")
         elif name not in known:
@@ -72,9 +73,9 @@ def _variable_problems(path: str, known: dict, variables: list[str]) -> list[str
 
 def _run_count(runs: int | None, pargs: list[str], spec: dict) -> int:
     """Runs to expect, for the room they need; 0 if only the generator knows."""
-    asked = [value for name, _, value in (item.partition(":") for item in pargs) if name == "NUM_STUDIES"]
-    if runs is None and asked and asked[-1].isdigit():
-        return int(asked[-1])
+    asked = assignments(pargs, "--pargs: ").get("NUM_STUDIES", "")
+    if runs is None and asked.isdigit():
+        return int(asked)
     return preflight.table_size(spec) if runs is None else runs
 
 
@@ -83,7 +84,7 @@ def _store(path: str) -> str:
 
     Raises ValueError, in one line, if it is not.
     """
-    from sim2seq.sweep import check_store
+    from sim2seq.store.store import check_store
 
     check_store(path)
     if "=" in (path := os.path.abspath(path)):

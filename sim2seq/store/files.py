@@ -1,0 +1,60 @@
+"""Files: what a simulation left below a folder goes into the store, as `sim2seq ingest` and dsv_to_kosh.py do it.
+
+Every simulation pays for what this module imports: the standard library, and for a record no more than its reader.
+"""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from sim2seq.store import store
+
+MANY = 100  # records
+SUFFIXES = (".dsv", ".h5")
+
+
+def ingest_folder(folder, path, *, replace: bool = False) -> Counter:
+    """Put every record (*.dsv) and every array file (*.h5) below `folder` into the store `path`, all or none.
+
+    Returns counts as store.ingest does. Raises ValueError where there is no such file.
+    """
+    runs = (run for file in watched(find_records(folder)) for run in read(file))
+    return store.ingest(path, runs, replace=replace)
+
+
+def find_records(folder) -> list[str]:
+    """The records and array files below `folder`, sorted; ValueError where there are none."""
+    if not os.path.isdir(folder):
+        raise ValueError(f"{folder}: expected a folder with the output of a run")
+    walk = os.walk(folder, onerror=refuse)
+    found = [os.path.join(root, name) for root, _, names in walk for name in names if name.endswith(SUFFIXES)]
+    if not found:
+        raise ValueError(f"{folder}: expected a *.dsv or *.h5 file below it, found none (did the simulation finish?)")
+    return sorted(found)
+
+
+def refuse(error):
+    """An unreadable folder must not look like an empty one."""
+    raise error
+
+
+def watched(paths: list[str]) -> Iterable[str]:
+    """The paths one by one, with a progress bar where there are many and someone looks."""
+    if len(paths) < MANY or not sys.stderr.isatty():
+        return paths
+    from rich.console import Console  # 0.1 s, which the ingest of one run must not pay
+    from rich.progress import track
+
+    return track(paths, description="ingest", console=Console(stderr=True))
+
+
+def read(path: str) -> Iterator:
+    """The runs of a record or an array file."""
+    if path.endswith(".h5"):
+        from sim2seq.data import arrays  # 0.2 s, which a record must not pay
+
+        return arrays.read(path)
+    from sim2seq.data import records
+
+    return iter(records.read(path))
