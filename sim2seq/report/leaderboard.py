@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
@@ -13,30 +14,31 @@ PODIUM = ((BLUE, "-"), (RED, "--"), (GREEN, "-."))
 
 
 @styled
-def leaderboard(settings: dict[str, list[str]], errors: list[float], losses: list[dict], *, shown: int = 30) -> Figure:
-    """Trainings, best first: a bar each for the closed-loop error on validation runs, beside their validation losses.
+def leaderboard(
+    settings: dict[str, list[str]],
+    errors: list[float],
+    losses: list[dict],
+    *,
+    shown: int = 30,
+    title: str = "leaderboard",
+    axis_label: str = "rollout RMSE, validation runs",
+    errors_of: list[float | None] | None = None,
+) -> Figure:
+    """Trainings, best first: a bar each for what they are ranked by, beside their validation losses.
 
     The best three have colours, the same on both sides. Bars are drawn for the best `shown`, losses for all.
-    settings: name -> a word for each training; errors (trainings,), infinity for one that diverged;
-    losses: name -> (epochs,) for each training.
+    settings    name -> a word for each training; errors (trainings,), infinity for one that diverged
+    losses      name -> (epochs,) for each training
+    errors_of   the standard error of each of `errors`, over seeds; None for one without, or for all
     """
     count = min(len(errors), shown)
     lines = text_columns(settings, count)
     figure, axes = grid(1, 2, width=9 + 0.075 * len(lines[0]), height=max(2.6, 1.1 + 0.22 * count))
     board, curves = axes[0]
-    draw_bars(board, lines, np.asarray(errors[:count], dtype=float))
-    board.set_title(f"leaderboard, the best {count} of {len(errors)}" if count < len(errors) else "leaderboard")
-    for place in reversed(range(len(errors))):  # the best on top
-        values = np.asarray(losses[place]["val_loss"], dtype=float)
-        colour, dashes = PODIUM[place] if place < 3 else (GREY, "-")
-        line = {"lw": 2.2, "zorder": 3} if place < 3 else {"lw": 0.9, "alpha": 0.5}
-        marker = "." if len(values) < 3 else ""
-        curves.plot(np.arange(1, len(values) + 1), values, color=colour, ls=dashes, marker=marker, **line)
-    drawn = np.concatenate([line.get_ydata() for line in curves.lines])
-    wide = len(drawn) > 0 and drawn.min() > 0 and drawn.max() > 10 * drawn.min()
-    curves.set(yscale="log" if wide else "linear", xlabel="epoch", ylabel="loss, validation runs")
-    curves.set_title("loss curves, in the bars' colours")
-    curves.xaxis.get_major_locator().set_params(integer=True)
+    spans = np.array((errors_of or [None] * count)[:count], dtype=float)
+    draw_bars(board, lines, np.asarray(errors[:count], dtype=float), np.nan_to_num(spans), axis_label)
+    board.set_title(plain(f"{title}, the best {count} of {len(errors)}" if count < len(errors) else title))
+    draw_losses(curves, [np.asarray(each["val_loss"], dtype=float) for each in losses])
     return figure
 
 
@@ -47,27 +49,54 @@ def text_columns(columns: dict[str, list[str]], count: int) -> list[str]:
     return ["  ".join(row) for row in zip(*padded, strict=True)] or [""] * (count + 1)
 
 
-def draw_bars(axis, lines: list[str], errors: np.ndarray) -> None:
-    """A bar a training, the first on top, with its error at its end; from 0, or logarithmic over a wide range.
+def draw_bars(axis, lines: list[str], errors: np.ndarray, spans: np.ndarray, name: str) -> None:
+    """A bar a training, the first on top, with its value at its end; from 0, or logarithmic over a wide range.
 
-    `lines` are the texts beside them, the first one above all bars.
+    `lines` are the texts beside them, the first one above all bars; `spans` the standard errors, 0 without.
     """
-    finite = errors[np.isfinite(errors) & (errors > 0)]
-    wide = len(finite) > 0 and finite.max() > 20 * finite.min()
-    start = 10 ** np.floor(np.log10(finite.min() / 1.5)) if wide else 0.0
-    for place, error in enumerate(errors):
-        length = max(error - start, 0) if np.isfinite(error) else 0
+    finite = np.isfinite(errors)
+    highest = np.max((errors + spans)[finite], initial=0)
+    wide = is_wide(errors[finite & (errors != 0)], 20)
+    start = 10 ** np.floor(np.log10(errors[finite & (errors > 0)].min() / 1.5)) if wide else 0.0
+    for place, (error, span) in enumerate(zip(errors, spans, strict=True)):
+        length = error - start if finite[place] and not (wide and error < start) else 0
         colour = PODIUM[place][0] if place < 3 else GREY
         axis.barh(place, length, left=start, height=0.72, color=colour, alpha=1 if place < 3 else 0.7)
-        text = f"{error:#.3g}" if np.isfinite(error) else "diverged"
-        end = (start + length, place)
+        if span and finite[place]:
+            axis.errorbar(error, place, xerr=span, color="black", elinewidth=1, capsize=2)
+        text = f"{error:#.3g}" if finite[place] else "diverged"
+        end = (max(start + length, 0) + span, place)
         axis.annotate(text, end, xytext=(4, 0), textcoords="offset points", va="center", fontsize=8.5)
     axis.set_yticks(np.arange(-1, len(errors)), [plain(text) for text in lines], family="monospace", fontsize=8.5)
-    axis.set(ylim=(max(len(errors), 6) - 0.4, -1.4), xlabel="closed-loop RMSE, validation runs")
+    axis.set(ylim=(max(len(errors), 6) - 0.4, -1.4), xlabel=plain(name))
     if wide:
-        axis.set(xscale="log", xlim=(start, finite.max() * (finite.max() / start) ** 0.2))
+        axis.set(xscale="log", xlim=(start, highest * (highest / start) ** 0.2))
         axis.xaxis.set_minor_formatter(NullFormatter())
     else:
-        axis.set_xlim(0, 1.18 * finite.max() if len(finite) else 1)
+        lowest = np.min((errors - spans)[finite & (errors < 0)], initial=0)  # what a judge measures may be below 0
+        axis.set_xlim(1.05 * lowest, highest + 0.18 * (highest - lowest) or 1)
     axis.grid(False, axis="y")
     axis.tick_params(axis="y", length=0)
+
+
+def draw_losses(axis, losses: list[np.ndarray]) -> None:
+    """The validation losses by epoch of all trainings, the best one on top."""
+    curves = [np.column_stack([np.arange(1, len(values) + 1), values]) for values in losses]
+    axis.add_collection(LineCollection(curves[3:], colors=GREY, linewidths=0.9, alpha=0.5))
+    if short := [curve for curve in curves[3:] if len(curve) < 3]:
+        axis.plot(*np.concatenate(short).T, ".", color=GREY, alpha=0.5)
+    for place in reversed(range(min(3, len(curves)))):
+        colour, dashes = PODIUM[place]
+        marker = "." if len(curves[place]) < 3 else ""
+        axis.plot(*curves[place].T, color=colour, ls=dashes, marker=marker, lw=2.2, zorder=3)
+    drawn = np.concatenate([*losses, []])
+    drawn = drawn[np.isfinite(drawn)]
+    axis.set(yscale="log" if is_wide(drawn, 10) else "linear", xlabel="epoch", ylabel="loss, validation runs")
+    axis.autoscale_view()
+    axis.set_title("loss curves, in the bars' colours")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+
+
+def is_wide(values: np.ndarray, times: float) -> bool:
+    """Whether the highest of positive values is more than `times` the lowest."""
+    return bool(len(values) and values.min() > 0 and values.max() > times * values.min())

@@ -1,16 +1,18 @@
-"""Style: what all figures share: colours, their page, words on axes. Nothing here needs a display."""
+"""Style: what all figures share: colours, their page, words on axes, what of much is shown. Nothing needs a display."""
 
 from __future__ import annotations
 
 from functools import wraps
 from io import BytesIO
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from sim2seq.report.colours import BLUE, GREEN, ORANGE, PURPLE, RED, SKY
 
 COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
+MOST_FEATURES = 9  # rows of a figure, columns of a table
 STYLE = {
     "font.size": 9.5,
     "axes.titlesize": 10,
@@ -59,3 +61,30 @@ def label(name: str, unit: str) -> str:
 def plain(text: str) -> str:
     """`text` for matplotlib, which would read what stands between two dollar signs as a formula."""
     return text.replace("$", r"\$")
+
+
+def common_unit(units) -> str:
+    """The unit that all features share, or ""."""
+    return units[0] if len(set(units)) == 1 else ""
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most `most` of the places of `count`, evenly from the first to the last."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
+
+
+def by_error(errors: dict[str, float]) -> list[str]:
+    """Names to show: all, or of more than MOST_FEATURES the worst, the median, the best, and evenly between.
+
+    Some of many are in the order of their error, the largest first, or one that is no number.
+    """
+    if len(errors) <= MOST_FEATURES:
+        return list(errors)
+    worst_first = sorted(errors, key=lambda name: np.nan_to_num(errors[name], nan=np.inf), reverse=True)
+    return [worst_first[place] for place in spread(len(errors), MOST_FEATURES)]
+
+
+def turn_off(axes, used: int) -> None:
+    """Leave the places of a grid empty from `used` on."""
+    for axis in list(axes.flat)[used:]:
+        axis.set_axis_off()

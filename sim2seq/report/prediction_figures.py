@@ -1,0 +1,235 @@
+"""Figures of predictions: beside the truth, as the training keeps them. No model is asked here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.splits import PARTS
+from sim2seq.evaluation.scores import Scores, rmse
+from sim2seq.report.colours import BLUE, GREY, RED
+from sim2seq.report.data_figures import time_label
+from sim2seq.report.style import MOST_FEATURES, Picture, by_error, grid, label, plain, spread, styled
+from sim2seq.training.folder import Prediction, Training
+
+MOST_WITH_ERRORS = 4  # features: more of them leave no room for a second row each
+MOST_ANSWERS = 300  # of a stretch
+MOST_POINTS = 300  # of a panel
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One run and its prediction, both to the end of the run and no further.
+
+    times, truth   (steps,) and (steps, features): those before the first answer, then those that are predicted
+    middle, half   (answers, features): the prediction, and half the width of its band, nan where it has none
+    level          the share of the truth that the band should hold
+    """
+
+    run_id: str
+    times: np.ndarray
+    truth: np.ndarray
+    middle: np.ndarray
+    half: np.ndarray
+    level: float
+
+    @property
+    def before(self) -> int:
+        """Steps before the first answer."""
+        return len(self.truth) - len(self.middle)
+
+
+def median_run(prediction: Prediction) -> int:
+    """The place of the run whose error is the median; with an even number, the better of the middle two."""
+    order = np.argsort(rmse(prediction.middle, prediction.truth, axis=(1, 2)))
+    return int(order[(len(order) - 1) // 2])
+
+
+def shown_run(training: Training, ensemble: Ensemble, part: str = "test") -> Shown:
+    """The run of a part whose error is the median, neither the best nor the worst, with what came before."""
+    kept, scores = training.predictions[part], training.scores
+    run = median_run(kept)
+    answers = int(np.isfinite(kept.truth[run]).all(axis=1).sum())
+    before = scores.window if scores.task == "forecast" else int(scores.positions[0])
+    start = getattr(training.split, part).start
+    values = np.asarray(ensemble.values[ensemble.run_ids.index(kept.run_ids[run])], dtype=float)
+    begin = values[start : start + before, ensemble.places(scores.features)]
+    half = (kept.high[run, :answers] - kept.low[run, :answers]) / 2
+    return Shown(
+        run_id=kept.run_ids[run],
+        times=ensemble.times[start : start + before + answers],
+        truth=np.concatenate([begin, kept.truth[run, :answers]]),
+        middle=kept.middle[run, :answers],
+        half=np.where(np.isfinite(half), half, np.nan),
+        level=training.band.level,
+    )
+
+
+def chosen(scores: Scores) -> list[int]:
+    """The places of the features to show, in the order in which they are shown: style.by_error."""
+    return [scores.features.index(name) for name in by_error(scores.errors["test"].by_feature)]
+
+
+@styled
+def rollout_grid(training: Training, ensemble: Ensemble) -> Picture:
+    """A row a feature, a column a part: truth, the window that was given, and the free-running forecast from there.
+
+    Of a few features, a thin row below each sets the error against the width of the band, which may be narrower than a
+    line. The run shown in each part is the one whose error is the median.
+    """
+    scores, places = training.scores, chosen(training.scores)
+    rows = 2 if len(places) <= MOST_WITH_ERRORS else 1
+    shared = {"width": 11, "sharex": "col", "sharey": "row", "height_ratios": [1.9, 0.9][:rows] * len(places)}
+    figure, axes = grid(rows * len(places), len(PARTS), height=1.4, **shared)
+    blocks = axes.reshape(len(places), rows, len(PARTS))
+    for column, part in enumerate(PARTS):
+        run = shown_run(training, ensemble, part)
+        axes[0, column].set_title(plain(f"{part}: {run.run_id}"))
+        axes[-1, column].set_xlabel(time_label(ensemble))
+        for block, place in zip(blocks[..., column], places, strict=True):
+            draw_prediction(block[0], run, place, "window given to the model", "forecast, free-running")
+            if rows == 2:
+                draw_error(block[1], run, place)
+    for block, place in zip(blocks, places, strict=True):
+        block[0, 0].set_ylabel(label(scores.features[place], scores.units[place]))
+        fit_to_lines(block[0])
+        if rows == 2:
+            block[1, 0].set_ylabel("error")
+    figure.align_ylabels(axes[:, 0])  # the numbers of an error's axis are wider than the others
+    pairs = [pair for axis in axes[:rows, 0] for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
+    figure.legend(*zip(*pairs, strict=True), loc="outside upper center", ncols=len(pairs))
+    return figure
+
+
+@styled
+def stretch(training: Training, ensemble: Ensemble) -> Picture:
+    """A row a target: truth and prediction of the test run whose error is the median, for MOST_ANSWERS at most."""
+    scores, places = training.scores, chosen(training.scores)
+    figure, axes = grid(len(places), 1, width=11, height=1.9, sharex=True)
+    run = beginning(shown_run(training, ensemble), MOST_ANSWERS)
+    for axis, place in zip(axes[:, 0], places, strict=True):
+        draw_prediction(axis, run, place, "before the first answer", "prediction")
+        axis.set_ylabel(label(scores.features[place], scores.units[place]))
+        fit_to_lines([axis])
+    axes[0, 0].set_title(plain(f"test: {run.run_id}"))
+    axes[-1, 0].set_xlabel(time_label(ensemble))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return figure
+
+
+def beginning(run: Shown, answers: int) -> Shown:
+    """The same run up to its first `answers` answers."""
+    steps = run.before + answers
+    cut = {"middle": run.middle[:answers], "half": run.half[:answers]}
+    return replace(run, times=run.times[:steps], truth=run.truth[:steps], **cut)
+
+
+def draw_prediction(axis, run: Shown, place: int, before: str, name: str) -> None:
+    """Truth, what came before the first answer, and the prediction with its band, of the feature at `place`."""
+    times, middle, half = run.times[run.before :], run.middle[:, place], run.half[:, place]
+    if run.before:
+        axis.axvspan(run.times[0], run.times[run.before - 1], color=BLUE, alpha=0.15, lw=0, label=before)
+    axis.plot(run.times, run.truth[:, place], color=GREY, lw=2.6, alpha=0.6, label="truth (simulation)")
+    if np.isfinite(half).any():
+        name_of_band = f"{100 * run.level:g} % band"
+        axis.fill_between(times, middle - half, middle + half, color=RED, alpha=0.25, lw=0, label=name_of_band)
+    axis.plot(times, middle, color=RED, lw=1.3, label=name)
+
+
+def draw_error(axis, run: Shown, place: int) -> None:
+    """The size of the error in front of half the width of the band: the truth is in the band where the line is."""
+    times, half = run.times[run.before :], run.half[:, place]
+    error = np.abs(run.middle[:, place] - run.truth[run.before :, place])
+    sizes = np.concatenate([error, half])
+    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+    bottom = np.percentile(sizes, 3) / 2 if len(sizes) else 1e-3
+    axis.axvspan(run.times[0], run.times[run.before - 1], color=BLUE, alpha=0.15, lw=0)
+    axis.fill_between(times, bottom, half, where=half > bottom, color=RED, alpha=0.25, lw=0)
+    axis.plot(times, np.maximum(error, bottom), color="black", lw=0.8, label="size of the error")
+    axis.set(yscale="log")
+
+
+def fit_to_lines(row) -> None:
+    """Limits of axes that share them: those of the lines, whatever the bands need."""
+    values = np.concatenate([line.get_ydata() for axis in row for line in axis.lines])
+    row[0].set_ylim(*limits(values))
+
+
+def limits(values) -> tuple[float, float]:
+    """Lowest and highest finite value with a margin."""
+    values = values[np.isfinite(values)]
+    low, high = values.min(), values.max()
+    margin = 0.05 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+@styled
+def predicted_against_true(training: Training) -> Picture:
+    """A row a target, a column a few positions: predicted against true on the test runs, with the band as bars.
+
+    Of more than MOST_POINTS points some are drawn, evenly. The grey line is where both are equal.
+    """
+    scores, kept, places = training.scores, training.predictions["test"], chosen(training.scores)
+    columns = columns_of(scores, kept)
+    figure, axes = grid(len(places), len(columns), width=11, height=3.0, sharex="row", sharey="row")
+    name = f"{100 * training.band.level:g} % band"
+    for column, (title, positions) in enumerate(columns.items()):
+        axes[0, column].set_title(plain(title))
+        axes[-1, column].set_xlabel("true")
+        for row, place in enumerate(places):
+            points = (each[:, positions, place].ravel() for each in (kept.truth, kept.middle, kept.low, kept.high))
+            draw_points(axes[row, column], *points, name)
+    for row, place in zip(axes, places, strict=True):
+        low, high = limits(np.concatenate([kept.truth[..., place].ravel(), kept.middle[..., place].ravel()]))
+        row[0].set(xlim=(low, high), ylim=(low, high))
+        row[0].set_ylabel(label(f"{scores.features[place]}, predicted", scores.units[place]))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
+
+
+def columns_of(scores: Scores, kept: Prediction) -> dict[str, slice]:
+    """Title -> positions of a column: a few shares of the run, or thirds of the steps."""
+    if scores.task == "target per run":
+        chosen = spread(len(scores.positions), 4)
+        return {f"{100 * scores.positions[i]:g} % of the run seen": slice(i, i + 1) for i in chosen}
+    count = int(np.isfinite(kept.truth).any(axis=(0, 2)).sum())
+    ends = np.unique(np.linspace(0, count, 4).astype(int))
+    pairs = [(int(start), int(stop)) for start, stop in pairwise(ends)]
+    return {f"steps {scores.positions[a]:g} to {scores.positions[b - 1]:g}": slice(a, b) for a, b in pairs}
+
+
+def draw_points(axis, truth, middle, low, high, name: str) -> None:
+    """A point a prediction, with a bar for its band where that is finite; arrays (points,)."""
+    there = np.flatnonzero(np.isfinite(truth) & np.isfinite(middle))
+    there = there[spread(len(there), MOST_POINTS)] if len(there) else there
+    bars = there[np.isfinite(low[there]) & np.isfinite(high[there])]
+    axis.axline((0, 0), slope=1, color=GREY, lw=1, label="predicted = true")
+    axis.vlines(truth[bars], low[bars], high[bars], color=RED, alpha=0.45, lw=1, label=name)
+    axis.plot(truth[there], middle[there], "o", color=BLUE, ms=3.5, mew=0, alpha=0.8, label="test runs")
+
+
+@styled
+def forecast_with_band(window, middle, low, high, *, features, units=None, level: float, times=None) -> Picture:
+    """A row a feature: the window (window, features) that the model was given, and the forecast (steps, features).
+
+    times   (time step, unit), or None: steps are counted
+    Of more than MOST_FEATURES features some are drawn, evenly.
+    """
+    places = spread(len(features), MOST_FEATURES)
+    figure, axes = grid(len(places), 1, height=1.9, sharex=True)
+    step, time_unit = times or (1, "")
+    past, future = np.arange(1 - len(window), 1) * step, np.arange(1, len(middle) + 1) * step
+    for i, axis in zip(places, axes[:, 0], strict=True):
+        axis.plot(past, window[:, i], color=GREY, lw=2.6, alpha=0.6, label="window given to the model")
+        axis.fill_between(future, low[:, i], high[:, i], color=RED, alpha=0.25, lw=0, label=f"{100 * level:g} % band")
+        axis.plot(future, middle[:, i], color=RED, label="forecast")
+        unit = units[i] if units else ""
+        widest = label(f"half the band: up to {np.max(high[:, i] - low[:, i]) / 2:.2g}", unit)
+        axis.set_title(widest, loc="right", fontsize=8.5, weight="normal")  # it may be narrower than a line
+        axis.set_ylabel(label(features[i], unit))
+    axes[-1, 0].set_xlabel(label("time after the window" if times else "steps after the window", time_unit))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure

@@ -1,0 +1,138 @@
+"""Figures of the scores: losses, errors beside the baselines, what the band holds, what happens outside the ranges."""
+
+from __future__ import annotations
+
+from itertools import cycle
+
+import numpy as np
+
+from sim2seq.evaluation.conformal import BandScores, tenths
+from sim2seq.evaluation.scores import Scores
+from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
+from sim2seq.report.style import COLOURS, Picture, by_error, common_unit, grid, label, plain, styled, turn_off
+
+BASELINE_LINES = (
+    {"color": GREY, "linestyle": ":"},
+    {"color": GREY, "linestyle": "-."},
+    {"color": ORANGE, "linestyle": "--"},
+    {"color": PURPLE, "linestyle": "-."},
+    {"color": SKY, "linestyle": "--"},
+    {"color": GREEN, "linestyle": "-"},
+)
+FEW = 20  # positions: each is marked
+MOST_RANGES = 12  # inputs
+
+
+def position_label(scores: Scores) -> str:
+    """What the positions of a prediction count, as an axis says it."""
+    return "horizon [steps ahead]" if scores.task == "forecast" else scores.position
+
+
+@styled
+def learning_curve(history: dict) -> Picture:
+    """Training and validation loss by epoch, with the epoch whose weights were kept. history: name -> (epochs,)."""
+    figure, axes = grid(1, 1, height=3.0)
+    axis, epochs = axes[0, 0], np.arange(1, len(history["loss"]) + 1)
+    best = int(np.argmin(np.nan_to_num(history["val_loss"], nan=np.inf)))
+    axis.plot(epochs, history["loss"], color=BLUE, marker=".", label="training runs")
+    axis.plot(epochs, history["val_loss"], color=RED, marker=".", ls="--", label="validation runs")
+    axis.plot(epochs[best], history["val_loss"][best], "o", ms=10, mfc="none", color=RED, label="kept")
+    positive = min(*history["loss"], *history["val_loss"]) > 0  # a log-likelihood may be below 0
+    axis.set(yscale="log" if positive else "linear", xlabel="epoch", ylabel="loss")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.legend()
+    return figure
+
+
+@styled
+def error_by_position(scores: Scores) -> Picture:
+    """RMSE on the test runs at each position: the model and every baseline, on a logarithmic axis."""
+    figure, axes = grid(1, 1, height=3.8)
+    axis, model = axes[0, 0], scores.errors["test"]
+    marker = {"marker": "."} if len(model.by_position) <= FEW else {}
+    for (name, errors), line in zip(scores.baselines.items(), cycle(BASELINE_LINES), strict=False):
+        draw_errors(axis, scores, name, errors, lw=1.2, **line, **marker)
+    draw_errors(axis, scores, "model", model, color=RED, lw=2.4, **marker)
+    unit = common_unit(scores.units)
+    curves = np.concatenate([line.get_ydata() for line in axis.lines])
+    curves = curves[np.isfinite(curves)]
+    scale = "log" if np.any(curves > 0) else "linear"
+    axis.set(yscale=scale, xlabel=position_label(scores), ylabel=label("RMSE, test runs", unit))
+    first, last = scores.positions[0], axis.lines[-1].get_xdata()[-1]
+    axis.set_xlim(first, last if last > first else first + 1)
+    if len(curves) and curves.min() > 0:  # a few near-zero crossings must not take half of the axis
+        axis.set_ylim(bottom=np.percentile(curves, 1) / 1.1)
+    figure.legend(loc="outside right center", title="RMSE over all")
+    return figure
+
+
+def draw_errors(axis, scores: Scores, name: str, errors, **line) -> None:
+    """The error at each position, up to the end of the longest test run."""
+    values = np.asarray(errors.by_position, dtype=float)
+    count = 1 + int(np.max(np.flatnonzero(~np.isnan(values)), initial=0))
+    axis.plot(scores.positions[:count], values[:count], label=plain(f"{name} ({errors.rmse:.3g})"), **line)
+
+
+@styled
+def band_coverage(scores: Scores) -> Picture:
+    """How much of the test runs the band holds by position, and its width beside the actual error."""
+    figure, axes = grid(1, 2, width=11, height=3.2)
+    draw_coverage(axes[0, 0], scores, scores.band)
+    draw_widths(axes[0, 1], scores, scores.band)
+    figure.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside right center")
+    return figure
+
+
+def draw_coverage(axis, scores: Scores, band: BandScores) -> None:
+    """The share held in each tenth of the positions, or at each of few, in front of what it should be."""
+    shares, level = 100 * np.array(band.coverage_by_tenth, dtype=float), 100 * band.level
+    axis.axhspan(level - 5, level + 5, color=GREEN, alpha=0.18, lw=0, label=f"{level - 5:g} to {level + 5:g} %")
+    axis.axhline(level, color=GREEN, lw=1, ls="--")
+    name = f"{level:g} % band, test runs"
+    if len(shares) == band.steps:
+        axis.plot(scores.positions[: band.steps], shares, color=RED, lw=2.2, marker="o", label=name)
+    else:
+        ends = scores.positions[0] - 1 + np.array([0, *(part.stop for part in tenths(band.steps))])
+        axis.stairs(shares, ends, baseline=None, color=RED, lw=2.2, label=name)
+        axis.set_xlim(ends[0], ends[-1])
+    axis.set(xlabel=position_label(scores), ylabel="points in the band [%]")
+    axis.set_ylim(min(70, np.floor(np.nanmin(shares) / 10) * 10 - 2), 101)
+    axis.legend(loc="lower left")
+
+
+def draw_widths(axis, scores: Scores, band: BandScores) -> None:
+    """Half the band and the error of some features by position."""
+    positions = scores.positions[: band.steps]
+    marker = {"marker": "."} if len(positions) <= FEW else {}
+    names = by_error(scores.errors["test"].by_feature)
+    for name, colour in zip(names, cycle(COLOURS), strict=False):
+        for what, values, dashes in (("half the band", band.half_width, "-"), ("error", band.error, ":")):
+            shown = np.array(values[name], dtype=float)
+            axis.plot(positions, shown, color=colour, ls=dashes, label=plain(f"{name}: {what}"), **marker)
+    shown = np.concatenate([line.get_ydata() for line in axis.lines])
+    if scores.task == "forecast" and band.trusted_steps < band.steps:
+        axis.axvline(band.trusted_steps, color=GREY, ls="--", lw=1.2, label="trust it up to here")
+    scale = "log" if np.any(shown > 0) else "linear"  # an exact model has neither error nor width
+    unit = label("mean over the test runs", common_unit(scores.units))
+    limits = (positions[0], positions[-1] if len(positions) > 1 else positions[0] + 1)
+    axis.set(yscale=scale, xlabel=position_label(scores), ylabel=unit, xlim=limits)
+
+
+@styled
+def outside_ranges(scores: Scores) -> Picture:
+    """The error of each run against its inputs, inside and outside the ranges of the training runs (shaded)."""
+    held_out, ranges = scores.held_out, dict(list(scores.inputs.items())[:MOST_RANGES])
+    columns = min(3, len(ranges))
+    figure, axes = grid(-(-len(ranges) // columns), columns, width=11, height=2.9, sharey=True)
+    for axis, (name, (low, high)) in zip(axes.flat, ranges.items(), strict=False):
+        axis.axvspan(low, high, color=BLUE, alpha=0.12, lw=0, label="range of the training runs")
+        inside = held_out.test_inputs[name], held_out.test_rmse_by_run
+        outside = held_out.inputs[name], held_out.rmse_by_run
+        axis.plot(*inside, "o", color=BLUE, ms=5, alpha=0.75, mew=0, label="test run inside the ranges")
+        axis.plot(*outside, "^", color=RED, ms=5.5, mfc="none", mew=1.2, label="run outside a range")
+        axis.set(yscale="log", xlabel=plain(name))
+    for axis in axes[:, 0]:
+        axis.set_ylabel(label("RMSE of the run", common_unit(scores.units)))
+    turn_off(axes, len(ranges))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure

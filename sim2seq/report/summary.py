@@ -1,0 +1,218 @@
+"""Summary: what the first lines of a report say, in the words of each kind of task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.splits import PARTS
+from sim2seq.evaluation.conformal import trusted_steps
+from sim2seq.evaluation.scores import Scores
+from sim2seq.report.page import number
+from sim2seq.report.style import by_error
+from sim2seq.training.folder import Training
+
+WIDTH = "its band is more than half as wide as the range of the training runs"
+ENDS = {"width": WIDTH, "baseline": "its error is no longer below that of the best baseline"}  # of a forecast
+AGAINST = {"width": WIDTH, "baseline": "its error is not below that of the best baseline"}  # a target
+MOST_NAMES = 6  # in a sentence
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the first lines say of the test part.
+
+    skill, low, high    and its 95 % interval; `certain`: it is above 0, as far as these runs can tell
+    how                 what was asked, the beginning of the sentence that gives the error
+    better              names of the baselines, of `count`, that do at least as well
+    steps               sentences for single positions; trust: how far to trust it, or None
+    """
+
+    skill: float
+    low: float
+    high: float
+    error: float
+    best: str
+    baseline: float
+    better: list[str]
+    count: int
+    how: str
+    runs: int
+    steps: str
+    trust: str | None
+
+    @property
+    def beats(self) -> bool:
+        return bool(self.skill > 0)  # a skill that is no number is no success either
+
+    @property
+    def certain(self) -> bool:
+        return bool(self.low > 0)
+
+    @property
+    def has_interval(self) -> bool:
+        return bool(self.low < self.high)
+
+
+def summary(training: Training, ensemble: Ensemble) -> Summary:
+    """The first lines of the report of a training."""
+    scores = training.scores
+    error, (low, high) = scores.errors["test"].rmse, scores.skill_interval
+    return Summary(
+        skill=scores.skill,
+        low=low,
+        high=high,
+        error=error,
+        best=scores.best_baseline,
+        baseline=scores.baselines[scores.best_baseline].rmse,
+        better=[name for name, result in scores.baselines.items() if not error < result.rmse],
+        count=len(scores.baselines),
+        how=how_asked(training, ensemble),
+        runs=scores.scored_runs["test"],
+        steps=after_shares(scores) if scores.task == "target per run" else "",
+        trust=trust(training),
+    )
+
+
+def how_asked(training: Training, ensemble: Ensemble) -> str:
+    """What the model was asked, as the beginning of a sentence."""
+    scores, task = training.scores, training.study.task
+    if scores.task == "forecast":
+        steps = f"{'' if ensemble.uniform else 'up to '}{answers(scores)}"
+        told = names(task.controls or training.settings.controls)
+        under = f" and told {told} of every step" if told else ""
+        return f"Free-running for {steps} steps after a true window of {scores.window}{under}"
+    if scores.task == "target per step":
+        first, inputs = int(scores.positions[0]), names(task.inputs)
+        where = f"every step after the first {first}" if first else "every step"
+        up_to = "the steps before it" if task.ahead else "all steps up to it"
+        return f"Predicting {names(scores.features)} of {where} from {inputs} of {up_to}"
+    if scores.task == "target per run":
+        return f"Predicting {names(scores.features)} from the first {percent(scores.positions)} of a run"
+    return f"Predicting {names(scores.features)}"
+
+
+def answers(scores: Scores) -> int:
+    """How many positions the longest test run has."""
+    known = [errors.by_position for errors in (scores.errors["test"], *scores.baselines.values())]
+    return 1 + int(np.max(np.flatnonzero(np.isfinite(np.fmin.reduce(known))), initial=0))
+
+
+def names(all_names) -> str:
+    """Names in a sentence, the first few of many."""
+    shown, more = list(all_names)[:MOST_NAMES], len(all_names) - MOST_NAMES
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def percent(shares) -> str:
+    """Shares of a run, lowest to highest, in per cent."""
+    ends = [f"{100 * share:g}" for share in (shares[0], shares[-1])]
+    return f"{ends[0]} %" if len(shares) == 1 else f"{' to '.join(ends)} %"
+
+
+def share_of_run(share: float) -> str:
+    return {0.5: "half of a run", 1.0: "a whole run"}.get(share, f"{100 * share:g} % of a run")
+
+
+def after_shares(scores: Scores) -> str:
+    """The error after the first share of a run, after about half of it and after the last share: sentences."""
+    half = int(np.argmin(np.abs(np.array(scores.positions) - 0.5)))
+    least = np.fmin.reduce([errors.by_position for errors in scores.baselines.values()])
+    errors, sentences = scores.errors["test"].by_position, []
+    for i in sorted({0, half, len(scores.positions) - 1}):
+        pair = f"{number(errors[i])} (the best baseline there: {number(least[i])})"
+        sentences.append(f"After {share_of_run(scores.positions[i])} it is {pair}.")
+    return " ".join(sentences)
+
+
+def some_scored(scores: Scores) -> str | None:
+    """A sentence on which runs were scored, and learned from by baselines, of a large ensemble; None: all."""
+    if scores.runs == scores.scored_runs:
+        return None
+    pairs = {part: (number(scores.scored_runs[part]), number(scores.runs[part])) for part in PARTS}
+    counts = ", ".join(f"{some} of {every} {part} runs" for part, (some, every) in pairs.items())
+    return (
+        f"Errors are those of some runs, drawn at random: {counts}. The baselines have learned from no other training "
+        "runs than these, the network from all, which is to its advantage."
+    )
+
+
+def trust(training: Training) -> str | None:
+    """How far to trust the predictions, as a sentence; None for a training without a band."""
+    if not training.scores.band:
+        return None
+    return trust_forecast(training.scores) if training.scores.task == "forecast" else trust_targets(training)
+
+
+def trust_forecast(scores: Scores) -> str:
+    """Up to which step, which comes from the scores."""
+    band, step = scores.band, scores.band.trusted_steps
+    time = f" ({number(step * scores.time_step)} {scores.time_unit} after the window)" if scores.time_unit else ""
+    if step == band.steps:
+        return f"Trust this forecast at every step, up to step {step}{time}."
+    if step:
+        return f"Trust this forecast up to step {step}{time}, and no further: {ENDS[band.reason]}."
+    return f"Do not trust this forecast at any step: from the first one on, {ENDS[band.reason]}."
+
+
+def trust_targets(training: Training) -> str:
+    """At which steps, or from which share of a run on."""
+    found, scores = doubts(training), training.scores
+    trusted = [doubt is None for doubt in found]
+    per_run = scores.task == "target per run"
+    if all(trusted):
+        where = f"from {share_of_run(scores.positions[0])} on" if per_run else "at every step"
+        return f"Trust this prediction {where}."
+    why = " or ".join(text for doubt, text in AGAINST.items() if doubt in found)
+    if not any(trusted):
+        return f"Do not trust this prediction {'after any share of a run' if per_run else 'at any step'}: {why}."
+    first = trusted.index(True)
+    if per_run and all(trusted[first:]):
+        return f"Trust this prediction once {share_of_run(scores.positions[first])} was seen: before that, {why}."
+    what = "shares of a run" if per_run else "steps"
+    return f"Trust this prediction at {sum(trusted)} of {len(trusted)} {what}: at the others, {why}."
+
+
+def doubts(training: Training) -> list[str | None]:
+    """What speaks against a prediction at each position that the band is calibrated for: a key of AGAINST, or None.
+
+    The rule is conformal.trusted_steps, applied to each position for itself: an early one does not end all later ones.
+    """
+    scores, band = training.scores, training.scores.band
+    widths = np.array([band.half_width[name] for name in scores.features], dtype=float).T
+    widths = np.where(np.isnan(widths), np.inf, widths)
+    known = training.predictions["train"].truth
+    squared = np.square(scores.errors["test"].by_position)
+    least = np.square(np.fmin.reduce([errors.by_position for errors in scores.baselines.values()]))
+    each = [slice(i, i + 1) for i in range(band.steps)]
+    return [trusted_steps(widths[i], squared[i], known[:, i], least[i], band.level)[1] for i in each]
+
+
+def band_summary(scores: Scores) -> dict | None:
+    """What the band holds on the test runs, in per cent; None for a training without a band."""
+    band = scores.band
+    if not band:
+        return None
+    parts, level = [100 * share for share in band.coverage_by_tenth if np.isfinite(share)], 100 * band.level
+    shown = by_error(scores.errors["test"].by_feature)
+    return {
+        "level": level,
+        "members": band.members,
+        "coverage": 100 * band.coverage,
+        "lowest": min(parts),
+        "highest": max(parts),
+        "by_feature": {name: 100 * band.coverage_by_feature[name] for name in shown},
+        "inside": sum(level - 5 <= share <= level + 5 for share in parts),
+        "parts": len(parts),
+        "what": parts_of(scores),
+    }
+
+
+def parts_of(scores: Scores) -> str:
+    """What the coverage is counted in."""
+    few = len(scores.band.coverage_by_tenth) == scores.band.steps
+    if scores.task == "target per run":
+        return "shares of the run" if few else "tenths of the shares"
+    return "steps" if few else "tenths of the horizon" if scores.task == "forecast" else "tenths of the steps"

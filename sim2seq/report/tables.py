@@ -1,0 +1,141 @@
+"""Tables: the rows of a report's tables; of much, some."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim2seq.data.ensemble import Ensemble, is_varying
+from sim2seq.data.splits import PARTS
+from sim2seq.evaluation.scores import Errors, Scores, skill
+from sim2seq.report.data_figures import varying_inputs
+from sim2seq.report.page import number
+from sim2seq.report.style import MOST_FEATURES, by_error, spread
+from sim2seq.training.folder import Training
+
+MOST_ROWS = 40  # of inputs
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Errors on the test runs: groups, (title, names of columns) each, and a row (name, one number a column) each."""
+
+    groups: list[tuple[str, list[str]]]
+    rows: list[tuple[str, list[float | None]]]
+
+
+def score_table(scores: Scores) -> ScoreTable:
+    """The model and every baseline, the least error first; the columns are those of the kind of task."""
+    everything = {"model": scores.errors["test"], **scores.baselines}
+    columns = columns_of(scores)
+    one_step = {"model": scores.one_step.get("test"), **scores.one_step_baselines}
+    groups = [(title, list(some)) for title, some in columns.items()]
+    rows = []
+    for name in sorted(everything, key=lambda name: np.nan_to_num(everything[name].rmse, nan=np.inf)):
+        row = [number_of(everything[name]) for some in columns.values() for number_of in some.values()]
+        if scores.one_step:
+            row.append(one_step[name].rmse if name in one_step else None)
+        rows.append((name, row))
+    return ScoreTable([*groups, ("one step", ["all"])] if scores.one_step else groups, rows)
+
+
+def columns_of(scores: Scores) -> dict[str, dict]:
+    """Title of a group -> name of a column -> what it takes from Errors."""
+    chosen = by_error(scores.errors["test"].by_feature) if len(scores.features) > 1 else []
+    features = {name: lambda errors, name=name: errors.by_feature[name] for name in chosen}
+    if scores.task == "target per run":
+        places = spread(len(scores.positions), MOST_FEATURES)
+        shares = {f"{100 * scores.positions[i]:g} %": lambda errors, i=i: errors.by_position[i] for i in places}
+        by_share = {"by share of the run that was seen": {"all": all_over, **shares}}
+        return by_share | ({"by target": features} if features else {})
+    first = {f"first {n}": lambda errors, n=n: errors.first[n] for n in scores.errors["test"].first}
+    return {"rollout" if scores.task == "forecast" else "error": {"all steps": all_over, **first, **features}}
+
+
+def all_over(errors: Errors) -> float:
+    return errors.rmse
+
+
+def part_table(scores: Scores) -> list[dict]:
+    """A row for each part of the split: how the model does on it."""
+    return [
+        {
+            "name": part,
+            "runs": scores.runs[part],
+            "error": scores.errors[part].rmse,
+            "one_step": scores.one_step[part].rmse if part in scores.one_step else None,
+        }
+        for part in PARTS
+    ]
+
+
+def outside_table(scores: Scores) -> list[dict] | None:
+    """A row for the test runs inside the ranges of training, one for those outside; None when none were held out."""
+    apart = scores.held_out
+    if not apart:
+        return None
+    inside = {"model": scores.errors["test"], **scores.baselines}
+    rows = []
+    for where, runs, errors in (("inside", scores.runs["test"], inside), ("outside", apart.runs, apart.errors)):
+        naive = {name: each.rmse for name, each in errors.items() if name != "model"}
+        best, model = min(naive, key=naive.get), errors["model"].rmse
+        row = {"where": where, "runs": runs, "model": model, "best": best, "baseline": naive[best]}
+        rows.append(row | {"skill": skill(model, naive[best])})
+    return rows
+
+
+def facts(ensemble: Ensemble, training: Training) -> dict[str, str]:
+    """The ensemble in a few short lines, name -> text."""
+    sizes, epochs = training.scores.runs, training.settings.epochs
+    return {
+        "runs": str(ensemble.runs),
+        "steps in each": steps_in_each(ensemble),
+        "features": some_names(ensemble.features),
+        "inputs that vary": str(len(varying_inputs(ensemble))),
+        "split": f"{training.settings.split}: " + " / ".join(str(sizes[part]) for part in PARTS) + " runs",
+        "trained": f"{len(training.history['loss'])} of at most {epochs} epochs",
+        "models": str(training.scores.members),
+    }
+
+
+def steps_in_each(ensemble: Ensemble) -> str:
+    """How many steps the runs have, and from when to when."""
+    first, last = ensemble.times[0], ensemble.times[-1]
+    shortest, longest = ensemble.lengths.min(), ensemble.lengths.max()
+    steps = f"{longest}" if ensemble.uniform else f"{shortest} to {longest}"
+    return f"{steps} ({first:g} to {last:g}{' ' + ensemble.time_unit if ensemble.time_unit else ''})"
+
+
+def some_names(names) -> str:
+    """All names, or the first few and how many more."""
+    more = len(names) - MOST_FEATURES
+    return ", ".join(names[:MOST_FEATURES]) + (f" and {more} more" if more > 0 else "")
+
+
+def input_table(ensemble: Ensemble) -> list[tuple[str, str, str]]:
+    """Each input with its range, or its one value: (name, kind, text); MOST_ROWS at most, those that vary first."""
+    order = sorted(ensemble.inputs, key=lambda name: not is_varying(ensemble.inputs[name]))
+    names = list(ensemble.inputs) if len(order) <= MOST_ROWS else order[:MOST_ROWS]
+    return [(name, *describe(np.asarray(ensemble.inputs[name]))) for name in names]
+
+
+def describe(column: np.ndarray) -> tuple[str, str]:
+    """What one input's values are: ("varies", range) or ("fixed", value). Texts are counted."""
+    if is_varying(column):
+        return "varies", f"{number(column.min())} to {number(column.max())}"
+    counts = Counter(column.tolist())
+    if len(counts) > 1:
+        return "varies", f"{len(counts)} different values"
+    return "fixed", number(column[0]) if column.dtype.kind in "iuf" else str(column[0])
+
+
+def largest_correlation(ensemble: Ensemble) -> dict | None:
+    """The two inputs that move together most, with their correlation; None with fewer than two inputs or three runs."""
+    names = varying_inputs(ensemble)
+    if len(names) < 2 or ensemble.runs < 3:
+        return None
+    found = np.triu(np.corrcoef([np.asarray(ensemble.inputs[name], dtype=float) for name in names]), k=1)
+    first, second = np.unravel_index(np.argmax(np.abs(found)), found.shape)
+    return {"names": (names[first], names[second]), "value": float(found[first, second])}
