@@ -6,8 +6,9 @@
     avg_E           (betas,) float64, the mean energy at each beta, in their order
     chain           (lattices,) int64, not the source's: the lattices of one chain, and no others, have one number
 
-The attributes of the file are the settings that made it. Datasets are stored as sim2seq.data.arrays stores its own,
-with checksums.
+Beside them stands what makes it an array file of one run (sim2seq/data/arrays.py), which the ingest takes: the run's
+id, `data` with the settings, and `physics_cycle_series` with what was measured, one step a beta. All datasets are
+stored as that module does it, with checksums.
 """
 
 import os
@@ -18,7 +19,9 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from sim2seq.data import arrays
+from sim2seq.data.array_layout import TIME, own
+from sim2seq.data.arrays import write_columns, write_series
+from sim2seq.data.records import CURVE_SET
 
 GRIDS, ENERGIES, BETA, MEAN, CHAIN = "ising_grids", "true_energies", "beta", "avg_E", "chain"
 ROWS = 4096  # lattices a chunk
@@ -70,6 +73,19 @@ def created(path, shape: tuple[int, int, int], *, betas: int) -> Iterator[h5py.F
             os.remove(temporary)
 
 
+def finish(file: h5py.File, run_id: str, settings: dict, measured: dict[str, np.ndarray]) -> None:
+    """Write the mean energies, and the run that the file is to the store: settings, and series with a step a beta."""
+    betas = measured["beta"]
+    file[MEAN] = measured["energy"]
+    if BETA not in file:
+        file[BETA] = betas
+    write_columns(file, [run_id], settings, None)
+    series = file.create_group(CURVE_SET, track_order=True)
+    series[TIME] = np.arange(len(betas), dtype=float)
+    for name, values in measured.items():
+        write_series(series, name, values[None])
+
+
 def read(path, *, shape: tuple[int, int] | None = None, energies: bool = True) -> Lattices:
     """The lattices of a file; the source's files can be read too.
 
@@ -80,7 +96,7 @@ def read(path, *, shape: tuple[int, int] | None = None, energies: bool = True) -
     """
     try:
         with h5py.File(path, "r", locking="best-effort") as file:
-            found = {name: arrays.own(path, file, name) for name in (GRIDS, ENERGIES, BETA, CHAIN) if name in file}
+            found = {name: own(path, file, name) for name in (GRIDS, ENERGIES, BETA, CHAIN) if name in file}
             check_shapes(path, found, shape, energies)
             found = {name: dataset[:] for name, dataset in found.items()}
     except FileNotFoundError as error:

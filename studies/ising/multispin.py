@@ -6,6 +6,7 @@ no random bit is shared between chains.
 """
 
 import math
+from functools import reduce
 
 import numpy as np
 
@@ -52,16 +53,14 @@ def equals(planes: list[np.ndarray], limit: int) -> list[np.ndarray]:
     found = [~planes[-1], planes[-1]]
     for place in range(len(planes) - 2, -1, -1):
         kept = found[: -(-limit // 2 ** (place + 1))]  # those that lead to numbers below the limit
-        halves = [(mask & ~planes[place], mask & planes[place]) for mask in kept]
-        found = [mask for pair in halves for mask in pair]
+        halves = [(mask, mask & planes[place]) for mask in kept]
+        found = [each for mask, high in halves for each in (mask ^ high, high)]
     return found[:limit]
 
 
 def union(masks: list[np.ndarray]) -> np.ndarray:
-    found = masks[0].copy()
-    for mask in masks[1:]:
-        found |= mask
-    return found
+    """Where any of the masks is 1; of one mask that mask itself."""
+    return reduce(np.bitwise_or, masks)
 
 
 def coins(

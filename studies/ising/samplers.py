@@ -21,7 +21,7 @@ from studies.ising.multispin import WORD, added, coins, equals, packed, random_w
 class Single:
     """Metropolis as the source has it: a random site, flipped if a uniform number is below exp(-beta rise)."""
 
-    AHEAD = 1024  # steps whose random numbers are drawn at once
+    AHEAD = 256  # steps whose random numbers are drawn at once
     proposals = 1
 
     def __init__(self, lattice: Lattice, beta: float, chains: int, seeds: np.random.SeedSequence, *, start=None):
@@ -107,8 +107,7 @@ class Checkerboard:
         flips = ~need_luck
         if self.lazy:
             proposed = random_words(self.generator, own.shape) | random_words(self.generator, own.shape)
-            need_luck &= proposed
-            flips &= proposed
+            need_luck, flips = need_luck & proposed, flips & proposed
         flips |= coins(self.generator, masks, self.chances, need_luck)
         own ^= flips
 

@@ -1,50 +1,45 @@
 #!/usr/bin/env python
 """Draw Ising lattices at one or more temperatures and write them, with their energies, as one HDF5 file.
 
-    python studies/ising/simulate.py --beta 0.25 --n_samples 20000 --filename lattices.hdf5
-    python studies/ising/simulate.py --n_beta_samples 8 --beta_min 0 --beta_max 0.35 --part test --filename test.hdf5
+    python studies/ising/simulate.py --beta 0.25 --n_samples 20000 --filename lattices.h5
+    python studies/ising/simulate.py --n_beta_samples 8 --beta_min 0 --beta_max 0.35 --part test --filename test.h5
 
 The source's flags, and --sampler, --chains, --thinning, --part. beta = J / (k T), J = 1; files.py states the format.
-With --record also a DSV record of the file: its settings and, beta by beta, what was measured on its lattices.
+The file is also an array file of one run, GROUP_RUN, so that dsv_to_kosh.py ingests it as it is: a record with the
+plan's settings and, beta by beta, what was measured, associated with the file. Lattices stay in the file.
 """
 
-import os
 import sys
 
 import numpy as np
 
 from sim2seq._support.command import Parser
-from sim2seq.data import records
+from sim2seq.data.arrays import SUFFIX
+from sim2seq.data.records import check_id
 from studies.ising import files
 from studies.ising.lattice import MODELS, Lattice
 from studies.ising.measures import magnetisations
 from studies.ising.samplers import SAMPLERS
 from studies.ising.sampling import PARTS, Plan, blocks, thinning_at
 
-SUFFIX = ".hdf5"  # not .h5, which the ingest takes for array files
 MEASURED = ("beta", "energy", "heat_capacity", "magnetisation", "thinning", "autocorrelation_time")
 
 
-def simulate(plan, path) -> dict[str, np.ndarray]:
+def simulate(plan: Plan, path, run_id: str = "ising_1") -> dict[str, np.ndarray]:
     """Write the plan's lattices to the file `path`; returns what was measured, name in MEASURED -> (betas,).
 
     energy                mean of the whole lattice
     heat_capacity         a spin: beta^2 variance(energy) / sites
     magnetisation         mean of |sum of spins| / sites
     thinning              steps of the sampler between samples of a chain
-    autocorrelation_time  in steps of the sampler, where the thinning was measured; else nan
+    autocorrelation_time  in steps of the sampler; 0 where no thinning had to be measured
     """
-    rows = plan.n_samples * len(plan.betas)
-    measured = []
-    with files.created(path, (rows, plan.lattice.n_x, plan.lattice.n_y), betas=len(plan.betas)) as file:
-        for number, beta in enumerate(plan.betas):
-            measured.append(fill(file, plan, beta, number))
-        table = dict(zip(MEASURED, np.array(measured, dtype=float).T, strict=True))
-        if len(plan.betas) == 1:
-            file[files.BETA] = table["beta"]
-        file[files.MEAN] = table["energy"]
-        file.attrs.update(describe(plan) | {name: table[name] for name in MEASURED[4:]})
-    return table
+    shape = (plan.n_samples * len(plan.betas), plan.lattice.n_x, plan.lattice.n_y)
+    with files.created(path, shape, betas=len(plan.betas)) as file:
+        rows = [fill(file, plan, beta, number) for number, beta in enumerate(plan.betas)]
+        measured = dict(zip(MEASURED, np.array(rows, dtype=float).T, strict=True))
+        files.finish(file, run_id, describe(plan), measured)
+    return measured
 
 
 def fill(file, plan, beta: float, number: int) -> tuple[float, ...]:
@@ -97,14 +92,6 @@ def betas_of(beta: float | None, number: int, least: float | None, most: float |
     return tuple(np.linspace(least, most, number).tolist())
 
 
-def make_record(plan: Plan, path, measured: dict[str, np.ndarray], group: str, run: str) -> records.Run:
-    """One record of a file: its settings, its place, and series with one value a beta."""
-    data = {"group_id": group, **describe(plan), "lattices": os.path.abspath(path)}
-    series = {"time": list(range(len(plan.betas)))}
-    series |= {name: measured[name].tolist() for name in MEASURED if np.isfinite(measured[name]).all()}
-    return records.Run(records.check_id(f"{group}_{run}"), data, series)
-
-
 def thinning_word(text: str) -> int | None:
     """A number of steps, or None for the word "measured"."""
     return None if text == "measured" else int(text)
@@ -132,25 +119,19 @@ def make_parser() -> Parser:
         help='steps between samples of a chain; "measured": so that they are independent',
     )
     add("--part", choices=PARTS, default="train", help="what the lattices are for: other parts, other random streams")
-    add("--record", help="DSV file to write too")
-    add("--group", "-G", default="ising", help="group id, first half of the record's id")
-    add("--run", "-R", default="1", help="run id, second half of the record's id")
+    add("--group", "-G", default="ising", help="group id, first half of the run's id")
+    add("--run", "-R", default="1", help="run id, second half of the run's id")
     return parser
 
 
 def main(argv=None):
     arguments = vars(make_parser().parse_args(argv))
-    path, record = arguments["filename"], arguments["record"]
-    plan, names = make_plan(arguments), (arguments["group"], arguments["run"])
-    records.check_id("_".join(names))
+    plan, path = make_plan(arguments), arguments["filename"]
+    run_id = check_id(f"{arguments['group']}_{arguments['run']}")
     if not path.endswith(SUFFIX):
         raise ValueError(f"--filename {path}: expected a name that ends in {SUFFIX}")
-    if record is not None:
-        files.check_writable(record)
-    measured = simulate(plan, path)
-    if record is not None:
-        records.write(record, [make_record(plan, path, measured, *names)])
-    print(f"{path}: {plan.n_samples * len(plan.betas)} lattices, mean energy {np.mean(measured['energy']):.2f}")
+    measured = simulate(plan, path, run_id)
+    print(f"{path}: {plan.n_samples * len(plan.betas)} lattices, mean energy {measured['energy'].mean():.2f}")
 
 
 if __name__ == "__main__":
