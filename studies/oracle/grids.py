@@ -17,8 +17,10 @@ MOST_NEURONS = 2500  # pairs of neurons are kept in memory: 25 MB of ranks at th
 class Grid:
     """The pairs of a map's neurons.
 
-    levels      (levels,): the squared distances that occur, rising
+    levels      (levels,): the squared distances that occur, rising from 0
     ranks       (neurons, neurons) int32: which of the levels is the squared distance of two neurons
+    gaps        (gaps,): by how much a level rises above the one before, each number once
+    rises       (levels,): which of the gaps it is; the first level's is 0
     neighbours  (neurons, neurons) bool
     """
 
@@ -26,6 +28,8 @@ class Grid:
     columns: int
     levels: np.ndarray
     ranks: np.ndarray
+    gaps: np.ndarray
+    rises: np.ndarray
     neighbours: np.ndarray
 
     @property
@@ -67,7 +71,8 @@ def differences(*coordinates: np.ndarray) -> list[np.ndarray]:
 def grid_of_pairs(rows: int, columns: int, squared: np.ndarray, neighbours: np.ndarray) -> Grid:
     """A Grid from squared distances and neighbours of all pairs, (neurons, neurons) each."""
     levels, ranks = np.unique(squared.astype(float), return_inverse=True)  # multiples of 1/4: equal ones are equal
-    return Grid(rows, columns, levels, ranks.reshape(squared.shape).astype(np.int32), neighbours)
+    gaps, rises = np.unique(np.diff(levels, prepend=0.0), return_inverse=True)
+    return Grid(rows, columns, levels, ranks.reshape(squared.shape).astype(np.int32), gaps, rises, neighbours)
 
 
 GRIDS = {"square": square, "hexagonal": hexagonal, "hexagonal_plane": hexagonal_plane}

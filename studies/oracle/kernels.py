@@ -17,11 +17,7 @@ try:
 except ImportError as error:
     raise ValueError("the oracle's maps need the package numba: pip install 'sim2seq[oracle]'") from error
 
-LARGEST = np.finfo(float).max
-
 compiled = njit(cache=True, error_model="numpy")  # no fast-math: the same numbers on every machine
-# the least of finite numbers is the same in every order
-least_of_finite = njit(cache=True, error_model="numpy", fastmath={"nnan", "nsz", "ninf", "reassoc"})
 
 
 @compiled
@@ -37,16 +33,13 @@ def squared_distances(weights, values, known, row, found):
                 found[neuron] += difference * difference
 
 
-@least_of_finite
+@compiled
 def nearest(distances):
     """The place of the least distance, the first of equal ones."""
-    least = distances[0]
-    for neuron in range(distances.size):
+    place, least = 0, distances[0]
+    for neuron in range(1, distances.size):
         if distances[neuron] < least:
-            least = distances[neuron]
-    place = 0
-    while distances[place] != least:
-        place += 1
+            place, least = neuron, distances[neuron]
     return place
 
 
@@ -75,16 +68,27 @@ def to_unit_norm(weights):
 
 
 @compiled
-def follow(weights, values, known, order, ends, rates, radii, levels, ranks, unit_norm):
+def fill_kernel(kernel, factors, rate, radius, gaps, rises):
+    """`kernel` (levels,): rate * exp(-level / (2 radius^2)), each from the one before: few exponentials are slow."""
+    for gap in range(gaps.size):
+        factors[gap] = np.exp(-gaps[gap] / (2 * radius**2))
+    value = rate
+    for level in range(kernel.size):
+        value *= factors[rises[level]]
+        kernel[level] = value
+
+
+@compiled
+def follow(weights, values, known, order, ends, rates, radii, gaps, rises, ranks, unit_norm):
     """Train `weights` in place on the rows `order`, one after the other.
 
-    ends, rates, radii   (iterations,): iteration i uses the rows of `order` up to ends[i], with one rate and radius
-    levels, ranks        of the Grid
+    ends, rates, radii    (iterations,): iteration i uses the rows of `order` up to ends[i], with one rate and radius
+    gaps, rises, ranks    of the Grid
     """
-    room, kernel, first = np.empty(weights.shape[1]), np.empty(levels.size), 0
+    room, kernel, first = np.empty(weights.shape[1]), np.empty(rises.size), 0
+    factors = np.empty(gaps.size)
     for iteration in range(ends.size):
-        for level in range(levels.size):
-            kernel[level] = rates[iteration] * np.exp(-levels[level] / (2 * radii[iteration] ** 2))
+        fill_kernel(kernel, factors, rates[iteration], radii[iteration], gaps, rises)
         for place in range(first, ends[iteration]):
             row = order[place]
             squared_distances(weights, values, known, row, room)
@@ -95,15 +99,27 @@ def follow(weights, values, known, order, ends, rates, radii, levels, ranks, uni
 
 
 @compiled
+def two_least(distances):
+    """The places of the least and the second least distance, the first of equal ones; of one distance, 0 and 0."""
+    first, second, least, next_least = 0, 0, np.inf, np.inf
+    for neuron in range(distances.size):
+        if distances[neuron] < next_least:
+            if distances[neuron] < least:
+                second, next_least = first, least
+                first, least = neuron, distances[neuron]
+            else:
+                second, next_least = neuron, distances[neuron]
+    return first, second
+
+
+@compiled
 def two_nearest(weights, values, known, first, second, distance):
     """Of each row the nearest neuron, the second (of a single neuron: that one) and the distance to the nearest."""
     found = np.empty(weights.shape[1])
     for row in range(values.shape[0]):
         squared_distances(weights, values, known, row, found)
-        first[row] = nearest(found)
+        first[row], second[row] = two_least(found)
         distance[row] = np.sqrt(found[first[row]])
-        found[first[row]] = LARGEST
-        second[row] = nearest(found)
 
 
 @compiled

@@ -125,10 +125,11 @@ def train(values, settings: Settings, *, watch: Callable | None = None) -> Train
     table, generator = filled(values), np.random.default_rng(settings.seed)
     weights = np.ascontiguousarray(generator.random((lattice.neurons, values.shape[1])).T)
     done, log, ended, work = 0, [], WHOLE, planned.work
+    pairs = lattice.gaps, lattice.rises, lattice.ranks
     for mark, (order, ends) in zip(planned.checkpoints, draws(planned, settings, len(values), generator), strict=True):
         now = slice(done, mark)
         schedules = planned.rates[now], planned.radii[now]
-        kernels.follow(weights, *table, order, ends, *schedules, lattice.levels, lattice.ranks, settings.unit_norm)
+        kernels.follow(weights, *table, order, ends, *schedules, *pairs, settings.unit_norm)
         errors = measure(weights, *table, lattice)
         progress = mark / len(planned.rates)
         log.append((progress, *errors, planned.rates[mark - 1], planned.radii[mark - 1], work[len(log)]))
@@ -200,5 +201,5 @@ def follow(weights, values, order, rates, radii, lattice: Grid) -> np.ndarray:
     moved = np.ascontiguousarray(np.reshape(weights, (lattice.neurons, -1)).T, dtype=float)
     order, ends = np.asarray(order, dtype=np.int64), np.arange(1, len(order) + 1)
     schedules = (np.asarray(each, dtype=float) for each in (rates, radii))
-    kernels.follow(moved, *filled(values), order, ends, *schedules, lattice.levels, lattice.ranks, False)
+    kernels.follow(moved, *filled(values), order, ends, *schedules, lattice.gaps, lattice.rises, lattice.ranks, False)
     return shaped(moved, lattice)

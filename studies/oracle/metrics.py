@@ -42,7 +42,7 @@ def topographic_error(found: Hits, grid: Grid) -> float:
 
 def dead_ratio(found: Hits, grid: Grid) -> float:
     """The share of neurons that no row hits."""
-    return 1 - len(np.unique(found.first)) / grid.neurons
+    return float((hit_map(found, grid) == 0).mean())
 
 
 def hit_map(found: Hits, grid: Grid) -> np.ndarray:

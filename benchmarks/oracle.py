@@ -1,0 +1,143 @@
+#!/usr/bin/env python
+"""The oracle: what a run costs, and how well its end is foretold.
+
+    python benchmarks/oracle.py [--json FILE] [--only cost]
+
+cost   1000 trainings of a 10 x 10 map on 500 rows of 8 columns for 10 epochs, beside MiniSom's in the same call (a
+       share of them, scaled: `--minisom`), beside what NumPy can do for 64 runs at a time, and beside the limit of the
+       machine: the two passes over the weights that no online update can do without, with nothing between them. Seconds
+       of one core, by its own clock: other work on the machine counts little.
+
+Each part is a function in PARTS that gives rows (_rows.py); a part that needs a study takes it from `asked.study`.
+"""
+
+import os
+
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before NumPy: all is measured on one core
+
+import argparse
+import sys
+import time
+
+import numpy as np
+from _rows import publish, row
+
+from sim2seq._support.command import Parser, run
+from studies.oracle import kernels, maps
+from studies.oracle.settings import Settings
+
+RUNS, SIDE, ROWS, COLUMNS, EPOCHS = 1000, 10, 500, 8, 10
+NEURONS, UPDATES = SIDE * SIDE, ROWS * EPOCHS
+AT_ONCE = 64  # runs in one array: as many as stay in the second cache
+GOAL = 20  # MiniSom's time, as a multiple of ours
+SECONDS = "core s for 1000 runs"
+
+
+def cost_rows(asked) -> list[dict]:
+    """Seconds for RUNS trainings, each way measured `asked.repeats` times in turn and its best taken."""
+    values = np.random.default_rng(0).random((ROWS, COLUMNS))
+    ways = {
+        f"MiniSom ({asked.minisom} runs, scaled)": (minisoms_runs, asked.minisom),
+        "NumPy, 64 runs in one array (scaled)": (numpys_runs, AT_ONCE),
+        "ours, square": (our_runs("square", recorded=False), RUNS),
+        "ours, hexagonal": (our_runs("hexagonal", recorded=False), RUNS),
+        "ours, square, with 20 checkpoints": (our_runs("square", recorded=True), RUNS),
+        "limit of the machine (scaled)": (two_passes, 50),
+    }
+    for function, _ in ways.values():
+        function(values, 1)  # compiled, loaded, in the cache
+    taken = {name: [] for name in ways}
+    for _ in range(asked.repeats):
+        for name, (function, runs) in ways.items():
+            begun = time.process_time()
+            function(values, runs)
+            taken[name].append((time.process_time() - begun) * RUNS / runs)
+    best = {name: min(seconds) for name, seconds in taken.items()}
+    theirs = next(iter(best.values()))
+    return [row(name, seconds, goal_of(name, theirs), "lower", SECONDS, theirs) for name, seconds in best.items()]
+
+
+def goal_of(name: str, theirs: float) -> float | None:
+    """A twentieth of MiniSom's time, for what is ours."""
+    return theirs / GOAL if name.startswith("ours") else None
+
+
+def minisoms_runs(values: np.ndarray, runs: int) -> None:
+    from minisom import MiniSom
+
+    for seed in range(runs):
+        som = MiniSom(SIDE, SIDE, COLUMNS, sigma=SIDE / 2, learning_rate=0.7, random_seed=seed)
+        som.train(values, UPDATES, random_order=True)
+
+
+def our_runs(grid: str, *, recorded: bool):
+    """values, runs -> None: `runs` trainings, with learning rate and radius of their own at each update."""
+    settings = {"mode": "stochastic", "epoch_multiplier": float(EPOCHS), "checkpoints": 20, "grid": grid}
+
+    def train(values: np.ndarray, runs: int) -> None:
+        for seed in range(runs):
+            maps.train(values, Settings(**settings, seed=seed))
+
+    def follow(values: np.ndarray, runs: int) -> None:
+        for seed in range(runs):
+            given, generator = Settings(**settings, seed=seed), np.random.default_rng(seed)
+            planned, lattice = maps.plan(given, ROWS), maps.grid_of(given)
+            order = np.concatenate([order for order, _ in maps.draws(planned, given, ROWS, generator)])
+            weights = generator.random((SIDE, SIDE, COLUMNS))
+            maps.follow(weights, values, order, planned.rates, planned.radii, lattice)
+
+    return train if recorded else follow
+
+
+def numpys_runs(values: np.ndarray, runs: int) -> None:
+    """One update of `runs` maps at a time, on weights (runs, columns, neurons)."""
+    generator, lattice = np.random.default_rng(0), maps.grid_of(Settings())
+    weights, order = generator.random((runs, COLUMNS, NEURONS)), generator.integers(0, ROWS, (UPDATES, runs))
+    squared, difference = lattice.levels[lattice.ranks], np.empty_like(weights)
+    room, pulls = np.empty((runs, NEURONS)), np.empty((runs, NEURONS))
+    for update, rows in enumerate(order):
+        np.subtract(values[rows][:, :, None], weights, out=difference)
+        np.einsum("rcn,rcn->rn", difference, difference, out=room)
+        np.take(squared, room.argmin(axis=1), axis=0, out=pulls, mode="clip")
+        pulls *= -0.5 / (5 - 4 * update / UPDATES) ** 2
+        np.exp(pulls, out=pulls)
+        pulls *= 0.7 * (1 - update / UPDATES)
+        difference *= pulls[:, None, :]
+        weights += difference
+
+
+def two_passes(values: np.ndarray, runs: int) -> None:
+    """The arithmetic alone: all distances to a row, and a move of all weights towards it."""
+    weights = np.random.default_rng(0).random((COLUMNS, NEURONS))
+    for _ in range(runs * EPOCHS):
+        passes_over(weights, values, np.ones(values.shape, dtype=bool), np.zeros((1, NEURONS), dtype=np.int32))
+
+
+@kernels.njit(error_model="numpy")
+def passes_over(weights, values, known, ranks):
+    room, kernel = np.empty(weights.shape[1]), np.full(1, 0.01)
+    for place in range(values.shape[0]):
+        kernels.squared_distances(weights, values, known, place, room)
+        kernels.pull(weights, values, known, place, kernel, ranks[0], room)
+
+
+PARTS = {"cost": cost_rows}
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = Parser(description="The oracle: what a run costs, and how well its end is foretold.")
+    parser.add_argument("study", nargs="?", help="folder of a study; the cost needs none")
+    parser.add_argument("--only", choices=list(PARTS), nargs="+", default=list(PARTS), help="parts to measure")
+    parser.add_argument("--minisom", type=int, default=20, metavar="RUNS", help="runs of MiniSom's that are measured")
+    parser.add_argument("--repeats", type=int, default=3, help="of each way; the best counts")
+    parser.add_argument("--json", metavar="FILE", help="write the rows there")
+    return parser.parse_args()
+
+
+def main() -> None:
+    asked = parse_arguments()
+    publish([measured for part in asked.only for measured in PARTS[part](asked)], asked.json)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
