@@ -8,7 +8,8 @@ still_on   an angle drops out when its ball would have missed a plank: the game 
 moved      and counts the more, the better the planks' moves fit to an agent that sees its ball. The actions of the
            future are known to a model, and they give the ball away: it may do better than `still_on` allows.
 
-The mean minimises the squared distance; of the distance itself, which is what is averaged here, it is nearly the least.
+The mean has the least squared distance. Of the distance itself, which is what is averaged here, the geometric median of
+the possible places has the least: 1 to 3 % less than the mean with 2 or 3 known frames, about 10 % less with 8 or 16.
 """
 
 from __future__ import annotations

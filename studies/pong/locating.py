@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from studies.pong.worlds import BRIGHT, CubeCrash, Pong, pictures
+from studies.pong.worlds import BRIGHT, CubeCrash, Pong
 
 DARK = 0.25  # of the brightest pixel
 
@@ -42,7 +42,7 @@ def moment(weights, places, total, otherwise: float) -> np.ndarray:
 def find_planks(world: Pong, frames: np.ndarray) -> np.ndarray:
     """(..., 2): y of the top of the left and the right plank, whole pixels."""
     check_size(world, frames)
-    shapes = pictures(world)[0]
+    shapes = world.plank_shapes
     wide = world.plank_width + 1
     found = []
     for columns in (slice(None, wide), slice(world.size - world.plank_width, None)):

@@ -22,7 +22,7 @@ import numpy as np
 from studies.pong.agents import make_agent
 from studies.pong.worlds import BLOCK, WORLDS, draw, make_world
 
-STEPS = 96  # 16 known frames and 60 steps fit in
+STEPS = {"pong": 96, "cube_crash": 40}  # 16 known frames and 60 steps fit in; no cube falls longer than 37 rows
 MOST_SEEDS, MOST_BYTES = 1_000_000, 2 * 2**30
 SUFFIX = ".h5"
 
@@ -76,11 +76,12 @@ class Episodes:
     lengths: np.ndarray
 
 
-def simulate(world, seeds, agent, *, steps: int = STEPS) -> Episodes:
-    """Play one episode a seed, up to `steps` rows each.
+def simulate(world, seeds, agent, *, steps: int | None = None) -> Episodes:
+    """Play one episode a seed, up to `steps` rows each (default: STEPS of the world).
 
     agent   states (episodes, names) -> actions (episodes,), asked once a step
     """
+    steps = steps or STEPS[world.name]
     shape = (len(seeds), steps)
     states, rewards = np.full((*shape, len(world.names)), np.nan), np.zeros(shape)
     actions, terminals = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=bool)
@@ -158,7 +159,7 @@ def make_parser():
     parser.add_argument("--set", choices=list(SETS), default="train", help="whose seeds and agents; the runs' group")
     parser.add_argument("--seed", type=int, default=0, help="the first episode, counted within its set")
     parser.add_argument("--episodes", type=int, help="how many (default: 4000 of train, 500 of others)")
-    parser.add_argument("--steps", type=int, default=STEPS, help="of the longest episode that is kept")
+    parser.add_argument("--steps", type=int, help="rows kept of an episode (default: 96; of cube_crash 40)")
     low_high = {"type": float, "nargs": 2, "metavar": ("LOW", "HIGH"), "help": "of Pong's agents, with --set other"}
     parser.add_argument("--stochasticity", **low_high)
     parser.add_argument("--output", "-o", required=True, help=f"array file to write, {SUFFIX}")
@@ -171,6 +172,7 @@ def main(argv=None):
     options = make_parser().parse_args(argv)
     chosen = SETS[options.set]
     options.episodes = chosen.episodes if options.episodes is None else options.episodes
+    options.steps = STEPS[options.environment] if options.steps is None else options.steps
     check(options)
     world, first = make_world(options.environment, options.size), chosen.first + options.seed
     seeds = range(first, first + options.episodes)

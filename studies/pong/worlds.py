@@ -26,7 +26,7 @@ import numpy as np
 SIZES = (32, 40, 50, 64)  # of Pong's frames
 LAUNCH, AGENT = 0, 1  # an episode's two sources of chance: the game does not depend on who plays it
 BRIGHT = 255
-BLOCK = 1024  # frames drawn at a time: they fit into the processor's cache
+BLOCK = 2048  # frames drawn at a time: about what fits into a processor's cache
 
 
 def draw(world, states: np.ndarray) -> np.ndarray:
@@ -129,6 +129,16 @@ class Pong:
         top = np.where(crossed < 0, left, right)
         return (crossed != 0) & ~((level - self.ball < top) & (level + self.ball > top - self.plank_height))
 
+    @property
+    def plank_rows(self) -> int:
+        """How many places a plank has."""
+        return self.size - self.plank_height + 1
+
+    @property
+    def plank_shapes(self) -> np.ndarray:
+        """(plank_rows, size): which lines of a frame show a plank whose top is in each of the first rows."""
+        return bars(self.size, self.plank_rows, self.plank_height + 1)
+
     def corner(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of the ball's upper left pixel: its place without the part after the point."""
         column = (states[..., 0] - self.ball) + self.size / 2  # in the source's order, which decides about rounding
@@ -145,27 +155,32 @@ class Pong:
         planks, balls, lines = pictures(self)
         row, column = self.corner(states)
         left, right = ((self.size / 2 - states[..., plank]).astype(int) for plank in (4, 5))
-        codes = planks[left] + 2 * planks[right]
-        codes += balls[row] * (4 * (column - self.plank_width)).astype(np.uint8)[..., None]
-        np.take(lines, codes, axis=0, out=frames, mode="clip")  # the codes are in range: without a check and a copy
+        places = (left * self.plank_rows + right, row * self.size + column)
+        codes = np.take(planks, places[0], axis=0, mode="clip")  # all are in range: without a check and a copy
+        codes += np.take(balls, places[1], axis=0, mode="clip")
+        np.take(lines, codes, axis=0, out=frames, mode="clip")
+
+
+def bars(size: int, places: int, length: int) -> np.ndarray:
+    """(places, size): 1 for the `length` lines of a frame from each place on, 0 for the others."""
+    after = np.arange(size) - np.arange(places)[:, None]
+    return ((after >= 0) & (after < length)).astype(np.uint8)
 
 
 @lru_cache
 def pictures(world: Pong) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which lines of a frame show a plank whose top is in a row, and a ball; and how a line looks, by its code.
+    """What a frame is made of: codes of its lines by the rows of both planks and by the ball's place, lines by code.
 
     A line's code: 1 for the left plank, 2 for the right one, 4 times the ball's column as counted from the left plank.
     """
-    size, lines, columns = world.size, np.arange(world.size), np.arange(world.size)
-    tops, balls = np.arange(size - world.plank_height + 1), np.arange(size - 2 * world.ball)
-    planks = (lines >= tops[:, None]) & (lines <= tops[:, None] + world.plank_height)
-    places = (lines >= balls[:, None]) & (lines <= balls[:, None] + 2 * world.ball)
-    code = np.arange(4 * (size - 3 * world.plank_width + 1))[:, None]
-    start = code // 4 + world.plank_width
-    shown = (code % 2 == 1) & (columns <= world.plank_width)
-    shown |= (code // 2 % 2 == 1) & (columns >= size - world.plank_width)
-    shown |= (code >= 4) & (columns >= start) & (columns <= start + 2 * world.ball)
-    return planks.astype(np.uint8), places.astype(np.uint8), shown.astype(np.uint8) * np.uint8(BRIGHT)
+    size, wide, ball = world.size, world.plank_width, 2 * world.ball + 1
+    planks = world.plank_shapes[:, None] + 2 * world.plank_shapes
+    start = np.clip(np.arange(size) - wide, 0, size - 3 * wide)
+    balls = bars(size, size, ball)[:, None] * (4 * start[:, None]).astype(np.uint8)
+    left, right = np.arange(size) <= wide, np.arange(size) >= size - wide
+    shown = [bars(size, size, ball)[code // 4 + wide] * (code >= 4) for code in range(4 * (size - 3 * wide + 1))]
+    lines = [left * (code % 2) | right * (code // 2 % 2) | each for code, each in enumerate(shown)]
+    return planks.reshape(-1, size), balls.reshape(-1, size), np.array(lines, dtype=np.uint8) * np.uint8(BRIGHT)
 
 
 @dataclass(frozen=True)

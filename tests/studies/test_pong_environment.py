@@ -13,6 +13,7 @@ from studies.pong.simulate import simulate
 from studies.pong.worlds import SIZES, CubeCrash, Pong
 
 GAMES = {f"pong {size}": (environment.PONG, {"size": size}, Pong(size)) for size in SIZES}
+NAMES = (environment.PONG, environment.CUBE_CRASH)
 GAMES["cube crash"] = (environment.CUBE_CRASH, {}, CubeCrash())
 
 
@@ -45,9 +46,6 @@ def test_pong_is_white_on_black_and_cubecrash_has_three_colours():
     assert colours == [[[0, 0, 0], [255, 255, 255]], [[0, 0, 0], [0, 255, 0], [255, 255, 255]]]
 
 
-NAMES = (environment.PONG, environment.CUBE_CRASH)
-
-
 def test_the_launch_angle_can_be_chosen():
     env = gymnasium.make(environment.PONG, angle=0.3)
     env.reset(seed=1)
@@ -62,7 +60,7 @@ def test_the_launch_angle_can_be_chosen():
     assert env.reset()[1]["ball_vx"] == np.cos(0.3)
 
 
-def test_the_next_episode_follows_from_the_first_seed_and_tells_its_own():
+def test_the_next_episode_follows_from_the_first_seed():
     env = environment.Game()
     env.reset(seed=11)
     _, first = env.reset()

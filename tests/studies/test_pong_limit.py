@@ -68,13 +68,13 @@ def test_paths_are_those_of_a_game_whose_planks_return():
         assert balls.shown[:length, number].tolist() == PONG.shown(own).tolist()
 
 
-def test_the_true_launch_is_always_possible_so_one_possible_angle_has_no_error(episodes):
+def test_the_true_launch_is_always_among_the_possible_ones(episodes):
     none = every_angle(PONG, 60, angles=1)
     errors = errors_of(none, episodes, 16)
     assert np.nanmax(errors) == 0.0
 
 
-def test_the_limit_counts_rows_after_the_known_ones_up_to_the_length(episodes):
+def test_the_limit_counts_the_rows_that_are_to_be_forecast(episodes):
     errors = errors_of(every_angle(PONG, 60, angles=2**10), episodes, 5)
     rows = np.arange(60)
     expected = (rows >= 5) & (rows < episodes.lengths[:, None])
@@ -88,7 +88,7 @@ def test_more_frames_leave_less_open(paths, episodes):
     assert means == sorted(means, reverse=True)
 
 
-def test_without_planks_to_miss_the_limit_is_that_of_planks_that_return(paths):
+def test_the_limit_without_misses_is_that_of_returning_planks(paths):
     seeds = range(200)
     played = simulate(PONG, seeds, PongAgent(PONG, seeds, 0.0), steps=40)
     errors = errors_of(paths, played, 3, weigh=lambda balls, states, actions: np.ones(balls.crossed.shape))

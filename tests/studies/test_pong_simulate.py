@@ -50,7 +50,7 @@ def test_files_pass_the_checks_of_whoever_reads_them(tmp_path):
     assert {"launch_sin", "launch_cos", "stochasticity", "num_steps", "over_final", "reward_final"} <= first.data.keys()
 
 
-def test_row_zero_is_the_launch_and_every_other_follows_from_its_action(tmp_path):
+def test_each_row_follows_from_the_one_before_and_its_action(tmp_path):
     found = written(tmp_path, "--episodes", "20", "--steps", "50")
     world = Pong()
     states = np.stack([found[name] for name in world.names], axis=-1)
@@ -63,7 +63,7 @@ def test_row_zero_is_the_launch_and_every_other_follows_from_its_action(tmp_path
         assert draw(world, states[number, :length]).tobytes() == found["frame"][number, :length].tobytes()
 
 
-def test_an_episode_ends_with_its_game_and_nothing_stands_after_it(tmp_path):
+def test_an_episode_ends_with_its_game_and_nothing_follows(tmp_path):
     found = written(tmp_path, "--episodes", "40", "--steps", "50")
     ended = found["terminal"].any(axis=1)
     assert 0 < ended.sum() < 40
@@ -109,9 +109,10 @@ def test_the_shift_set_is_half_calm_and_half_wild(tmp_path):
 
 
 def test_cubecrash_keeps_every_episode_whatever_its_end(tmp_path):
-    found = written(tmp_path, "--environment", "cube_crash", "--episodes", "200", "--steps", "40")
+    found = written(tmp_path, "--environment", "cube_crash", "--episodes", "200")
     assert found["frame"].shape == (200, 40, 40, 32)
     assert (found["terminal"].sum(axis=1) == 1).all()
+    assert found["length"].max() <= 37  # from row 4 to 40
     through = found["reward_final"] > 0.5
     assert through.sum() > 10
     assert (found["cube_y"][np.arange(200), found["length"] - 1][through] == 40).all()
@@ -119,7 +120,7 @@ def test_cubecrash_keeps_every_episode_whatever_its_end(tmp_path):
     assert "stochasticity" not in found
 
 
-def test_one_row_is_kept_of_an_agent_that_is_asked_once():
+def test_an_agent_is_asked_once_a_step_with_what_it_acts_on():
     asked = []
     world = CubeCrash()
 
