@@ -1,105 +1,239 @@
-import keras
+from dataclasses import replace
+
 import matplotlib
 import numpy as np
 import pytest
-from helpers import counting_ensemble, counting_model
+from made import HISTORY, SETTINGS, TASKS, PerRunOffBy, PerStepOffBy, made, noise
 
-from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.windows import SPLITS
-from sim2seq.evaluation.conformal import Band
+from sim2seq.data.splits import SPLITS
 from sim2seq.report import figures
+from sim2seq.report.prediction_figures import median_run, shown_run
+from sim2seq.report.style import by_error, label, spread
+from sim2seq.training.folder import Prediction
 
-ENSEMBLE = counting_ensemble(runs=10, steps=50)
-HISTORY = {"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 1.0, 2.0]}
-MODELS = (counting_model(window=5), counting_model(window=5))
-BAND = Band(0.9, 2, factor=np.ones((45, 2)), floor=np.full((45, 2), 3.0))
+ENSEMBLE = noise(runs=24, steps=50)
+LENGTHS = np.arange(31, 51)
+UNEQUAL = noise(lengths=LENGTHS, steps=50)
 
 
-def scores_of(ensemble, split) -> dict:
-    """What the figures read of scores.json, with a band of half-width 3 and ten runs outside the ranges."""
-    by_horizon = np.linspace(1, 2, 30).tolist()
-    errors = {"rmse": 1.5, "by_horizon": by_horizon}
-    names = dict.fromkeys(ensemble.features)
-    band = {"level": 0.9, "members": 2, "coverage": 0.9, "coverage_by_tenth": np.linspace(0.8, 0.96, 10).tolist()}
-    band |= {"half_width": {name: 30 * [3.0] for name in names}, "error": {name: by_horizon for name in names}}
-    band |= {"steps": 30, "trusted_steps": 20, "reason": "width"}
-    ranges = {name: [0.0, 500.0] for name in ensemble.inputs}
-    inputs = {name: np.linspace(0, 900, 10).tolist() for name in ranges}
-    return {
-        "window": 5,
-        "units": list(ensemble.units),
-        "closed_loop": {"test": errors},
-        "baselines": {"closed_loop": {"hold": errors}},
-        "band": band,
-        "inputs": ranges,
-        "test_inputs": inputs,
-        "test_rmse_by_run": 10 * [1.0],
-        "held_out": {"inputs": inputs, "rmse_by_run": 10 * [2.0]},
-    }
+@pytest.fixture(scope="module")
+def forecast(tmp_path_factory):
+    return made(ENSEMBLE, tmp_path_factory.mktemp("forecast"))
+
+
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory):
+    """Kind of task -> a training on runs of unequal length."""
+    return {kind: made(UNEQUAL, tmp_path_factory.mktemp("made"), task=task) for kind, task in TASKS.items()}
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A forecast of 60 features, of which feature f errs by f / 100."""
+    ensemble = noise(features=60)
+    return made(ensemble, tmp_path_factory.mktemp("many"), errors=(np.arange(60) / 100,)), ensemble
+
+
+def ends_of(axis) -> list[float]:
+    """Where the lines of an axis end: none goes on in what is no number."""
+    assert all(np.isfinite(line.get_ydata()).all() for line in axis.lines)
+    return [line.get_xdata()[-1] for line in axis.lines]
 
 
 @pytest.mark.parametrize("name", SPLITS)
-def test_every_figure_has_labelled_axes_and_can_be_drawn(name, tmp_path):
-    split = SPLITS[name](ENSEMBLE)
-    drawing = (ENSEMBLE, MODELS, split, HISTORY, scores_of(ENSEMBLE, split))
-    drawn = figures.draw_all(*drawing, band=BAND)
-    assert list(drawn)[-2:] == ["band_coverage", "outside_ranges"]
-    for figure in drawn.values():
+def test_every_figure_has_labelled_axes_and_a_caption(name, tmp_path):
+    ensemble = replace(ENSEMBLE, run_ids=tuple(f"{'abcdef'[run % 6]}_{run}" for run in range(24)))
+    training = made(ensemble, tmp_path, settings=replace(SETTINGS, split=name))
+    drawn = figures.draw_all(training, ensemble)
+    assert list(drawn)[-1] == "band_coverage"
+    for figure, caption in drawn.values():
         assert figure.axes[-1].get_xlabel() or not figure.axes[-1].axison
-    figures.save_figures(tmp_path / "figures", *drawing, band=BAND)
-    assert {path.stem for path in (tmp_path / "figures").iterdir()} == set(drawn)
+        assert caption.endswith(".")
 
 
-def test_the_closed_loop_figure_shows_forecast_and_truth_of_one_run():
-    figure = figures.closed_loop_grid(ENSEMBLE, SPLITS["by_run"](ENSEMBLE), MODELS[:1], 5)
-    assert len(figure.axes) == 2 * 3
-    for axis in figure.axes:
-        truth, forecast = (line.get_ydata() for line in axis.lines)
-        np.testing.assert_array_equal(forecast, truth[5:])
+def test_every_figure_has_a_file_of_its_name(forecast, monkeypatch):
+    monkeypatch.setattr(figures.Picture, "savefig", lambda picture, path, dpi: path.touch())
+    figures.save_figures(forecast, ENSEMBLE)
+    drawn = figures.draw_all(forecast, ENSEMBLE)
+    assert {path.name for path in (forecast.folder / "figures").iterdir()} == {f"{name}.png" for name in drawn}
 
 
-def test_the_closed_loop_figure_sets_the_error_against_the_band():
-    """The mean of one model that counts on and one that stands still falls behind by half a step each step."""
-    contexts = keras.Input((5, 2))
-    still = keras.Model(contexts, keras.layers.Cropping1D((4, 0))(contexts)[:, 0])
-    models = (MODELS[0], still)
-    figure = figures.closed_loop_grid(ENSEMBLE, SPLITS["by_run"](ENSEMBLE), models, 5, band=BAND)
+@pytest.mark.parametrize(
+    ("kind", "own"),
+    [
+        ("forecast", ["rollout"]),
+        ("target per step", ["stretch", "predicted_against_true"]),
+        ("target per run", ["predicted_against_true"]),
+    ],
+)
+def test_each_kind_of_task_has_its_own_figures(trainings, kind, own):
+    names = list(figures.draw_all(trainings[kind], UNEQUAL))
+    data, scores = ["input_ranges", "sample_trajectories", "split_example"], ["learning_curve", "error_by_position"]
+    assert names == [*data, *own, *scores, "band_coverage"]
+
+
+def test_a_study_adds_what_only_it_draws(forecast):
+    def mine(training, ensemble):
+        return {"mine": (figures.Picture(), f"{training.scores.task}, {ensemble.runs} runs")}
+
+    study = replace(forecast.study, figures=mine)
+    drawn = figures.draw_all(replace(forecast, study=study), ENSEMBLE)
+    assert drawn["mine"][1] == "forecast, 24 runs"
+    assert list(drawn)[-2:] == ["band_coverage", "mine"]
+
+
+def test_the_rollout_figure_shows_forecast_and_truth_of_one_run(forecast):
+    """The model errs by 0.5 at every step; the band that holds nine tenths of that is as wide."""
+    figure = figures.rollout_grid(forecast, ENSEMBLE)
     assert len(figure.axes) == 2 * 2 * 3
-    for axis in figure.axes[:3]:  # they share their limits, and the band must not cut off or squeeze the lines
-        low, high = axis.get_ylim()
-        shown = np.concatenate([line.get_ydata() for other in figure.axes[:3] for line in other.lines])
-        assert low < shown.min()
-        assert high > shown.max()
-        assert high - low < 1.2 * np.ptp(shown)
-    steps = np.arange(1, 46)
+    for place, feature in ((0, 0), (6, 1)):
+        for axis in figure.axes[place : place + 3]:
+            truth, predicted = (line.get_ydata() for line in axis.lines)
+            run = ENSEMBLE.run_ids.index(axis.get_title().split()[-1]) if place == 0 else None
+            np.testing.assert_allclose(predicted, truth[5:] + 0.5)
+            if run is not None:
+                np.testing.assert_array_equal(truth, ENSEMBLE.values[run, :, feature])
     for axis in figure.axes[3:6] + figure.axes[9:]:
         (error,), (_, half) = axis.lines, axis.collections[0].get_datalim(axis.transData).intervaly
-        np.testing.assert_allclose(error.get_ydata()[5:], steps[5:] / 2)
-        np.testing.assert_allclose(half, 3 + 45 / np.sqrt(2))  # floor, and spread of two that are 45 apart
+        np.testing.assert_allclose(error.get_ydata(), 0.5)
+        assert half == pytest.approx(0.5)
 
 
-def test_the_band_ends_where_it_is_calibrated():
-    half = figures.half_widths(BAND, np.zeros((2, 50, 2)))
-    np.testing.assert_array_equal(half[:45], 3)
-    assert np.isnan(half[45:]).all()
-    assert np.isnan(figures.half_widths(None, np.zeros((1, 50, 2)))).all()
+def test_limits_are_those_of_the_lines_whatever_the_band(tmp_path):
+    """Of two members 80 apart the band is wide; the axes, which share their limits, show the lines."""
+    training = made(ENSEMBLE, tmp_path, errors=(-40.0, 40.5))
+    first_row = figures.rollout_grid(training, ENSEMBLE).axes[:3]
+    shown = np.concatenate([line.get_ydata() for axis in first_row for line in axis.lines])
+    for axis in first_row:
+        low, high = axis.get_ylim()
+        assert low < shown.min() < shown.max() < high
+        assert high - low < 1.2 * np.ptp(shown)
 
 
-def test_the_coverage_figure_shows_every_tenth_and_where_the_trust_ends():
-    scores = scores_of(ENSEMBLE, None)
-    left, right = figures.band_coverage(scores).axes
+def test_of_many_features_the_rollout_has_no_second_rows(tmp_path):
+    ensemble = noise(features=5)
+    training = made(ensemble, tmp_path)
+    assert len(figures.rollout_grid(training, ensemble).axes) == 5 * 3
+    assert figures.ERRORS not in figures.draw_all(training, ensemble)["rollout"][1]
+
+
+def test_runs_are_drawn_to_their_end_and_no_further(trainings):
+    """Run r ends after 31 + r steps of 1/20 s."""
+    ends = dict(zip(UNEQUAL.run_ids, (LENGTHS - 1) / 20, strict=True))
+    for axis in figures.sample_trajectories(UNEQUAL).axes:
+        assert ends_of(axis) == [ends[line.get_label()] for line in axis.lines]
+    training = trainings["forecast"]
+    firsts = [ends[getattr(training.split, part).runs[0]] for part in ("train", "validation", "test")]
+    for axis in figures.split_example(UNEQUAL, training.split).axes:
+        assert ends_of(axis) == firsts
+    for axis in figures.rollout_grid(training, UNEQUAL).axes[:3]:
+        assert ends_of(axis) == [ends[axis.get_title().split()[-1]]] * 2
+    (axis,) = figures.stretch(trainings["target per step"], UNEQUAL).axes
+    assert ends_of(axis) == [ends[axis.get_title().split()[-1]]] * 2
+
+
+def test_errors_by_position_end_with_the_longest_test_run(trainings):
+    training = trainings["forecast"]
+    longest = max(LENGTHS[UNEQUAL.run_ids.index(run)] for run in training.split.test.runs)
+    assert set(ends_of(figures.error_by_position(training.scores).axes[0])) == {longest - 5}
+
+
+def test_of_60_features_at_most_9_are_drawn(many):
+    training, ensemble = many
+    drawn = figures.draw_all(training, ensemble)
+    for name, axes in (("sample_trajectories", 9), ("split_example", 9), ("rollout", 3 * 9), ("band_coverage", 2)):
+        figure, caption = drawn[name]
+        assert len(figure.axes) == axes
+        assert "9 of 60 features" in caption or "Of 60 features, 9" in caption
+    assert len(drawn["band_coverage"][0].axes[1].lines) == 2 * 9
+    task = PerRunOffBy(outputs=tuple(f"r{i}" for i in range(60)), at=(0.5, 1.0))
+    assert len(figures.predicted_against_true(of_many_targets(training, task)).axes) == 9 * 2
+
+
+def of_many_targets(training, task):
+    """A training whose 60 targets come of the run."""
+    ensemble = noise(results={name: np.arange(20.0) + i for i, name in enumerate(task.outputs)})
+    return made(ensemble, training.folder, errors=(0.5,), task=task)
+
+
+def test_features_shown_are_the_worst_the_median_the_best_between(many):
+    """The errors are 0 to 0.59: every seventh or eighth of them, the largest first."""
+    training, ensemble = many
+    labels = [axis.get_ylabel() for axis in figures.rollout_grid(training, ensemble).axes[::3]]
+    assert labels == [f"f{feature} [m]" for feature in (59, 52, 44, 37, 29, 22, 15, 7, 0)]
+    assert by_error({"a": 1.0, "b": 3.0}) == ["a", "b"]
+    diverged = {f"f{i}": float(i) for i in range(19)} | {"lost": float("nan")}
+    assert by_error(diverged)[:2] == ["lost", "f17"]
+
+
+def test_a_stretch_shows_300_answers_at_most(tmp_path):
+    ensemble = noise(steps=400)
+    training = made(ensemble, tmp_path, task=TASKS["target per step"])
+    truth, predicted = figures.stretch(training, ensemble).axes[0].lines
+    assert (len(truth.get_ydata()), len(predicted.get_ydata())) == (304, 300)
+    np.testing.assert_allclose(predicted.get_ydata(), truth.get_ydata()[4:] + 0.5)
+
+
+def test_points_lie_above_the_line_by_their_error(trainings):
+    """What comes of a run is predicted 0.5 too high, at each of three shares of it; the bars reach the truth."""
+    figure = figures.predicted_against_true(trainings["target per run"])
+    assert [axis.get_title() for axis in figure.axes[:3]] == [f"{share} % of the run seen" for share in (20, 50, 100)]
+    tests = [UNEQUAL.run_ids.index(run) for run in trainings["target per run"].split.test.runs]
+    for axis in figure.axes[:3]:
+        np.testing.assert_array_equal(axis.lines[1].get_xdata(), tests)
+        np.testing.assert_allclose(axis.lines[1].get_ydata(), np.array(tests) + 0.5)
+        bars = np.array(axis.collections[0].get_segments())
+        np.testing.assert_allclose(bars[:, :, 1], np.add.outer(tests, [0.0, 1.0]), atol=1e-9)
+
+
+def test_points_of_steps_are_those_of_all_test_runs(trainings):
+    """Thirds of the steps 4 to 49 of the longest test run; at most 300 points each."""
+    training = trainings["target per step"]
+    figure = figures.predicted_against_true(training)
+    points = sum(len(axis.lines[1].get_xdata()) for axis in figure.axes)
+    assert points == sum(LENGTHS[UNEQUAL.run_ids.index(run)] - 4 for run in training.split.test.runs)
+    ensemble = noise(runs=100, steps=40)
+    large = made(ensemble, training.folder, task=PerStepOffBy(inputs=("f0",), outputs=("f1",)))
+    assert [len(axis.lines[1].get_xdata()) for axis in figures.predicted_against_true(large).axes] == [220, 240, 240]
+
+
+def test_a_band_without_end_has_no_bars(forecast, tmp_path):
+    kept = Prediction(("a", "b"), *(np.full((2, 3, 1), value) for value in (1.0, -np.inf, np.inf, 0.0)))
+    training = made(noise(), tmp_path, task=PerRunOffBy(outputs=("end",), at=(0.2, 0.5, 1.0)))
+    training.__dict__["predictions"] = {"test": kept}
+    for axis in figures.predicted_against_true(training).axes:
+        assert len(axis.lines[1].get_xdata()) == 2
+        assert not axis.collections[0].get_segments()
+
+
+def test_the_coverage_figure_shows_every_tenth_and_where_the_trust_ends(forecast):
+    band = replace(forecast.scores.band, coverage_by_tenth=np.linspace(0.8, 0.96, 10).tolist(), trusted_steps=20)
+    left, right = figures.band_coverage(replace(forecast.scores, band=band)).axes
     stairs = left.patches[-1].get_data()
-    np.testing.assert_allclose(stairs.values, 100 * np.array(scores["band"]["coverage_by_tenth"]))
-    np.testing.assert_array_equal(stairs.edges, np.arange(0, 31, 3))
+    np.testing.assert_allclose(stairs.values, 100 * np.linspace(0.8, 0.96, 10))
+    np.testing.assert_array_equal(stairs.edges, [0, 5, 10, 15, 20, 25, 29, 33, 37, 41, 45])
     assert right.lines[-1].get_xdata()[0] == 20
 
 
-def test_runs_inside_and_outside_the_ranges_are_told_apart():
-    axes = figures.outside_ranges(scores_of(ENSEMBLE, None)).axes
-    assert [axis.get_xlabel() for axis in axes] == list(ENSEMBLE.inputs)
+def test_the_coverage_of_shares_has_a_point_for_each(trainings):
+    left, right = figures.band_coverage(trainings["target per run"].scores).axes
+    np.testing.assert_array_equal(left.lines[-1].get_xdata(), [0.2, 0.5, 1.0])
+    np.testing.assert_array_equal(left.lines[-1].get_ydata(), [100, 100, 100])
+    assert left.get_xlabel() == right.get_xlabel() == "share of the run that was seen"
+
+
+def test_runs_inside_and_outside_the_ranges_are_told_apart(tmp_path):
+    """Five runs outside, which err by as much as those inside."""
+    ids = tuple(f"outside_{run}" if run >= 19 else f"run_{run}" for run in range(24))
+    ensemble = replace(ENSEMBLE, run_ids=ids)
+    training = made(ensemble, tmp_path)
+    axes = figures.outside_ranges(training.scores).axes
+    assert [axis.get_xlabel() for axis in axes] == ["a", "b"]
     inside, outside = axes[0].lines
     assert inside.get_marker() != outside.get_marker()
-    assert (inside.get_ydata()[0], outside.get_ydata()[0]) == (1.0, 2.0)
+    np.testing.assert_allclose(outside.get_xdata(), ensemble.inputs["a"][19:])
+    np.testing.assert_allclose([*inside.get_ydata(), *outside.get_ydata()], 0.5)
+    assert "outside_ranges" in figures.draw_all(training, ensemble)
 
 
 def test_a_single_forecast_is_drawn_after_its_window():
@@ -113,32 +247,57 @@ def test_a_single_forecast_is_drawn_after_its_window():
 
 
 def test_the_kept_epoch_is_marked_in_the_learning_curve():
-    axis = figures.learning_curve({"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 1.0, 2.0]}).axes[0]
+    axis = figures.learning_curve(HISTORY).axes[0]
     assert axis.lines[-1].get_xdata() == [2]
+    below = figures.learning_curve({"loss": [1.0, -1.0], "val_loss": [1.0, float("nan")]}).axes[0]
+    assert below.get_yscale() == "linear"
+    assert below.lines[-1].get_xdata() == [1]
 
 
-def test_the_run_shown_is_the_median_one():
+def test_the_run_shown_is_the_median_one(tmp_path):
+    """Errors of 9, 1, 5, 3 and 7; a run of nan where it ended, and one that diverged."""
     truth = np.zeros((5, 4, 1))
-    forecast = truth + np.array([9.0, 1.0, 5.0, 3.0, 7.0])[:, None, None]
-    assert figures.median_run(forecast, truth) == 2
+    truth[3, 2:] = np.nan
+    middle = truth + np.array([9.0, 1.0, 5.0, 3.0, 7.0])[:, None, None]
+    assert median_run(Prediction(tuple("abcde"), middle, middle, middle, truth)) == 2
+    middle[0, 0] = np.nan
+    assert median_run(Prediction(tuple("abcde"), middle, middle, middle, truth)) == 2
+    shown = shown_run(made(ENSEMBLE, tmp_path), ENSEMBLE)
+    assert shown.before == 5
+    np.testing.assert_allclose(shown.middle, shown.truth[5:] + 0.5)
 
 
-def test_only_inputs_that_vary_are_drawn():
+def test_only_inputs_that_vary_are_drawn_and_12_at_most(tmp_path):
     labels = [axis.get_xlabel() for axis in figures.input_ranges(ENSEMBLE).axes]
-    assert labels[0] == "start: 0 to 900"
+    assert labels[0] == "a: 0 to 1"
     assert not any("fixed" in text for text in labels)
+    inputs = {f"i{n}": np.arange(20.0) + n for n in range(50)}
+    ensemble = noise(inputs=inputs)
+    figure, caption = figures.draw_all(made(ensemble, tmp_path), ensemble)["input_ranges"]
+    assert len(figure.axes) == 12
+    assert caption.endswith("The first 12 of 50 inputs that vary.")
+    ensemble = noise(inputs={})
+    assert "input_ranges" not in figures.draw_all(made(ensemble, tmp_path), ensemble)
 
 
 def test_dollar_signs_in_names_are_shown_and_not_read_as_formulas(tmp_path):
     """ "$\\frac$" is no formula: drawn as one, it would end the study with an error."""
-    names = {"features": (r"$\frac$", "cost [$]"), "units": ("$", ""), "run_ids": tuple(f"${r}$" for r in range(10))}
-    odd = Ensemble(**{**vars(ENSEMBLE), **names, "inputs": {r"$\frac$": np.arange(10.0)}})
-    split = SPLITS["by_run"](odd)
-    figures.save_figures(tmp_path / "figures", odd, MODELS, split, HISTORY, scores_of(odd, split), band=BAND)
-    assert figures.label("$a$", "") == r"\$a\$"
+    names = {"features": (r"$\frac$", "cost [$]"), "units": ("$", ""), "run_ids": tuple(f"${r}$" for r in range(20))}
+    odd = replace(noise(steps=12), **names, inputs={r"$\frac$": np.arange(20.0)})
+    figures.save_figures(made(odd, tmp_path), odd)
+    training = made(odd, tmp_path, task=PerStepOffBy(inputs=("cost [$]",), outputs=(r"$\frac$",)))
+    figures.stretch(training, odd).savefig(tmp_path / "stretch.png")
+    figures.predicted_against_true(training).savefig(tmp_path / "points.png")
+    assert label("$a$", "") == r"\$a\$"
 
 
 def test_drawing_leaves_the_users_style_alone():
     before = dict(matplotlib.rcParams)
     figures.sample_trajectories(ENSEMBLE)
     assert dict(matplotlib.rcParams) == before
+
+
+def test_some_of_many_places_are_first_and_last_among_them():
+    assert spread(3, 9) == [0, 1, 2]
+    assert spread(9, 3) == [0, 4, 8]
+    assert spread(1, 5) == [0]
