@@ -96,7 +96,7 @@ def check_layout(path, file) -> Layout:
     for name, found in columns.items():
         if not isinstance(found, h5py.Dataset) or found.shape != runs:
             raise RecordError(f"{path}: {name}: expected numbers or words of shape {runs}")
-    return Layout(*runs, *time.shape, series_in(path, file, (*runs, *time.shape)))
+    return Layout(runs[0], time.shape[0], series_in(path, file, (runs[0], time.shape[0])))
 
 
 def series_in(path, file, shape: tuple[int, int]) -> dict[str, tuple[tuple[int, ...], np.dtype]]:

@@ -71,18 +71,18 @@ class Reader:
             room.reserve(max(each.steps for each in layouts.values()))
             places = sorted(self.array_files[path])
             for first in range(0, len(places), layout.runs_at_once):
-                self._add_block(path, places[first : first + layout.runs_at_once], features[path])
+                self._add_block(room, path, places[first : first + layout.runs_at_once], features[path])
 
     def _places_in(self, path: str, layout: Layout) -> list[int]:
         _, position, _ = self.array_files[path][0]
         return self._places(self.run_ids[position], layout.features)
 
-    def _add_block(self, path: str, places: list[tuple[int, int, str]], features: list[int]) -> None:
+    def _add_block(self, room: Room, path: str, places: list[tuple[int, int, str]], features: list[int]) -> None:
         rows, positions, digests = (list(each) for each in zip(*places, strict=True))
         block = arrays.series_of(path, [self.run_ids[position] for position in positions], rows, digests)
         longest = int(np.argmax(block.lengths))
         self._check_times(self.run_ids[positions[longest]], block.times[: block.lengths[longest]])
-        self.room.put(positions, block.values(features))
+        room.put(positions, block.values(features))
         self.lengths[positions] = block.lengths
 
     def _room(self, dtype) -> Room:
@@ -126,9 +126,9 @@ class Reader:
 
     def ensemble(self) -> Ensemble:
         """All that was put. Raises ValueError for values that are not finite and times that do not rise."""
-        columns = {name: np.array(column) for name, column in self.columns.items()}
+        columns = {name: np.array(column) for name, column in (self.columns or {}).items()}
         return Ensemble(
-            values=self.room.finish(self.lengths),
+            values=self._room(float).finish(self.lengths),
             run_ids=tuple(self.run_ids),
             features=tuple(self.features),
             times=self.times,

@@ -49,7 +49,8 @@ def ingest(path, runs, *, replace=False) -> Counter:
     with the same content changes nothing; with other content it raises StoreError showing both, unless `replace`.
     When this returns, the runs are on disk. Safe with many processes at once.
     """
-    counts, batches = Counter(), in_batches(map(sina_record, runs))
+    counts: Counter[str] = Counter()
+    batches = in_batches(map(sina_record, runs))
     batch = next(batches, [])  # read and checked before the lock is taken
     with closing(connect(path)) as store, store.transaction():
         while batch:
@@ -66,7 +67,8 @@ def in_batches(items: Iterable) -> Iterator[list]:
 
 def put(store, records: list[dict], replace: bool) -> Counter:
     """Write entries inside the open transaction; counts as for `ingest`."""
-    held, new, counts = store.stored([record["id"] for record in records]), {}, Counter()
+    counts: Counter[str] = Counter()
+    held, new = store.stored([record["id"] for record in records]), {}
     for record in records:
         name = record["id"]
         if name not in held:
@@ -178,7 +180,7 @@ def load(path, *, runs: Iterable[str] | None = None, features=None, in_memory: i
         reader = Reader(path, run_ids, names, in_memory)
         for position, raw in enumerate(store.entries(run_ids)):
             try:
-                reader.add(position, orjson.loads(raw))
+                reader.add(position, orjson.loads(raw or b""))
             except StoreError:
                 raise
             except (ValueError, KeyError, TypeError, AttributeError) as error:
