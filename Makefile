@@ -1,16 +1,25 @@
-# make run    the whole study: simulate, ingest, train, report     RUNS=64     STUDY=dodging_robot: that of studies/
-# make test   every check
-# make soak   faults without end, and their table: about an hour
-# make bench  the measured figures of the README
+# make run             the whole study: simulate, ingest, train, report     RUNS=64     STUDY=dodging_robot
+# make test            ruff, then every test that needs no server but the broker inside the package
+# make test-services   the tests on real brokers, databases, Slurm and other users; faults; the wheel
+# make soak            faults without end, and their table: about an hour
+# make bench           the measured figures
+# make lock            renew requirements.lock from the ranges     PACKAGE=numpy: this one alone
+# make format          ruff's repairs and layout
+# make clean           away with the environment and everything else that can be built again
+#
+# Each builds or extends .venv first where it has to (setup.sh). A study's own packages are an extra of its name.
 
 ifdef STUDY
 SPEC = studies/$(STUDY)/suite.yaml
 PGEN = studies/$(STUDY)/pgen_ensembles.py
+EXTRA = $(shell sed -n 's/^\($(STUDY)\) = \[.*/\1/p' pyproject.toml)
 else
 SPEC = ball_bounce_suite_merlin_lstm.yaml
 PGEN = pgen_ensembles.py
 RUNS ?= 64
 endif
+
+PYTEST = .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Celery refuses to run as root unless told so, because whoever reaches its broker can run code. Ours is a socket in
 # a folder that only this user may enter.
@@ -18,38 +27,50 @@ ifeq ($(shell id -u),0)
 export C_FORCE_ROOT = 1
 endif
 
-.PHONY: run known test soak bench format clean env
+.PHONY: run known test test-services soak bench lock format clean
 
-run: known env
+run: known
+	@./setup.sh $(EXTRA)
 	.venv/bin/sim2seq run "$(SPEC)" --pgen "$(PGEN)" $(if $(RUNS),--runs $(RUNS))
 
 known:  # before the environment is built
 	@$(if $(wildcard $(SPEC)),:,$(error STUDY=$(STUDY): expected one of: $(patsubst studies/%/suite.yaml,%,$(wildcard studies/*/suite.yaml))))
 
-test: env
+test:
+	@./setup.sh test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) --ignore tests/services
 
-soak: env
-	.venv/bin/python -m pip install --quiet 'atheris>=3,<4' || echo "no atheris here: fuzzing goes without coverage"
+test-services:
+	@./setup.sh test
+	$(PYTEST) tests/services
+
+soak:
+	@./setup.sh test
+	@./setup.sh fuzz || echo "no atheris here: fuzzing goes without coverage"
 	.venv/bin/python benchmarks/fuzz.py --json fuzz.json
 	.venv/bin/python benchmarks/soak.py --json soak.json
 
-bench: env
+bench:
+	@./setup.sh
 	.venv/bin/python benchmarks/pipeline.py
 	.venv/bin/python benchmarks/scale.py
 	.venv/bin/python benchmarks/stream.py
 	.venv/bin/python benchmarks/training.py
 	.venv/bin/python benchmarks/accuracy.py
 
-format: env
+lock:
+	@test -x .venv/bin/uv || ./setup.sh || test -x .venv/bin/uv
+	.venv/bin/uv pip compile --quiet pyproject.toml --all-extras --universal --python-version 3.11 \
+	    --fork-strategy fewest $(if $(PACKAGE),--upgrade-package $(PACKAGE),--upgrade) \
+	    --no-annotate --custom-compile-command "make lock" --output-file requirements.lock
+
+format:
+	@./setup.sh test
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
 clean:
-	rm -rf .venv .services .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .services .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
-
-env:
-	@./setup.sh
