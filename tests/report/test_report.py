@@ -3,38 +3,55 @@ import shutil
 import subprocess
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from made import TASKS, ForecastOffBy, PerRunOffBy, made, noise
 from page import Page
 
+from sim2seq.evaluation.scores import Errors, HeldOut
 from sim2seq.report import report
-from sim2seq.report.figures import Picture
+from sim2seq.report.figures import CAPTIONS, Picture
 from sim2seq.report.page import number, skill_text
-from sim2seq.report.report import band_summary, outside_table, score_table, trust, verdict, write_report
+from sim2seq.report.report import write_report
+from sim2seq.report.summary import band_summary, doubts, summary, trust
+from sim2seq.report.tables import input_table, largest_correlation, outside_table, score_table
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OFFLINE = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 OFFLINE += ["--disable-component-update", "--disable-sync", "--no-sandbox", "--headless"]
+ENSEMBLE = noise()
+UNEQUAL = noise(lengths=np.arange(21, 41))
 
 
-def scores(model_error, **baselines):
-    """The part of scores.json that the verdict reads."""
-    best = min(baselines, key=baselines.get)
-    return {
-        "closed_loop": {"test": {"rmse": model_error, "by_horizon": [model_error] * 7}},
-        "one_step": {"test": {"rmse": 0.1}},
-        "baselines": {"closed_loop": {name: {"rmse": e} for name, e in baselines.items()}, "one_step": {}},
-        "best_baseline": best,
-        "skill": 1 - model_error / baselines[best],
-        "window": 3,
-        "runs": {"test": 2},
-    }
+@pytest.fixture(scope="module")
+def forecast(tmp_path_factory):
+    """20 runs of 40 steps; errors of 0.5, of 1 and 2 by the baselines, and a tenth of that one step ahead."""
+    return made(ENSEMBLE, tmp_path_factory.mktemp("forecast"))
 
 
 @pytest.fixture(scope="module")
 def page(tiny_training, tmp_path_factory):
     training, ensemble = tiny_training
     missing = {"expected": 12, "stored": 10, "missing": ["run_7", "<b>run_8</b>"], "allowed": 0.25}
-    return write_report(tmp_path_factory.mktemp("report") / "report.html", ensemble, training.folder, missing)
+    return write_report(tmp_path_factory.mktemp("report") / "report.html", ensemble, training, missing)
+
+
+@pytest.fixture
+def blank(monkeypatch):
+    """Empty figures: where only words are looked at, drawing would take the time."""
+    drawn = {name: (Picture(), text) for name, text in CAPTIONS.items()}
+    monkeypatch.setattr(report, "draw_all", lambda training, ensemble: drawn)
+
+
+def text_of(path) -> str:
+    """What stands on a page, words apart by one space."""
+    return " ".join(" ".join(Page(path.read_text()).text).split())
+
+
+def rewritten(training, ensemble, tmp_path, *, checks=None, **changes) -> str:
+    """The text of a report whose scores are changed."""
+    changed = replace(training, scores=replace(training.scores, **changes))
+    return text_of(write_report(tmp_path / "report.html", ensemble, changed, checks=checks))
 
 
 CHECKS = [
@@ -43,40 +60,80 @@ CHECKS = [
 ]
 
 
-def with_band(trusted=370, reason=None, **changes):
-    """Scores with a band over 370 steps of 0.05 s."""
-    band = {"level": 0.9, "members": 3, "steps": 370, "trusted_steps": trusted, "reason": reason}
-    band |= {"coverage": 0.91, "coverage_by_tenth": [0.84, *8 * [0.92], 0.96], "coverage_by_feature": {"x": 0.91}}
-    return scores(0.5, hold=3.0) | {"band": band, "time_step": 0.05, "time_unit": "s"} | changes
+def test_a_report_of_a_forecast_has_its_numbers(forecast, tmp_path):
+    """Drawn from what the training keeps: each of its models raises when it is touched."""
+    text = text_of(write_report(tmp_path / "report.html", ENSEMBLE, forecast))
+    for words in (
+        "✓ The model beats every baseline: skill 0.5 Trust this forecast at every step, up to step 35 (1.75 s after "
+        "the window). Free-running for 35 steps after a true window of 5, on 4 runs that it never saw, its error (RMSE) "
+        "is 0.5 m . The best baseline, near, has 1 m .",
+        "Its 90 % band holds 100 % of the test points (100 to 100 % in the tenths of the horizon).",
+        "rollout one step all steps first 1 first 10 f0 f1 all "
+        "model 0.5 0.5 0.5 0.5 0.5 0.05 near 1 1 1 1 1 0.2 far 2 2 2 2 2 –",
+        "part runs rollout one step train 12 0.5 0.05 validation 4 0.5 0.05 test 4 0.5 0.05",
+        "steps in each 40 (0 to 1.95 s)",
+        "a varies 0 to 1",
+        "fixed fixed 1",
+    ):
+        assert words in text
 
 
-@pytest.fixture
-def blank(monkeypatch):
-    """Empty figures: where only words are looked at, drawing would take the time."""
-    monkeypatch.setattr(report, "draw_all", lambda *drawing, **options: dict.fromkeys(report.CAPTIONS, Picture()))
+def test_a_report_of_a_target_per_step_has_its_numbers(tmp_path):
+    training = made(UNEQUAL, tmp_path, task=TASKS["target per step"])
+    text = text_of(write_report(tmp_path / "report.html", UNEQUAL, training))
+    for words in (
+        "✓ The model beats every baseline: skill 0.5 Trust this prediction at",
+        "Predicting f1 of every step after the first 4 from f0 of all steps up to it, on 4 runs that it never saw, its "
+        "error (RMSE) is 0.5 m . The best baseline, near, has 1 m .",
+        "error all steps first 1 first 10 model 0.5 0.5 0.5 near 1 1 1 far 2 2 2",
+        "part runs error train 12 0.5 validation 4 0.5 test 4 0.5",
+        "steps in each 21 to 40 (0 to 1.95 s)",
+    ):
+        assert words in text
+    assert "one step" not in text
 
 
-def rewritten(training, ensemble, path, *, checks=None, **changes):
-    """The text of a report whose scores are changed."""
-    changed = replace(training, scores=training.scores | changes)
-    return " ".join(" ".join(Page(write_report(path, ensemble, changed, checks=checks).read_text()).text).split())
+def test_a_report_of_a_target_per_run_has_its_numbers(tmp_path):
+    """The error is 1.5 when a fifth of a run was seen, and 0.5 after half of it and at its end."""
+    errors = np.array([1.5, 0.5, 0.5])[None, :, None] * np.ones((1, 3, 2))
+    training = made(UNEQUAL, tmp_path, errors=(errors,), task=TASKS["target per run"])
+    text = text_of(write_report(tmp_path / "report.html", UNEQUAL, training))
+    for words in (
+        "✓ The model beats every baseline: skill 0.0426 Trust this prediction once half of a run was seen: before "
+        "that, its error is not below that of the best baseline.",
+        "Predicting end, half from the first 20 to 100 % of a run, on 4 runs that it never saw, its error (RMSE) is "
+        "0.957 . The best baseline, near, has 1 . After 20 % of a run it is 1.5 (the best baseline there: 1). ",
+        "After half of a run it is 0.5 (the best baseline there: 1). After a whole run it is 0.5 (the best",
+        "(100 to 100 % in the shares of the run)",
+        "by share of the run that was seen by target all 20 % 50 % 100 % end half",
+        "near 1 1 1 1 1 1 far 2 2 2 2 2 2",
+        "model 0.957 1.5 0.5 0.5 0.957 0.957",
+    ):
+        assert words in text
 
 
 @pytest.mark.parametrize(
     ("skill", "words"),
-    [(-1.0, "✗ The model is below its best baseline, {best}: skill −1 "), (0.5, "✓ The model beats every baseline: ")],
+    [(-1.0, "✗ The model is below its best baseline, near: skill −1 "), (0.5, "✓ The model beats every baseline: ")],
 )
-def test_the_first_lines_say_whether_the_model_beats_its_baselines(blank, tiny_training, tmp_path, skill, words):
-    training, ensemble = tiny_training
-    text = rewritten(training, ensemble, tmp_path / "report.html", skill=skill)
+def test_the_first_lines_say_whether_the_model_beats_its_baselines(blank, forecast, tmp_path, skill, words):
+    text = rewritten(forecast, ENSEMBLE, tmp_path, skill=skill)
     start = text.index("sim2seq: study report", 5)  # the first one is the page's title
-    assert text[start:].startswith("sim2seq: study report " + words.format(best=training.scores["best_baseline"]))
+    assert text[start:].startswith("sim2seq: study report " + words)
 
 
-def test_the_first_lines_say_how_far_to_trust_the_forecast(blank, tiny_training, tmp_path):
-    training, ensemble = tiny_training
+def test_the_skill_comes_with_its_interval(blank, forecast, tmp_path):
+    text = rewritten(forecast, ENSEMBLE, tmp_path, skill_interval=[0.4, 0.61])
+    assert "skill 0.5 (95 %: 0.4 to 0.61)" in text
+    assert "it might not" not in text
+    text = rewritten(forecast, ENSEMBLE, tmp_path, skill_interval=[-0.1, 0.61])
+    assert "With other test runs it might not: the interval of the skill reaches 0." in text
+    assert "95 %" not in rewritten(forecast, ENSEMBLE, tmp_path, skill_interval=[0.5, 0.5])
+
+
+def test_the_first_lines_say_how_far_to_trust_the_forecast(blank, forecast, tmp_path):
     for trusted, reason, words in [
-        (55, None, "Trust this forecast at every step, up to step 55 (2.75 s after the window)."),
+        (35, None, "Trust this forecast at every step, up to step 35 (1.75 s after the window)."),
         (
             20,
             "width",
@@ -85,92 +142,151 @@ def test_the_first_lines_say_how_far_to_trust_the_forecast(blank, tiny_training,
         (20, "baseline", "and no further: its error is no longer below that of the best baseline."),
         (0, "baseline", "Do not trust this forecast at any step: from the first one on, its error is no longer below"),
     ]:
-        band = training.scores["band"] | {"steps": 55, "trusted_steps": trusted, "reason": reason}
-        text = rewritten(training, ensemble, tmp_path / "report.html", band=band)
+        band = replace(forecast.scores.band, trusted_steps=trusted, reason=reason)
+        text = rewritten(forecast, ENSEMBLE, tmp_path, band=band)
         assert words in text[: text.index("Free-running for")]
+    scores = replace(forecast.scores, time_unit="")
+    assert trust(replace(forecast, scores=scores)) == "Trust this forecast at every step, up to step 35."
 
 
-def test_the_trust_is_given_in_steps_and_in_time():
-    assert trust(with_band(370)) == {"steps": 370, "whole": True, "time": "18.5 s", "reason": None}
-    assert trust(with_band(142, "width"))["time"] == "7.1 s"
-    assert not trust(with_band(142, "width"))["whole"]
-    assert trust(with_band(142, "width", time_step=None))["time"] is None
+@pytest.mark.parametrize(
+    ("errors", "found", "words"),
+    [
+        ([0.5, 0.5, 0.5], [None, None, None], "from 20 % of a run on."),
+        ([1.5, 1.5, 0.5], ["baseline", "baseline", None], "once a whole run was seen: before that, its error is not"),
+        ([0.5, 1.5, 0.5], [None, "baseline", None], "at 2 of 3 shares of a run: at the others, its error is not below"),
+        (
+            [50.0, 1.5, 1.5],
+            ["width", "baseline", "baseline"],
+            "more than half as wide as the range of the training runs",
+        ),
+    ],
+)
+def test_trust_in_a_target_may_come_late(tmp_path, errors, found, words):
+    """Runs end at 0 to 19: a band of 50 says nothing of them, and the best baseline errs by 1."""
+    task = PerRunOffBy(outputs=("end",), at=(0.2, 0.5, 1.0))
+    training = made(ENSEMBLE, tmp_path, errors=(np.array(errors)[None, :, None],), task=task)
+    assert doubts(training) == found
+    assert words in trust(training)
 
 
-def test_a_training_without_a_band_is_reported_without_one(blank, tiny_training, tmp_path):
-    assert trust(scores(0.5, hold=3.0)) is None
-    assert band_summary(scores(0.5, hold=3.0)) is None
-    text = rewritten(*tiny_training, tmp_path / "report.html", band=None)
-    assert "Uncertainty" not in text
-    assert "Outside the ranges" not in text
-    assert "Physics checks" not in text
+def test_a_report_says_which_controls_a_forecast_is_told(tmp_path):
+    training = made(ENSEMBLE, tmp_path, task=ForecastOffBy(controls=("f1",)))
+    assert summary(training, ENSEMBLE).how.endswith("a true window of 5 and told f1 of every step")
+    longest = max(UNEQUAL.lengths[UNEQUAL.run_ids.index(run)] for run in training.split.test.runs)
+    how = summary(made(UNEQUAL, tmp_path), UNEQUAL).how
+    assert how == f"Free-running for up to {longest - 5} steps after a true window of 5"
 
 
-def test_the_coverage_counts_the_tenths_near_the_level():
+def test_a_training_without_a_band_is_reported_without_one(blank, forecast, tmp_path):
+    text = rewritten(forecast, ENSEMBLE, tmp_path, band=None)
+    for words in ("Uncertainty", "Trust", "Outside the ranges", "Physics checks", "What only this study measures"):
+        assert words not in text
+
+
+def test_the_coverage_counts_the_tenths_near_the_level(forecast):
     """Of 84, eight times 92, and 96 per cent, eight lie within 5 of 90."""
-    summary = band_summary(with_band())
-    assert (summary["inside"], summary["tenths"]) == (8, 10)
-    assert (summary["lowest"], summary["highest"]) == (84, 96)
+    band = replace(forecast.scores.band, coverage_by_tenth=[0.84, *8 * [0.92], 0.96])
+    found = band_summary(replace(forecast.scores, band=band))
+    assert (found["inside"], found["parts"]) == (8, 10)
+    assert (found["lowest"], found["highest"]) == (84, 96)
 
 
 def test_the_band_is_reported_with_its_coverage(tiny_training, page):
-    text = " ".join(" ".join(Page(page.read_text()).text).split())
-    coverage = number(100 * tiny_training[0].scores["band"]["coverage"])
+    text = text_of(page)
+    coverage = number(100 * tiny_training[0].scores.band.coverage)
     assert f"Its 90 % band holds {coverage} % of the test points" in text
     assert "Uncertainty Each forecast comes with a band that should hold 90 % of the truth." in text
 
 
-def test_physics_checks_are_ticked_or_crossed_and_escaped(blank, tiny_training, tmp_path):
-    training, ensemble = tiny_training
-    html = write_report(tmp_path / "report.html", ensemble, training, checks=CHECKS).read_text()
-    text = " ".join(" ".join(Page(html).text).split())
+def test_physics_checks_are_ticked_or_crossed_and_escaped(blank, forecast, tmp_path):
+    html = write_report(tmp_path / "report.html", ENSEMBLE, forecast, checks=CHECKS).read_text()
+    text = text_of(tmp_path / "report.html")
     assert "✗ Physics checks that fail: energy." in text[: text.index("The forecast")]
     assert "floor hits ✓ holds 9 9 a run mean of all runs" in text
     assert "energy ✗ fails 3 of 4 runs – <i>rises</i>" in text
     assert "<i>" not in html
-    html = write_report(tmp_path / "report.html", ensemble, training, checks=CHECKS[:1]).read_text()
-    assert "✓ All 1 physics checks hold." in html
+    assert "✓ All 1 physics checks hold." in rewritten(forecast, ENSEMBLE, tmp_path, checks=CHECKS[:1])
 
 
-def held_out(model_error):
-    """Four runs outside, where the model has this error and the baseline 3; inside they have 0.5 and 2."""
-    errors = {"model": {"rmse": model_error}, "hold": {"rmse": 9.0}, "ridge": {"rmse": 3.0}}
-    inputs = {"a": [1.5, 2, 3, 4], "<b>": [9, 9, 9, 10]}
-    outside = {"runs": 4, "closed_loop": errors, "inputs": inputs, "rmse_by_run": [1, 2, 3, 4]}
-    inside = {"a": [0.1, 0.9], "<b>": [0, 1]}
-    ranges = {"a": [0, 1], "<b>": [0, 5]}
-    return {"held_out": outside, "inputs": ranges, "test_inputs": inside, "test_rmse_by_run": [0.5, 0.6]}
+def test_a_study_brings_title_checks_measures_and_figures(blank, forecast, tmp_path, monkeypatch):
+    drawn = report.draw_all(forecast, ENSEMBLE) | {"mine": (Picture(), "What only mine shows.")}
+    monkeypatch.setattr(report, "draw_all", lambda training, ensemble: drawn)
+    study = replace(forecast.study, title="Mine", checks=lambda training, ensemble: CHECKS[:1])
+    training = replace(forecast, study=study, scores=replace(forecast.scores, judged={"hits a minute": 2.5}))
+    text = text_of(write_report(tmp_path / "report.html", ENSEMBLE, training))
+    assert text.startswith("Mine ")
+    assert " Mine ✓ The model" in text
+    assert "✓ All 1 physics checks hold." in text
+    assert "What only this study measures measure value hits a minute 2.5 What only mine shows." in text
+    text = text_of(write_report(tmp_path / "report.html", ENSEMBLE, training, title="Other", checks=CHECKS))
+    assert " Other ✓ The model" in text
+    assert "Physics checks that fail: energy." in text
 
 
-def test_runs_outside_the_ranges_are_set_beside_those_inside():
-    inside, outside = outside_table(scores(0.5, hold=3.0, ridge=2.0) | held_out(1.5))
-    assert inside == {"where": "inside", "runs": 2, "model": 0.5, "best": "ridge", "baseline": 2.0, "skill": 0.75}
-    assert outside == {"where": "outside", "runs": 4, "model": 1.5, "best": "ridge", "baseline": 3.0, "skill": 0.5}
-    assert outside_table(scores(0.5, hold=3.0)) is None
+def held_out(model_error) -> HeldOut:
+    """Four runs outside, where the model has this error and the best baseline 3."""
+    errors = {"model": Errors(model_error, {}), "far": Errors(9.0, {}), "near": Errors(3.0, {})}
+    inputs = {"a": [1.5, 2, 3, 4], "b": [9, 9, 9, 10]}
+    inside = {"a": [0.1, 0.9], "b": [0, 1]}
+    return HeldOut(4, 4, errors, inputs, [1, 2, 3, 4], inside, [0.5, 0.6])
+
+
+def test_runs_outside_the_ranges_are_set_beside_those_inside(forecast):
+    inside, outside = outside_table(replace(forecast.scores, held_out=held_out(1.5)))
+    assert inside == {"where": "inside", "runs": 4, "model": 0.5, "best": "near", "baseline": 1.0, "skill": 0.5}
+    assert outside == {"where": "outside", "runs": 4, "model": 1.5, "best": "near", "baseline": 3.0, "skill": 0.5}
+    assert outside_table(forecast.scores) is None
 
 
 @pytest.mark.parametrize(
     ("error", "words"),
-    [(1.5, "and still below that of every baseline"), (3.0, "do not use this model: ridge does at least as well")],
+    [(1.5, "3 times that inside, and still below that of every baseline"), (3.0, "near does at least as well")],
 )
-def test_the_report_says_what_happens_outside_the_ranges(blank, tiny_training, tmp_path, error, words):
-    training, ensemble = tiny_training
-    text = rewritten(training, ensemble, tmp_path / "report.html", **held_out(error))
+def test_the_report_says_what_happens_outside_the_ranges(blank, forecast, tmp_path, error, words):
+    text = rewritten(forecast, ENSEMBLE, tmp_path, held_out=held_out(error))
     assert "Outside the ranges 4 runs with an input outside the range of the training runs" in text
     assert words in text
 
 
-def test_the_verdict_counts_the_baselines_that_do_better():
-    assert verdict(scores(2.0, hold=3.0, ridge=1.0)) | {"steps": 7} == verdict(scores(2.0, hold=3.0, ridge=1.0))
-    assert verdict(scores(2.0, hold=3.0, ridge=1.0))["better"] == ["ridge"]
-    assert not verdict(scores(2.0, hold=3.0, ridge=1.0))["beats"]
-    assert verdict(scores(0.5, hold=3.0, ridge=1.0))["beats"]
-    assert not verdict(scores(1.0, hold=3.0, ridge=1.0))["beats"]
-    assert not verdict(scores(float("nan"), hold=3.0, ridge=1.0))["beats"]
+@pytest.mark.parametrize(
+    ("error", "better"),
+    [(0.5, []), (1.0, ["near"]), (1.5, ["near"]), (2.0, ["near", "far"]), (np.nan, ["near", "far"])],
+)
+def test_the_summary_counts_the_baselines_that_do_as_well(forecast, error, better):
+    errors = forecast.scores.errors | {"test": replace(forecast.scores.errors["test"], rmse=error)}
+    scores = replace(forecast.scores, errors=errors, skill=1 - error)
+    found = summary(replace(forecast, scores=scores), ENSEMBLE)
+    assert found.better == better
+    assert found.beats == (error < 1)
 
 
-def test_the_best_closed_loop_stands_first_in_the_table():
-    assert [row["name"] for row in score_table(scores(2.0, hold=3.0, ridge=1.0))] == ["ridge", "model", "hold"]
+def test_the_least_error_stands_first_in_the_table(forecast):
+    assert [name for name, _ in score_table(forecast.scores).rows] == ["model", "near", "far"]
+    errors = forecast.scores.errors | {"test": replace(forecast.scores.errors["test"], rmse=1.5)}
+    assert [name for name, _ in score_table(replace(forecast.scores, errors=errors)).rows] == ["near", "model", "far"]
+
+
+def test_tables_of_much_are_cut(blank, tmp_path):
+    """60 features of which f errs by f / 100, and 50 inputs: nine columns and forty rows are left."""
+    ensemble = noise(features=60, inputs={f"i{n}": np.arange(20.0) ** (n / 50) for n in range(50)})
+    training = made(ensemble, tmp_path, errors=(np.arange(60) / 100,))
+    text = text_of(write_report(tmp_path / "report.html", ensemble, training))
+    assert "all steps first 1 first 10 f59 f52 f44 f37 f29 f22 f15 f7 f0 all model" in text
+    assert "9 of 60 features, from the largest error to the least." in text
+    assert "features f0, f1, f2, f3, f4, f5, f6, f7, f8 and 51 more" in text
+    assert "... and 10 more." in text
+    assert [row[:2] for row in input_table(ensemble)][:2] == [("i1", "varies"), ("i2", "varies")]
+    assert len(input_table(ensemble)) == 40
+
+
+def test_the_inputs_that_move_together_most_are_named():
+    ramp = np.arange(20.0)
+    inputs = {"a": ramp, "b": np.cos(ramp), "c": 3 - 2 * ramp, "word": np.array(["x"] * 20), "one": np.ones(20)}
+    found = largest_correlation(noise(inputs=inputs))
+    assert found["names"] == ("a", "c")
+    assert found["value"] == pytest.approx(-1)
+    assert largest_correlation(noise(inputs={"a": ramp})) is None
 
 
 def test_the_page_loads_nothing_but_itself(page):
@@ -187,11 +303,10 @@ def test_failures_are_named_and_escaped(page):
     assert "<b>run_8" not in html
 
 
-def test_completeness_may_be_unknown_or_whole(blank, tiny_training, tmp_path):
-    training, ensemble = tiny_training
-    assert "not counted" in write_report(tmp_path / "a.html", ensemble, training).read_text()
+def test_completeness_may_be_unknown_or_whole(blank, forecast, tmp_path):
+    assert "not counted" in write_report(tmp_path / "a.html", ENSEMBLE, forecast).read_text()
     whole = {"expected": 10, "stored": 10, "missing": [], "allowed": 0.0}
-    assert "All 10 expected runs" in write_report(tmp_path / "b.html", ensemble, training, whole).read_text()
+    assert "All 10 expected runs" in write_report(tmp_path / "b.html", ENSEMBLE, forecast, whole).read_text()
 
 
 @pytest.mark.parametrize(
