@@ -111,18 +111,22 @@ def moved(paths: Paths, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
 
     Phase and stochasticity of the agent are unknown: the likelihood is the mean over both.
     """
+    fits = fitting(paths, states, actions, np.arange(PHASES) * 2 * np.pi / PHASES)
+    logarithm = likelihood(len(states))[np.arange(len(states)), fits]
+    logarithm -= logarithm.max(axis=(0, 1))
+    return still_on(paths, states, actions) * np.exp(logarithm).mean(axis=1).T
+
+
+def fitting(paths: Paths, states: np.ndarray, actions: np.ndarray, phases: np.ndarray) -> np.ndarray:
+    """(balls, phases, steps): how many moves so far, of 2 a step, an agent that leaves nothing to chance would make."""
     world, steps = paths.world, len(states)
-    phases = np.arange(PHASES) * 2 * np.pi / PHASES
     wave = np.where(np.sin(phases[:, None] + 0.1 * np.arange(1, steps)) >= 0, 1, -1)
-    fits = np.zeros((paths.ball.shape[1], PHASES, steps), dtype=np.int16)
+    fits = np.zeros((paths.ball.shape[1], len(phases), steps), dtype=np.int16)
     for half, top, move in zip((-1, 1), states[:-1, 4:].T, world.moves(actions[1:]), strict=True):
         towards, near = aim(world, paths.ball[:-1], top[:, None], half)
         follows = (towards == move[:, None]).T
         fits[..., 1:] += np.where(near.T[:, None], follows[:, None], wave == move)
-    fits = np.cumsum(fits, axis=-1, dtype=np.int16)
-    logarithm = likelihood(steps)[np.arange(steps), fits]
-    logarithm -= logarithm.max(axis=(0, 1))
-    return still_on(paths, states, actions) * np.exp(logarithm).mean(axis=1).T
+    return np.cumsum(fits, axis=-1, dtype=np.int16)
 
 
 @lru_cache

@@ -5,7 +5,17 @@ import pytest
 
 from studies.pong import limit
 from studies.pong.agents import PongAgent
-from studies.pong.limit import by_horizon, every_angle, follow, likelihood, moved, returning, still_on, true_place
+from studies.pong.limit import (
+    by_horizon,
+    every_angle,
+    fitting,
+    follow,
+    likelihood,
+    moved,
+    returning,
+    still_on,
+    true_place,
+)
 from studies.pong.simulate import SOURCE, simulate
 from studies.pong.worlds import Pong
 
@@ -120,6 +130,17 @@ def test_moves_tell_whether_the_ball_is_above_or_below():
     # becomes 8 others and 1 that follows
     assert ratio[9] == pytest.approx((other**17 * follows).mean() / (other**18).mean())
     assert (np.diff(ratio[8:]) > 0).all()
+
+
+def test_all_moves_fit_to_an_agent_that_leaves_nothing_to_chance():
+    agent = PongAgent(PONG, range(5), 0.0)
+    phases = agent.phase
+    played = simulate(PONG, range(5), agent, steps=40)
+    balls = follow(PONG, played.states[:, 0], 40)
+    for number, length in enumerate(played.lengths):
+        own, moves = played.states[number, :length], played.actions[number, :length]
+        fits = fitting(balls.cut(length, slice(number, number + 1)), own, moves, phases[number : number + 1])
+        assert fits[0, 0].tolist() == list(range(0, 2 * length, 2))  # both moves of every step
 
 
 def test_likelihoods_of_all_series_of_moves_sum_to_one():

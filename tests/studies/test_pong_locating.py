@@ -24,7 +24,7 @@ def blurred(frames):
 
 def rows_of(world):
     """True frames and states of some episodes, ends among them."""
-    played = simulate(world, range(60), make_agent(world, range(60), 0.6))
+    played = simulate(world, range(40), make_agent(world, range(40), 0.6))
     valid = np.arange(played.states.shape[1]) < played.lengths[:, None]
     return played.frames[valid], played.states[valid]
 

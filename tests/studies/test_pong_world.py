@@ -247,9 +247,23 @@ def test_stochasticity_is_the_share_of_moves_left_to_chance():
     assert (left == 1).mean() == pytest.approx(0.4 + 0.6 / 3, abs=0.02)  # 4 sd
 
 
+def test_each_plank_is_left_to_chance_independently():
+    agent = PongAgent(PONG, range(300), 0.5)
+    moves = [PONG.moves(agent(np.tile(state(x=0.0, y=5.0), (300, 1)))) for _ in range(30)]  # both would go up
+    both = np.mean([(left == 1) & (right == 1) for left, right in moves])
+    assert both == pytest.approx((0.5 + 0.5 / 3) ** 2, abs=0.021)  # 4 sd
+
+
 def test_stochasticity_is_drawn_for_each_episode():
     drawn = PongAgent(PONG, range(2000), spread(0.5, 1.0)).stochasticity
     assert np.histogram(drawn, bins=5, range=(0.5, 1.0))[0] == pytest.approx(400, abs=75)  # 4 sd
+
+
+def test_a_launch_tells_nothing_of_the_agent():
+    seeds = range(1000)
+    agent, angles = PongAgent(PONG, seeds, spread(0.5, 1.0)), PONG.inputs(PONG.launch(seeds))["launch_angle"]
+    for drawn in (agent.phase, agent.stochasticity):
+        assert abs(np.corrcoef(angles, drawn)[0, 1]) < 0.13  # 4 sd
 
 
 @pytest.mark.parametrize("name", WORLDS)
