@@ -99,27 +99,15 @@ def follow(weights, values, known, order, ends, rates, radii, gaps, rises, ranks
 
 
 @compiled
-def two_least(distances):
-    """The places of the least and the second least distance, the first of equal ones; of one distance, 0 and 0."""
-    first, second, least, next_least = 0, 0, np.inf, np.inf
-    for neuron in range(distances.size):
-        if distances[neuron] < next_least:
-            if distances[neuron] < least:
-                second, next_least = first, least
-                first, least = neuron, distances[neuron]
-            else:
-                second, next_least = neuron, distances[neuron]
-    return first, second
-
-
-@compiled
 def two_nearest(weights, values, known, first, second, distance):
     """Of each row the nearest neuron, the second (of a single neuron: that one) and the distance to the nearest."""
     found = np.empty(weights.shape[1])
     for row in range(values.shape[0]):
         squared_distances(weights, values, known, row, found)
-        first[row], second[row] = two_least(found)
-        distance[row] = np.sqrt(found[first[row]])
+        place = nearest(found)
+        first[row], distance[row] = place, np.sqrt(found[place])
+        found[place] = np.inf
+        second[row] = nearest(found)  # two short passes take less time than one that keeps two places
 
 
 @compiled

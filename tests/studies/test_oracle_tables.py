@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -152,12 +153,13 @@ def test_the_rule_takes_a_table_and_leaves_what_it_should():
     assert choosing.candidate("datasets", "Nile", "one column") is None
 
 
-def test_the_list_is_printed_with_sizes_and_sources(capsys):
+def test_the_list_is_printed_as_the_card_has_it(capsys):
     tables.main([])
     printed = capsys.readouterr().out
     boston = "| MASS-Boston | 506 | 14 | 0 | 0.0% | {} | Housing Values in Suburbs of Boston (MASS, `Boston`) |"
     assert boston.format(tables.part_of("MASS-Boston")) in printed
     assert re.search(r"^\d+ tables: \d+ train, \d+ validation, \d+ test$", printed, re.MULTILINE)
+    assert printed in Path(tables.__file__).with_name("README.md").read_text(encoding="utf-8")
     tables.main(["--describe", "datasets-airquality"])
     assert "table_rows 153\n" in capsys.readouterr().out
 
