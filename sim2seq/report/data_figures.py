@@ -8,7 +8,7 @@ from sim2seq.data.ensemble import Ensemble, is_varying
 from sim2seq.data.splits import PARTS, Split
 from sim2seq.data.streaming import extent
 from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE
-from sim2seq.report.style import COLOURS, MOST_FEATURES, Picture, grid, label, plain, spread, styled, turn_off
+from sim2seq.report.style import COLOURS, MOST_FEATURES, Picture, area, grid, label, plain, spread, styled, turn_off
 
 PART_LINES = dict(zip(PARTS, ((BLUE, "-"), (ORANGE, "--"), (GREEN, ":")), strict=True))
 MOST_INPUTS = 12
@@ -40,8 +40,7 @@ def sample_trajectories(ensemble: Ensemble, *, count: int = 5, features=None) ->
     chosen = spread(ensemble.runs, count)
     lowest, highest = extent(ensemble.values, None if ensemble.uniform else ensemble.lengths)
     for axis, place in zip(axes[:, 0], places, strict=True):
-        edges = lowest[:, place], highest[:, place]
-        axis.fill_between(ensemble.times, *edges, color=GREY, alpha=0.2, lw=0, label="all runs")
+        area(axis, ensemble.times, lowest[:, place], highest[:, place], color=GREY, alpha=0.2, label="all runs")
         for n, run in enumerate(chosen):
             length = ensemble.lengths[run]
             values = np.asarray(ensemble.values[run])[:length, place]

@@ -10,6 +10,8 @@ from pathlib import Path
 import jinja2
 from matplotlib import rc_context
 
+SVG = {"svg.hashsalt": "sim2seq", "path.simplify_threshold": 0.5}  # points: noisy lines take half of the room
+
 
 def template(name: str, *folders) -> jinja2.Template:
     """The template `name`, looked for in `folders` and beside this file, with every value escaped.
@@ -48,7 +50,7 @@ def number(value) -> str:
 def embed(figure) -> str:
     """A figure as a data URI (SVG, transparent), so that the page needs no other file; equal figures, equal bytes."""
     buffer = io.BytesIO()
-    with rc_context({"svg.hashsalt": "sim2seq"}):
+    with rc_context(SVG):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     return data_uri(buffer.getvalue(), "image/svg+xml")
 

@@ -12,7 +12,7 @@ from sim2seq.data.splits import PARTS
 from sim2seq.evaluation.scores import Scores, rmse
 from sim2seq.report.colours import BLUE, GREY, RED
 from sim2seq.report.data_figures import time_label
-from sim2seq.report.style import MOST_FEATURES, Picture, by_error, grid, label, plain, spread, styled
+from sim2seq.report.style import MOST_FEATURES, Picture, area, by_error, grid, label, plain, spread, styled
 from sim2seq.training.folder import Prediction, Training
 
 MOST_WITH_ERRORS = 4  # features: more of them leave no room for a second row each
@@ -134,8 +134,7 @@ def draw_prediction(axis, run: Shown, place: int, before: str, name: str) -> Non
         axis.axvspan(run.times[0], run.times[run.before - 1], color=BLUE, alpha=0.15, lw=0, label=before)
     axis.plot(run.times, run.truth[:, place], color=GREY, lw=2.6, alpha=0.6, label="truth (simulation)")
     if np.isfinite(half).any():
-        name_of_band = f"{100 * run.level:g} % band"
-        axis.fill_between(times, middle - half, middle + half, color=RED, alpha=0.25, lw=0, label=name_of_band)
+        area(axis, times, middle - half, middle + half, color=RED, alpha=0.25, label=f"{100 * run.level:g} % band")
     axis.plot(times, middle, color=RED, lw=1.3, label=name)
 
 
@@ -147,7 +146,7 @@ def draw_error(axis, run: Shown, place: int) -> None:
     sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
     bottom = np.percentile(sizes, 3) / 2 if len(sizes) else 1e-3
     axis.axvspan(run.times[0], run.times[run.before - 1], color=BLUE, alpha=0.15, lw=0)
-    axis.fill_between(times, bottom, half, where=half > bottom, color=RED, alpha=0.25, lw=0)
+    area(axis, times, np.where(half > bottom, bottom, np.nan), half, color=RED, alpha=0.25)
     axis.plot(times, np.maximum(error, bottom), color="black", lw=0.8, label="size of the error")
     axis.set(yscale="log")
 

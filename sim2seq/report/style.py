@@ -13,6 +13,7 @@ from sim2seq.report.colours import BLUE, GREEN, ORANGE, PURPLE, RED, SKY
 
 COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
 MOST_FEATURES = 9  # rows of a figure, columns of a table
+MOST_EDGES = 1000  # steps of an area: it is kept point by point, where a line is simplified
 STYLE = {
     "font.size": 9.5,
     "axes.titlesize": 10,
@@ -71,6 +72,12 @@ def common_unit(units) -> str:
 def spread(count: int, most: int) -> list[int]:
     """At most `most` of the places of `count`, evenly from the first to the last."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
+
+
+def area(axis, x, low, high, **options) -> None:
+    """The area between two lines; of more than MOST_EDGES places some, evenly."""
+    places = spread(len(x), MOST_EDGES)
+    axis.fill_between(x[places], low[places], high[places], lw=0, **options)
 
 
 def by_error(errors: dict[str, float]) -> list[str]:

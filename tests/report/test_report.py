@@ -65,8 +65,8 @@ def test_a_report_of_a_forecast_has_its_numbers(forecast, tmp_path):
     text = text_of(write_report(tmp_path / "report.html", ENSEMBLE, forecast))
     for words in (
         "✓ The model beats every baseline: skill 0.5 Trust this forecast at every step, up to step 35 (1.75 s after "
-        "the window). Free-running for 35 steps after a true window of 5, on 4 runs that it never saw, its error (RMSE) "
-        "is 0.5 m . The best baseline, near, has 1 m .",
+        "the window). Free-running for 35 steps after a true window of 5, on 4 runs that it never saw, its error "
+        "(RMSE) is 0.5 m . The best baseline, near, has 1 m .",
         "Its 90 % band holds 100 % of the test points (100 to 100 % in the tenths of the horizon).",
         "rollout one step all steps first 1 first 10 f0 f1 all "
         "model 0.5 0.5 0.5 0.5 0.5 0.05 near 1 1 1 1 1 0.2 far 2 2 2 2 2 –",
