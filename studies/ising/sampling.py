@@ -10,6 +10,7 @@ from studies.ising.measures import autocorrelation, magnetisations, summed, thin
 from studies.ising.samplers import SAMPLERS
 
 PARTS = ("train", "validation", "test")
+MEASURED = "measured"  # in the place of a thinning
 PILOT = len(PARTS)  # the part whose streams measure the thinning
 MOST_BETA = 1.0
 MOST_SPINS = 2**36  # of one plan
@@ -29,7 +30,7 @@ class Plan:
     sampler     a name in SAMPLERS
     chains      independent chains at each beta; None: one for the source's sampler, else as many as samples (CHAINS)
     burn_in     steps of the sampler (a proposal or a sweep) before the first sample; None: `default_burn_in`
-    thinning    steps between samples of a chain; None: one for the source's sampler, else measured by `pilot`
+    thinning    steps between samples of a chain, or MEASURED: by `pilot`; None: 1 for the source's sampler, else that
     seed, part  equal ones give equal lattices at equal betas, whatever other betas stand beside; different ones
                 independent lattices
     """
@@ -40,7 +41,7 @@ class Plan:
     sampler: str = "checkerboard"
     chains: int | None = None
     burn_in: int | None = None
-    thinning: int | None = None
+    thinning: int | str | None = None
     seed: int = 11
     part: str = "train"
 
@@ -49,7 +50,7 @@ class Plan:
         defaults = {
             "chains": 1 if single else min(self.n_samples, CHAINS),
             "burn_in": default_burn_in(self.lattice, self.sampler),
-            "thinning": 1 if single else None,
+            "thinning": 1 if single else MEASURED,
         }
         for name, value in defaults.items():
             if getattr(self, name) is None:
@@ -87,7 +88,7 @@ def check_plan(plan: Plan) -> None:
             )
     for name, least in (("n_samples", 1), ("chains", 1), ("burn_in", 0), ("thinning", 1), ("seed", 0)):
         value = getattr(plan, name)
-        if value is not None and value < least:
+        if value != MEASURED and value < least:
             raise ValueError(f"{name} {value}: expected {least} or more")
     if plan.chains > plan.n_samples:
         raise ValueError(f"chains {plan.chains}: expected no more than samples, which are {plan.n_samples}")
@@ -131,9 +132,9 @@ def draw(plan: Plan, beta: float) -> np.ndarray:
 
 def thinning_at(plan: Plan, beta: float) -> tuple[int, float]:
     """Steps between the samples of a chain, given or measured, and the autocorrelation time, 0 if not measured."""
-    if plan.thinning is not None or plan.draws == 1:
-        return plan.thinning or 1, 0.0
-    return pilot(plan, beta)
+    if plan.thinning == MEASURED:
+        return pilot(plan, beta) if plan.draws > 1 else (1, 0.0)
+    return plan.thinning, 0.0
 
 
 def pilot(plan: Plan, beta: float) -> tuple[int, float]:

@@ -16,12 +16,13 @@ import numpy as np
 from sim2seq._support.command import Parser
 from sim2seq.data.arrays import SUFFIX
 from sim2seq.data.records import check_id
-from studies.ising import files
+from studies.ising import files, sampling
 from studies.ising.lattice import MODELS, Lattice
 from studies.ising.measures import magnetisations
 from studies.ising.samplers import SAMPLERS
 from studies.ising.sampling import PARTS, Plan, blocks, thinning_at
 
+MOST_BETAS = 10_000
 MEASURED = ("beta", "energy", "heat_capacity", "magnetisation", "thinning", "autocorrelation_time")
 
 
@@ -79,8 +80,8 @@ def make_plan(arguments: dict) -> Plan:
 
 def betas_of(beta: float | None, number: int, least: float | None, most: float | None) -> tuple[float, ...]:
     """One beta, or `number` of them, evenly from the least to the most."""
-    if number < 1:
-        raise ValueError(f"--n_beta_samples {number}: expected 1 or more")
+    if not 1 <= number <= MOST_BETAS:
+        raise ValueError(f"--n_beta_samples {number}: expected 1 to {MOST_BETAS}")
     if number == 1:
         if least is not None or most is not None:
             raise ValueError("--beta_min, --beta_max: expected with --n_beta_samples of 2 or more; for one, --beta")
@@ -92,9 +93,9 @@ def betas_of(beta: float | None, number: int, least: float | None, most: float |
     return tuple(np.linspace(least, most, number).tolist())
 
 
-def thinning_word(text: str) -> int | None:
-    """A number of steps, or None for the word "measured"."""
-    return None if text == "measured" else int(text)
+def thinning_word(text: str) -> int | str:
+    """A number of steps, or the word "measured"."""
+    return text if text == sampling.MEASURED else int(text)
 
 
 def make_parser() -> Parser:
