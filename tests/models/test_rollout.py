@@ -160,7 +160,7 @@ def test_370_steps_take_at_most_a_second(window, runs):
 
 @pytest.mark.parametrize(
     ("name", "dtype"),
-    [*((name, "float32") for name in RECURRENT | REREAD), ("gru", "float64"), ("attention", "float64")],
+    [*((name, "float32") for name in RECURRENT | REREAD), ("gru", "float64"), ("convolution", "float64")],
 )
 def test_a_rollout_equals_rereading_everything(name, dtype):
     model, (context, _) = model_with(name, dtype=dtype), arrays()
