@@ -102,7 +102,7 @@ def test_facts_of_a_table_are_those_of_its_rows():
     assert facts(flat)["table_spread"] == pytest.approx(np.linalg.norm(flat.values - centre, axis=1).mean())
 
 
-def test_the_list_has_forty_real_tables_and_those_of_scikit_learn():
+def test_the_list_has_forty_tables_and_those_of_scikit_learn():
     packages = Counter(entry.package for entry in entries().values())
     assert packages.pop(SCIKIT_LEARN) == 5
     assert packages.total() >= 40
@@ -111,7 +111,7 @@ def test_the_list_has_forty_real_tables_and_those_of_scikit_learn():
     assert len({name.lower() for name in entries()}) == len(entries())
 
 
-def test_every_eighth_listed_table_is_as_large_as_listed_and_scaled():
+def test_listed_tables_are_as_large_as_listed_and_scaled():
     for name in names()[::8]:
         table, entry = tables.load(name), entries()[name]
         assert table.values.shape == (entry.rows, entry.columns)
@@ -137,7 +137,7 @@ def family(item, columns, rows=None):
     return choosing.Candidate("R", item, "", table, frozenset(table.columns), frozenset(numbers))
 
 
-def test_tables_of_one_family_are_told_by_columns_names_and_values():
+def test_a_family_is_told_by_columns_names_and_values():
     one = family("Wages", {"a": NUMBERS, "b": NUMBERS[::-1], "c": [1, 2] * 15, "d": [3, 1, 2] * 10})
     other = {"e": [number**3 + number % 7 for number in NUMBERS], "f": [1, 5] * 15, "g": [2, 2, 3] * 10}
     assert not choosing.is_family(one, family("Crabs", other))
