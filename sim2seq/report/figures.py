@@ -26,7 +26,13 @@ from sim2seq.report.prediction_figures import (
     rollout_grid,
     stretch,
 )
-from sim2seq.report.score_figures import band_coverage, error_by_position, learning_curve, outside_ranges
+from sim2seq.report.score_figures import (
+    MOST_WIDTHS,
+    band_coverage,
+    error_by_position,
+    learning_curve,
+    outside_ranges,
+)
 from sim2seq.report.style import MOST_FEATURES, Picture, by_error
 from sim2seq.training.folder import Training
 
@@ -62,7 +68,7 @@ CAPTIONS = {
     "outside_ranges": "The error of each run against its inputs, inside and outside the ranges of the training runs.",
 }
 ERRORS = " Below each feature, the size of the error; where that line is shaded, the band holds the truth."
-OF_FEATURES = ("rollout", "stretch", "predicted_against_true", "band_coverage")  # each shows a feature, or some
+OF_FEATURES = ("rollout", "stretch", "predicted_against_true")  # each shows a feature, or some
 
 
 def draw_all(training: Training, ensemble: Ensemble) -> dict[str, tuple[Picture, str]]:
@@ -117,6 +123,8 @@ def caption(name: str, training: Training, ensemble: Ensemble) -> str:
         text += ERRORS
     if name in OF_FEATURES and (count := len(scores.features)) > MOST_FEATURES:
         text += f" Of {count} features, {MOST_FEATURES}: from the largest error to the least, the median in the middle."
+    if name == "band_coverage" and (count := len(scores.features)) > MOST_WIDTHS:
+        text += f" Of {count} features, the ones with the largest, the median and the least error."
     if name in ("sample_trajectories", "split_example") and (count := len(ensemble.features)) > MOST_FEATURES:
         text += f" {MOST_FEATURES} of {count} features."
     if name == "input_ranges" and inputs > MOST_INPUTS:

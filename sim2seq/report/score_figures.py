@@ -19,6 +19,7 @@ BASELINE_LINES = (
     {"color": SKY, "linestyle": "--"},
     {"color": GREEN, "linestyle": "-"},
 )
+MOST_WIDTHS, FEWER = len(COLOURS), 3  # features whose widths are drawn; of more than the first number, the second
 FEW = 20  # positions: each is marked
 MOST_RANGES = 12  # inputs
 
@@ -101,10 +102,11 @@ def draw_coverage(axis, scores: Scores, band: BandScores) -> None:
 
 
 def draw_widths(axis, scores: Scores, band: BandScores) -> None:
-    """Half the band and the error of some features by position."""
+    """Half the band and the error by position: of all features, or of many the worst, the median and the best."""
     positions = scores.positions[: band.steps]
     marker = {"marker": "."} if len(positions) <= FEW else {}
-    names = by_error(scores.errors["test"].by_feature)
+    most = MOST_WIDTHS if len(scores.features) <= MOST_WIDTHS else FEWER
+    names = by_error(scores.errors["test"].by_feature, most=most)
     for name, colour in zip(names, cycle(COLOURS), strict=False):
         for what, values, dashes in (("half the band", band.half_width, "-"), ("error", band.error, ":")):
             shown = np.array(values[name], dtype=float)

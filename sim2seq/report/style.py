@@ -80,15 +80,15 @@ def area(axis, x, low, high, **options) -> None:
     axis.fill_between(x[places], low[places], high[places], lw=0, **options)
 
 
-def by_error(errors: dict[str, float]) -> list[str]:
-    """Names to show: all, or of more than MOST_FEATURES the worst, the median, the best, and evenly between.
+def by_error(errors: dict[str, float], *, most: int = MOST_FEATURES) -> list[str]:
+    """Names to show: all, or of more than `most` the worst, the median, the best, and evenly between.
 
     Some of many are in the order of their error, the largest first, or one that is no number.
     """
-    if len(errors) <= MOST_FEATURES:
+    if len(errors) <= most:
         return list(errors)
     worst_first = sorted(errors, key=lambda name: np.nan_to_num(errors[name], nan=np.inf), reverse=True)
-    return [worst_first[place] for place in spread(len(errors), MOST_FEATURES)]
+    return [worst_first[place] for place in spread(len(errors), most)]
 
 
 def turn_off(axes, used: int) -> None:

@@ -179,6 +179,7 @@ def doubts(training: Training) -> list[str | None]:
     """What speaks against a prediction at each position that the band is calibrated for: a key of AGAINST, or None.
 
     The rule is conformal.trusted_steps, applied to each position for itself: an early one does not end all later ones.
+    Where no training run has got to, nothing is known of the width.
     """
     scores, band = training.scores, training.scores.band
     widths = np.array([band.half_width[name] for name in scores.features], dtype=float).T
@@ -187,7 +188,12 @@ def doubts(training: Training) -> list[str | None]:
     squared = np.square(scores.errors["test"].by_position)
     least = np.square(np.fmin.reduce([errors.by_position for errors in scores.baselines.values()]))
     each = [slice(i, i + 1) for i in range(band.steps)]
-    return [trusted_steps(widths[i], squared[i], known[:, i], least[i], band.level)[1] for i in each]
+    return [
+        trusted_steps(widths[i], squared[i], known[:, i], least[i], band.level)[1]
+        if np.isfinite(known[:, i]).any()
+        else "width"
+        for i in each
+    ]
 
 
 def band_summary(scores: Scores) -> dict | None:
