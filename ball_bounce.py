@@ -51,10 +51,8 @@ def bounce(position, velocity, *, gravity, box, drag, frequency, steps, scheme="
     if scheme not in SCHEMES:
         raise ValueError(f"scheme {scheme!r}: expected one of {', '.join(SCHEMES)}")
     arrays = any(hasattr(value, "shape") for value in (*position, *velocity, gravity, box, drag, restitution))
-    world = SimpleNamespace(
-        gravity=gravity, box=box, drag=drag, frequency=float(frequency), restitution=restitution,
-        ops=array_operations() if arrays else FLOATS,
-    )  # fmt: skip
+    ops, rate = array_operations() if arrays else FLOATS, float(frequency)
+    world = SimpleNamespace(gravity=gravity, box=box, drag=drag, frequency=rate, restitution=restitution, ops=ops)
     times = [step / frequency for step in range(steps)]
     return (times, *SCHEMES[scheme](tuple(position), tuple(velocity), steps, world))
 
@@ -113,7 +111,7 @@ def step_exactly(position, velocity, duration, world):
         # half the drag before a free flight; all of it after one that ends at a wall, or braking would move the hit
         braked = brake(velocity, time / 2, world)
         moved = [time_to_wall(*axis, world) for axis in zip(position, braked, pulls, strict=True)]
-        divided = (reaches == False) & (minimum(minimum(moved[0], moved[1]), moved[2]) > time)  # noqa: E712
+        divided = where(reaches, False, minimum(minimum(moved[0], moved[1]), moved[2]) > time)
         launch = [where(divided, *pair) for pair in zip(braked, velocity, strict=True)]
         flown = [fly(*axis, time, world) for axis in zip(position, launch, pulls, strict=True)]
         velocity = brake([v for _, v in flown], where(divided, time / 2, time), world)
@@ -191,9 +189,8 @@ def check_inputs(inputs) -> int:
         if not 0 <= inputs[axis] <= box:
             raise ValueError(f"--{axis} {inputs[axis]}: the ball starts outside the box, expected 0 to {box}")
     if inputs["scheme"] == "tick" and inputs["restitution"] != 1:
-        raise ValueError(
-            f"--restitution {inputs['restitution']}: the tick scheme has none, expected 1 or --scheme exact"
-        )
+        found = inputs["restitution"]
+        raise ValueError(f"--restitution {found}: the tick scheme has none, expected 1 or --scheme exact")
     fastest = max(abs(inputs[axis]) for axis in ("xvel", "yvel", "zvel")) + math.sqrt(2 * gravity * box)
     if fastest / frequency > MOST_CROSSINGS * box:
         raise ValueError(f"--frequency {frequency}: the ball crosses the box over {MOST_CROSSINGS} times a step")
@@ -251,10 +248,11 @@ def simulate(inputs, group, steps):
     )  # fmt: skip
     data = {f"{axis}_{kind}_initial": inputs[f"{axis}{kind}"] for kind in ("pos", "vel") for axis in "xyz"}
     data |= {"gravity": inputs["gravity"], "box_side_length": inputs["box_side_length"], "group_id": group}
-    data |= {f"{axis}_pos_final": value for axis, value in zip("xyz", position, strict=True)}
-    data |= {f"{axis}_vel_final": value for axis, value in zip("xyz", velocity, strict=True)}
-    data |= {"num_bounces": bounces}
-    data |= {name: inputs[name] for name in ("drag", "runtime", "frequency", "scheme", "restitution")}
+    for kind, values in (("pos", position), ("vel", velocity)):
+        data |= {f"{axis}_{kind}_final": value for axis, value in zip("xyz", values, strict=True)}
+    data |= {"num_bounces": bounces} | {
+        name: inputs[name] for name in ("drag", "runtime", "frequency", "scheme", "restitution")
+    }
     return data, {"time": times} | {f"{axis}_pos": values for axis, values in zip("xyz", series, strict=True)}
 
 
@@ -262,33 +260,28 @@ def parse_arguments(argv=None):
     from sim2seq._support.command import Parser
 
     parser = Parser(description="Bounce a ball, or many, in a cubic box and write a DSV record, or an array file.")
-    for axis in "xyz":
-        parser.add_argument(f"--{axis}pos", f"-{axis}", type=float, default=0.0, help=f"initial {axis}, in the box")
-    for axis in "xyz":
-        parser.add_argument(
-            f"--{axis}vel", f"-{axis.upper()}", type=float, default=0.0, help=f"{axis} velocity at first"
-        )
+    for kind, text in (("pos", "initial {}, in the box"), ("vel", "{} velocity at first")):
+        for axis in "xyz":
+            short = axis if kind == "pos" else axis.upper()
+            parser.add_argument(f"--{axis}{kind}", f"-{short}", type=float, default=0.0, help=text.format(axis))
     parser.add_argument("--gravity", "-g", type=float, default=9.81, help="pull along -y (units: see --scheme)")
     parser.add_argument("--box_side_length", "-b", type=float, default=10.0, help="side of the box")
     parser.add_argument("--runtime", "-r", type=float, default=20.0, help="simulated time in s")
     parser.add_argument("--frequency", "--ticks_per_seconds", type=int, default=20, help="steps a second")
     parser.add_argument("--drag", "-d", type=float, default=0.1, help="drag coefficient")
     parser.add_argument("--restitution", "-e", type=float, default=1.0, help="speed kept at a wall (exact scheme)")
-    parser.add_argument(
-        "--scheme", choices=list(SCHEMES), default="tick", help="tick: the demo's rule and units; exact: SI units"
-    )
+    schemes = {"choices": list(SCHEMES), "help": "tick: the demo's rule and units; exact: SI units"}
+    parser.add_argument("--scheme", default="tick", **schemes)
     parser.add_argument("--output", "-o", required=True, help="file to write: DSV, or HDF5 with --table")
     parser.add_argument("--group", "-G", default="group", help="group id, first half of the run's id")
     parser.add_argument("--run", "-R", default="1", help="run id, second half of the run's id")
-    parser.add_argument(
-        "--table", metavar="FILE", help="many runs at once: parameter table of pgen_ensembles.py (.npy)"
-    )
+    parser.add_argument("--table", metavar="FILE", help="many runs at once: a table of pgen_ensembles.py (.npy)")
     parser.add_argument("--rows", metavar="FIRST:END", default=":", help="rows of the table, the last one not included")
     arguments = parser.parse_args(argv)
-    if arguments.table is None and arguments.rows != ":":
-        parser.error("--rows needs --table")
+    if arguments.table is None:
+        return arguments if arguments.rows == ":" else parser.error("--rows needs --table")
     given = [name for name in (*PARAMETERS, "group", "run") if getattr(arguments, name) != parser.get_default(name)]
-    if arguments.table is not None and given:
+    if given:
         parser.error(f"--{given[0]}: the table says it for each run, expected no such option beside --table")
     return arguments
 
@@ -299,11 +292,10 @@ def main(argv=None):
     inputs = vars(parse_arguments(argv))
     output, group, run, table, rows = (inputs.pop(name) for name in ("output", "group", "run", "table", "rows"))
     if table is None:
-        records.write(output, [make_run(inputs, group, run)])
-    else:
-        from sim2seq.data import arrays, tables
+        return records.write(output, [make_run(inputs, group, run)])
+    from sim2seq.data import arrays, tables
 
-        arrays.write(output, *make_runs(tables.read_table(table, rows), inputs))
+    return arrays.write(output, *make_runs(tables.read_table(table, rows), inputs))
 
 
 if __name__ == "__main__":

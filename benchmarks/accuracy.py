@@ -40,13 +40,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # the study's scripts sta
 import ball_bounce
 import pgen_ensembles
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.windows import Part, Split, select
+from sim2seq.data.splits import Part, Split, select
 from sim2seq.evaluation import conformal
-from sim2seq.evaluation import scores as metrics
-from sim2seq.models import builders as models
+from sim2seq.evaluation.scores import rmse
 from sim2seq.models import terms
-from sim2seq.training import training
+from sim2seq.training import fit as fitting
+from sim2seq.training.folder import load_models
 from sim2seq.training.settings import Settings
+from sim2seq.training.study import FORECAST
 
 DATA = Path(__file__).parent.parent / "tests" / "samples"
 GOAL, SHARE, HALF = 0.20, 0.5, 0.5  # length; of the best baseline's error
@@ -105,18 +106,20 @@ def trained(ensemble: Ensemble, split: Split, settings: Settings):
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         start = time.perf_counter()
         for member in range(settings.members):
-            training.train(ensemble, settings, split, Path(folder), member=member)
-        return training.load_models(Path(folder)), time.perf_counter() - start
+            fitting.train(ensemble, settings, split, Path(folder), FORECAST, member=member)
+        return load_models(Path(folder)), time.perf_counter() - start
 
 
 def untrained(ensemble: Ensemble, split: Split, settings: Settings):
     """A model before any gradient: its linear part alone."""
-    core, scaling, given = training.build(select(ensemble, split.train), settings)
-    return (models.next_step(core, settings.window, scaling, given),)
+    part = select(ensemble, split.train)
+    core, scalings = fitting.build(part, settings)
+    return (fitting.saved_model(core, part, settings, FORECAST, scalings, settings.window),)
 
 
-def no_walls(values, asked):
-    return tuple(np.full((1 + sum(x.shape[1] for x in asked), values.shape[2]), 0.0) + bound for bound in FAR_WALLS)
+def no_walls(values, conditions):
+    count = 0 if conditions is None else conditions.shape[1]
+    return tuple(np.full((1 + count, values.shape[2]), 0.0) + bound for bound in FAR_WALLS)
 
 
 FAR_WALLS = (np.array([[-np.inf]]), np.array([[np.inf]]))
@@ -143,9 +146,15 @@ WITHOUT = {  # what is left out -> the name in sim2seq.models.terms and what tak
 
 
 def error(members, part: Ensemble, settings: Settings) -> float:
-    """Closed-loop RMSE of the members' middle on `part`."""
-    forecast = conformal.middle(metrics.forecasts_of(members, part, settings.window, inputs=settings.inputs))
-    return float(metrics.rmse(forecast, part.values[:, settings.window :]))
+    """Rollout RMSE of the members' middle on `part`."""
+    forecast = conformal.middle(FORECAST.task.predict(members, part, settings))
+    return float(rmse(forecast, part.values[:, settings.window :]))
+
+
+def baseline_errors(train: Ensemble, part: Ensemble, settings: Settings) -> dict[str, float]:
+    """Rollout RMSE of each baseline on `part`."""
+    forecasts = FORECAST.task.baselines(train, part, settings, {})
+    return {name: float(rmse(each, part.values[:, settings.window :])) for name, each in forecasts.items()}
 
 
 def ablation(name, ensemble, split, settings, other) -> list[dict]:
@@ -169,8 +178,7 @@ def final(name, ensemble, split, outside, settings: dict, *, goal, seeds) -> lis
     """Closed loop on the test runs: every baseline, and each model with each seed, its time and its band."""
     train, test = select(ensemble, split.train), select(ensemble, split.test)
     first = next(iter(settings.values()))
-    window, inputs = first.window, first.inputs
-    baselines = {what: e["rmse"] for what, e in metrics.baseline_errors(train, test, window, inputs=inputs).items()}
+    baselines = baseline_errors(train, test, first)
     best = min(baselines.values())
     rows = [row(f"{name}, test: {what}", e, None, "lower", "length") for what, e in baselines.items()]
     for model, each in settings.items():
@@ -198,9 +206,7 @@ def final(name, ensemble, split, outside, settings: dict, *, goal, seeds) -> lis
 def source_row(name, ensemble, split, settings) -> dict:
     """Closed loop of the source's network on the test runs: one target a window, batch 32, early stopping, one seed."""
     test = select(ensemble, split.test)
-    best = min(
-        e["rmse"] for e in metrics.baseline_errors(select(ensemble, split.train), test, settings.window).values()
-    )
+    best = min(baseline_errors(select(ensemble, split.train), test, settings).values())
     found = error(trained(ensemble, split, settings)[0], test, settings)
     return row(f"{name}, test: the source's LSTM", found, None, "lower", "length", best)
 
@@ -212,7 +218,7 @@ def band_rows(name, ensemble, split, fits, settings) -> list[dict]:
         forecasts, truth = {}, {}
         for what in ("validation", "test"):
             part = select(ensemble, getattr(split, what))
-            forecasts[what] = metrics.forecasts_of(members, part, settings.window, inputs=settings.inputs)
+            forecasts[what] = FORECAST.task.predict(members, part, settings)
             truth[what] = part.values[:, settings.window :]
         band = conformal.calibrate(forecasts["validation"], truth["validation"])
         _, low, high = band.around(forecasts["test"])
@@ -229,8 +235,7 @@ def band_rows(name, ensemble, split, fits, settings) -> list[dict]:
 
 def outside_rows(name, model, train, part, fits, settings) -> list[dict]:
     """Closed loop on runs outside the ranges: what the model does there, beside the best baseline."""
-    baselines = metrics.baseline_errors(train, part, settings.window, inputs=settings.inputs)
-    best = min(each["rmse"] for each in baselines.values())
+    best = min(baseline_errors(train, part, settings).values())
     errors = [error(members, part, settings) for members, _ in fits]
     what = f"{name}, outside the ranges: {model}"
     return [

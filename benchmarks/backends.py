@@ -43,12 +43,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # the study's scripts sta
 import ball_bounce
 import pgen_ensembles
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.windows import Part, Scaling, Split, Windows, select
+from sim2seq.data.splits import Part, Split, select
+from sim2seq.data.windows import Scaling, Windows
 from sim2seq.evaluation.scores import rmse
-from sim2seq.models.builders import next_step
-from sim2seq.models.rollout import closed_loop, one_step
-from sim2seq.training import training
+from sim2seq.models.rollout import one_step, rollout
+from sim2seq.training import fit as fitting
 from sim2seq.training.settings import Settings
+from sim2seq.training.study import FORECAST
 
 DATA = Path(__file__).parent.parent / "tests" / "samples" / "ball_bounce_64_correlated.npz"
 SIZES = (38, 13, 13)  # runs for training, validation and test, in the order of the file
@@ -105,7 +106,7 @@ def many_runs(runs: int, steps: int) -> Ensemble:
 def noting(notes: list) -> type:
     """The training's own checkpoint, which also puts down (time, model, weights) at the start and after each epoch."""
 
-    class Noting(training.Checkpoint):
+    class Noting(fitting.Checkpoint):
         def on_train_begin(self, logs=None):
             super().on_train_begin(logs)
             self.note()
@@ -123,8 +124,8 @@ def noting(notes: list) -> type:
 def learn(ensemble: Ensemble, split: Split, settings: Settings, best_loss: float) -> dict:
     """One training: seconds, loss and closed loop of the model before it and after it, and seconds to each goal."""
     notes, start = [], time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(training, "Checkpoint", noting(notes)):
-        training.train(ensemble, settings, split, Path(folder))
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(fitting, "Checkpoint", noting(notes)):
+        fitting.train(ensemble, settings, split, Path(folder), FORECAST)
         seconds, best = time.perf_counter() - start, keras.saving.load_model(Path(folder) / "model.keras")
     std, part = Scaling.of(select(ensemble, split.train).values).std, select(ensemble, split.validation)
     truth = part.values[:, settings.window :]
@@ -133,7 +134,7 @@ def learn(ensemble: Ensemble, split: Split, settings: Settings, best_loss: float
         return float(np.mean(((one_step(model, part.values, settings.window) - truth) / std) ** 2))
 
     def error(model):
-        return float(rmse(closed_loop(model, part.values[:, : settings.window], truth.shape[1]), truth))
+        return float(rmse(rollout(model, part.values[:, : settings.window], truth.shape[1]), truth))
 
     def judged(note):
         end, model, weights = note
@@ -168,8 +169,8 @@ def speed(part: Ensemble, words, name: str, targets: int, batch_size: int, batch
     """Targets trained a second, in batches of so many samples with so many targets each."""
     wanted = [f"targets={targets}", f"batch_size={batch_size}", f"steps_per_execution={batches}"]
     settings = Settings.parse([*MODELS[name], *wanted, *words])
-    core, scaling, _ = training.build(part, settings)
-    samples, values = batches * batch_size, scaling.scale(part.values)
+    core, scalings = fitting.build(part, settings)
+    samples, values = batches * batch_size, scalings.series.scale(part.values)
     available = part.runs * (part.steps - settings.window - targets + 1)
     data = Windows(
         values,
@@ -181,7 +182,7 @@ def speed(part: Ensemble, words, name: str, targets: int, batch_size: int, batch
         limit=samples * targets,
         dtype=core.inputs[0].dtype,
     )
-    learner = training.compiled(core, settings, targets, len(data))
+    learner = fitting.compiled(core, settings, targets, len(data))
     seconds = [timed(learner.fit, data, verbose=0, shuffle=False) for _ in range(1 + TIMES)]
     return len(data) * data.batch_size * targets / statistics.median(seconds[1:])
 
@@ -200,10 +201,11 @@ def loops(quick: bool, _) -> dict:
     part, runs, found = select(ensemble, split.train), 64 if quick else MANY, {}
     for name in ["residual_lstm"] if quick else MODELS:
         settings = Settings.parse([*MODELS[name], *(QUICK if quick else [])])
-        core, scaling, given = training.build(part, settings)
-        model = next_step(core, None if core.memory is None else settings.window, scaling, given)
+        core, scalings = fitting.build(part, settings)
+        window = None if core.lookback is None else settings.window
+        model = fitting.saved_model(core, part, settings, FORECAST, scalings, window)
         context = np.resize(part.values[:, : settings.window], (runs, settings.window, 3))
-        seconds = [timed(closed_loop, model, context, 370) for _ in range(1 + TIMES)]
+        seconds = [timed(rollout, model, context, 370) for _ in range(1 + TIMES)]
         found[name] = {"first": seconds[0], "warm": min(seconds[1:])}
     return found
 
@@ -212,7 +214,7 @@ def memory(quick: bool, _) -> dict:
     """Bytes of this process at its largest: before, and after a short training of the default on many runs."""
     imports, ensemble = largest(), many_runs(*((64, 100) if quick else (MANY, 400)))
     with tempfile.TemporaryDirectory() as folder:
-        training.fit(ensemble, Settings.parse(QUICK if quick else ["epochs=2"]), folder)
+        fitting.fit(ensemble, Settings.parse(QUICK if quick else ["epochs=2"]), folder)
     return {"imports": imports, "training": largest()}
 
 

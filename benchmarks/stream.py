@@ -101,14 +101,14 @@ def train(folder: Path, runs: int | None, words) -> dict:
     """Seconds and scores of a training, the most that it held, and the targets a second of its network."""
     from backends import speed
 
-    from sim2seq.data.windows import select
-    from sim2seq.training import training
+    from sim2seq.data.splits import select
+    from sim2seq.training.fit import fit
     from sim2seq.training.settings import Settings
 
     settings, imports, start = Settings.parse([*words, INPUTS]), status("RssAnon"), time.perf_counter()
     with sampled() as most, tempfile.TemporaryDirectory() as results:
         ensemble = ensemble_of(folder, runs)
-        trained = training.fit(ensemble, settings, results)
+        trained = fit(ensemble, settings, results)
     seconds, scores = time.perf_counter() - start, trained.scores
     part = select(ensemble, trained.split.train)
     batches = settings.model, settings.targets, settings.batch_size, BATCHES
@@ -119,8 +119,8 @@ def train(folder: Path, runs: int | None, words) -> dict:
         "seconds": seconds,
         "speed": speed(part, words, *batches),
         "in_memory": speed(part.take(range(min(FEW, part.runs))), words, *batches),
-        "rmse": scores["closed_loop"]["test"]["rmse"],
-        "skill": scores["skill"],
+        "rmse": scores.errors["test"].rmse,
+        "skill": scores.skill,
     }
 
 

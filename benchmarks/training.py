@@ -28,9 +28,10 @@ import numpy as np
 from _rows import publish, row
 from backends import CLOSED_LOOP_GOAL, MANY, ask, is_installed, ordered_runs
 
-from sim2seq.data.windows import Scaling, select
+from sim2seq.data.splits import select
+from sim2seq.data.windows import Scaling
 from sim2seq.evaluation.scores import rmse
-from sim2seq.models.rollout import closed_loop
+from sim2seq.models.rollout import rollout
 
 WINDOW = 30
 STEPS = 370  # of a closed loop of many runs
@@ -96,7 +97,7 @@ def measure_plainly(quick: bool) -> dict:
     scaled = [scaling.scale(part.values).astype("float32") for part in (train, validation)]
     units, epochs = ((8,), 3) if quick else ((64, 32, 16, 8), 100)
     model, losses, ends = train_plainly(*scaled, units, WINDOW, epochs)
-    forecast = scaling.restore(closed_loop(model, scaled[1][:, :WINDOW], validation.steps - WINDOW))
+    forecast = scaling.restore(rollout(model, scaled[1][:, :WINDOW], validation.steps - WINDOW))
     contexts, targets = (each[: 32 * TIMED_BATCHES] for each in stack_windows(scaled[0], WINDOW))
     many = np.resize(scaled[0][:, :WINDOW], (MANY, WINDOW, train.values.shape[2]))
     forecast_plainly(model, many, 1)  # the first call compiles

@@ -40,13 +40,16 @@ def study(tmp_path):
 @pytest.fixture(scope="session")
 def tiny_training(bouncing, tmp_path_factory):
     """A finished training of the smallest kind, on ten runs of 60 steps: (Training, its Ensemble)."""
-    from sim2seq.data.windows import Part, select
+    from sim2seq.data.splits import Part, select
+    from sim2seq.report.figures import save_figures
+    from sim2seq.training.fit import fit
     from sim2seq.training.settings import Settings
-    from sim2seq.training.training import fit
 
     few = select(bouncing, Part(bouncing.run_ids[:10], 0, 60))
     settings = Settings.parse(["size=debug", "units=4", "window=5"])
-    return fit(few, settings, tmp_path_factory.mktemp("training")), few
+    trained = fit(few, settings, tmp_path_factory.mktemp("training"))
+    save_figures(trained, few)
+    return trained, few
 
 
 @pytest.fixture

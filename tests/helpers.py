@@ -63,6 +63,46 @@ def counting_model(window=5, features=2) -> keras.Model:
     return keras.Model(contexts, keras.layers.Cropping1D((window - 1, 0))(contexts)[:, 0] + 1.0)
 
 
+def core_of(name, features, conditions=0, *, controls=0, units=(64, 32, 16, 8), values=None, given=None) -> keras.Model:
+    """A core of the table of models, by sizes."""
+    from sim2seq.models.builders import MODELS, Sizes
+    from sim2seq.training.settings import Settings
+
+    sizes = Sizes(features, features, controls, conditions)
+    settings = Settings() if units == () else Settings(units=units)
+    if units == ():
+        object.__setattr__(settings, "units", ())
+    return MODELS[name](sizes, settings, values=values, conditions=given)
+
+
+def scores_json(**changes) -> dict:
+    """What scores.json holds of a forecast of x and y, 8 steps after a window of 5, as far as a surrogate looks at it."""
+    from sim2seq.evaluation.scores import Errors, Scores
+
+    scores = Scores(
+        task="forecast",
+        position="steps ahead",
+        positions=[float(step) for step in range(1, 9)],
+        features=["x", "y"],
+        units=["m", ""],
+        steps=13,
+        time_step=0.5,
+        time_unit="s",
+        window=5,
+        members=1,
+        inputs={},
+        first_window={"x": [0, 100], "y": [0, 100]},
+        runs={"test": 1},
+        scored_runs={"test": 1},
+        skill=0.5,
+        skill_interval=[0.4, 0.6],
+        best_baseline="hold",
+        errors={"test": Errors(1.0, {"x": 1.0, "y": 1.0})},
+        baselines={"hold": Errors(2.0, {"x": 2.0, "y": 2.0})},
+    )
+    return scores.to_json() | changes
+
+
 class Trap:
     """Unpickled, it makes a file: the proof that something ran."""
 

@@ -10,14 +10,13 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from helpers import counting_model
+from helpers import counting_model, scores_json
 
 from sim2seq import cli, surrogate
 from sim2seq.data import records
 from sim2seq.evaluation.conformal import Band
 
-SCORES = {"features": ["x", "y"], "units": ["m", ""], "window": 5, "time_step": 0.5, "time_unit": "s"}
-SCORES |= {"inputs": {}, "first_window": {"x": [0, 100], "y": [0, 100]}}
+SCORES = scores_json()
 WINDOW = np.stack([np.arange(5.0), np.arange(10.0, 15.0)], axis=1)
 
 

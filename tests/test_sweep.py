@@ -13,15 +13,18 @@ import numpy as np
 import pytest
 from runs import dump, make_runs
 
-from sim2seq import cli, sweep
+from sim2seq import cli, ranking, sweep
+from sim2seq.evaluation.scores import Scores
+from sim2seq.ranking import OLD_ERROR, Point, Result
 from sim2seq.report import leaderboard
 from sim2seq.store import store
+from sim2seq.store.sina import sina_training
 from sim2seq.workflow.plan import FINISHED, Plan, Task
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 RUNS, STEPS = 8, 60
-DATA = {"window": 3, "units": "8,8", "learning_rate": 0.01, sweep.CLOSED_LOOP: 0.5, sweep.ONE_STEP: 0.1, "seconds": 9.5}
+DATA = {"window": 3, "units": "8,8", "learning_rate": 0.01, OLD_ERROR: 0.5, sweep.ONE_STEP: 0.1, "seconds": 9.5}
 LOSSES = {"loss": [3.0, 2.0], "val_loss": [4.0, 2.5]}
 POINTS = [f"size-debug_window-{window}_units-4_learning_rate-1e-2" for window in (3, 5)]
 
@@ -81,7 +84,7 @@ def test_plain_kosh_finds_a_training_and_reads_its_curves(study_store):
     assert len(found) == RUNS + 1
     point = found["point"]
     assert (point.window, point.units, point.learning_rate, point.seconds) == (3, "8,8", 0.01, 9.5)
-    assert (getattr(point, sweep.CLOSED_LOOP), getattr(point, sweep.ONE_STEP)) == (0.5, 0.1)
+    assert (getattr(point, OLD_ERROR), getattr(point, sweep.ONE_STEP)) == (0.5, 0.1)
     assert [list(point[f"learning_curve/{name}"][:]) for name in ("epoch", "loss", "val_loss")] == [
         [1, 2],
         [3.0, 2.0],
@@ -96,7 +99,7 @@ def test_rows_of_a_training_are_those_that_sina_itself_would_insert(study_store,
     theirs = shutil.copy(study_store, tmp_path / "theirs.sqlite")
     store.add_training(study_store, "point", DATA, LOSSES)
     datastore = sina.connect(str(theirs))
-    datastore.records.insert(sina.model.generate_record_from_json(sina.sina_training("point", DATA, LOSSES)))
+    datastore.records.insert(sina.model.generate_record_from_json(sina_training("point", DATA, LOSSES)))
     datastore.close()
     assert dump(study_store) == dump(theirs)
 
@@ -144,8 +147,8 @@ def test_20_trainings_are_recorded_at_once(study_store):
 def ranked(study_store):
     """Three trainings: the second is the best, the third diverged in its second epoch."""
     store.add_training(study_store, "a", DATA, LOSSES)
-    store.add_training(study_store, "b", DATA | {"window": 5, sweep.CLOSED_LOOP: 0.25}, LOSSES)
-    lost = {name: value for name, value in DATA.items() if name not in (sweep.CLOSED_LOOP, sweep.ONE_STEP)}
+    store.add_training(study_store, "b", DATA | {"window": 5, OLD_ERROR: 0.25}, LOSSES)
+    lost = {name: value for name, value in DATA.items() if name not in (OLD_ERROR, sweep.ONE_STEP)}
     losses = {"loss": [9.0, math.nan], "val_loss": [9.5, 1.0]}
     store.add_training(study_store, "c", lost | {"learning_rate": 1e30}, losses)
     return study_store
@@ -153,17 +156,18 @@ def ranked(study_store):
 
 def test_leaderboard_puts_the_best_first_and_shows_what_differs(ranked, tmp_path, capsys):
     assert cli.main(["leaderboard", str(ranked), "--csv", str(tmp_path / "board.csv")]) == 0
-    _, header, *lines, best = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert " ".join(header) == "place window learning_rate closed loop one step epochs seconds recorded as"
+    _, header, *lines, best, recommended = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert " ".join(header) == "place window learning rate RMSE one step epochs seconds recorded as"
     assert [(line[0], line[3], line[-1]) for line in lines] == [
         ("1", "0.25", "b"),
         ("2", "0.5", "a"),
         ("3", "diverged", "c"),
     ]
     assert best == ["best:", "window:5", "learning_rate:0.01"]
+    assert recommended[1:] == best[1:]
     with open(tmp_path / "board.csv") as file:
         rows = list(csv.DictReader(file))
-    assert [row[sweep.CLOSED_LOOP] for row in rows] == ["0.25", "0.5", ""]
+    assert [row["error"] for row in rows] == ["0.25", "0.5", "inf"]
     assert "units" not in rows[0]
 
 
@@ -177,7 +181,8 @@ def test_figure_has_a_bar_for_the_best_and_a_line_for_every_training(count):
     settings = {"window": [str(place) for place in range(count)]}
     errors = [*np.geomspace(0.01, 1, count - 1), math.inf] if count > 1 else [1.0]
     board, curves = leaderboard.leaderboard(settings, errors, [LOSSES] * count).axes
-    assert (len(board.patches), len(curves.lines)) == (min(count, 30), count)
+    others = sum(len(lines.get_segments()) for lines in curves.collections)
+    assert (len(board.patches), min(count, 3) + others) == (min(count, 30), count)
     assert [label.get_text().strip() for label in board.get_yticklabels()[:2]] == ["window", "0"]
     assert {line.get_color() for line in curves.lines[-3:]} == {colour for colour, _ in leaderboard.PODIUM[:count]}
 
@@ -253,11 +258,12 @@ def test_sweep_ends_with_every_point_in_the_users_store(swept):
     found = with_kosh(path)
     assert len(found) == RUNS + 2
     for name, window, folder in zip(POINTS, (3, 5), sorted(study.glob("train/*/training")), strict=True):
-        point, scores = found[name], json.loads((folder / "scores.json").read_text())
+        point, scores = found[name], Scores.of(json.loads((folder / "scores.json").read_text()))
         assert (point.window, point.units, point.learning_rate, point.runs) == (window, "4", 0.01, RUNS)
-        late = np.square(scores["closed_loop"]["validation"]["by_horizon"][-STEPS // 2 :])
-        assert getattr(point, sweep.CLOSED_LOOP) == pytest.approx(np.sqrt(late.mean()))
-        assert getattr(point, sweep.ONE_STEP) == scores["one_step"]["validation"]["rmse"]
+        late = np.square(scores.errors["validation"].by_position[-STEPS // 2 :])
+        assert (point.study, point.ranked_by) == ("forecast", sweep.ERROR)
+        assert getattr(point, sweep.ERROR) == pytest.approx(np.sqrt(late.mean()))
+        assert getattr(point, sweep.ONE_STEP) == scores.one_step["validation"].rmse
         assert point.seconds > 0
         with (folder / "history.csv").open() as file:
             losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
@@ -271,8 +277,8 @@ def test_sweep_ends_with_its_leaderboard(swept):
     assert (board / "leaderboard.png").stat().st_size > 20_000
     with (board / "leaderboard.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert {row["name"] for row in rows} == set(POINTS)
-    errors = [float(row[sweep.CLOSED_LOOP]) for row in rows]
+    assert {row["names"] for row in rows} == set(POINTS)
+    errors = [float(row["error"]) for row in rows]
     assert errors == sorted(errors)
     best = next(line for line in (board / "leaderboard.out").read_text().splitlines() if line.startswith("best:"))
     assert best == f"best: window:{rows[0]['window']}"
@@ -281,8 +287,8 @@ def test_sweep_ends_with_its_leaderboard(swept):
 def test_no_score_on_test_runs_is_recorded(swept):
     _, study, path = swept
     recorded = {value for data, _ in store.load_trainings(path).values() for value in data.values()}
-    scores = [json.loads(file.read_text()) for file in study.glob("train/*/training/scores.json")]
-    on_test = {score[kind]["test"]["rmse"] for score in scores for kind in ("closed_loop", "one_step")}
+    scores = [Scores.of(json.loads(file.read_text())) for file in study.glob("train/*/training/scores.json")]
+    on_test = {each["test"].rmse for score in scores for each in (score.errors, score.one_step)}
     assert on_test
     assert on_test.isdisjoint(recorded)
 
@@ -329,3 +335,47 @@ def test_windows_are_ranked_by_the_same_steps_of_the_run():
     """A run of 12 steps whose error is the step's number: its last half is steps 6 to 11, after any window to 6."""
     errors = [sweep.late_error(list(range(window, 12)), window) for window in (1, 3, 6)]
     assert errors == pytest.approx([np.sqrt(np.mean(np.arange(6, 12) ** 2))] * 3)
+
+
+def result(units, seed, error, parameters):
+    data = {
+        "units": units,
+        "seed": seed,
+        "hits": error,
+        "parameters": parameters,
+        "study": "robot",
+        "ranked_by": "hits",
+    }
+    return Result(f"{units}_{seed}", data | {"results": "hits,parameters,study,ranked_by,results"}, LOSSES)
+
+
+def test_seeds_are_one_point_with_mean_and_standard_error():
+    results = [result(8, seed, error, 100) for seed, error in enumerate((1.0, 2.0, 3.0))]
+    (point,) = ranking.points_of(results)
+    assert (point.error, point.standard_error, point.settings) == (2.0, pytest.approx(1 / np.sqrt(3)), {"units": 8})
+    assert point.name == "8_0 and 2 more"
+
+
+def test_the_smallest_within_one_standard_error_is_recommended():
+    """The best point has 2.0 +- 0.58: 2.5 with 50 parameters is within it, 2.7 with 10 is not."""
+    best = [result(8, seed, error, 100) for seed, error in enumerate((1.0, 2.0, 3.0))]
+    points = ranking.points_of([*best, result(4, 0, 2.5, 50), result(2, 0, 2.7, 10)])
+    assert [point.settings["units"] for point in points] == [8, 4, 2]
+    assert ranking.recommend(points).settings == {"units": 4}
+    assert isinstance(points[0], Point)
+
+
+def test_trainings_of_two_studies_are_not_ranked_together(ranked):
+    store.add_training(ranked, "d", {"study": "robot", "ranked_by": "hits", "hits": 1.0}, LOSSES)
+    with pytest.raises(ValueError, match="name it with --of: forecast, robot"):
+        ranking.load(ranked)
+    assert [one.name for one in ranking.load(ranked, "robot")] == ["d"]
+
+
+def test_each_trains_every_combination_in_one_call(study_store, tmp_path):
+    words = ["size:debug", "units:4", "window:5", "epochs:1", "model:autoregression", "targets:1"]
+    sweep.train_and_record(study_store, words, tmp_path / "out", "point", each=["seed=0 1"])
+    assert [one.data["seed"] for one in ranking.load(study_store)] in ([0, 1], [1, 0])
+    assert {one.name for one in ranking.load(study_store)} == {"point_seed-0", "point_seed-1"}
+    np.save(tmp_path / "grid.npy", np.array([["point", "window:5"], ["other", "window:9"]]))
+    assert ranking.missing_points(ranking.load(study_store), tmp_path / "grid.npy") == ["other"]

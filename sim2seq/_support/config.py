@@ -17,7 +17,7 @@ class Config:
 
     def __init_subclass__(cls, recipes: dict[str, dict] | None = None, **options):
         super().__init_subclass__(**options)
-        cls.recipes = {"full": {}} | (recipes or {})
+        cls.recipes = {"full": {}} | (cls.recipes if recipes is None else recipes)
 
     @classmethod
     def parse(cls, words=(), *, base=None):

@@ -89,8 +89,11 @@ def check_scores(scores: dict) -> None:
     check_ranges(scores["inputs"], "inputs")
     if (first := scores.get("first_window")) is not None:
         check_ranges(first, "first_window")
-        if not first:
-            raise ValueError("first_window: expected a range for each feature that is seen")
+        if not first or (scores.get("task", "forecast") == "forecast" and tuple(first) != features):
+            raise ValueError("first_window: expected a range for each feature that is seen, in their order")
+    positions = scores.get("positions", [])
+    if not isinstance(positions, list) or not all(map(is_number, positions)):
+        raise ValueError("positions: expected a list of numbers")
 
 
 def check_ranges(ranges, what: str) -> None:

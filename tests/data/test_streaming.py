@@ -14,24 +14,26 @@ from helpers import counting_ensemble, counting_model
 
 from sim2seq.data import streaming, windows
 from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.splits import Part, split_by_run
 from sim2seq.data.streaming import Rows, chunks, extent, moments, some_runs, take
-from sim2seq.data.windows import Part, Scaling, Windows, split_by_run
-from sim2seq.evaluation.scores import score
+from sim2seq.data.windows import Scaling, Windows
 from sim2seq.models.terms import find_walls
-from sim2seq.report.report import some_scored
-from sim2seq.training.training import digest, fit
+from sim2seq.report.summary import some_scored
+from sim2seq.training.evaluate import evaluate
+from sim2seq.training.fit import fit
+from sim2seq.training.folder import digest
+from sim2seq.training.settings import Settings
+from sim2seq.training.study import FORECAST
 
 UNDER_A_LIMIT = """
 import json, resource, sys
 import numpy as np
 from sim2seq.data import streaming
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.report.figures import Picture
 from sim2seq.training.settings import Settings
-from sim2seq.training.training import fit
+from sim2seq.training.fit import fit
 from stream import sampled, status
 
-Picture.savefig = lambda *where, **options: None  # drawn is enough: PNGs take seconds
 streaming.CHUNK = streaming.LARGEST_COPY = 4e6
 streaming.MOST_RUNS = 50
 few = np.load(sys.argv[1])["positions"]
@@ -81,7 +83,7 @@ def test_a_training_on_disk_is_to_the_last_bit_that_in_memory(tiny_training, tmp
     assert ours.scores == theirs.scores
     assert ours.history == theirs.history
     assert all(map(np.array_equal, ours.model.get_weights(), theirs.model.get_weights()))
-    for file in ("split.json", "band.json", *(f"figures/{path.name}" for path in theirs.folder.glob("figures/*"))):
+    for file in ("split.json", "band.json"):
         assert (ours.folder / file).read_bytes() == (theirs.folder / file).read_bytes()
 
 
@@ -129,7 +131,7 @@ def test_what_is_read_in_chunks_is_what_would_be_read_at_once(tmp_path):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
     np.testing.assert_array_equal(extent(rows), [values.min(axis=0), values.max(axis=0)])
     np.testing.assert_array_equal(Scaling.of(rows).scale(rows)[:], Scaling.of(values).scale(values))
-    np.testing.assert_array_equal(find_walls(np.minimum(values, 1000), []), [[[-np.inf, -np.inf]], [[1000, np.inf]]])
+    np.testing.assert_array_equal(find_walls(np.minimum(values, 1000), None), [[[-np.inf, -np.inf]], [[1000, np.inf]]])
 
 
 def test_a_fingerprint_does_not_depend_on_chunks_and_is_that_of_all_bytes(tmp_path, monkeypatch):
@@ -154,7 +156,7 @@ def test_a_number_that_is_not_finite_is_found_in_any_chunk():
 def test_batches_from_disk_are_those_from_memory(tmp_path):
     ensemble = counting_ensemble(runs=6, steps=20)
     part = on_disk(ensemble, tmp_path / "values.npy").take([4, 0, 5])
-    options = {"batch_size": 8, "targets": 3, "seed": 1, "given": part.inputs_of_runs(["start"])}
+    options = {"batch_size": 8, "targets": 3, "seed": 1, "conditions": part.inputs_of_runs(["start"])}
     ours, theirs = (Windows(each, 4, **options) for each in (part.values, part.values[:]))
     for number in range(len(ours)):
         (known, given), wanted = ours[number]
@@ -185,12 +187,13 @@ def test_of_a_large_ensemble_some_runs_are_scored_and_the_report_says_so(monkeyp
     monkeypatch.setattr(streaming, "MOST_RUNS", 6)
     held_out = Part(ensemble.run_ids[30:], 0, 30)
     split = split_by_run(ensemble.take(range(30)))
-    scores, _ = score([counting_model(window=5)], ensemble, split, 5, held_out=held_out)
-    assert scores["runs"] == {"train": 18, "validation": 6, "test": 6}
-    assert scores["scored_runs"] == {"train": 6, "validation": 6, "test": 6}
-    assert (scores["held_out"]["runs"], scores["held_out"]["scored_runs"]) == (10, 6)
+    settings = Settings(model="stacked_lstm", window=5)
+    scores, _, _ = evaluate(FORECAST, [counting_model(window=5)], ensemble, split, settings, held_out=held_out)
+    assert scores.runs == {"train": 18, "validation": 6, "test": 6}
+    assert scores.scored_runs == {"train": 6, "validation": 6, "test": 6}
+    assert (scores.held_out.runs, scores.held_out.scored_runs) == (10, 6)
     assert "6 of 18 train runs, 6 of 6 validation runs, 6 of 6 test runs" in some_scored(scores)
-    assert some_scored(scores | {"scored_runs": scores["runs"]}) is None
+    assert some_scored(replace(scores, scored_runs=scores.runs)) is None
     chosen = ensemble.some_runs()
     assert chosen.runs == len(set(chosen.run_ids)) == 6
     assert ensemble.some_runs().run_ids == chosen.run_ids

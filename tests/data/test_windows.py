@@ -1,20 +1,12 @@
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 import pytest
 from helpers import counting_ensemble
 
-from sim2seq.data.windows import (
-    PARTS,
-    SPLITS,
-    Scaling,
-    Windows,
-    select,
-    split_by_run,
-    split_in_time,
-    split_names,
-    windows_of,
-)
+from sim2seq.data.splits import PARTS, SPLITS, select, split_by_run, split_in_time, split_names
+from sim2seq.data.windows import Columns, Scaling, Windows, windows_of
 
 
 @pytest.mark.parametrize("runs", [3, 4, 5, 8, 64, 1024])
@@ -48,6 +40,7 @@ def test_split_in_time_cuts_every_run_without_overlap():
 @pytest.mark.parametrize("name", SPLITS)
 def test_no_number_of_one_part_is_in_another(name):
     ensemble = counting_ensemble(runs=10, steps=50)  # every number occurs once in the whole ensemble
+    ensemble = replace(ensemble, run_ids=tuple(f"group{run // 2}_{run}" for run in range(10)))
     split = SPLITS[name](ensemble)
     seen = [set(select(ensemble, getattr(split, part)).values.ravel()) for part in PARTS]
     assert len(set.union(*seen)) == sum(map(len, seen)) == ensemble.values.size
@@ -84,15 +77,15 @@ def test_the_target_follows_its_window_and_nothing_is_copied():
 
 
 @pytest.mark.parametrize(("targets", "samples"), [(1, 16), (5, 12), (16, 1)])
-def test_a_sample_holds_a_window_and_its_targets_each_after_what_a_model_is_given(targets, samples):
+def test_a_sample_holds_a_window_and_its_wantedeach_after_what_a_model_is_given(targets, samples):
     """20 steps and a window of 4: with 16 targets a sample is a whole run."""
     ensemble = counting_ensemble(runs=3, steps=20)
-    known, wanted = windows_of(ensemble.values, 4, targets)
-    assert known.shape == (3, samples, 4 + targets - 1, 2)
+    inputs, wanted = windows_of(ensemble.values, 4, targets)
+    assert inputs.shape == (3, samples, 4 + targets - 1, 2)
     assert wanted.shape == (3, samples, targets, 2)
-    np.testing.assert_array_equal(wanted, known[:, :, -targets:] + 1)
+    np.testing.assert_array_equal(wanted, inputs[:, :, -targets:] + 1)
     np.testing.assert_array_equal(wanted[:, 0, 0], ensemble.values[:, 4])
-    assert np.shares_memory(known, ensemble.values)
+    assert np.shares_memory(inputs, ensemble.values)
     assert np.shares_memory(wanted, ensemble.values)
 
 
@@ -104,20 +97,23 @@ def steered_run(steps=7):
 
 def test_a_command_is_learned_from_the_rows_before_it_and_from_the_other_columns():
     values = steered_run(steps=7)
-    known, wanted = windows_of(values, 3, known=slice(1, 9), wanted=slice(0, 1))
-    assert (known.shape, wanted.shape) == ((1, 4, 3, 8), (1, 4, 1, 1))  # [T, 9]: inputs [T-N, N, 8], targets [T-N, 1]
-    np.testing.assert_array_equal(known[0, 0], values[0, :3, 1:])
+    inputs, wanted = windows_of(values, 3, inputs=slice(1, 9), outputs=slice(0, 1))
+    assert (inputs.shape, wanted.shape) == (
+        (1, 4, 3, 8),
+        (1, 4, 1, 1),
+    )  # [T - N, N, 8], [T - N, 1]
+    np.testing.assert_array_equal(inputs[0, 0], values[0, :3, 1:])
     np.testing.assert_array_equal(wanted[0, :, 0, 0], [30, 40, 50, 60])
-    np.testing.assert_array_equal(wanted[..., 0, 0], 10 * (known[:, :, -1, 0] + 1))  # of the next row, not of the last
-    assert np.shares_memory(known, values)
+    np.testing.assert_array_equal(wanted[..., 0, 0], 10 * (inputs[:, :, -1, 0] + 1))  # of the next row
+    assert np.shares_memory(inputs, values)
     assert np.shares_memory(wanted, values)
 
 
 def test_features_are_chosen_by_their_places_too_and_for_each_of_many_targets():
     values = steered_run(steps=9)
-    known, wanted = windows_of(values, 3, targets=4, known=[2, 4], wanted=[0])
-    assert (known.shape, wanted.shape) == ((1, 3, 6, 2), (1, 3, 4, 1))
-    np.testing.assert_array_equal(known[0, 1], [[row + 100, row + 300] for row in range(1, 7)])
+    inputs, wanted = windows_of(values, 3, targets=4, inputs=[2, 4], outputs=[0])
+    assert (inputs.shape, wanted.shape) == ((1, 3, 6, 2), (1, 3, 4, 1))
+    np.testing.assert_array_equal(inputs[0, 1], [[row + 100, row + 300] for row in range(1, 7)])
     np.testing.assert_array_equal(wanted[0, :, :, 0], [[30, 40, 50, 60], [40, 50, 60, 70], [50, 60, 70, 80]])
 
 
@@ -137,20 +133,20 @@ def test_recordings_are_split_by_name_with_the_draws_of_a_split_by_run():
 
 
 @pytest.mark.parametrize("targets", [0, 17])
-def test_targets_that_do_not_fit_behind_the_window_are_refused(targets):
+def test_wantedthat_do_not_fit_behind_the_window_are_refused(targets):
     with pytest.raises(ValueError, match=f"targets: expected 1 to 16 .* got {targets}"):
         windows_of(counting_ensemble(steps=20).values, 4, targets)
 
 
 def test_inputs_of_the_run_come_with_each_of_its_samples():
     values = counting_ensemble(runs=3, steps=20).values
-    batches = Windows(values, 4, targets=5, given=values[:, 0, :1], batch_size=6, seed=0)
-    for (known, given), wanted in (batches[i] for i in range(len(batches))):
+    batches = Windows(values, 4, targets=5, conditions=values[:, 0, :1], batch_size=6, seed=0)
+    for (inputs, given), wanted in (batches[i] for i in range(len(batches))):
         np.testing.assert_array_equal(given[:, 0], wanted[:, 0, 0] // 100 * 100)
-        np.testing.assert_array_equal(wanted, known[:, -5:] + 1)
+        np.testing.assert_array_equal(wanted, inputs[:, -5:] + 1)
 
 
-def test_a_limit_counts_targets_not_samples():
+def test_a_limit_counts_wantednot_samples():
     values = counting_ensemble(runs=4, steps=20).values
     assert len(Windows(values, 4, targets=8, batch_size=1, seed=0, limit=80)) == 10
     assert len(Windows(values, 4, targets=8, batch_size=1, seed=0, limit=3)) == 1
@@ -241,3 +237,83 @@ def test_a_feature_that_never_changes_keeps_its_unit(constant):
 def test_a_unit_too_large_for_the_data_is_refused():
     with pytest.raises(ValueError, match="standard deviation of at least 1e-07"):
         Scaling.of(counting_ensemble().values * 1e-12)
+
+
+def grouped(sizes: dict[str, int]):
+    """A counting ensemble whose runs are in groups of these sizes."""
+    names = tuple(f"{group}_{run}" for group, size in sizes.items() for run in range(size))
+    return replace(counting_ensemble(runs=len(names), steps=5), run_ids=names)
+
+
+def test_every_large_group_has_its_share_in_each_part():
+    split = split_by_run(grouped({"expert": 20, "human": 10}))
+    counts = {part: [sum(run.startswith(g) for run in getattr(split, part).runs) for g in ("e", "h")] for part in PARTS}
+    assert counts == {"train": [12, 6], "validation": [4, 2], "test": [4, 2]}
+
+
+def test_a_split_by_group_keeps_groups_whole():
+    split = SPLITS["by_group"](grouped({"a": 4, "b": 4, "c": 4, "d": 4, "e": 4}))
+    groups = [{run[0] for run in getattr(split, part).runs} for part in PARTS]
+    assert [len(group) for group in groups] == [3, 1, 1]
+    assert set.union(*groups) == set("abcde")
+    with pytest.raises(ValueError, match="at least 3 names"):
+        SPLITS["by_group"](grouped({"a": 4, "b": 4}))
+
+
+def unequal():
+    """A counting ensemble whose runs have 20, 12 and 6 steps."""
+    ensemble, lengths = counting_ensemble(runs=3, steps=20), np.array([20, 12, 6])
+    values = np.where(np.arange(20)[None, :, None] < lengths[:, None, None], ensemble.values, np.nan)
+    return replace(ensemble, values=values, lengths=lengths)
+
+
+def test_scaling_sees_no_padding():
+    ensemble = unequal()
+    there = [ensemble.values[run, :length] for run, length in enumerate(ensemble.lengths)]
+    scaling = Scaling.of(ensemble.values, ensemble.lengths)
+    np.testing.assert_allclose(scaling.mean, np.concatenate(there).mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(scaling.std, np.concatenate(there).std(axis=0), rtol=1e-6)
+
+
+def test_samples_end_with_their_run_and_no_padding_has_weight():
+    """A window of 4 and 5 targets: 12 and 4 samples, and one of two targets from the run that is too short."""
+    ensemble = unequal()
+    batches = Windows(ensemble.values, 4, targets=5, batch_size=64, lengths=ensemble.lengths, dtype="float64")
+    ((inputs, targets, weights),) = (batches[0],)
+    assert len(inputs) == 12 + 4 + 1
+    assert weights.sum() == 5 * (12 + 4) + 2
+    assert np.isfinite(inputs).all()
+    there = weights > 0
+    np.testing.assert_array_equal(targets[there], inputs[:, -5:][there] + 1)
+    assert (targets[~there] == 0).all()
+
+
+def test_runs_of_one_length_have_no_weights():
+    ensemble = counting_ensemble(runs=3, steps=20)
+    assert len(Windows(ensemble.values, 4, batch_size=8, lengths=ensemble.lengths)[0]) == 2
+
+
+def test_a_control_is_seen_one_step_ahead():
+    """Columns x and u, counting: beside x of step t stands u of step t + 1."""
+    values = counting_ensemble(runs=2, steps=10).values
+    inputs, targets = Windows(values, 3, batch_size=1, columns=Columns((0,), (0,), (1,)), dtype="float64")[0]
+    np.testing.assert_array_equal(inputs[0], [[0, 10_001], [1, 10_002], [2, 10_003]])
+    np.testing.assert_array_equal(targets[0], [[3]])
+
+
+def test_a_target_of_the_run_is_asked_at_every_step():
+    values, ends = counting_ensemble(runs=2, steps=6).values, np.array([[7.0], [8.0]])
+    shared = {"batch_size": 2, "targets": 5, "columns": Columns(None, (), (), 0), "of_run": ends, "dtype": "float64"}
+    inputs, targets = Windows(values, 2, **shared)[0]
+    assert inputs.shape == (2, 6, 2)
+    np.testing.assert_array_equal(targets[..., 0], np.repeat(ends, 5, axis=1))
+    _, _, weights = Windows(values, 2, last_only=True, **shared)[0]
+    np.testing.assert_array_equal(weights, [[0, 0, 0, 0, 1]] * 2)
+
+
+def test_augmented_samples_are_made_of_whole_blocks():
+    values = counting_ensemble(runs=2, steps=10).values
+    mirrored = Windows(values, 3, batch_size=4, seed=0, augment=lambda block, draw: -block, dtype="float64")[0]
+    plain = Windows(values, 3, batch_size=4, seed=0, dtype="float64")[0]
+    for ours, theirs in zip(mirrored, plain, strict=True):
+        np.testing.assert_array_equal(ours, -theirs)

@@ -2,43 +2,48 @@ import numpy as np
 import pytest
 from helpers import counting_ensemble
 
-from sim2seq.evaluation.baselines import BASELINES, last_state
+from sim2seq.evaluation.baselines import BASELINES, TARGET_BASELINES, Told, held_to_the_end, last_state
 from sim2seq.evaluation.scores import rmse
 
-# closed-loop RMSE of 13 test runs after 38 training runs, by order, as published with the data
+# rollout RMSE of 13 test runs after 38 training runs, by order, as published with the data
 PUBLISHED = {"hold": 21.0, "mean trajectory": 2.00, "nearest run": 0.85, "ridge": 0.92, "extra trees": 0.42}
+
+
+def forecast_of(name, values, context, steps, given=None, asked=None, **options):
+    """A forecast of a baseline that has learned from `values`, told `given` of them and `asked` of the others."""
+    return BASELINES[name](Told(given, values), context, steps, Told(asked), **options)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_baseline_scores_as_published(name, bouncing):
     training, test = bouncing.values[:38], bouncing.values[51:]
-    forecast = BASELINES[name](training, test[:, :30], 370)
+    forecast = forecast_of(name, training, test[:, :30], 370)
     assert rmse(forecast, test[:, 30:]) == pytest.approx(PUBLISHED[name], rel=0.02)
 
 
 def test_constant_velocity_is_exact_where_every_step_adds_one():
     values = counting_ensemble(runs=3, steps=20).values
-    forecast = BASELINES["constant velocity"](values, values[:, :5], 15)
+    forecast = forecast_of("constant velocity", values, values[:, :5], 15)
     np.testing.assert_allclose(forecast, values[:, 5:])
 
 
 def test_hold_is_wrong_by_the_number_of_steps_ahead():
     values = counting_ensemble(runs=3, steps=20).values
-    error = values[:, 5:] - BASELINES["hold"](values, values[:, :5], 15)
+    error = values[:, 5:] - forecast_of("hold", values, values[:, :5], 15)
     np.testing.assert_array_equal(error, np.broadcast_to(np.arange(1, 16)[None, :, None], (3, 15, 2)))
 
 
 @pytest.mark.parametrize("name", ["nearest run", "ridge", "extra trees"])
 def test_a_baseline_that_learns_knows_a_run_it_was_shown(name):
     values = counting_ensemble(runs=6, steps=20).values
-    forecast = BASELINES[name](values, values[2:3, :5], 15)
+    forecast = forecast_of(name, values, values[2:3, :5], 15)
     np.testing.assert_allclose(forecast, values[2:3, 5:], rtol=1e-3, atol=0.1)
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_every_baseline_forecasts_runs_steps_features(name):
     values = counting_ensemble(runs=4, steps=20).values
-    assert BASELINES[name](values, values[:2, :5], 7).shape == (2, 7, 2)
+    assert forecast_of(name, values, values[:2, :5], 7).shape == (2, 7, 2)
 
 
 def test_last_state_is_position_and_ten_step_velocity():
@@ -50,11 +55,11 @@ def test_last_state_is_position_and_ten_step_velocity():
 def test_short_training_runs_and_wrong_features_are_refused():
     values = counting_ensemble(runs=3, steps=20).values
     with pytest.raises(ValueError, match="training runs of 21 steps"):
-        BASELINES["ridge"](values, values[:, :5], 16)
+        forecast_of("ridge", values, values[:, :5], 16)
     with pytest.raises(ValueError, match="2 features"):
-        BASELINES["ridge"](values, values[:, :5, :1], 15)
+        forecast_of("ridge", values, values[:, :5, :1], 15)
     with pytest.raises(ValueError, match="at least 2 steps"):
-        BASELINES["constant velocity"](values, values[:, :1], 15)
+        forecast_of("constant velocity", values, values[:, :1], 15)
 
 
 def test_trees_grown_one_by_one_are_those_of_scikit_learns_forest():
@@ -65,7 +70,7 @@ def test_trees_grown_one_by_one_are_those_of_scikit_learns_forest():
     values = np.random.default_rng(0).normal(size=(12, 20, 2)).cumsum(axis=1)
     forest = ExtraTreesRegressor(n_estimators=7, random_state=3).fit(last_state(values[:, :5]), flat(values[:, 5:]))
     expected = forest.predict(last_state(values[:4, :5])).reshape(4, 15, 2)
-    np.testing.assert_allclose(BASELINES["extra trees"](values, values[:4, :5], 15, trees=7, seed=3), expected)
+    np.testing.assert_allclose(forecast_of("extra trees", values, values[:4, :5], 15, trees=7, seed=3), expected)
 
 
 @pytest.mark.parametrize("name", ["ridge", "extra trees"])
@@ -73,6 +78,20 @@ def test_a_baseline_that_is_told_an_input_of_the_run_uses_it(name):
     """What follows is the input, which the window does not show."""
     pace = np.linspace(1, 2, 40)
     values = np.concatenate([np.zeros((40, 5)), np.repeat(pace[:, None], 6, axis=1)], axis=1)[..., None]
-    told = BASELINES[name](values, values[::9, :5], 6, pace[:, None], pace[::9, None])
+    told = forecast_of(name, values, values[::9, :5], 6, pace[:, None], pace[::9, None])
     np.testing.assert_allclose(told, values[::9, 5:], atol=0.02)
-    assert np.ptp(BASELINES[name](values, values[::9, :5], 6)) < 1e-6
+    assert np.ptp(forecast_of(name, values, values[::9, :5], 6)) < 1e-6
+
+
+def test_a_run_that_ended_is_held_at_its_last_value():
+    values = np.array([[[1.0], [2.0], [np.nan]], [[3.0], [4.0], [5.0]]])
+    np.testing.assert_array_equal(held_to_the_end(values)[..., 0], [[1, 2, 2], [3, 4, 5]])
+
+
+@pytest.mark.parametrize("name", TARGET_BASELINES)
+def test_a_baseline_of_targets_answers_for_each_sample(name):
+    known = np.arange(40.0).reshape(20, 2)
+    wanted = known.sum(axis=1, keepdims=True)
+    answers = TARGET_BASELINES[name](known, wanted, known[3:5])
+    expected = wanted.mean() if name == "mean" else wanted[3:5]
+    np.testing.assert_allclose(answers, np.broadcast_to(expected, (2, 1)), atol=0.02)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -115,9 +116,9 @@ def test_a_forecast_that_diverges_has_an_infinite_band(lost):
         band, forecasts, truth, training=np.random.default_rng(0).normal(size=truth.shape) * 1e6,
         baseline=np.full(40, 1e6), features=("a", "b"),
     )  # fmt: skip
-    json.dumps(scores, allow_nan=False)
-    assert scores["trusted_steps"] == 26
-    assert scores["reason"] == "width"
+    json.dumps(asdict(scores), allow_nan=False)
+    assert scores.trusted_steps == 26
+    assert scores.reason == "width"
 
 
 def test_coverage_is_counted_by_tenth():
@@ -166,16 +167,30 @@ def test_scores_of_the_band_are_plain_numbers_over_the_calibrated_steps():
     training = np.random.default_rng(0).normal(size=(50, 30, 2)) * 10
     known = {"training": training, "baseline": np.full(30, 3.0), "features": ("x", "y")}
     scores = json.loads(json.dumps(score_band(band, truth[None] + 1, truth, **known)))
-    assert scores["steps"] == 20
-    assert scores["coverage"] == 1
-    assert scores["coverage_by_tenth"] == 10 * [1.0]
-    assert scores["coverage_by_feature"] == {"x": 1.0, "y": 1.0}
-    assert scores["half_width"] == {"x": 20 * [2.0], "y": 20 * [2.0]}
-    assert scores["error"] == {"x": 20 * [1.0], "y": 20 * [1.0]}
-    assert (scores["trusted_steps"], scores["reason"]) == (20, None)
+    assert scores.steps == 20
+    assert scores.coverage == 1
+    assert scores.coverage_by_tenth == 10 * [1.0]
+    assert scores.coverage_by_feature == {"x": 1.0, "y": 1.0}
+    assert scores.half_width == {"x": 20 * [2.0], "y": 20 * [2.0]}
+    assert scores.error == {"x": 20 * [1.0], "y": 20 * [1.0]}
+    assert (scores.trusted_steps, scores.reason) == (20, None)
 
 
 def test_the_tenth_around_a_step_is_cut_at_the_ends():
     assert conformal.near(0, 100) == slice(0, 6)
     assert conformal.near(50, 100) == slice(45, 56)
     assert conformal.near(3, 5) == slice(3, 4)
+
+
+def test_what_lies_beyond_the_end_of_a_run_calibrates_nothing():
+    """Runs of two lengths: the band is that of the steps which are there, and ends where the longest run does."""
+    forecasts, truth = noisy_forecasts(40, members=1, seed=0)
+    short = truth.copy()
+    short[::2, 20:] = np.nan
+    short[:, 30:] = np.nan
+    forecasts[:, ::2, 20:] = 1e9
+    band = calibrate(forecasts, short)
+    assert band.steps == 30
+    _, low, high = band.around(forecasts[:, 1::2, :30])
+    assert np.nanmax(high - low) < 1e4
+    np.testing.assert_allclose(coverage(low, high, short[1::2, :30]), 0.9, atol=0.12)

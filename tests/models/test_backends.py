@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pytest
 
-from sim2seq.data.windows import Part, select
-from sim2seq.models.rollout import closed_loop
+from sim2seq.data.splits import Part, select
+from sim2seq.models.rollout import rollout
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed (pip install .[jax])"),
@@ -22,9 +22,10 @@ WINDOW = 5
 TRAIN = """
 import sys, keras, numpy as np
 from pathlib import Path
-from sim2seq.training import training
+from sim2seq.training import fit as training
+from sim2seq.training.study import FORECAST
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.models.rollout import closed_loop
+from sim2seq.models.rollout import rollout
 from sim2seq.training.settings import Settings
 
 assert keras.backend.backend() == "jax"
@@ -34,9 +35,9 @@ for model in sys.argv[2:]:
     words = ["size=debug", "units=4", "epochs=1", "jit_compile=true"]  # uncompiled, JAX goes operation by operation
     settings = Settings.parse([f"model={model}", f"window={window}", *words])
     split = training.split_runs(ensemble, settings)
-    training.train(ensemble, settings, split, Path(model))
+    training.train(ensemble, settings, split, Path(model), FORECAST)
     trained = keras.saving.load_model(Path(model, "model.keras"))
-    np.save(Path(model, "forecast.npy"), closed_loop(trained, values[:, :window], len(values[0]) - window))
+    np.save(Path(model, "forecast.npy"), rollout(trained, values[:, :window], len(values[0]) - window))
 """
 
 
@@ -54,5 +55,5 @@ def test_model_trained_with_jax_forecasts_the_same_with_tensorflow(bouncing, tmp
         cwd=tmp_path, env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": path}, check=True,
     )  # fmt: skip
     for model, tolerance in tolerances.items():
-        here = closed_loop(keras.saving.load_model(tmp_path / model / "model.keras"), values[:, :WINDOW], 60 - WINDOW)
+        here = rollout(keras.saving.load_model(tmp_path / model / "model.keras"), values[:, :WINDOW], 60 - WINDOW)
         np.testing.assert_allclose(here, np.load(tmp_path / model / "forecast.npy"), atol=tolerance, rtol=0)

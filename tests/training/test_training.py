@@ -14,13 +14,15 @@ import pytest
 from helpers import bouncing_counters, counting_ensemble, ensemble_of, logistic_ensemble
 
 from sim2seq.data.records import Run
-from sim2seq.data.windows import PARTS, Part, Scaling, Split, select
-from sim2seq.models.rollout import closed_loop
-from sim2seq.report.figures import Picture
+from sim2seq.data.splits import PARTS, Part, Split, select
+from sim2seq.data.windows import Scaling
+from sim2seq.models.rollout import rollout
 from sim2seq.store import store
-from sim2seq.training import training
+from sim2seq.training import fit as fitting
+from sim2seq.training.fit import fit
+from sim2seq.training.folder import load, member_paths, read_history
 from sim2seq.training.settings import DEBUG, Settings
-from sim2seq.training.training import fit, load
+from sim2seq.training.study import FORECAST
 
 # a training of 7 epochs, slow enough to be caught in the middle of it
 SLOW = ["size=debug", "units=4", "window=5", "epochs=7", "patience=7", "learning_rate=0.01", "batch_size=16"]
@@ -30,30 +32,24 @@ CASES = {  # model -> (its ensemble, its settings)
 SLOW_TRAINING = """
 import sys
 from sim2seq.training.settings import Settings
-from sim2seq.training.training import fit
+from sim2seq.training.fit import fit
 from test_training import CASES
 ensemble, options = CASES[sys.argv[1]]
 fit(ensemble(), Settings.parse(options), "training")
 """
 
 
-@pytest.fixture(autouse=True)
-def undrawn(monkeypatch):
-    """Figures are made and not painted, which takes longer than these trainings; `tiny_training` has its PNGs."""
-    monkeypatch.setattr(Picture, "savefig", lambda *where, **options: None)
-
-
 @pytest.mark.parametrize(
     ("assignment", "said"),
     [
-        ("epoch=2", r"unknown setting 'epoch'; known: model, units, window, inputs, members, epochs"),
+        ("epoch=2", r"unknown setting 'epoch'; known: model, units, window, inputs, controls, members, loss"),
         ("epochs=two", "setting epochs: expected int, like 20; got 'two'"),
         ("epochs=0", "setting epochs: expected a number above 0"),
         ("jit_compile=yes", "setting jit_compile: expected bool"),
         ("units=8,x", "setting units: expected numbers with commas between"),
         ("model=transformer", "unknown model 'transformer'; known: stacked_lstm, autoregression, residual_lstm"),
         ("window=2 model=autoregression", "setting window: autoregression needs 3 steps or more; got 2"),
-        ("split=random", "unknown split 'random'; known: by_run, in_time"),
+        ("split=random", "unknown split 'random'; known: by_run, by_group, in_time"),
         ("size=huge", "unknown size 'huge'; known: full, stacked_lstm, autoregression, debug"),
         ("recipe=lstm", "unknown recipe 'lstm'; known: full, stacked_lstm, autoregression, debug"),
         ("epochs", "expected name:value; got 'epochs'"),
@@ -86,6 +82,7 @@ def test_the_folder_holds_everything_that_belongs_to_a_training(tiny_training):
     names = {path.name for path in trained.folder.iterdir()}
     expected = {
         "model.keras",
+        "predictions.npz",
         "settings.json",
         "split.json",
         "scores.json",
@@ -112,8 +109,8 @@ def test_the_saved_model_carries_the_scaling_of_the_training_runs(tiny_training)
 def test_the_scores_are_those_of_the_saved_model(tiny_training):
     trained, ensemble = tiny_training
     test = select(ensemble, trained.split.test).values
-    error = closed_loop(trained.model, test[:, :5], 55) - test[:, 5:]
-    assert trained.scores["closed_loop"]["test"]["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-5)
+    error = rollout(trained.model, test[:, :5], 55) - test[:, 5:]
+    assert trained.scores.errors["test"].rmse == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-5)
 
 
 def test_a_finished_training_is_read_and_not_repeated(tiny_training):
@@ -147,7 +144,7 @@ def test_series_cut_in_time_are_trained_on_and_scored(tmp_path):
     settings = Settings.parse(["size=debug", "units=2", "window=3", "split=in_time"])
     trained = fit(counting_ensemble(runs=3, steps=40), settings, tmp_path)
     assert (trained.split.test.start, trained.split.test.stop) == (32, 40)
-    assert len(trained.scores["closed_loop"]["test"]["by_horizon"]) == 5
+    assert len(trained.scores.errors["test"].by_position) == 5
     with pytest.raises(ValueError, match="test part must not be longer"):
         fit(counting_ensemble(), Settings.parse(["window=3", "split=in_time", "fractions=.3,.3,.4"]), tmp_path / "new")
     assert not (tmp_path / "new").exists()
@@ -169,24 +166,24 @@ def test_an_autoregression_counts_and_turns_round_at_its_walls_exactly(tmp_path)
         "bounce": ensemble_of(bouncing_counters(runs=10, steps=60)),
     }.items():
         scores = fit(through_a_store(ensemble, tmp_path / f"{name}.sqlite"), options, tmp_path / name).scores
-        assert scores["closed_loop"]["test"]["rmse"] < 1e-5
-        assert scores["one_step"]["test"]["rmse"] < 1e-5
+        assert scores.errors["test"].rmse < 1e-5
+        assert scores.one_step["test"].rmse < 1e-5
 
 
 def test_an_autoregression_learns_what_is_not_linear(tmp_path):
     """The logistic map: a linear model is wrong by 0.1 and more at each step."""
     options = ["recipe=autoregression", "members=1", "window=3", "epochs=10", "batch_size=32", "passes=20"]
     scores = fit(logistic_ensemble(runs=30), Settings.parse(options), tmp_path).scores
-    assert scores["one_step"]["test"]["rmse"] < 0.01
+    assert scores.one_step["test"].rmse < 0.01
 
 
 def test_an_autoregression_forecasts_the_bouncing_ball(bouncing, tmp_path):
     """370 steps of each validation run, split in the order of the file; the best baseline is off by 0.09."""
     runs = bouncing.run_ids
     split = Split(*(Part(runs[a:b], 0, 400) for a, b in ((0, 38), (38, 51), (51, 64))))
-    training.train(bouncing, Settings.parse(["recipe=autoregression", "epochs=2"]), split, tmp_path)
+    fitting.train(bouncing, Settings.parse(["recipe=autoregression", "epochs=2"]), split, tmp_path, FORECAST)
     model, truth = keras.saving.load_model(tmp_path / "model.keras"), select(bouncing, split.validation).values
-    forecast = closed_loop(model, truth[:, :30], 370)
+    forecast = rollout(model, truth[:, :30], 370)
     assert np.sqrt(np.mean((forecast - truth[:, 30:]) ** 2)) < 0.001
 
 
@@ -212,8 +209,8 @@ def test_a_network_learns_to_count(targets, tmp_path):
     options = ["size=debug", "model=stacked_lstm", "units=16", "window=3", "epochs=30", "learning_rate=0.02"]
     options += ["patience=30", f"targets={targets}", "batch_size=8" if targets == 1 else "batch_size=2"]
     scores = fit(ensemble, Settings.parse(options), tmp_path / "training").scores
-    assert scores["one_step"]["test"]["rmse"] < 0.5
-    assert scores["closed_loop"]["test"]["rmse"] < 1.0 < scores["baselines"]["closed_loop"]["hold"]["rmse"]
+    assert scores.one_step["test"].rmse < 0.5
+    assert scores.errors["test"].rmse < 1.0 < scores.baselines["hold"].rmse
 
 
 @pytest.mark.parametrize("model", CASES)
@@ -223,15 +220,15 @@ def test_training_killed_at_any_moment_ends_like_an_uninterrupted_one(model, tmp
     ensemble, settings = make(), Settings.parse(options)
     whole = fit(ensemble, settings, tmp_path / "whole")
     folder = tmp_path / "training"
-    paths = training.member_paths(folder, settings.members - 1)
+    paths = member_paths(folder, settings.members - 1)
     train_and_kill(model, folder, paths["checkpoint"] / "state.json", 3)
     epoch = json.loads((paths["checkpoint"] / "state.json").read_text())["epoch"]
     (paths["checkpoint"] / f"epoch_{epoch + 1:04d}.weights.h5").write_bytes(b"torn")
     with paths["history"].open("a") as history:
         history.write(f"{epoch + 1},0.1")
     resumed = fit(ensemble, settings, folder)
-    last = training.member_paths(tmp_path / "whole", settings.members - 1)["history"]
-    ours, theirs = (training.read_history(path) for path in (paths["history"], last))
+    last = member_paths(tmp_path / "whole", settings.members - 1)["history"]
+    ours, theirs = (read_history(path) for path in (paths["history"], last))
     assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-3)
     assert ours["val_loss"] == pytest.approx(theirs["val_loss"], rel=1e-3)
     assert len(resumed.models) == settings.members
@@ -242,7 +239,8 @@ def test_training_killed_at_any_moment_ends_like_an_uninterrupted_one(model, tmp
 
 def train_and_kill(model: str, folder: Path, state: Path, epochs: int) -> None:
     """Train in a process of its own and kill it without warning once `epochs` epochs are on disk."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parent)])}
     with (folder.parent / "log").open("w") as log:
         command = [sys.executable, "-c", SLOW_TRAINING, model]
         process = subprocess.Popen(command, cwd=folder.parent, env=environment, stdout=log, stderr=log)
@@ -263,7 +261,7 @@ def test_patience_and_best_weights_survive_an_interruption(moment, tmp_path, mon
     settings = Settings.parse([*small, "epochs=20", "learning_rate=1e-30"])
     with monkeypatch.context() as patch:
         if moment == "before the scores":
-            patch.setattr(training, "finish", interrupt)
+            patch.setattr(fitting, "finish", interrupt)
         else:
             patch.setattr(keras.callbacks.TensorBoard, "on_epoch_end", interrupt_at_epoch_4)
         with pytest.raises(KeyboardInterrupt):
@@ -297,16 +295,16 @@ def test_members_leave_out_different_runs_and_are_kept_together(tmp_path):
     options = ["size=debug", "model=autoregression", "window=3", "units=2", "members=3"]
     trained = fit(ensemble, Settings.parse(options), tmp_path)
     assert sorted(path.name for path in tmp_path.glob("model*")) == ["model.keras", "model_2.keras", "model_3.keras"]
-    assert [training.runs_of_member(7, 3, member) for member in range(3)] == [
+    assert [fitting.runs_of_member(7, 3, member) for member in range(3)] == [
         [1, 2, 4, 5],
         [0, 2, 3, 5, 6],
         [0, 1, 3, 4, 6],
     ]
     test = select(ensemble, trained.split.test).values
-    forecasts = [closed_loop(model, test[:, :3], 27) for model in trained.models]
+    forecasts = [rollout(model, test[:, :3], 27) for model in trained.models]
     assert np.ptp(forecasts, axis=0).max() > 0
     error = np.median(forecasts, axis=0) - test[:, 3:]
-    assert trained.scores["closed_loop"]["test"]["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)))
+    assert trained.scores.errors["test"].rmse == pytest.approx(np.sqrt(np.mean(error**2)))
     with pytest.raises(ValueError, match="members: expected up to 6, one a training run; got 7"):
         fit(ensemble, Settings.parse([*options, "members=7"]), tmp_path / "new")
 
@@ -317,7 +315,7 @@ def test_inputs_of_the_run_reach_the_model_and_unknown_ones_are_refused(tmp_path
     ensemble = replace(ensemble_of((pace[:, None] * np.arange(30))[..., None]), inputs={"pace": pace})
     options = ["size=debug", "window=3", "inputs=pace"]
     trained = fit(ensemble, Settings.parse(options), tmp_path / "training")
-    assert trained.scores["closed_loop"]["test"]["rmse"] < 1e-6
+    assert trained.scores.errors["test"].rmse < 1e-6
     assert trained.model.inputs[1].shape == (None, 1)
     with pytest.raises(ValueError, match="unknown input 'speed'; the runs have: pace"):
         fit(ensemble, Settings.parse([*options, "inputs=speed"]), tmp_path / "new")
@@ -329,6 +327,6 @@ def test_runs_of_the_held_out_group_are_scored_and_never_learned_from(tmp_path):
     ensemble = replace(ensemble, run_ids=(*(f"in_{i}" for i in range(6)), "outside_6", "outside_7"))
     trained = fit(ensemble, Settings.parse(["size=debug", "window=3"]), tmp_path)
     assert not any(run.startswith("outside") for part in vars(trained.split).values() for run in part.runs)
-    assert trained.scores["held_out"]["runs"] == 2
-    assert trained.scores["held_out"]["closed_loop"]["model"]["rmse"] < 1e-3
-    assert len(trained.scores["held_out"]["rmse_by_run"]) == 2
+    assert trained.scores.held_out.runs == 2
+    assert trained.scores.held_out.errors["model"].rmse < 1e-3
+    assert len(trained.scores.held_out.rmse_by_run) == 2

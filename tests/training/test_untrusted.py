@@ -13,7 +13,9 @@ from helpers import Trap, counting_model
 from test_surrogate import SCORES, WINDOW, save
 
 from sim2seq import cli
-from sim2seq.training import training, untrusted
+from sim2seq.training import untrusted
+from sim2seq.training.fit import fit
+from sim2seq.training.folder import load, load_models
 
 
 @pytest.fixture
@@ -82,7 +84,7 @@ def test_a_model_with_a_lambda_layer_is_refused(place, capsys):
     keras.Model(window, evil(window)).save(folder / "model.keras")
     assert "keras.layers.Lambda" in refused(capsys, place, folder, "--initial", "window.npy")
     with pytest.raises(Exception, match="Lambda"):
-        training.load_models(folder)
+        load_models(folder)
     assert not os.path.exists("ran")
     keras.saving.load_model(folder / "model.keras", safe_mode=False)(WINDOW[None])
     assert os.path.exists("ran")
@@ -92,7 +94,7 @@ def test_a_model_of_other_sizes_is_refused_before_it_runs(place, capsys):
     windows = keras.Input((5, 2)), keras.Input((3, 2)), keras.Input((5,))
     for model in (keras.Model(window, keras.layers.Flatten()(window)) for window in windows):
         folder = save(place / "training", [model], SCORES)
-        assert "to the next step; got one from" in refused(capsys, place, folder, "--initial", "window.npy")
+        assert "features and 0 inputs to 2 numbers" in refused(capsys, place, folder, "--initial", "window.npy")
 
 
 def test_a_model_file_that_would_fill_the_memory_is_refused(place, capsys):
@@ -238,7 +240,7 @@ def test_a_damaged_training_is_refused_in_one_line(tiny_training, tmp_path, name
     folder = shutil.copytree(tiny_training[0].folder, tmp_path / "training")
     (folder / f"{name}.json").write_text(content)
     with pytest.raises(ValueError, match="expected a finished training") as refusal:
-        training.load(folder)
+        load(folder)
     assert str(refusal.value).isprintable()
     assert len(str(refusal.value)) < 700
 
@@ -248,4 +250,4 @@ def test_a_training_is_not_continued_from_hostile_json(tiny_training, tmp_path, 
     trained, ensemble = tiny_training
     (tmp_path / "settings.json").write_text(content)
     with pytest.raises(ValueError, match=r"settings.json: expected"):
-        training.fit(ensemble, trained.settings, tmp_path)
+        fit(ensemble, trained.settings, tmp_path)
