@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -80,13 +80,13 @@ class Forecast(Task):
         numbers = np.concatenate([each.reshape(part.runs, -1) for each in flat], axis=1) if flat else None
         return Told(numbers, features)
 
-    def baselines(self, training: Ensemble, part: Ensemble, settings, more: dict[str, Callable]) -> dict:
+    def baselines(self, training: Ensemble, part: Ensemble, settings, more: Mapping[str, Callable]) -> dict:
         """Name -> prediction of each baseline; `more` are the study's own, of the form of evaluation.baselines."""
         context, steps = self.split(part, settings)[0][:, : settings.window], part.steps - settings.window
         asked = [self.told(each, settings, part.steps) for each in (training, part)]
         return {
             name: baseline(asked[0], context, steps, asked[1])
-            for name, baseline in (BASELINES | more).items()
+            for name, baseline in {**BASELINES, **more}.items()
             if not (name == "constant velocity" and settings.window < 2)
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -53,7 +53,7 @@ class PerStep(Task):
     def predict(self, models, part: Ensemble, settings) -> np.ndarray:
         return ask(models, self.seen(part), part, settings)
 
-    def baselines(self, training: Ensemble, part: Ensemble, settings, more: dict[str, Callable]) -> dict:
+    def baselines(self, training: Ensemble, part: Ensemble, settings, more: Mapping[str, Callable]) -> dict:
         """Name -> prediction: from the last window; and the target of the step before, where that is known."""
         asked, truth = self.last_windows(part, settings), self.truth(part, settings)
         known, wanted = self.last_windows(training, settings), self.truth(training, settings)
@@ -63,7 +63,7 @@ class PerStep(Task):
         flat = asked.reshape(shape[0] * shape[1], -1)
         found = {
             name: baseline(known[chosen], wanted[chosen], flat).reshape(shape)
-            for name, baseline in (TARGET_BASELINES | more).items()
+            for name, baseline in {**TARGET_BASELINES, **more}.items()
         }
         before = settings.window - 2 + self.ahead
         if before >= 0:
@@ -139,13 +139,13 @@ class PerRun(Task):
         steps = np.stack([self.steps_seen(part, share, settings) for share in self.at], axis=1)
         return np.take_along_axis(after, (steps - settings.window)[None, ..., None], axis=2)
 
-    def baselines(self, training: Ensemble, part: Ensemble, settings, more: dict[str, Callable]) -> dict:
+    def baselines(self, training: Ensemble, part: Ensemble, settings, more: Mapping[str, Callable]) -> dict:
         """Name -> prediction: at each share learned anew, from a summary of the prefix; and the last value itself."""
         wanted = training.results_of_runs(self.outputs)
         pairs = [(self.summary(training, share, settings), self.summary(part, share, settings)) for share in self.at]
         found = {
             name: np.stack([baseline(known, wanted, asked) for known, asked in pairs], axis=1)
-            for name, baseline in (TARGET_BASELINES | more).items()
+            for name, baseline in {**TARGET_BASELINES, **more}.items()
         }
         named = [name.removesuffix("_final") for name in self.outputs]
         if all(name in part.features for name in named):

@@ -10,6 +10,8 @@ A task turns an Ensemble into samples (`windows`), asks finished models (`predic
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -43,15 +45,31 @@ class Scalings:
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(ABC):
     """What all tasks share; see the subclasses for their fields."""
 
     kind: ClassVar[str]
     position: ClassVar[str]  # what the positions of a prediction count
 
+    @abstractmethod
     def layout(self, ensemble: Ensemble, settings) -> Layout:
         """Names, places and sizes. Raises ValueError for a name that the runs do not have."""
-        raise TypeError(f"{type(self).__name__} is no task: take Forecast, PerStep or PerRun")
+
+    @abstractmethod
+    def positions(self, part: Ensemble, settings) -> list:
+        """The numbers of the positions of a prediction."""
+
+    @abstractmethod
+    def truth(self, part: Ensemble, settings) -> np.ndarray:
+        """What would be right, (runs, positions, outputs), nan beyond the end of a run."""
+
+    @abstractmethod
+    def predict(self, models, part: Ensemble, settings) -> np.ndarray:
+        """What each model says, (models, runs, positions, outputs)."""
+
+    @abstractmethod
+    def baselines(self, training: Ensemble, part: Ensemble, settings, more: Mapping[str, Callable]) -> dict:
+        """Name -> prediction of each baseline that has learned from `training`; `more` are the study's own."""
 
     def sizes(self, ensemble, settings, inputs, outputs, controls=()) -> Sizes:
         ensemble.inputs_of_runs(settings.inputs)  # a name that is not there is said here
