@@ -11,7 +11,7 @@ from page import Page
 from sim2seq.evaluation.scores import Errors, HeldOut
 from sim2seq.report import report
 from sim2seq.report.figures import CAPTIONS, Picture
-from sim2seq.report.page import number, skill_text
+from sim2seq.report.page import number, skill_text, template
 from sim2seq.report.report import write_report
 from sim2seq.report.summary import band_summary, doubts, summary, trust
 from sim2seq.report.tables import input_table, largest_correlation, outside_table, score_table
@@ -287,6 +287,17 @@ def test_the_inputs_that_move_together_most_are_named():
     assert found["names"] == ("a", "c")
     assert found["value"] == pytest.approx(-1)
     assert largest_correlation(noise(inputs={"a": ramp})) is None
+
+
+def test_a_studys_own_page_stands_in_the_same_frame(tmp_path):
+    frame = '{% extends "page.html.j2" %}{% import "shared.html.j2" as shared %}{% block content %}'
+    (tmp_path / "own.html.j2").write_text(
+        frame + "{{ shared.failures(none) }}<b>{{ 12345.6 | number }}</b>{{ text }}{% endblock %}"
+    )
+    html = template("own.html.j2", tmp_path).render(title="Own", text="<i>")
+    assert "<h1>Own</h1>" in html
+    assert "<b>12,346</b>&lt;i&gt;" in html
+    assert "Failures: not counted" in html
 
 
 def test_the_page_loads_nothing_but_itself(page):
