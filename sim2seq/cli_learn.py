@@ -31,6 +31,10 @@ def train(arguments) -> int:
 
         counted = read_json(Path(arguments.completeness)) if arguments.completeness else None
         print(f"report: {write_report(arguments.report, ensemble, trained, counted).resolve()}")
+    elif not arguments.record:
+        from sim2seq.report.figures import draw_all, save_figures
+
+        save_figures(trained, draw_all(trained, ensemble))
     return 0
 
 

@@ -41,14 +41,14 @@ def study(tmp_path):
 def tiny_training(bouncing, tmp_path_factory):
     """A finished training of the smallest kind, on ten runs of 60 steps: (Training, its Ensemble)."""
     from sim2seq.data.splits import Part, select
-    from sim2seq.report.figures import save_figures
+    from sim2seq.report.figures import draw_all, save_figures
     from sim2seq.training.fit import fit
     from sim2seq.training.settings import Settings
 
     few = select(bouncing, Part(bouncing.run_ids[:10], 0, 60))
     settings = Settings.parse(["size=debug", "units=4", "window=5"])
     trained = fit(few, settings, tmp_path_factory.mktemp("training"))
-    save_figures(trained, few)
+    save_figures(trained, draw_all(trained, few))
     return trained, few
 
 

@@ -132,9 +132,9 @@ def caption(name: str, training: Training, ensemble: Ensemble) -> str:
     return text
 
 
-def save_figures(training: Training, ensemble: Ensemble) -> None:
-    """Write every figure as a PNG into the training's folder, below figures/."""
+def save_figures(training: Training, drawn: dict[str, tuple[Picture, str]]) -> None:
+    """Write what `draw_all` has drawn as PNG into the training's folder, below figures/."""
     folder = training.folder / "figures"
     folder.mkdir(exist_ok=True)
-    for name, (figure, _) in draw_all(training, ensemble).items():
+    for name, (figure, _) in drawn.items():
         figure.savefig(folder / f"{name}.png", dpi=110)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sim2seq._support.files import write_text
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.report.figures import CAPTIONS, draw_all
+from sim2seq.report.figures import CAPTIONS, draw_all, save_figures
 from sim2seq.report.page import embed, template
 from sim2seq.report.style import MOST_FEATURES, common_unit
 from sim2seq.report.summary import band_summary, some_scored, summary
@@ -18,7 +18,14 @@ OF_PREDICTIONS = ("rollout", "stretch", "predicted_against_true", "error_by_posi
 
 
 def write_report(
-    path, ensemble: Ensemble, training: Training, completeness=None, *, title: str | None = None, checks=None
+    path,
+    ensemble: Ensemble,
+    training: Training,
+    completeness=None,
+    *,
+    title: str | None = None,
+    checks=None,
+    drawn: dict | None = None,
 ) -> Path:
     """Write the report of a finished training to `path` and return it as a Path.
 
@@ -27,13 +34,16 @@ def write_report(
     title         None: that of the training's study
     checks        laws that predictions must obey, a dict each: name, forecast and truth (numbers or texts), unit, holds
                   (whether the forecast passes) and note, a text; None: those of the training's study, if it has some
+    drawn         what figures.draw_all gave, where that was drawn already
+    The figures go into the training's folder, too, as PNG.
 
     Raises FileNotFoundError, in one line, for a training of version 0.1, which kept no predictions.
     """
     study, scores = training.study, training.scores
     if checks is None and study.checks:
         checks = study.checks(training, ensemble)
-    drawn = draw_all(training, ensemble)
+    drawn = drawn or draw_all(training, ensemble)
+    save_figures(training, drawn)
     page = template("report.html.j2").render(
         title=title or study.title or f"sim2seq: {study.name}",
         noun="forecast" if scores.task == "forecast" else "prediction",

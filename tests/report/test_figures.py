@@ -53,7 +53,7 @@ def test_every_figure_has_labelled_axes_and_a_caption(name, tmp_path):
 
 def test_every_figure_has_a_file_of_its_name(forecast, monkeypatch):
     monkeypatch.setattr(figures.Picture, "savefig", lambda picture, path, dpi: path.touch())
-    figures.save_figures(forecast, ENSEMBLE)
+    figures.save_figures(forecast, figures.draw_all(forecast, ENSEMBLE))
     drawn = figures.draw_all(forecast, ENSEMBLE)
     assert {path.name for path in (forecast.folder / "figures").iterdir()} == {f"{name}.png" for name in drawn}
 
@@ -285,7 +285,8 @@ def test_dollar_signs_in_names_are_shown_and_not_read_as_formulas(tmp_path):
     """ "$\\frac$" is no formula: drawn as one, it would end the study with an error."""
     names = {"features": (r"$\frac$", "cost [$]"), "units": ("$", ""), "run_ids": tuple(f"${r}$" for r in range(20))}
     odd = replace(noise(steps=12), **names, inputs={r"$\frac$": np.arange(20.0)})
-    figures.save_figures(made(odd, tmp_path), odd)
+    training = made(odd, tmp_path)
+    figures.save_figures(training, figures.draw_all(training, odd))
     training = made(odd, tmp_path, task=PerStepOffBy(inputs=("cost [$]",), outputs=(r"$\frac$",)))
     figures.stretch(training, odd).savefig(tmp_path / "stretch.png")
     figures.predicted_against_true(training).savefig(tmp_path / "points.png")
