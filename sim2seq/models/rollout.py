@@ -55,11 +55,6 @@ def rollout(
     return reread_eagerly(model, fed, steps) if loop is None else run_loop(loop, fed)
 
 
-def closed_loop(model, context, steps, *, inputs=None, **known) -> np.ndarray:
-    """`rollout` by its former name."""  # callers move to rollout
-    return rollout(model, context, steps, **({"conditions": inputs} | known))
-
-
 def checked(model: keras.Model, context, steps: int, conditions, controls) -> list[np.ndarray]:
     """What the model is fed, in its order and precision; row t of the controls is what holds at step t + 1.
 
@@ -254,15 +249,12 @@ def step_by_step(step: Callable, context: np.ndarray, steps: int, *, conditions=
     return np.stack(forecast, axis=1)
 
 
-def one_step(
-    model: keras.Model, values: np.ndarray, window: int, *, conditions=None, controls=None, inputs=None
-) -> np.ndarray:
+def one_step(model: keras.Model, values: np.ndarray, window: int, *, conditions=None, controls=None) -> np.ndarray:
     """Predict every step after the first window from the true steps before it: a window, or for any length all of them.
 
     values (runs, steps, features) [, conditions (runs, conditions)] [, controls (runs, steps, controls)]
     -> (runs, steps - window, outputs), physical units. Raises ValueError as `rollout` does.
     """
-    conditions = inputs if conditions is None else conditions  # callers move to conditions
     values = np.asarray(values)
     runs, steps, _ = values.shape
     if not 1 <= window < steps:
@@ -279,6 +271,11 @@ def one_step(
     answers = core.predict_on_batch(one_or_all([ops.convert_to_numpy(each) for each in series]))[:, window - steps :]
     physical = stepping.restored(model, core)(answers.reshape(-1, 1, answers.shape[2]))
     return ops.convert_to_numpy(physical).reshape(runs, steps - window, -1)
+
+
+def answers(model: keras.Model, series: np.ndarray, window: int, *, conditions=None) -> np.ndarray:
+    """What the model says after each step from the window on: (runs, steps - window + 1, outputs), as `one_step`."""
+    return one_step(model, np.concatenate([series, series[:, -1:]], axis=1), window, conditions=conditions)
 
 
 def one_step_of_windows(model: keras.Model, known: dict, window: int) -> np.ndarray:
