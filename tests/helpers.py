@@ -76,7 +76,7 @@ def core_of(name, features, conditions=0, *, controls=0, units=(64, 32, 16, 8), 
 
 
 def scores_json(**changes) -> dict:
-    """What scores.json holds of a forecast of x and y, 8 steps after a window of 5, as far as a surrogate looks at it."""
+    """What scores.json holds of a forecast of x and y, 8 steps after a window of 5, as a surrogate needs it."""
     from sim2seq.evaluation.scores import Errors, Scores
 
     scores = Scores(

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sim2seq.data.windows import Part, select
+from sim2seq.data.splits import Part, select
+from sim2seq.training.fit import split_runs
 from sim2seq.training.settings import Settings
-from sim2seq.training.training import split_runs
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ import pytest
 from sim2seq import notebook
 from sim2seq.data.records import Run
 from sim2seq.store import store
+from sim2seq.training.folder import load
 from sim2seq.training.settings import Settings
-from sim2seq.training.training import load
-from studies.dodging_robot import learning
+from studies.dodging_robot.study import RobotSettings
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "visualization_lstm_kosh.ipynb"
-DEFAULTS = {NOTEBOOK: Settings(), ROOT / "studies" / "dodging_robot" / "visualization.ipynb": learning.Settings()}
+DEFAULTS = {NOTEBOOK: Settings(), ROOT / "studies" / "dodging_robot" / "visualization.ipynb": RobotSettings()}
 TINY = ["size=debug", "units=2", "window=20", "epochs=1"]
 
 
@@ -51,9 +51,10 @@ def test_a_notebook_stores_no_outputs_and_its_cells_are_short(page):
 
 @pytest.mark.parametrize("page", DEFAULTS, ids=lambda page: page.stem)
 def test_the_settings_cell_holds_the_defaults(page):
-    (cell,) = (cell for cell in code_cells(page) if "settings" in cell.metadata.get("tags", []))
-    names = {"Settings": Settings, "learning": learning}
-    exec(cell.source, names)
+    imports, *cells = code_cells(page)
+    (cell,) = (cell for cell in cells if "settings" in cell.metadata.get("tags", []))
+    names = {}
+    exec(f"{imports.source}\n{cell.source}", names)
     assert names["SETTINGS"] == DEFAULTS[page]
 
 
@@ -61,14 +62,14 @@ def test_the_notebook_runs_in_jupyter(workspace, tmp_path):
     page = nbformat.read(NOTEBOOK, as_version=4)
     for cell in page.cells:
         if "settings" in cell.metadata.get("tags", []):
-            cell.source += f"\nWORKSPACE, SETTINGS = {str(workspace)!r}, Settings.parse({TINY})"
+            cell.source += f"\nWORKSPACE, SETTINGS = {str(workspace)!r}, sim2seq.Settings.parse({TINY})"
     nbclient.NotebookClient(page, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = [
         output for cell in page.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
     ]
     assert len(shown) == 6
-    assert load(workspace / "notebook" / "training").scores["runs"] == {"train": 4, "validation": 1, "test": 1}
-    assert "verdict" in (workspace / "notebook" / "report.html").read_text()
+    assert load(workspace / "notebook" / "training").scores.runs == {"train": 4, "validation": 1, "test": 1}
+    assert "skill" in (workspace / "notebook" / "report.html").read_text()
     assert not list(tmp_path.iterdir())
 
 
@@ -79,9 +80,9 @@ def test_a_study_with_too_few_runs_fails_in_one_line(tmp_path):
     series = {"time": [0.0, 1.0], "x": [1.0, 2.0]}
     store.ingest(study / notebook.STORE, [Run(f"run_{i}", {}, series) for i in range(2)])
     script = (
-        "from sim2seq import notebook, store; from sim2seq.training.settings import Settings; "
-        "from sim2seq.data.windows import SPLITS; study = notebook.open_study(None, Settings()); "
-        "SPLITS['by_run'](store.load(study.store), (0.6, 0.2, 0.2))"
+        "import sim2seq; from sim2seq.data.splits import SPLITS; "
+        "study = sim2seq.open_study(None, sim2seq.Settings()); "
+        "SPLITS['by_run'](sim2seq.load_store(study.store), (0.6, 0.2, 0.2))"
     )
     command = [sys.executable, "-c", script, str(study)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -58,9 +58,9 @@ def test_the_package_knows_no_study():
 
 
 def test_a_look_at_the_package_imports_nothing_heavy():
-    code = "import sys, sim2seq; print(len(sim2seq.__all__), [m for m in ('numpy', 'keras', 'pandas') if m in sys.modules])"
+    code = "import sys, sim2seq; print(*(name for name in ('numpy', 'keras', 'pandas') if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split(" ", 1)[1].strip() == "[]"
+    assert done.stdout == "\n"
 
 
 @pytest.mark.parametrize("name", sim2seq.__all__)
