@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, fields
-from typing import ClassVar
+from dataclasses import asdict, dataclass, fields
+from typing import ClassVar, Self
 
 
+@dataclass(frozen=True)
 class Config:
     """What settings that are a frozen dataclass of defaults inherit; `recipes` are its ready sets of values, by name.
 
@@ -20,7 +21,7 @@ class Config:
         cls.recipes = {"full": {}} | (cls.recipes if recipes is None else recipes)
 
     @classmethod
-    def parse(cls, words=(), *, base=None):
+    def parse(cls, words=(), *, base: Self | None = None) -> Self:
         """`base` (the defaults) changed by texts such as "epochs=2", "units=64,32" or "size=debug" (see `recipes`)."""
         texts = dict(map(split_assignment, words))
         ready = {word: texts.pop(word, "full") for word in ("recipe", "size")}
@@ -31,7 +32,7 @@ class Config:
         return cls.of({**asdict(base or cls()), **recipe, **size, **changes})
 
     @classmethod
-    def of(cls, values: dict):
+    def of(cls, values: dict) -> Self:
         """Settings from a dict; lists become tuples. An unknown name is a ValueError."""
         for name in values:
             cls.default(name)

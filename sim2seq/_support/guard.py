@@ -30,7 +30,8 @@ class Guarded:
     """
 
     def __init__(self, command: list[str], *, output, cwd: str, env: dict | None = None, remove: str = "-"):
-        watched, self._lifeline = os.pipe()
+        watched, lifeline = os.pipe()
+        self._lifeline: int | None = lifeline
         guard = [sys.executable, "-m", "sim2seq._support.guard", str(watched), remove, *command]
         try:
             self.process = subprocess.Popen(
@@ -44,7 +45,7 @@ class Guarded:
                 start_new_session=True,
             )
         except OSError:
-            os.close(self._lifeline)
+            os.close(lifeline)
             raise
         finally:
             os.close(watched)
@@ -133,7 +134,7 @@ def main() -> int:
         signal.signal(number, lambda *_: stopped.append(True))
     process_control(PR_SET_CHILD_SUBREAPER, 1)  # orphans below become children of this process
     child = subprocess.Popen(command, preexec_fn=lambda: process_control(PR_SET_PDEATHSIG, signal.SIGKILL))
-    codes = {}
+    codes: dict[int, int] = {}
     while reap_children(codes) or members(os.getpid()):
         if stopped or select.select([lifeline], [], [], 0.1)[0]:
             break

@@ -46,7 +46,7 @@ class Broker:
             raise
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_) -> None:
         self._client.close()
         if self.guarded:
             self.guarded.stop()

@@ -7,7 +7,7 @@ task. See messages.py, which comes too late for that in a worker.
 import os
 import sys
 
-sys.modules.setdefault("rfc3987_syntax", None)
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None: not to be imported (import system)
 
 from celery.loaders.app import AppLoader  # noqa: E402
 

@@ -28,7 +28,8 @@ import numpy as np
 
 from sim2seq._support import permissions
 
-sys.modules.setdefault("rfc3987_syntax", None)  # jsonschema would build a grammar from it: 0.9 s, and Merlin has no use
+# jsonschema would build a grammar from it: 0.9 s, and Merlin has no use
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None: not to be imported (import system)
 from celery.backends.redis import RedisBackend  # noqa: E402
 from jsonschema import ValidationError as ValidationError  # noqa: E402
 from merlin.cli.utils import parse_override_vars as parse_override_vars  # noqa: E402
@@ -126,13 +127,14 @@ def _info_folder(graph: DAG) -> Path | None:
 
 
 def _reduce_step(step: Step):
-    name, known = step.name(), step.parameter_info
-    row = known["step_param_map"].get(name)
+    name, info = step.name(), step.parameter_info
+    row = info["step_param_map"].get(name)
     own = {
-        "labels": [label for label in known["labels"] if label in name],
+        "labels": [label for label in info["labels"] if label in name],
         "step_param_map": {} if row is None else {name: row},
     }
-    return copyreg.__newobj__, (Step,), {**step.__dict__, "parameter_info": own}
+    state = {**step.__dict__, "parameter_info": own}
+    return copyreg.__newobj__, (Step,), state  # type: ignore[attr-defined]  # not in the stubs of the standard library
 
 
 def count_once() -> None:

@@ -1,4 +1,4 @@
-"""Run a Merlin study on this machine from start to verdict: private broker, workers, progress, failures, continuation.
+"""Run a Merlin study on this machine from start to summary: private broker, workers, progress, failures, continuation.
 
 A study runs in rounds (rounds.py). If a worker dies, all are started again within the round (workers.py); if
 the broker dies, or what dead workers held does not come back, the round ends and another goes on, as long as rounds
@@ -6,7 +6,6 @@ finish tasks. A failed task ends the study with what is known about it.
 """
 
 import contextlib
-import itertools
 import os
 import shlex
 import signal
@@ -16,7 +15,7 @@ import time
 from sim2seq._support import permissions
 from sim2seq.workflow import preflight
 from sim2seq.workflow.request import CONCURRENCY, merlins_refusal, new_study, refuse, unfinished_study
-from sim2seq.workflow.rounds import Refused, Study, one_round, space_problem, study_lock
+from sim2seq.workflow.rounds import Refused, StudyRun, one_round, space_problem, study_lock
 from sim2seq.workflow.workers import PATIENCE, wait_for_earlier_processes
 
 
@@ -45,10 +44,10 @@ def run(target, *, pgen=None, runs=None, workers=None, variables=(), pargs=(), o
     else:
         study = new_study(target, pgen, runs, variables, list(pargs), output)
     permissions.keep_others_from_writing()
-    if doubt := preflight.sqlite_doubt(study.folder or study.output):
+    if doubt := preflight.sqlite_doubt(study.place):
         print(f"sim2seq run: {doubt}", file=sys.stderr)
     with _signals_raise(), contextlib.ExitStack() as stack:
-        if study.folder:
+        if study.made:
             stack.enter_context(study_lock(study.folder))
             if not wait_for_earlier_processes(study.folder):
                 raise Refused(f"{study.folder}: processes of an earlier sim2seq run are still at work on this study")
@@ -57,12 +56,12 @@ def run(target, *, pgen=None, runs=None, workers=None, variables=(), pargs=(), o
 
 
 def _refuse_options(folder: str, **options) -> None:
-    given = [f"--{name}" for name, value in options.items() if value]
-    if given:
-        raise Refused(f"{folder}: going on with a study takes no {', '.join(given)}: they were fixed when it began")
+    refused = [f"--{name}" for name, value in options.items() if value]
+    if refused:
+        raise Refused(f"{folder}: going on with a study takes no {', '.join(refused)}: they were fixed when it began")
 
 
-def _change_variables(study: Study) -> None:
+def _change_variables(study: StudyRun) -> None:
     changes = [item for item in study.variables if not item.startswith(f"{CONCURRENCY}=")]  # that is for the workers
     if changes:
         from sim2seq.workflow.plan import change_variables
@@ -93,32 +92,33 @@ def _signals_raise():
             signal.signal(number, handler)
 
 
-def _run_rounds(study: Study, stack: contextlib.ExitStack) -> int:
+def _run_rounds(study: StudyRun, stack: contextlib.ExitStack) -> int:
     from sim2seq.workflow.progress import Display
 
     most, fruitless = 0, 0  # tasks that were ever done at the end of a round; rounds since then
     with Display() as display:
         try:
-            if study.folder and not _prepare_restart(study, display):
+            if study.made and not _prepare_restart(study, display):
                 return 0
-            for study.rounds in itertools.count(1):
+            while True:
+                study.rounds += 1
                 progress, trouble = one_round(study, display, stack)
                 full, done = space_problem(study.folder), len(progress.done)
                 most, fruitless = (done, 0) if done > most else (most, fruitless + 1)
                 if progress.complete or not trouble or full or study.hopeless or fruitless == PATIENCE:
-                    return _verdict(study, progress, full or trouble, display)
+                    return _end(study, progress, full or trouble, display)
                 display.say(f"{trouble}; going on in round {study.rounds + 1}")
                 study.client = ["restart", study.folder]
                 _prepare_restart(study, display)
         except Stopped as stopped:
             display.say(f"stopped by {stopped}")
-            if study.folder:
+            if study.made:
                 display.say(_how_to_go_on(study))
-                _summarise(study, _progress(study), display, verdict="stopped", code=128 + stopped.number)
+                _summarise(study, _progress(study), display, outcome="stopped", code=128 + stopped.number)
             return 128 + stopped.number
 
 
-def _progress(study: Study):
+def _progress(study: StudyRun):
     from sim2seq.workflow.plan import load_plan
     from sim2seq.workflow.progress import Progress
 
@@ -127,7 +127,7 @@ def _progress(study: Study):
     return progress
 
 
-def _prepare_restart(study: Study, display) -> bool:
+def _prepare_restart(study: StudyRun, display) -> bool:
     """Make every task run again that is unfinished or depends on such a one; False if there is none."""
     from sim2seq.workflow.plan import forget
 
@@ -142,14 +142,14 @@ def _prepare_restart(study: Study, display) -> bool:
     return True
 
 
-def _verdict(study: Study, progress, trouble: str | None, display) -> int:
+def _end(study: StudyRun, progress, trouble: str | None, display) -> int:
     from sim2seq.workflow import summary
 
     progress.scan()
     display.show(progress, last=True)
     display.close()
     code = 0 if progress.complete else 1
-    _summarise(study, progress, display, verdict="finished" if code == 0 else trouble or "failed", code=code)
+    _summarise(study, progress, display, outcome="finished" if code == 0 else trouble or "failed", code=code)
     if code:
         display.say(summary.ending(progress, trouble))
         display.say(summary.failure_table(progress, study.folder))
@@ -159,18 +159,18 @@ def _verdict(study: Study, progress, trouble: str | None, display) -> int:
     return code
 
 
-def _say_report(study: Study, progress, display) -> None:
+def _say_report(study: StudyRun, progress, display) -> None:
     from sim2seq.workflow.summary import report_path
 
     if report := report_path(progress, study.folder):
         display.say(f"report: {report}")
 
 
-def _summarise(study: Study, progress, display, *, verdict: str, code: int) -> None:
+def _summarise(study: StudyRun, progress, display, *, outcome: str, code: int) -> None:
     from sim2seq.workflow.summary import SUMMARY, write_summary
 
     received, sent = study.traffic
-    facts = {"verdict": verdict, "exit_code": code, "wall_seconds": time.time() - study.started}
+    facts = {"verdict": outcome, "exit_code": code, "wall_seconds": time.time() - study.started}
     facts |= {"rounds": study.rounds, "broker_bytes_in": received, "broker_bytes_out": sent}
     try:
         write_summary(study.folder, progress, **facts)
@@ -178,5 +178,5 @@ def _summarise(study: Study, progress, display, *, verdict: str, code: int) -> N
         display.say(f"{SUMMARY} is not written: {error.strerror}")
 
 
-def _how_to_go_on(study: Study) -> str:
+def _how_to_go_on(study: StudyRun) -> str:
     return f"to go on where it stopped: sim2seq run {shlex.quote(study.folder)}"

@@ -38,14 +38,14 @@ class Plan:
 
     def steps(self) -> dict[str, list[Task]]:
         """Step name -> its tasks."""
-        steps = {}
+        steps: dict[str, list[Task]] = {}
         for task in self.tasks:
             steps.setdefault(task.step, []).append(task)
         return steps
 
     def stale(self) -> list[Task]:
         """Unfinished tasks and every task that depends on one, at any distance."""
-        nodes = {}
+        nodes: dict[str, list[Task]] = {}
         for task in self.tasks:
             nodes.setdefault(task.node, []).append(task)
         place = {task: number for tasks in nodes.values() for number, task in enumerate(tasks)}

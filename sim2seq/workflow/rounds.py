@@ -20,26 +20,38 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Refused(ValueError):
-    """The study cannot start as asked; one line a problem."""
+    """The study cannot start as requested; one line a problem."""
 
 
 @dataclass
-class Study:
-    """A study on its way: how to start it, how to start its workers, and its folder once Merlin has made it."""
+class StudyRun:
+    """A Merlin study on its way: how to start it, how to start its workers, and its folder once Merlin has made it."""
 
     spec: str
     client: list[str]  # arguments of merlin
     variables: list[str]
-    folder: str | None = None
-    output: str | None = None  # a new study's folder is made below
+    made: str | None = None  # the folder, once there is one
+    output: str = ""  # a new study's folder is made below
     started: float = field(default_factory=time.time)
     rounds: int = 0
     hopeless: bool = False  # another round would end as the last one did
     traffic: tuple[int, int] = (0, 0)
 
+    @property
+    def folder(self) -> str:
+        """The study's folder. Raises ValueError before Merlin has made it."""
+        if self.made is None:
+            raise ValueError(f"{self.spec}: expected a study with a folder, Merlin has not made one yet")
+        return self.made
+
+    @property
+    def place(self) -> str:
+        """The study's folder, or what it will be made below."""
+        return self.made or self.output
+
     def worker_command(self) -> list[str]:
         spec = self.spec
-        if self.folder:  # the expanded spec has its variables replaced already, this one does not
+        if self.made:  # the expanded spec has its variables replaced already, this one does not
             spec = str(next(Path(self.folder, "merlin_info").glob("*.partial.yaml"), self.spec))
         return [*MERLIN, "run-workers", spec, *vars_option(self.variables)]
 
@@ -84,17 +96,17 @@ def space_problem(folder: str) -> str | None:
     return f"no space left: {free / 1e6:.1f} MB free for {folder}" if free < FULL_BYTES else None
 
 
-def one_round(study: Study, display, stack: contextlib.ExitStack):
+def one_round(study: StudyRun, display, stack: contextlib.ExitStack):
     """One broker, one set of workers, one queueing of the study: (progress, what broke the round or None)."""
     from sim2seq.workflow.broker import Broker
     from sim2seq.workflow.plan import load_plan
     from sim2seq.workflow.progress import Progress
 
-    with Broker() as broker, Processes(broker.folder, study.folder or study.output) as processes:
+    with Broker() as broker, Processes(broker.folder, study.place) as processes:
         try:
             workers = Workers(study.worker_command(), _worker_count(study), processes, broker)
-            if study.folder is None:
-                study.folder = _begin(study, processes)
+            if study.made is None:
+                study.made = _begin(study, processes)
                 stack.enter_context(study_lock(study.folder))
                 display.say(f"study: {study.folder}")
             else:
@@ -127,7 +139,7 @@ def _is_quiet(broker) -> bool:
     return False
 
 
-def _begin(study: Study, processes: Processes) -> str:
+def _begin(study: StudyRun, processes: Processes) -> str:
     """Start `merlin run` and return the folder that it makes, which carries a time stamp in seconds in its name.
 
     Merlin deletes a folder of the same name, so whoever comes next waits for the next second.
@@ -179,7 +191,7 @@ def _wait_for_client(processes: Processes, broker, folder: str) -> str | None:
     return None
 
 
-def _samples_refusal(study: Study) -> str | None:
+def _samples_refusal(study: StudyRun) -> str | None:
     """Why the study's samples could not be made; None if they were. Merlin itself says no more than "not found"."""
     info = Path(study.folder, "merlin_info")
     specs = [preflight.read_spec(str(path)) for path in info.glob("*.expanded.yaml")]
@@ -190,12 +202,12 @@ def _samples_refusal(study: Study) -> str | None:
     return f"the study's samples: {said[-1].strip() if said else 'their command made none'}"
 
 
-def _worker_count(study: Study) -> int:
+def _worker_count(study: StudyRun) -> int:
     spec = preflight.read_spec(study.spec)
     return len(((spec.get("merlin") or {}).get("resources") or {}).get("workers") or ["default_worker"])
 
 
-def _watch(progress, broker, workers: Workers, study: Study, display) -> str | None:
+def _watch(progress, broker, workers: Workers, study: StudyRun, display) -> str | None:
     """Follow the study until nothing more will happen; what broke the round, or None."""
     import redis
     from kombu.exceptions import OperationalError
@@ -229,4 +241,4 @@ def _watch(progress, broker, workers: Workers, study: Study, display) -> str | N
         elif began - idle_since > IDLE_SECONDS:
             progress.scan()
             return workers.history()
-        time.sleep(max(TICK_SECONDS, 5 * (time.monotonic() - began)))  # a slow file system is asked less often
+        time.sleep(max(TICK_SECONDS, 5 * (time.monotonic() - began)))  # a slow file system is looked at less often

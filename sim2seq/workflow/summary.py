@@ -105,7 +105,7 @@ def write_summary(study: str, progress: Progress, **facts) -> None:
     """Write sim2seq_run.json: `facts`, then tasks, done, failed and times of each step, then the unfinished tasks."""
     rows = unfinished_tasks(progress)
     failures = Counter(task.step for task, state in rows if state != "missing")
-    steps = {}
+    steps: dict[str, dict[str, float | None]] = {}
     for step, (done, _, total) in progress.counts().items():
         began, ended = step_times(progress.plan.steps()[step])
         seconds = ended - began if began and ended else None

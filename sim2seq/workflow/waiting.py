@@ -1,5 +1,6 @@
 """Wait for a study that somebody else's workers do: on a cluster, where no process of ours starts or ends it."""
 
+import contextlib
 import json
 import os
 import time
@@ -8,7 +9,7 @@ from sim2seq.workflow.plan import Plan, expanded_spec, load_plan
 from sim2seq.workflow.progress import Display, Progress
 from sim2seq.workflow.summary import ending, failure_table
 
-PATIENCE = 60.0  # seconds without a finished task before the broker is asked whether there is anything left to do
+PATIENCE = 60.0  # seconds without a finished task before the broker is searched for anything left to do
 LOOKS = 3  # times in a row that there must be nothing: what follows a task may not be in the broker yet
 
 
@@ -36,10 +37,10 @@ def wait(study: str, steps=(), *, workers: int | None = None, every: float = 5.0
 
 
 def _part(plan: Plan, steps, study: str) -> Plan:
-    known = plan.steps()
+    possible = plan.steps()
     for step in steps:
-        if step not in known:
-            raise ValueError(f"{study}: expected a step of this study, one of {', '.join(known)}, got {step}")
+        if step not in possible:
+            raise ValueError(f"{study}: expected a step of this study, one of {', '.join(possible)}, got {step}")
     return Plan(tuple(task for task in plan.tasks if not steps or task.step in steps), plan.children)
 
 
@@ -60,7 +61,7 @@ def _watch(progress: Progress, work, display, every: float, patience: float) -> 
             looks = looks + 1 if work.none_left(display) else 0
             if looks == LOOKS:
                 return "the broker has none of their messages, and no worker is at one"
-        time.sleep(max(every, 5 * (time.monotonic() - began)))  # a slow file system is asked less often
+        time.sleep(max(every, 5 * (time.monotonic() - began)))  # a slow file system is looked at less often
 
 
 class Work:
@@ -73,10 +74,11 @@ class Work:
 
     def workers_live(self) -> bool:
         """Whether the process group of the workers, if there is one to look at, still has a process."""
-        try:
-            return self.workers is None or os.killpg(self.workers, 0) is None
-        except ProcessLookupError:
-            return False
+        with contextlib.suppress(ProcessLookupError):
+            if self.workers is not None:
+                os.killpg(self.workers, 0)
+            return True
+        return False
 
     def none_left(self, display) -> bool:
         """Whether no message waits in the queues of these steps and no worker has one; False if it cannot be known."""

@@ -24,14 +24,15 @@ class Processes:
 
     def __init__(self, cwd: str, folder: str):
         self.cwd, self.folder = cwd, folder
-        self.guards, self.logs = {}, {}
+        self.guards: dict[str, Guarded] = {}
+        self.logs: dict[str, Path] = {}
         self.environment = os.environ | {"PATH": preflight.search_path(), "TMPDIR": cwd}  # what they leave goes with it
         self.environment |= {"CELERY_LOADER": "sim2seq.workflow.loader:Loader"}
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_) -> None:
         for guarded in self.guards.values():
             guarded.release()
         for guarded in self.guards.values():
@@ -99,7 +100,8 @@ class Workers:
 
     def _start(self) -> None:
         self.guarded = self.processes.start(self.command, WORKERS_LOG)
-        self._celery, self._children = None, None
+        self._celery: list[psutil.Process] | None = None
+        self._children: set[int] = set()
 
     def dead(self) -> int:
         """How many workers are gone; 0 while Merlin is still starting them."""
@@ -143,8 +145,8 @@ class Workers:
         Celery replaces a process that dies, and hands the task that it had to the next one, for ever.
         """
         children = {child.pid for worker in self._celery or () for child in _children(worker)}
-        known, self._children = self._children or set(), children
-        self._respawns += bool(known - children and children - known)  # a pool that starts only adds
+        before, self._children = self._children, children
+        self._respawns += bool(before - children and children - before)  # a pool that starts only adds
         return self._respawns
 
 

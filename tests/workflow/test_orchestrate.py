@@ -123,7 +123,7 @@ def test_variable_that_cannot_change_safely_is_refused(study):
         plan.change_variables(str(folder), ["TOLERATED=1"])
     for value in ("a: b", "null"):  # Merlin writes it without quotes
         with pytest.raises(rounds.Refused):
-            orchestrate._change_variables(rounds.Study("", [], [f"SHARE={value}"], folder=str(folder)))
+            orchestrate._change_variables(rounds.StudyRun("", [], [f"SHARE={value}"], made=str(folder)))
     (partial,) = folder.glob("merlin_info/*.partial.yaml")
     partial.write_text(partial.read_text().replace("echo prepare", "echo other"))
     with pytest.raises(ValueError, match="does not lead to the expanded spec"):
@@ -151,7 +151,7 @@ class Silent:
 def test_full_disk_ends_the_study(study, monkeypatch):
     folder = str(prepared(study))
     monkeypatch.setattr(rounds, "FULL_BYTES", 10**18)
-    now = rounds.Study(str(study.spec), [], [], folder=folder)
+    now = rounds.StudyRun(str(study.spec), [], [], made=folder)
     progress = orchestrate._progress(now)
     trouble = rounds._watch(progress, None, None, now, Silent())
     assert trouble.startswith("no space left: ")
@@ -171,7 +171,7 @@ def test_unfinished_step_shows_neither_old_report_nor_old_errors(study):
     Path(learn.folder).mkdir()
     for name in ("report.html", plan.FINISHED, "learn.sh", "learn.err", "learn.out", "notes.err"):
         Path(learn.folder, name).touch()
-    now = rounds.Study(str(study.spec), [], [], folder=str(folder))
+    now = rounds.StudyRun(str(study.spec), [], [], made=str(folder))
     report = Path(learn.folder, "report.html")
     assert summary.report_path(orchestrate._progress(now), folder) == report
     plan.forget([learn])
