@@ -6,11 +6,15 @@ import base64
 import io
 import math
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from matplotlib import rc_context
 
-SVG = {"svg.hashsalt": "sim2seq", "path.simplify_threshold": 0.5}  # points: noisy lines take half of the room
+SVG: dict[Any, Any] = {
+    "svg.hashsalt": "sim2seq",  # equal figures, equal bytes
+    "path.simplify_threshold": 0.5,  # points: noisy lines take half of the room
+}
 
 
 def template(name: str, *folders) -> jinja2.Template:

@@ -82,8 +82,9 @@ def rollout_grid(training: Training, ensemble: Ensemble) -> Picture:
     """
     scores, places = training.scores, chosen(training.scores)
     rows = 2 if len(places) <= MOST_WITH_ERRORS else 1
-    shared = {"width": 11, "sharex": "col", "sharey": "row", "height_ratios": [1.9, 0.9][:rows] * len(places)}
-    figure, axes = grid(rows * len(places), len(PARTS), height=1.4, **shared)
+    heights = [1.9, 0.9][:rows] * len(places)
+    shape = {"width": 11.0, "height": 1.4}
+    figure, axes = grid(len(heights), len(PARTS), **shape, sharex="col", sharey="row", height_ratios=heights)
     blocks = axes.reshape(len(places), rows, len(PARTS))
     for column, part in enumerate(PARTS):
         run = shown_run(training, ensemble, part)
@@ -123,8 +124,8 @@ def stretch(training: Training, ensemble: Ensemble) -> Picture:
 def beginning(run: Shown, answers: int) -> Shown:
     """The same run up to its first `answers` answers."""
     steps = run.before + answers
-    cut = {"middle": run.middle[:answers], "half": run.half[:answers]}
-    return replace(run, times=run.times[:steps], truth=run.truth[:steps], **cut)
+    seen = replace(run, times=run.times[:steps], truth=run.truth[:steps])
+    return replace(seen, middle=run.middle[:answers], half=run.half[:answers])
 
 
 def draw_prediction(axis, run: Shown, place: int, before: str, name: str) -> None:
@@ -179,8 +180,8 @@ def predicted_against_true(training: Training) -> Picture:
         axes[0, column].set_title(plain(title))
         axes[-1, column].set_xlabel("true")
         for row, place in enumerate(places):
-            points = (each[:, positions, place].ravel() for each in (kept.truth, kept.middle, kept.low, kept.high))
-            draw_points(axes[row, column], *points, name)
+            points = [each[:, positions, place].ravel() for each in (kept.truth, kept.middle, kept.low, kept.high)]
+            draw_points(axes[row, column], name, *points)
     for row, place in zip(axes, places, strict=True):
         low, high = limits(np.concatenate([kept.truth[..., place].ravel(), kept.middle[..., place].ravel()]))
         row[0].set(xlim=(low, high), ylim=(low, high))
@@ -200,7 +201,7 @@ def columns_of(scores: Scores, kept: Prediction) -> dict[str, slice]:
     return {f"steps {scores.positions[a]:g} to {scores.positions[b - 1]:g}": slice(a, b) for a, b in pairs}
 
 
-def draw_points(axis, truth, middle, low, high, name: str) -> None:
+def draw_points(axis, name: str, truth, middle, low, high) -> None:
     """A point a prediction, with a bar for its band where that is finite; arrays (points,)."""
     there = np.flatnonzero(np.isfinite(truth) & np.isfinite(middle))
     there = there[spread(len(there), MOST_POINTS)] if len(there) else there

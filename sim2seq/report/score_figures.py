@@ -76,7 +76,12 @@ def draw_errors(axis, scores: Scores, name: str, errors, **line) -> None:
 
 @styled
 def band_coverage(scores: Scores) -> Picture:
-    """How much of the test runs the band holds by position, and its width beside the actual error."""
+    """How much of the test runs the band holds by position, and its width beside the actual error.
+
+    Raises ValueError for scores without a band.
+    """
+    if scores.band is None:
+        raise ValueError("expected scores with those of a band; got none")
     figure, axes = grid(1, 2, width=11, height=3.2)
     draw_coverage(axes[0, 0], scores, scores.band)
     draw_widths(axes[0, 1], scores, scores.band)
@@ -122,7 +127,12 @@ def draw_widths(axis, scores: Scores, band: BandScores) -> None:
 
 @styled
 def outside_ranges(scores: Scores) -> Picture:
-    """The error of each run against its inputs, inside and outside the ranges of the training runs (shaded)."""
+    """The error of each run against its inputs, inside and outside the ranges of the training runs (shaded).
+
+    Raises ValueError for scores without runs that are held out.
+    """
+    if scores.held_out is None:
+        raise ValueError("expected scores of runs that are held out; got none")
     held_out, ranges = scores.held_out, dict(list(scores.inputs.items())[:MOST_RANGES])
     columns = min(3, len(ranges))
     figure, axes = grid(-(-len(ranges) // columns), columns, width=11, height=2.9, sharey=True)

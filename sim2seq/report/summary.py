@@ -8,11 +8,13 @@ import numpy as np
 
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import PARTS
-from sim2seq.evaluation.conformal import trusted_steps
+from sim2seq.evaluation.conformal import BandScores, trusted_steps
 from sim2seq.evaluation.scores import Scores
 from sim2seq.report.page import number
 from sim2seq.report.style import by_error
 from sim2seq.training.folder import Training
+from sim2seq.training.forecast import Forecast
+from sim2seq.training.targets import PerRun, PerStep
 
 WIDTH = "its band is more than half as wide as the range of the training runs"
 ENDS = {"width": WIDTH, "baseline": "its error is no longer below that of the best baseline"}  # of a forecast
@@ -79,17 +81,17 @@ def summary(training: Training, ensemble: Ensemble) -> Summary:
 def how_asked(training: Training, ensemble: Ensemble) -> str:
     """What the model was asked, as the beginning of a sentence."""
     scores, task = training.scores, training.study.task
-    if scores.task == "forecast":
+    if isinstance(task, Forecast):
         steps = f"{'' if ensemble.uniform else 'up to '}{answers(scores)}"
         told = names(task.controls or training.settings.controls)
         under = f" and told {told} of every step" if told else ""
         return f"Free-running for {steps} steps after a true window of {scores.window}{under}"
-    if scores.task == "target per step":
+    if isinstance(task, PerStep):
         first, inputs = int(scores.positions[0]), names(task.inputs)
         where = f"every step after the first {first}" if first else "every step"
         up_to = "the steps before it" if task.ahead else "all steps up to it"
         return f"Predicting {names(scores.features)} of {where} from {inputs} of {up_to}"
-    if scores.task == "target per run":
+    if isinstance(task, PerRun):
         return f"Predicting {names(scores.features)} from the first {percent(scores.positions)} of a run"
     return f"Predicting {names(scores.features)}"
 
@@ -141,25 +143,26 @@ def some_scored(scores: Scores) -> str | None:
 
 def trust(training: Training) -> str | None:
     """How far to trust the predictions, as a sentence; None for a training without a band."""
-    if not training.scores.band:
+    scores = training.scores
+    if scores.band is None:
         return None
-    return trust_forecast(training.scores) if training.scores.task == "forecast" else trust_targets(training)
+    return trust_forecast(scores, scores.band) if scores.task == "forecast" else trust_targets(training, scores.band)
 
 
-def trust_forecast(scores: Scores) -> str:
+def trust_forecast(scores: Scores, band: BandScores) -> str:
     """Up to which step, which comes from the scores."""
-    band, step = scores.band, scores.band.trusted_steps
+    step, why = band.trusted_steps, ENDS.get(band.reason or "", "")
     time = f" ({number(step * scores.time_step)} {scores.time_unit} after the window)" if scores.time_unit else ""
     if step == band.steps:
         return f"Trust this forecast at every step, up to step {step}{time}."
     if step:
-        return f"Trust this forecast up to step {step}{time}, and no further: {ENDS[band.reason]}."
-    return f"Do not trust this forecast at any step: from the first one on, {ENDS[band.reason]}."
+        return f"Trust this forecast up to step {step}{time}, and no further: {why}."
+    return f"Do not trust this forecast at any step: from the first one on, {why}."
 
 
-def trust_targets(training: Training) -> str:
+def trust_targets(training: Training, band: BandScores) -> str:
     """At which steps, or from which share of a run on."""
-    found, scores = doubts(training), training.scores
+    found, scores = doubts(training, band), training.scores
     trusted = [doubt is None for doubt in found]
     per_run = scores.task == "target per run"
     if all(trusted):
@@ -175,14 +178,14 @@ def trust_targets(training: Training) -> str:
     return f"Trust this prediction at {sum(trusted)} of {len(trusted)} {what}: at the others, {why}."
 
 
-def doubts(training: Training) -> list[str | None]:
+def doubts(training: Training, band: BandScores) -> list[str | None]:
     """What speaks against a prediction at each position that the band is calibrated for: a key of AGAINST, or None.
 
     The rule is conformal.trusted_steps, applied to each position for itself: an early one does not end all later ones.
     Where no training run has got to, nothing is known of the width.
     """
-    scores, band = training.scores, training.scores.band
-    widths = np.array([band.half_width[name] for name in scores.features], dtype=float).T
+    scores = training.scores
+    widths = np.transpose([np.array(band.half_width[name], dtype=float) for name in scores.features])
     widths = np.where(np.isnan(widths), np.inf, widths)
     known = training.predictions["train"].truth
     squared = np.square(scores.errors["test"].by_position)
@@ -199,7 +202,7 @@ def doubts(training: Training) -> list[str | None]:
 def band_summary(scores: Scores) -> dict | None:
     """What the band holds on the test runs, in per cent; None for a training without a band."""
     band = scores.band
-    if not band:
+    if band is None:
         return None
     parts, level = [100 * share for share in band.coverage_by_tenth if np.isfinite(share)], 100 * band.level
     shown = by_error(scores.errors["test"].by_feature)
@@ -212,13 +215,13 @@ def band_summary(scores: Scores) -> dict | None:
         "by_feature": {name: 100 * band.coverage_by_feature[name] for name in shown},
         "inside": sum(level - 5 <= share <= level + 5 for share in parts),
         "parts": len(parts),
-        "what": parts_of(scores),
+        "what": parts_of(scores, band),
     }
 
 
-def parts_of(scores: Scores) -> str:
+def parts_of(scores: Scores, band: BandScores) -> str:
     """What the coverage is counted in."""
-    few = len(scores.band.coverage_by_tenth) == scores.band.steps
+    few = len(band.coverage_by_tenth) == band.steps
     if scores.task == "target per run":
         return "shares of the run" if few else "tenths of the shares"
     return "steps" if few else "tenths of the horizon" if scores.task == "forecast" else "tenths of the steps"

@@ -30,13 +30,14 @@ def score_table(scores: Scores) -> ScoreTable:
     """The model and every baseline, the least error first; the columns are those of the kind of task."""
     everything = {"model": scores.errors["test"], **scores.baselines}
     columns = columns_of(scores)
-    one_step = {"model": scores.one_step.get("test"), **scores.one_step_baselines}
+    one_step = {name: each.rmse for name, each in scores.one_step_baselines.items()}
+    one_step |= {"model": scores.one_step["test"].rmse} if scores.one_step else {}
     groups = [(title, list(some)) for title, some in columns.items()]
     rows = []
     for name in sorted(everything, key=lambda name: np.nan_to_num(everything[name].rmse, nan=np.inf)):
         row = [number_of(everything[name]) for some in columns.values() for number_of in some.values()]
         if scores.one_step:
-            row.append(one_step[name].rmse if name in one_step else None)
+            row.append(one_step.get(name))
         rows.append((name, row))
     return ScoreTable([*groups, ("one step", ["all"])] if scores.one_step else groups, rows)
 
@@ -80,7 +81,7 @@ def outside_table(scores: Scores) -> list[dict] | None:
     rows = []
     for where, runs, errors in (("inside", scores.runs["test"], inside), ("outside", apart.runs, apart.errors)):
         naive = {name: each.rmse for name, each in errors.items() if name != "model"}
-        best, model = min(naive, key=naive.get), errors["model"].rmse
+        best, model = min(naive, key=naive.__getitem__), errors["model"].rmse
         row = {"where": where, "runs": runs, "model": model, "best": best, "baseline": naive[best]}
         rows.append(row | {"skill": skill(model, naive[best])})
     return rows
