@@ -13,7 +13,8 @@ Each part is a function in PARTS that gives rows (_rows.py); a part that needs a
 
 import os
 
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before NumPy: all is measured on one core
+if __name__ == "__main__":
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before NumPy: all is measured on one core
 
 import argparse
 import sys
@@ -89,8 +90,8 @@ def our_runs(grid: str, *, recorded: bool):
     return train if recorded else follow
 
 
-def numpys_runs(values: np.ndarray, runs: int) -> None:
-    """One update of `runs` maps at a time, on weights (runs, columns, neurons)."""
+def numpys_runs(values: np.ndarray, runs: int) -> np.ndarray:
+    """One update of `runs` maps at a time; their weights (runs, columns, neurons)."""
     generator, lattice = np.random.default_rng(0), maps.grid_of(Settings())
     weights, order = generator.random((runs, COLUMNS, NEURONS)), generator.integers(0, ROWS, (UPDATES, runs))
     squared, difference = lattice.levels[lattice.ranks], np.empty_like(weights)
@@ -104,6 +105,7 @@ def numpys_runs(values: np.ndarray, runs: int) -> None:
         pulls *= 0.7 * (1 - update / UPDATES)
         difference *= pulls[:, None, :]
         weights += difference
+    return weights
 
 
 def two_passes(values: np.ndarray, runs: int) -> None:
