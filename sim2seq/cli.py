@@ -8,6 +8,7 @@ sim2seq create STORE                      make a store; ingest FOLDER STORE: put
 sim2seq check STORE MERLIN_INFO           is every run of the study in the store?
 sim2seq train STORE [name:value ...]      train on a store's runs
 sim2seq leaderboard STORE                 rank the trainings recorded in a store
+sim2seq card TRAINING                     its numbers as Markdown
 sim2seq predict MODEL --initial FILE      a forecast with its band
 sim2seq doctor [SPEC]                     can a study run here?
 """
@@ -169,6 +170,7 @@ COMMANDS = {  # name: (arguments, function, help)
     "train": (learn.add_train, learn.train, "train on a store's runs, and record the result there"),
     "grid": (learn.add_grid, learn.grid, "write the points of a sweep, for sweep.yaml"),
     "leaderboard": (learn.add_leaderboard, learn.leaderboard, "rank the trainings recorded in a store"),
+    "card": (learn.add_card, learn.card, "print the numbers of a training as Markdown, for a study's card"),
     "predict": (learn.add_predict, learn.predict, "forecast from a saved training, with a band"),
     "doctor": (add_doctor, doctor, "look for what would break a study"),
 }

@@ -38,6 +38,21 @@ def train(arguments) -> int:
     return 0
 
 
+def add_card(parser) -> None:
+    parser.add_argument("training", metavar="TRAINING", help="the folder of a finished training, or of its study")
+    add_study(parser)
+
+
+def card(arguments) -> int:
+    from sim2seq.report.tables import card_numbers
+    from sim2seq.study import load_study
+    from sim2seq.surrogate import find
+    from sim2seq.training.folder import load
+
+    print(card_numbers(load(find(Path(arguments.training)), load_study(arguments.study))))
+    return 0
+
+
 def add_study(parser) -> None:
     parser.add_argument("--study", metavar="FILE", help="study.py with its STUDY; without it, a forecast")
 

@@ -30,6 +30,6 @@ def over_runs(statistic: Callable, *by_run: np.ndarray, level: float = LEVEL) ->
 def over_seeds(values, *, level: float = LEVEL) -> list[float]:
     """The interval of the mean of independent values (Student's t): low, high; the mean twice where all are equal."""
     values = np.asarray(values, dtype=float)
-    if len(values) < 2 or values.std() == 0:
+    if len(values) < 2 or not np.isfinite(values).all() or values.std() == 0:
         return [float(values.mean())] * 2
     return [float(end) for end in stats.t.interval(level, len(values) - 1, values.mean(), stats.sem(values))]

@@ -11,10 +11,11 @@ from sim2seq.data.ensemble import Ensemble, is_varying
 from sim2seq.data.splits import PARTS
 from sim2seq.evaluation.scores import Errors, Scores, skill
 from sim2seq.report.data_figures import varying_inputs
-from sim2seq.report.page import number
+from sim2seq.report.page import number, skill_text
 from sim2seq.report.style import MOST_FEATURES, by_error, spread
 from sim2seq.training.folder import Training
 
+POSITIONS = 5  # of a card at most: the first, the last, and evenly between
 MOST_ROWS = 40  # of inputs
 
 
@@ -140,3 +141,23 @@ def largest_correlation(ensemble: Ensemble) -> dict | None:
     found = np.triu(np.corrcoef([np.asarray(ensemble.inputs[name], dtype=float) for name in names]), k=1)
     first, second = np.unravel_index(np.argmax(np.abs(found)), found.shape)
     return {"names": (names[first], names[second]), "value": float(found[first, second])}
+
+
+def card_numbers(training: Training) -> str:
+    """A table of errors on the test runs, the best first, and a line on skill, band and runs."""
+    scores, positions = training.scores, training.scores.positions
+    count = min(POSITIONS, len(positions))
+    chosen = sorted({round(place * (len(positions) - 1) / max(count - 1, 1)) for place in range(count)})
+    titles = [f"{positions[place]:g}" for place in chosen]
+    titles[0] += f" {scores.position}"
+    rows = {"**model**": scores.errors["test"], **scores.baselines}
+    lines = ["| RMSE, test runs | all | " + " | ".join(titles) + " |", "|---" * (2 + len(chosen)) + "|"]
+    for name, errors in sorted(rows.items(), key=lambda pair: pair[1].rmse):
+        cells = [number(errors.rmse), *(number(errors.by_position[place]) for place in chosen)]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    low, high = map(skill_text, scores.skill_interval)
+    told = f"Skill {skill_text(scores.skill)} ({low} to {high} over runs) against {scores.best_baseline}"
+    if scores.band:
+        told += f"; the {100 * scores.band.level:g} % band holds {100 * scores.band.coverage:.0f} %"
+    runs = " / ".join(str(scores.runs[part]) for part in ("train", "validation", "test"))
+    return "\n".join([*lines, "", f"{told}; {runs} runs, seed {training.settings.seed}."])

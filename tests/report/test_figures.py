@@ -3,7 +3,7 @@ from dataclasses import replace
 import matplotlib
 import numpy as np
 import pytest
-from made import HISTORY, SETTINGS, TASKS, PerRunOffBy, PerStepOffBy, made, noise
+from made import SETTINGS, TASKS, PerRunOffBy, PerStepOffBy, made, noise
 
 from sim2seq.data.splits import SPLITS
 from sim2seq.report import figures
@@ -207,36 +207,6 @@ def test_a_band_without_end_has_no_bars(forecast, tmp_path):
         assert not axis.collections[0].get_segments()
 
 
-def test_the_coverage_figure_shows_every_tenth_and_where_the_trust_ends(forecast):
-    band = replace(forecast.scores.band, coverage_by_tenth=np.linspace(0.8, 0.96, 10).tolist(), trusted_steps=20)
-    left, right = figures.band_coverage(replace(forecast.scores, band=band)).axes
-    stairs = left.patches[-1].get_data()
-    np.testing.assert_allclose(stairs.values, 100 * np.linspace(0.8, 0.96, 10))
-    np.testing.assert_array_equal(stairs.edges, [0, 5, 10, 15, 20, 25, 29, 33, 37, 41, 45])
-    assert right.lines[-1].get_xdata()[0] == 20
-
-
-def test_the_coverage_of_shares_has_a_point_for_each(trainings):
-    left, right = figures.band_coverage(trainings["target per run"].scores).axes
-    np.testing.assert_array_equal(left.lines[-1].get_xdata(), [0.2, 0.5, 1.0])
-    np.testing.assert_array_equal(left.lines[-1].get_ydata(), [100, 100, 100])
-    assert left.get_xlabel() == right.get_xlabel() == "share of the run that was seen"
-
-
-def test_runs_inside_and_outside_the_ranges_are_told_apart(tmp_path):
-    """Five runs outside, which err by as much as those inside."""
-    ids = tuple(f"outside_{run}" if run >= 19 else f"run_{run}" for run in range(24))
-    ensemble = replace(ENSEMBLE, run_ids=ids)
-    training = made(ensemble, tmp_path)
-    axes = figures.outside_ranges(training.scores).axes
-    assert [axis.get_xlabel() for axis in axes] == ["a", "b"]
-    inside, outside = axes[0].lines
-    assert inside.get_marker() != outside.get_marker()
-    np.testing.assert_allclose(outside.get_xdata(), ensemble.inputs["a"][19:])
-    np.testing.assert_allclose([*inside.get_ydata(), *outside.get_ydata()], 0.5)
-    assert "outside_ranges" in figures.draw_all(training, ensemble)
-
-
 def test_a_single_forecast_is_drawn_after_its_window():
     window, middle = np.zeros((5, 2)), np.ones((3, 2))
     names = {"features": ("x", "y"), "level": 0.9, "times": (0.5, "s")}
@@ -245,14 +215,6 @@ def test_a_single_forecast_is_drawn_after_its_window():
     np.testing.assert_array_equal(past.get_xdata(), [-2, -1.5, -1, -0.5, 0])
     np.testing.assert_array_equal(future.get_xdata(), [0.5, 1, 1.5])
     assert axes[1].get_xlabel() == "time after the window [s]"
-
-
-def test_the_kept_epoch_is_marked_in_the_learning_curve():
-    axis = figures.learning_curve(HISTORY).axes[0]
-    assert axis.lines[-1].get_xdata() == [2]
-    below = figures.learning_curve({"loss": [1.0, -1.0], "val_loss": [1.0, float("nan")]}).axes[0]
-    assert below.get_yscale() == "linear"
-    assert below.lines[-1].get_xdata() == [1]
 
 
 def test_the_run_shown_is_the_median_one(tmp_path):
