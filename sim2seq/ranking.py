@@ -15,13 +15,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sim2seq._support.files import write_text
+from sim2seq.evaluation.intervals import over_seeds
 from sim2seq.store import store
 from sim2seq.sweep import ERROR, ONE_STEP
 
 OLD_ERROR = "validation_closed_loop_rmse"  # what version 0.1 called ERROR
 OLD_RESULTS = (OLD_ERROR, ONE_STEP, "seconds", "epochs_trained", "runs")
+OVER_SEEDS = ("standard_error", "low", "high")  # of the mean of what is ranked by, where there are several seeds
 ALWAYS = ("name", "creation_date", "results")
-FORMATS = {"error": ".3g", ONE_STEP: ".3g", "seconds": ".0f", "epochs_trained": ".3g"}
+FORMATS = {
+    "error": ".3g",
+    "standard_error": ".2g",
+    "low": ".3g",
+    "high": ".3g",
+    ONE_STEP: ".3g",
+    "seconds": ".0f",
+    "epochs_trained": ".3g",
+}
 TITLES = {ONE_STEP: "one step", "epochs_trained": "epochs", "names": "recorded as"}
 SHOWN_NAMES = {ERROR: "RMSE"}
 
@@ -76,6 +86,11 @@ class Point:
         return statistics.stdev(errors) / math.sqrt(len(errors)) if finite else 0.0
 
     @property
+    def interval(self) -> list[float]:
+        """The 95 % interval of the mean over seeds; the mean twice for a single training."""
+        return over_seeds([result.error for result in self.results])
+
+    @property
     def parameters(self) -> float:
         return self.results[0].data.get("parameters", math.inf)
 
@@ -116,10 +131,10 @@ def points_of(results: list[Result]) -> list[Point]:
 
 
 def recommend(points: list[Point]) -> Point:
-    """The smallest model within one standard error of the best point."""
+    """The smallest model within one standard error of the best point; of equal ones that with the shorter window."""
     best = min(points, key=lambda point: point.error)
     near = [point for point in points if point.error <= best.error + best.standard_error]
-    return min(near, key=lambda point: (point.parameters, point.error))
+    return min(near, key=lambda point: (point.parameters, point.settings.get("window", 0), point.error))
 
 
 def divided(results: list[Result], by: str | None) -> dict[str, list[Result]]:
@@ -173,7 +188,7 @@ def show(value, column: str = "") -> str:
 
 def header(points: list[Point]) -> list[str]:
     """The columns of the leaderboard; with the standard error where there are several seeds."""
-    more = ["standard_error"] if any(len(point.results) > 1 for point in points) else []
+    more = list(OVER_SEEDS) if any(len(point.results) > 1 for point in points) else []
     return ["place", *differing(points), "error", *more, ONE_STEP, "epochs_trained", "seconds", "names"]
 
 
@@ -182,7 +197,7 @@ def rows(points: list[Point]) -> list[list]:
     names = differing(points)
     found = []
     for place, point in enumerate(points, start=1):
-        more = [point.standard_error] if "standard_error" in header(points) else []
+        more = [point.standard_error, *point.interval] if OVER_SEEDS[0] in header(points) else []
         numbers = [point.mean(name) for name in (ONE_STEP, "epochs_trained", "seconds")]
         found.append([place, *map(point.settings.get, names), point.error, *more, *numbers, point.name])
     return found
