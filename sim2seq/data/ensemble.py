@@ -8,6 +8,8 @@ import numpy as np
 
 from sim2seq.data import streaming
 
+ALL_STEPS = np.empty(0, dtype=int)  # stands for the lengths of runs that have all steps, until they are counted
+
 
 @dataclass(frozen=True)
 class Ensemble:
@@ -20,13 +22,13 @@ class Ensemble:
     inputs      name -> (runs,): what was chosen before each run started
     results     name -> (runs,): what came of each run as a whole
     units       one unit a feature; "" where a quantity has none
-    lengths     (runs,): steps that each run has, up to `steps`; None: all of them. What stands in `values` after them
-                is padding (nan), which nobody reads
+    lengths     (runs,): steps that each run has, up to `steps`; without them, or with None, all of them. What stands in
+                `values` after them is padding (nan), which nobody reads
 
     Raises ValueError, in one line, when a shape, a name or a number does not fit.
     """
 
-    values: np.ndarray
+    values: np.ndarray | streaming.Rows
     run_ids: tuple[str, ...]
     features: tuple[str, ...]
     times: np.ndarray
@@ -34,11 +36,12 @@ class Ensemble:
     units: tuple[str, ...] = ()
     time_unit: str = "s"
     results: dict[str, np.ndarray] = field(default_factory=dict)
-    lengths: np.ndarray | None = None
+    lengths: np.ndarray = field(default_factory=lambda: ALL_STEPS)
 
     def __post_init__(self):
         object.__setattr__(self, "units", self.units or ("",) * len(self.features))
-        lengths = np.full(len(self.run_ids), len(self.times)) if self.lengths is None else np.asarray(self.lengths)
+        all_steps = self.lengths is ALL_STEPS or self.lengths is None
+        lengths = np.full(len(self.run_ids), len(self.times)) if all_steps else np.asarray(self.lengths)
         object.__setattr__(self, "lengths", lengths)
         check_ensemble(self)
 

@@ -36,20 +36,20 @@ def rounded(values, low, high) -> list[float]:
     return np.clip(np.round(values, decimals), low, high).tolist()
 
 
-def parse_arguments(given: dict, defaults: dict) -> dict:
-    """`defaults` with the values of `given`, each converted to its default's type.
+def parse_arguments(texts: dict, defaults: dict) -> dict:
+    """`defaults` with the values of `texts`, each converted to its default's type.
 
     Merlin's --pargs arrive as text. Raises ValueError for an unknown name or a value of another type.
     """
     settings = dict(defaults)
-    for name, text in given.items():
+    for name, text in texts.items():
         if name not in defaults:
             raise ValueError(f"unknown argument {name!r}: expected one of {', '.join(defaults)}")
-        wanted = type(defaults[name])
+        kind = type(defaults[name])
         try:
-            settings[name] = wanted(text)
+            settings[name] = kind(text)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{name}:{text}: expected a value of type {wanted.__name__}") from error
+            raise ValueError(f"{name}:{text}: expected a value of type {kind.__name__}") from error
     return settings
 
 
@@ -61,10 +61,10 @@ def main(parameter_table, arguments: dict, example: str) -> None:
     parser.add_argument("arguments", nargs="*", metavar="NAME:VALUE", help=text)
     parser.add_argument("--write", metavar="FOLDER", help="write table.npy and batches.npy there, for Merlin's samples")
     parser.add_argument("--batch", type=int, default=1000, metavar="RUNS", help="runs that one task simulates")
-    asked = parser.parse_args()
-    table = parameter_table(**assignments(asked.arguments))
-    if asked.write is not None:
-        print(f"{write_table(asked.write, table, asked.batch)} batches")
+    options = parser.parse_args()
+    table = parameter_table(**assignments(options.arguments))
+    if options.write is not None:
+        print(f"{write_table(options.write, table, options.batch)} batches")
         return
     writer = csv.writer(sys.stdout)
     writer.writerow(table)

@@ -127,7 +127,9 @@ def moments(values, lengths=None) -> tuple[np.ndarray, np.ndarray]:
         pieces = (chunk.reshape(-1, chunk.shape[-1]) for chunk in chunks(values))
     else:
         pieces = (chunk[there] for chunk, there in chunks_within(values, lengths))
-    mean, variance, seen = 0.0, 0.0, 0
+    mean: np.ndarray | float = 0.0
+    variance: np.ndarray | float = 0.0
+    seen = 0
     for rows in pieces:
         if not len(rows):
             continue
@@ -135,7 +137,7 @@ def moments(values, lengths=None) -> tuple[np.ndarray, np.ndarray]:
         share, away = len(rows) / seen, rows.mean(axis=0) - mean
         variance = (1 - share) * variance + share * rows.var(axis=0) + share * (1 - share) * away**2
         mean = mean + share * away
-    return mean, variance
+    return np.asarray(mean), np.asarray(variance)
 
 
 def some_runs(values) -> np.ndarray | None:

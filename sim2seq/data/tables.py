@@ -18,7 +18,8 @@ def write_table(folder, table: dict[str, list], batch: int) -> int:
     """
     if batch < 1:
         raise ValueError(f"--batch {batch}: expected 1 run or more")
-    rows = np.rec.fromarrays([np.array(values) for values in table.values()], names=list(table))
+    columns = [np.array(values) for values in table.values()]
+    rows = np.rec.fromarrays(columns, names=list(table))  # type: ignore[call-overload]  # names alone: not in its stubs
     first = np.arange(0, len(rows), batch)
     write_array(Path(folder, TABLE), rows.view(np.ndarray))
     write_array(Path(folder, BATCHES), np.stack([first, np.minimum(first + batch, len(rows))], axis=1))
@@ -36,10 +37,10 @@ def read_table(path, rows: str = ":") -> np.ndarray:
         raise ValueError(f"{path}: expected a parameter table, an .npy file ({error})") from error
     if not isinstance(table, np.ndarray) or table.dtype.names is None or table.ndim != 1:
         raise ValueError(f"{path}: expected a parameter table, an array (runs,) with named columns")
-    first, colon, end = rows.partition(":")
-    if not colon or not all(part.isdigit() or part == "" for part in (first, end)):
+    begin, colon, stop = rows.partition(":")
+    if not colon or not all(part.isdigit() or part == "" for part in (begin, stop)):
         raise ValueError(f"--rows {rows}: expected FIRST:END, such as 0:1000")
-    first, end = int(first or 0), int(end or len(table))
+    first, end = int(begin or 0), int(stop or len(table))
     if not first < end <= len(table):
         raise ValueError(f"--rows {rows}: expected one row or more of the {len(table)} in {path}")
     return np.array(table[first:end])
@@ -47,7 +48,7 @@ def read_table(path, rows: str = ":") -> np.ndarray:
 
 def run_ids(table: np.ndarray) -> list[str]:
     """GROUP_ID_RUN_ID of each row. Raises ValueError for a table without these columns."""
-    missing = [name for name in RUN_ID_COLUMNS if name not in table.dtype.names]
+    missing = [name for name in RUN_ID_COLUMNS if name not in (table.dtype.names or ())]
     if missing:
         raise ValueError(f"expected the parameters GROUP_ID and RUN_ID, {' and '.join(missing)} missing")
     return [f"{group}_{run}" for group, run in zip(*(table[name].tolist() for name in RUN_ID_COLUMNS), strict=True)]

@@ -111,26 +111,26 @@ class Columns:
 
     def cut(self, block: np.ndarray, window: int, targets: int) -> tuple[np.ndarray, np.ndarray]:
         """A block of samples (samples, window + targets - 1 + ahead, features) -> inputs and targets."""
-        inputs, outputs = (ALL if places is None else list(places) for places in (self.inputs, self.targets))
-        known = block[:, : window + targets - 1, inputs]
+        seen, answered = (ALL if places is None else list(places) for places in (self.inputs, self.targets))
+        inputs = block[:, : window + targets - 1, seen]
         if self.controls:
-            known = np.concatenate([known, block[:, 1 : window + targets, list(self.controls)]], axis=2)
+            inputs = np.concatenate([inputs, block[:, 1 : window + targets, list(self.controls)]], axis=2)
         first = window - 1 + self.ahead
-        return known, block[:, first : first + targets, outputs]
+        return inputs, block[:, first : first + targets, answered]
 
 
 class Windows(keras.utils.PyDataset):
-    """Batches of samples for `model.fit`, each gathered when it is asked for; samples are never copied beforehand.
+    """Batches of samples for `model.fit`, each gathered when it is needed; samples are never copied beforehand.
 
     values (runs, steps, features), an array or `Rows` of a larger one, and `conditions` of the run, (runs, conditions)
     or None, already scaled. A batch is inputs (batch, window + targets - 1, inputs), or with conditions a pair, and
     targets (batch, targets, outputs), in the precision `dtype`, which must be the model's; for runs that differ in
     length also the weights of the targets, (batch, targets), 0 beyond the end of a run.
 
-    columns     which features are given and which are asked for
+    columns     which features are inputs and which are targets
     lengths     (runs,): steps of each run; None: all have all
-    of_run      (runs, outputs): what is asked for at each step is the same number, one of the run; with `last_only` the
-                last step of a run alone counts
+    of_run      (runs, outputs): the target of each step is the same number, one of the run; with `last_only` the last
+                step of a run alone counts
     augment     (block (samples, steps, features), generator) -> block: other samples that are as true, by chance
     encode      targets -> what the loss is given in their place
     With a `seed` the samples are shuffled by (seed, epoch), so a resumed training sees the order of an uninterrupted
@@ -219,8 +219,8 @@ class Windows(keras.utils.PyDataset):
             targets = np.repeat(self.of_run[runs, None], self.targets, axis=1)
         targets = self.encode(targets) if self.encode else targets.astype(self.dtype, copy=False)
         inputs = inputs.astype(self.dtype, copy=False)
-        inputs = inputs if self.conditions is None else (inputs, self.conditions[runs])
-        return inputs, targets, *self.weights(runs, starts, there)
+        fed = inputs if self.conditions is None else (inputs, self.conditions[runs])
+        return fed, targets, *self.weights(runs, starts, there)
 
     def weights(self, runs: np.ndarray, starts: np.ndarray, there: np.ndarray | None) -> tuple:
         """The weights of the targets of these samples, (samples, targets), in a tuple; none where all count alike."""

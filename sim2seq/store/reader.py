@@ -22,12 +22,12 @@ SHOWN = 5  # names in a message
 class Reader:
     """An Ensemble in the making: records are put one by one, at the positions of `run_ids`.
 
-    wanted        names of the series to load, or of features, in that order; None: all
+    names         of the series to load, or of features, in that order; None: all
     array_files   array file -> [(row, position, digest)], of the runs whose series stand there
     """
 
-    def __init__(self, path, run_ids: list[str], wanted: list[str] | None, in_memory: int | None):
-        self.path, self.run_ids, self.wanted, self.in_memory = path, run_ids, wanted, in_memory
+    def __init__(self, path, run_ids: list[str], names: list[str] | None, in_memory: int | None):
+        self.path, self.run_ids, self.names, self.in_memory = path, run_ids, names, in_memory
         self.array_files: dict[str, list[tuple[int, int, str]]] = {}
         self.columns: dict[str, array] | None = None  # name -> one number a run, where all runs so far have it
         self.lengths = np.zeros(len(run_ids), dtype=int)
@@ -100,13 +100,13 @@ class Reader:
         """
         held = {feature: place for place, feature in enumerate(chain.from_iterable(series.values()))}
         if not self.first:
-            chosen = [series.get(name, (name,)) for name in (self.wanted or series)]
+            chosen = [series.get(name, (name,)) for name in (self.names or series)]
             self.features, self.first = dict.fromkeys(chain.from_iterable(chosen)), run_id
         lacks = [feature for feature in self.features if feature not in held]
-        others = [feature for feature in held if feature not in self.features] if lacks or not self.wanted else []
+        others = [feature for feature in held if feature not in self.features] if lacks or not self.names else []
         if lacks or others:
             found = [f"{verb} {listed(names)}" for verb, names in (("lacks", lacks), ("has", others)) if names]
-            expected = f"the series of run {self.first}" if not self.wanted else "the series that were asked for"
+            expected = f"the series of run {self.first}" if not self.names else "the series that were asked for"
             raise StoreError(f"{self.path}: run {run_id} {', '.join(found)}: expected {expected}")
         return [held[feature] for feature in self.features]
 

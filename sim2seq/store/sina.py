@@ -1,4 +1,4 @@
-"""Entries: a run or a training as Sina's JSON, and what differs between two of them. Standard library only."""
+"""Sina: a run or a training as Sina's JSON, and what differs between two of them. Standard library only."""
 
 import math
 import time
@@ -87,8 +87,8 @@ def differences(stored: dict, new: dict) -> list[str]:
     """What differs between a stored entry and a new one, in words; what users added is no difference."""
     found = []
     before, after = (values_of(record["data"]) for record in (stored, new))
-    known = stored["user_defined"].get(COLUMNS_OF_RUN, [])
-    for name in dict.fromkeys([*known, *new["user_defined"][COLUMNS_OF_RUN]]):
+    columns = stored["user_defined"].get(COLUMNS_OF_RUN, [])
+    for name in dict.fromkeys([*columns, *new["user_defined"][COLUMNS_OF_RUN]]):
         if before.get(name) != after.get(name):
             found.append(f"{name}: store {before.get(name)}, new {after.get(name)}")
     if (held := place_of(stored)[:1]) != (place := place_of(new)[:1]):

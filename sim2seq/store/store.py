@@ -26,7 +26,7 @@ from sim2seq.store.sina import (
 )
 
 NO_STORE = "none"  # as sweep.yaml says it
-BATCH = 1000  # runs read before the store is asked, and written at a time
+BATCH = 1000  # runs read before the store is searched, and written at a time
 
 
 def create(path) -> bool:
@@ -167,14 +167,14 @@ def load(path, *, runs: Iterable[str] | None = None, features=None, in_memory: i
 
     Values are float64, or of the one type that all loaded series have in array files; times are those of the longest
     run. Inputs and results are the numbers that every run has (`unusable_inputs` names the others).
-    Raises StoreError for a store without runs, for one of `runs` that it does not have or that is asked for twice, for
+    Raises StoreError for a store without runs, for one of `runs` that it does not have or that is requested twice, for
     a run with other series, and for times that are not the beginning of those of the longest run.
     """
     import orjson  # ingest must not pay for these
 
     from sim2seq.store.reader import Reader
 
-    names = None if features is None else asked_for(path, "the names of the series to load", features)
+    names = None if features is None else requested(path, "the names of the series to load", features)
     with closing(connect(path)) as store:
         run_ids = chosen(path, store.run_ids(), runs)
         reader = Reader(path, run_ids, names, in_memory)
@@ -196,14 +196,14 @@ def chosen(path, stored: list[str], runs: Iterable[str] | None) -> list[str]:
         raise StoreError(f"{path}: expected runs with the curve set {CURVE_SET}, the store has none")
     if runs is None:
         return sorted(stored, key=natural_order)
-    names, held = asked_for(path, "the ids of the runs to load", runs), set(stored)
+    names, held = requested(path, "the ids of the runs to load", runs), set(stored)
     for run_id in names:
         if run_id not in held:
             raise StoreError(f"{path}: run {run_id!s:.80} is not in the store")
     return names
 
 
-def asked_for(path, what: str, names: Iterable[str]) -> list[str]:
+def requested(path, what: str, names: Iterable[str]) -> list[str]:
     """Names that a caller gave, each once. Raises StoreError."""
     if isinstance(names, str):
         raise StoreError(f"{path}: expected a list of {what}, got the text {names!r:.80}")
