@@ -47,5 +47,7 @@ def test_rows_state_rates_beside_the_sources_and_the_goals(bench):
     assert min(each["measured"] for each in rows.values()) > 0
     for name in ("single, 1 process", "checkerboard, 1 process", "cluster, 1 process"):
         assert rows[name]["reference"] == rows[bench.SOURCE]["measured"]
-    assert rows["one process, over the source's loop"]["goal"] == 1000
+    over = rows["one process, over the source's loop, without that"]
+    assert over["goal"] == 1000
+    assert over["measured"] == rows["checkerboard, 1 process"]["measured"] / rows[bench.LEAN]["measured"]
     assert rows["checkerboard, 1 processes: goal"]["goal"] == 2e8

@@ -49,7 +49,7 @@ def test_the_states_of_8_x_8_are_2_to_the_64():
     assert np.array_equal(energies, -energies[::-1])
 
 
-def test_the_energy_is_the_slope_of_ln_z_and_the_variance_its_bend():
+def test_energy_is_the_slope_of_ln_z_and_variance_its_bend():
     step = 1e-4
     for beta in (0.2, 0.44, 0.6):
         below, here, above = (kaufman(12, 10, beta + shift) for shift in (-step, 0, step))
@@ -66,7 +66,7 @@ def test_a_large_lattice_nears_onsagers_free_energy_and_energy():
     assert kaufman(200, 200, 0.3).energy / 40_000 == pytest.approx(kaufman(100, 100, 0.3).energy / 10_000, rel=1e-12)
 
 
-def test_probabilities_of_the_levels_add_up_and_weigh_by_boltzmann():
+def test_probabilities_of_levels_add_up_and_weigh_by_boltzmann():
     energies, counts = density_of_states(Lattice(4, 4))
     chances, _ = boltzmann(energies, counts, 0.3)
     assert chances.sum() == pytest.approx(1, rel=1e-12)

@@ -40,7 +40,7 @@ def test_a_file_has_the_sources_names_and_what_was_drawn(tmp_path):
     assert lattices.betas.tolist() == [0.3] * 12
 
 
-def test_several_betas_stand_one_after_the_other_each_as_if_drawn_alone(tmp_path):
+def test_several_betas_stand_in_order_each_as_if_drawn_alone(tmp_path):
     words = ["--n_beta_samples", "3", "--beta_min", "0.1", "--beta_max", "0.5", "--chains", "6", "--thinning", "1"]
     path, lattices = written(tmp_path, *FEW, *words, "--part", "test", "--n_x", "4", "--n_y", "6", shape=(4, 6))
     assert lattices.betas == pytest.approx(np.repeat([0.1, 0.3, 0.5], 12), rel=1e-12)
@@ -73,7 +73,7 @@ def test_a_measured_thinning_is_told(sampler, sweep, tmp_path):
     assert sweep < thinning < 3 * time
 
 
-def test_a_file_enters_the_store_as_one_run_associated_with_its_lattices(tmp_path):
+def test_a_file_enters_the_store_as_one_run_with_its_path(tmp_path):
     betas = ["--n_beta_samples", "2", "--beta_min", "0.1", "--beta_max", "0.2"]
     path, lattices = written(tmp_path, *FEW, *betas, "-G", "train", "-R", "7")
     place = tmp_path / "store.sqlite"
@@ -95,7 +95,7 @@ def test_a_file_enters_the_store_as_one_run_associated_with_its_lattices(tmp_pat
     assert seen["magnetisation"] == pytest.approx(sizes / 64)
 
 
-def test_a_file_that_fails_half_way_is_not_there_and_leaves_the_old_one(tmp_path):
+def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path):
     path = tmp_path / "lattices.h5"
     path.write_bytes(b"old")
 
@@ -211,12 +211,12 @@ def test_a_file_that_does_not_fit_is_refused_in_one_line(change, expected, tmp_p
     assert len(str(refused.value).splitlines()) == 1
 
 
-def test_a_file_without_energies_is_read_where_none_are_asked_for(tmp_path):
+def test_a_file_without_energies_is_read_if_none_are_asked_for(tmp_path):
     damaged(tmp_path / "x.h5", lambda grids: {"true_energies": None})
     assert files.read(tmp_path / "x.h5", energies=False).energies is None
 
 
-def test_a_missing_truncated_or_changed_file_is_refused_in_one_line(tmp_path):
+def test_a_missing_cut_or_changed_file_is_refused_in_one_line(tmp_path):
     path, _ = written(tmp_path, *FEW)
     whole = path.read_bytes()
     with h5py.File(path) as file:
