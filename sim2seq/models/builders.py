@@ -8,7 +8,7 @@ that answers after every step,
 
 where `lags` is the number of steps that it needs before its first answer. At step t the series holds the inputs of that
 step and the controls of the next one. `values` (runs, steps, inputs + controls) and `conditions` (runs, conditions) are
-the scaled training runs, nan beyond the end of a run. A core is models in a row: `before`, what is known at each step;
+the scaled training runs, nan beyond the end of a run. A core is models in a row: `before`, what each step is made of;
 `network`, a chain of layers, which is what gradients train; and maybe `after`, what makes an answer of it.
 
 A core says in attributes how many steps it looks back (`lookback`; None: all of them) and which error counts as 1 in
@@ -51,13 +51,13 @@ def stacked_lstm(sizes: Sizes, settings, *, values=None, conditions=None) -> ker
     float32. `values` and `conditions` are not used; conditions of the run join the inputs of every step.
     Hochreiter and Schmidhuber, Long Short-Term Memory, 1997. Raises ValueError when `settings.units` is empty.
     """
-    given = core_inputs(sizes, "float32")
-    series = given[0]
+    inputs = core_inputs(sizes, "float32")
+    series = inputs[0]
     # times ones, as Keras 3.15 takes some sums of (n, n) and (n, 1) for a bias
-    known = ops.concatenate([series, *(ops.ones_like(series[..., :1]) * x[:, None] for x in given[1:])], axis=-1)
-    before = keras.Model(one_or_all(given), known, name="before")
-    network = lstm_chain((None, known.shape[-1]), settings.units, sizes.outputs, dtype="float32")
-    core = keras.Model(one_or_all(given), network(before(one_or_all(given))), name="stacked_lstm")
+    fed = ops.concatenate([series, *(ops.ones_like(series[..., :1]) * x[:, None] for x in inputs[1:])], axis=-1)
+    before = keras.Model(one_or_all(inputs), fed, name="before")
+    network = lstm_chain((None, fed.shape[-1]), settings.units, sizes.outputs, dtype="float32")
+    core = keras.Model(one_or_all(inputs), network(before(one_or_all(inputs))), name="stacked_lstm")
     core.lookback, core.error_unit = None, 1.0
     return core
 
@@ -71,14 +71,14 @@ def autoregression(sizes: Sizes, settings, *, values=None, conditions=None) -> k
     """
     check_forecasts("autoregression", sizes, values)
     features = sizes.inputs
-    known = hidden = keras.Input((None, features, known_size(sizes)), dtype=PRECISE)
+    inputs = hidden = keras.Input((None, features, inputs_of_network(sizes)), dtype=PRECISE)
     shared = {"dtype": PRECISE, "activation": "tanh"}
     for size in settings.units:
         hidden = keras.layers.EinsumDense("btfi,fio->btfo", (None, features, size), bias_axes="fo", **shared)(hidden)
     last = keras.layers.EinsumDense(
         "btfi,fi->btf", (None, features), bias_axes="f", dtype=PRECISE, kernel_initializer="zeros", name="answer"
     )
-    network = keras.Model(known, last(hidden), name="network")
+    network = keras.Model(inputs, last(hidden), name="network")
     core = on_linear_part("autoregression", network, sizes, values, conditions)
     core.lookback = LAGS
     return core
@@ -91,7 +91,7 @@ def residual_lstm(sizes: Sizes, settings, *, values=None, conditions=None) -> ke
     The LSTM computes in float32, the rest in float64. Raises ValueError without `values`, the scaled training runs.
     """
     check_forecasts("residual_lstm", sizes, values)
-    shape = (None, sizes.inputs, known_size(sizes))
+    shape = (None, sizes.inputs, inputs_of_network(sizes))
     network = lstm_chain(shape, settings.units, sizes.inputs, dtype=PRECISE, kernel_initializer="zeros")
     core = on_linear_part("residual_lstm", network, sizes, values, conditions)
     core.lookback = None
@@ -102,9 +102,9 @@ MODELS = {"stacked_lstm": stacked_lstm, "autoregression": autoregression, "resid
 LEAST_WINDOW = {"autoregression": LAGS, "residual_lstm": LAGS}  # steps; 1 for a model that is not named here
 
 
-def known_size(sizes: Sizes) -> int:
-    """Numbers that a network on the linear part is given of each feature."""
-    return terms.KNOWN + sizes.conditions + sizes.controls
+def inputs_of_network(sizes: Sizes) -> int:
+    """Numbers that a network on the linear part is fed of each feature, at each step."""
+    return terms.INPUTS + sizes.conditions + sizes.controls
 
 
 def check_forecasts(name: str, sizes: Sizes, values) -> None:
@@ -122,41 +122,41 @@ def lstm_chain(shape: tuple, units, outputs: int, *, dtype: str, **last) -> kera
     """
     if not units:
         raise ValueError("units: expected at least one layer size; got none")
-    known = hidden = keras.Input(shape, dtype=dtype)
+    inputs = hidden = keras.Input(shape, dtype=dtype)
     if len(shape) > 2:
         hidden = keras.layers.Reshape((-1, int(np.prod(shape[1:]))), dtype="float32")(hidden)
     for size in units:
         hidden = keras.layers.LSTM(size, return_sequences=True)(hidden)
-    return keras.Model(known, keras.layers.Dense(outputs, name="answer", **last)(hidden), name="network")
+    return keras.Model(inputs, keras.layers.Dense(outputs, name="answer", **last)(hidden), name="network")
 
 
 def on_linear_part(name: str, network: keras.Model, sizes: Sizes, values, conditions) -> keras.Model:
     """A core of the linear part, fitted to the training runs, plus `network` in units of what the fit leaves.
 
-    `network` maps what is known of each feature, (samples, steps, features, known_size), to (samples, steps, features).
+    `network`: (samples, steps, features, inputs_of_network) -> (samples, steps, features).
     """
     fitted, features = terms.fit(values, conditions, sizes.controls), sizes.inputs
-    given = core_inputs(sizes, PRECISE)
-    controls = given[0][..., features:] if sizes.controls else None
-    of_run = {"conditions": given[1]} if sizes.conditions else {}
-    answers = fitted.known_and_next(given[0][..., :features], controls, **of_run)
-    before = keras.Model(one_or_all(given), answers, name="before")
+    inputs = core_inputs(sizes, PRECISE)
+    controls = inputs[0][..., features:] if sizes.controls else None
+    of_run = {"conditions": inputs[1]} if sizes.conditions else {}
+    answers = fitted.inputs_and_next(inputs[0][..., :features], controls, **of_run)
+    before = keras.Model(one_or_all(inputs), answers, name="before")
     before.get_layer("linear").set_weights([fitted.weights])
     after_inputs = [
         keras.Input((None, features), dtype=PRECISE, name="next"),
         keras.Input((None, features), name="answer"),
     ]
-    again = [keras.Input(x.shape[1:], name="inputs", dtype=PRECISE) for x in given[1:]]
+    again = [keras.Input(x.shape[1:], name="inputs", dtype=PRECISE) for x in inputs[1:]]
     following = after_inputs[0] + ops.cast(after_inputs[1], PRECISE) * (fitted.pace * fitted.spread)
     after = keras.Model([*after_inputs, *again], fitted.keep_between_walls(following, *again), name="after")
-    known, following = before(one_or_all(given))
-    core = keras.Model(one_or_all(given), after([following, network(known), *given[1:]]), name=name)
+    fed, following = before(one_or_all(inputs))
+    core = keras.Model(one_or_all(inputs), after([following, network(fed), *inputs[1:]]), name=name)
     core.error_unit = float((fitted.pace * fitted.spread).max())  # one for all, or features without error would rule
     return core
 
 
 def core_inputs(sizes: Sizes, dtype: str) -> list:
-    """What a core is given: the series with its controls, and the conditions of the run where there are some."""
+    """The inputs of a core: the series with its controls, and the conditions of the run where there are some."""
     series = keras.Input((None, sizes.inputs + sizes.controls), name="series", dtype=dtype)
     return [series, *([keras.Input((sizes.conditions,), name="inputs", dtype=dtype)] if sizes.conditions else [])]
 
@@ -194,22 +194,22 @@ def physical(
     state through a rollout.
     """
     precision, steered = core.inputs[0].dtype, 0 if controls is None else len(controls.mean)
-    given = [keras.Input((window, core.inputs[0].shape[2] - steered), name="window", dtype=precision)]
-    series = normalization(scaling, precision, name="to_scaled")(given[0])
+    inputs = [keras.Input((window, core.inputs[0].shape[2] - steered), name="window", dtype=precision)]
+    series = normalization(scaling, precision, name="to_scaled")(inputs[0])
     if controls is not None:
-        given.append(keras.Input((window, steered), name="controls", dtype=precision))
-        scaled = normalization(controls, precision, name="controls_to_scaled")(given[-1])
+        inputs.append(keras.Input((window, steered), name="controls", dtype=precision))
+        scaled = normalization(controls, precision, name="controls_to_scaled")(inputs[-1])
         series = ops.concatenate([series, scaled], axis=-1)
     of_run = []
     if conditions is not None:
-        given.append(keras.Input((len(conditions.mean),), name="inputs", dtype=precision))
-        of_run = [normalization(conditions, precision, name="inputs_to_scaled")(given[-1])]
+        inputs.append(keras.Input((len(conditions.mean),), name="inputs", dtype=precision))
+        of_run = [normalization(conditions, precision, name="inputs_to_scaled")(inputs[-1])]
     seen = series[:, -core.lookback :] if core.lookback else series
     answer = core(one_or_all([seen, *of_run]))[:, -1]
     if decode := getattr(core, "decode", None):
         answer = decode(answer)
     restore = normalization(answers or scaling, precision, invert=True, name="to_physical")
-    return keras.Model(one_or_all(given), restore(answer), name=f"scaled_{core.name}")
+    return keras.Model(one_or_all(inputs), restore(answer), name=f"scaled_{core.name}")
 
 
 def normalization(scaling: Scaling, precision: str, **options) -> keras.layers.Normalization:

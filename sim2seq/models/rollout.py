@@ -68,14 +68,14 @@ def checked(model: keras.Model, context, steps: int, conditions, controls) -> li
             f"got {got[0]} steps with {got[1]} features"
         )
     sizes = dict(zip(kinds(model), (x.shape[-1] for x in model.inputs), strict=True))
-    asked = {"conditions": (CONDITIONS, conditions, (runs,)), "controls": (CONTROLS, controls, (runs, got[0] + steps))}
-    for word, (kind, given, shape) in asked.items():
-        wanted = (*shape, sizes[kind]) if kind in sizes else None
-        found = None if given is None else np.shape(given)
-        if wanted != found:
-            raise ValueError(f"{word}: the model expects {wanted or 'none'}; got {found or 'none'}")
-    known = {"window": context, CONDITIONS: conditions, CONTROLS: shifted(controls)}
-    return [np.asarray(known[kind], dtype=x.dtype) for kind, x in zip(kinds(model), model.inputs, strict=True)]
+    others = {"conditions": (CONDITIONS, conditions, (runs,)), "controls": (CONTROLS, controls, (runs, got[0] + steps))}
+    for word, (kind, array, shape) in others.items():
+        needed = (*shape, sizes[kind]) if kind in sizes else None
+        found = None if array is None else np.shape(array)
+        if needed != found:
+            raise ValueError(f"{word}: the model expects {needed or 'none'}; got {found or 'none'}")
+    inputs = {"window": context, CONDITIONS: conditions, CONTROLS: shifted(controls)}
+    return [np.asarray(inputs[kind], dtype=x.dtype) for kind, x in zip(kinds(model), model.inputs, strict=True)]
 
 
 def shifted(controls) -> np.ndarray | None:
@@ -136,9 +136,9 @@ class Loop(keras.Model):
         self.model, self.steps = model, steps
 
     def call(self, fed):
-        known = dict(zip(kinds(self.model), fed if isinstance(fed, (list, tuple)) else [fed], strict=True))
-        context = known["window"]
-        step, state = self.begin(context, known.get(CONTROLS), known.get(CONDITIONS))
+        inputs = dict(zip(kinds(self.model), fed if isinstance(fed, (list, tuple)) else [fed], strict=True))
+        context = inputs["window"]
+        step, state = self.begin(context, inputs.get(CONTROLS), inputs.get(CONDITIONS))
 
         def keep(number, loop):
             forecast, state = loop
@@ -157,8 +157,8 @@ class Rereading(Loop):
 
         def step(number, window):
             now = None if controls is None else ops.take(controls, number + places, axis=1)
-            known = {"window": window, CONTROLS: now, CONDITIONS: conditions}
-            following = ops.cast(ask(self.model, known), window.dtype)
+            inputs = {"window": window, CONTROLS: now, CONDITIONS: conditions}
+            following = ops.cast(answer_to(self.model, inputs), window.dtype)
             return following, ops.concatenate([window[:, 1:], following[:, None]], axis=1)
 
         return step, window
@@ -167,7 +167,7 @@ class Rereading(Loop):
 class RereadingAll(Loop):
     """Each prediction joins the context, which the core reads anew from the beginning.
 
-    What is not there yet is filled with the last known values, which a causal core does not see.
+    What is not there yet is filled with the last values, which a causal core does not see.
     """
 
     most = 64  # as each step makes answers for all steps
@@ -195,9 +195,9 @@ class Carrying(Loop):
     def begin(self, context, controls, conditions):
         core, window = core_of(self.model), context.shape[1]
         restore = stepping.restored(self.model, core)
-        given = scaled(self.model, context, controls if controls is None else controls[:, :window], conditions)
-        known = stepping.before(core, given)[0]
-        lags = window - known.shape[1] + 1
+        inputs = scaled(self.model, context, controls if controls is None else controls[:, :window], conditions)
+        fed = stepping.before(core, inputs)[0]
+        lags = window - fed.shape[1] + 1
 
         def step(number, carried):
             recent, state = carried
@@ -208,26 +208,26 @@ class Carrying(Loop):
             return following, (ops.concatenate([recent[:, 1:], following[:, None]], axis=1), state)
 
         def warm_up(number, state):
-            return stepping.step_once(self.stepper, ops.take(known, number, axis=1), state)[1]
+            return stepping.step_once(self.stepper, ops.take(fed, number, axis=1), state)[1]
 
         state = stepping.begin(self.stepper, ops.shape(context)[0])
-        state = ops.fori_loop(0, known.shape[1] - 1, warm_up, state)
+        state = ops.fori_loop(0, fed.shape[1] - 1, warm_up, state)
         return step, (context[:, -lags:], state)
 
 
-def ask(model: keras.Model, known: dict, end: int | None = None):
-    """What the model says of `known`, by kinds of input, after the first `end` steps or all: (runs, outputs)."""
-    cut = {kind: each if kind == CONDITIONS or end is None else each[:, :end] for kind, each in known.items()}
+def answer_to(model: keras.Model, inputs: dict, end: int | None = None):
+    """What the model answers to `inputs`, by kind, after the first `end` steps or all: (runs, outputs)."""
+    cut = {kind: each if kind == CONDITIONS or end is None else each[:, :end] for kind, each in inputs.items()}
     return model(one_or_all([cut[kind] for kind in kinds(model)]), training=False)
 
 
 def reread_eagerly(model: keras.Model, fed: list[np.ndarray], steps: int) -> np.ndarray:
-    """The rollout of a model of any length that is asked at each step with all that is known by then."""
-    known, window = dict(zip(kinds(model), fed, strict=True)), fed[0].shape[1]
+    """The rollout of a model of any length that is shown at each step all that there is by then."""
+    inputs, window = dict(zip(kinds(model), fed, strict=True)), fed[0].shape[1]
     for end in range(window, window + steps):
-        following = ops.convert_to_numpy(ask(model, known, end))[:, None]
-        known["window"] = np.concatenate([known["window"], following], axis=1)
-    return known["window"][:, window:]
+        following = ops.convert_to_numpy(answer_to(model, inputs, end))[:, None]
+        inputs["window"] = np.concatenate([inputs["window"], following], axis=1)
+    return inputs["window"][:, window:]
 
 
 def step_by_step(step: Callable, context: np.ndarray, steps: int, *, conditions=None, controls=None) -> np.ndarray:
@@ -236,12 +236,13 @@ def step_by_step(step: Callable, context: np.ndarray, steps: int, *, conditions=
     After the window it is given conditions, and controls of each next step (runs, window, controls), where there are.
     """
     (runs, length, features), window, forecast = context.shape, context, []
-    given, expected = [] if conditions is None else [np.asarray(conditions)], (runs, features)
+    told, expected = [] if conditions is None else [np.asarray(conditions)], (runs, features)
     if controls is not None and np.shape(controls)[:-1] != (runs, length + steps):
         raise ValueError(f"controls: expected ({runs}, {length + steps}, controls); got {np.shape(controls)}")
+    steered = shifted(controls)
     for number in range(steps):
-        now = [] if controls is None else [shifted(controls)[:, number : number + length]]
-        following = np.asarray(step(window, *given, *now))
+        now = [] if steered is None else [steered[:, number : number + length]]
+        following = np.asarray(step(window, *told, *now))
         if following.shape != expected:
             raise ValueError(f"a step must return (runs, features) = {expected}; got shape {following.shape}")
         forecast.append(following)
@@ -260,14 +261,14 @@ def one_step(model: keras.Model, values: np.ndarray, window: int, *, conditions=
     if not 1 <= window < steps:
         raise ValueError(f"window: expected 1 to {steps - 1} for runs of {steps} steps; got {window}")
     fed = checked(model, values[:, :window], steps - window, conditions, controls)
-    known = dict(zip(kinds(model), fed, strict=True)) | {"window": values[:, :-1].astype(fed[0].dtype)}
+    inputs = dict(zip(kinds(model), fed, strict=True)) | {"window": values[:, :-1].astype(fed[0].dtype)}
     if model.inputs[0].shape[1] is not None:
-        return one_step_of_windows(model, known, window)
+        return one_step_of_windows(model, inputs, window)
     core = stepping.core_answering(model, steps - 1)
     if core is None:
-        return np.stack([ops.convert_to_numpy(ask(model, known, end)) for end in range(window, steps)], axis=1)
+        return np.stack([ops.convert_to_numpy(answer_to(model, inputs, end)) for end in range(window, steps)], axis=1)
     check_causal(core, window)
-    series = scaled(model, known["window"], known.get(CONTROLS), known.get(CONDITIONS))
+    series = scaled(model, inputs["window"], inputs.get(CONTROLS), inputs.get(CONDITIONS))
     answers = core.predict_on_batch(one_or_all([ops.convert_to_numpy(each) for each in series]))[:, window - steps :]
     physical = stepping.restored(model, core)(answers.reshape(-1, 1, answers.shape[2]))
     return ops.convert_to_numpy(physical).reshape(runs, steps - window, -1)
@@ -278,10 +279,10 @@ def answers(model: keras.Model, series: np.ndarray, window: int, *, conditions=N
     return one_step(model, np.concatenate([series, series[:, -1:]], axis=1), window, conditions=conditions)
 
 
-def one_step_of_windows(model: keras.Model, known: dict, window: int) -> np.ndarray:
+def one_step_of_windows(model: keras.Model, inputs: dict, window: int) -> np.ndarray:
     """`one_step` of a model with a fixed window, in batches of one size."""
-    runs, samples = len(known["window"]), known["window"].shape[1] - window + 1
-    views = {k: each if k == CONDITIONS else windows_of(each, window) for k, each in known.items()}
+    runs, samples = len(inputs["window"]), inputs["window"].shape[1] - window + 1
+    views = {k: each if k == CONDITIONS else windows_of(each, window) for k, each in inputs.items()}
     size, answers = min(BATCH, runs * samples), []
     for start in range(0, runs * samples, size):
         places = np.divmod(np.minimum(np.arange(start, start + size), runs * samples - 1), samples)

@@ -39,9 +39,9 @@ class Stepper:
     """How a network goes on by one step, in scaled units and in keras.ops, as it is compiled.
 
     begin   number of runs, an int or a scalar tensor -> the state before the first step: tensors, nested as you like
-    step    known (runs, ...), what the network is given of one step, and the state -> answer (runs, ...), new state
+    step    what the network is fed at one step (runs, ...), and the state -> answer (runs, ...), new state
 
-    Without a `before`, known is (runs, inputs + conditions): the step of the series, then the conditions of the run.
+    Without a `before`, it is fed (runs, inputs + conditions): the step of the series, then the conditions of the run.
     """
 
     begin: Callable
@@ -75,36 +75,36 @@ def is_causal(core: keras.Model, *, steps: int = 64) -> bool:
     """
     if stepper_of(core, steps=steps) is not None:
         return True
-    given = random_inputs(core, lags_of(core, steps) + TRIED - 1)
-    begun = [given[0][:, : -TRIED // 2], *given[1:]]
+    inputs = random_inputs(core, lags_of(core, steps) + TRIED - 1)
+    shorter = [inputs[0][:, : -TRIED // 2], *inputs[1:]]
     with shaken(core):
-        pairs = [(core(one_or_all(given)), core(one_or_all(begun)))]
+        pairs = [(core(one_or_all(inputs)), core(one_or_all(shorter)))]
         if network_of(core) is not core:  # in its own units: what it adds to a linear part may be small
-            pairs.append(tuple(network_of(core)(before(core, each)[0]) for each in (given, begun)))
+            pairs.append(tuple(network_of(core)(before(core, each)[0]) for each in (inputs, shorter)))
         return all(close(whole[:, : beginning.shape[1]], beginning) for whole, beginning in pairs)
 
 
-def before(core: keras.Model, given: Tensors) -> list:
-    """What is known at each step (samples, steps - lags + 1, ...), and what else `after` makes an answer of."""
+def before(core: keras.Model, inputs: Tensors) -> list:
+    """What the network is fed (samples, steps - lags + 1, ...), and what else `after` makes an answer of."""
     part = part_of(core, "before")
     if part is None:
-        series, *conditions = given
+        series, *conditions = inputs
         along = (ops.ones_like(series[..., :1]) * each[:, None] for each in conditions)
         return [ops.concatenate([series, *along], axis=-1)]
-    known = part(one_or_all(given))
-    return list(known) if isinstance(known, (list, tuple)) else [known]
+    made = part(one_or_all(inputs))
+    return list(made) if isinstance(made, (list, tuple)) else [made]
 
 
-def after(core: keras.Model, rest: list, said, given: Tensors):
+def after(core: keras.Model, rest: list, said, inputs: Tensors):
     """The answers (samples, steps, outputs) made of what the network said, `rest` of `before` and the conditions."""
     part = part_of(core, "after")
-    return said if part is None else part([*rest, said, *given[1:]])
+    return said if part is None else part([*rest, said, *inputs[1:]])
 
 
 def advance(core: keras.Model, stepper: Stepper, recent: Tensors, state) -> tuple:
     """The answer (samples, 1, outputs) after `recent`, whose series is the steps that `before` needs; and the state."""
-    known, *rest = (each[:, -1:] for each in before(core, recent))
-    said, state = step_once(stepper, known[:, 0], state)
+    fed, *rest = (each[:, -1:] for each in before(core, recent))
+    said, state = step_once(stepper, fed[:, 0], state)
     return after(core, rest, said[:, None], recent), state
 
 
@@ -113,9 +113,9 @@ def begin(stepper: Stepper, runs):
     return tree.map_structure(ops.convert_to_tensor, stepper.begin(runs))
 
 
-def step_once(stepper: Stepper, known, state) -> tuple:
+def step_once(stepper: Stepper, fed, state) -> tuple:
     """One step; the state keeps its nesting and its precision, as a compiled loop asks for."""
-    said, moved = stepper.step(known, state)
+    said, moved = stepper.step(fed, state)
     pairs = zip(tree.flatten(moved), tree.flatten(state), strict=True)
     return said, tree.pack_sequence_as(state, [ops.cast(new, old.dtype) for new, old in pairs])
 
@@ -123,19 +123,19 @@ def step_once(stepper: Stepper, known, state) -> tuple:
 def agrees(core: keras.Model, stepper: Stepper, steps: int) -> bool:
     """Whether the core says the same step by step, with random numbers for its inputs and on its weights."""
     lags, network = lags_of(core, steps), network_of(core)
-    given = random_inputs(core, lags + STEPPED - 1)
+    inputs = random_inputs(core, lags + STEPPED - 1)
     with shaken(core):
-        known, *rest = before(core, given)
-        now, *rest_now = before(core, [given[0][:, -lags:], *given[1:]])
-        state, said = begin(stepper, len(known)), []
-        for place in range(known.shape[1]):
-            answer, state = step_once(stepper, known[:, place], state)
+        fed, *rest = before(core, inputs)
+        now, *rest_now = before(core, [inputs[0][:, -lags:], *inputs[1:]])
+        state, said = begin(stepper, len(fed)), []
+        for place in range(fed.shape[1]):
+            answer, state = step_once(stepper, fed[:, place], state)
             said.append(answer)
         said = ops.stack(said, axis=1)
-        whole, answers = core(one_or_all(given)), after(core, rest, said, given)
-        pairs = [(whole, answers), (whole[:, -1:], after(core, rest_now, said[:, -1:], given)), (known[:, -1:], now)]
+        whole, answers = core(one_or_all(inputs)), after(core, rest, said, inputs)
+        pairs = [(whole, answers), (whole[:, -1:], after(core, rest_now, said[:, -1:], inputs)), (fed[:, -1:], now)]
         if network is not core:  # in its own units: what it adds to a linear part may be small
-            pairs.append((network(known), said))
+            pairs.append((network(fed), said))
     return all(close(*pair) for pair in pairs)
 
 
@@ -146,8 +146,8 @@ def stepper_of_chain(network) -> Stepper | None:
         return None
     recurrent = [layer for layer in chain if isinstance(layer, layers.RNN)]
 
-    def step(known, states):
-        hidden, moved, states = known[:, None], [], iter(states)
+    def step(fed, states):
+        hidden, moved, states = fed[:, None], [], iter(states)
         for layer in chain:
             if isinstance(layer, layers.RNN):
                 value, state = layer.cell(hidden[:, 0], next(states))
@@ -191,9 +191,17 @@ def acts_on_each_step(layer) -> bool:
 
 def kinds(model: keras.Model) -> list[str]:
     """What each input of the model is: by its name, or by its axes in a model that was made elsewhere."""
-    named = (CONTROLS, CONDITIONS)
-    guessed = {3: CONTROLS, 2: CONDITIONS}
-    return ["window", *(x.name if x.name in named else guessed.get(len(x.shape)) for x in model.inputs[1:])]
+    return ["window", *map(kind_of, model.inputs[1:])]
+
+
+def kind_of(tensor) -> str:
+    """What an input beside the window is. Raises ValueError for one that is neither controls nor conditions."""
+    axes = len(tensor.shape)
+    kind = tensor.name if tensor.name in (CONTROLS, CONDITIONS) else {3: CONTROLS, 2: CONDITIONS}.get(axes)
+    if kind is None:
+        what = "controls (samples, window, controls) or conditions (samples, conditions)"
+        raise ValueError(f"model: expected an input beside the window to be {what}; got shape {tensor.shape}")
+    return kind
 
 
 def core_of(model: keras.Model) -> keras.Model | None:
@@ -204,7 +212,7 @@ def core_of(model: keras.Model) -> keras.Model | None:
 
 
 def scaled(model: keras.Model, window, controls=None, conditions=None) -> list:
-    """What the core is given: the series, with the controls of the next step beside it, and conditions."""
+    """The inputs of the core: the series, with the controls of the next step beside it, and conditions."""
     layers = {layer.name: layer for layer in model.layers}
     series = layers["to_scaled"](window)
     if controls is not None:
@@ -226,7 +234,7 @@ def restored(model: keras.Model, core: keras.Model) -> keras.Function:
 
 @lru_cache(maxsize=16)
 def core_answering(model: keras.Model, steps: int) -> keras.Model | None:
-    """The core, where it says after each of `steps` steps what the model says; None where the model must be asked.
+    """The core, where it says after each of `steps` steps what the model says; None where only the model itself does.
 
     That is a model made elsewhere, or one whose core is given the last steps only and would use the earlier ones.
     """
@@ -237,10 +245,10 @@ def core_answering(model: keras.Model, steps: int) -> keras.Model | None:
     cuts = any(type(op).__name__ == "GetItem" and op.input is not answers for op in model.operations)
     if not cuts:
         return core
-    given = random_inputs(model, steps)
-    known = dict(zip(kinds(model), given, strict=True))
-    series = scaled(model, known["window"], known.get(CONTROLS), known.get(CONDITIONS))
-    return core if close(model(one_or_all(given)), restored(model, core)(core(one_or_all(series)))) else None
+    inputs = random_inputs(model, steps)
+    of_kind = dict(zip(kinds(model), inputs, strict=True))
+    series = scaled(model, of_kind["window"], of_kind.get(CONTROLS), of_kind.get(CONDITIONS))
+    return core if close(model(one_or_all(inputs)), restored(model, core)(core(one_or_all(series)))) else None
 
 
 def part_of(core: keras.Model, name: str):

@@ -21,7 +21,7 @@ PRECISE = "float64"  # increments are small differences, which float32 would rou
 LAGS = 3  # steps that are seen
 LINEAR_TERMS = 4  # of free_terms; signed squares follow
 RELUCTANCE = 1e-3  # with which signed squares are used where linear terms would do
-KNOWN = 5  # numbers for each feature at each step: see recent_state
+INPUTS = 5  # numbers for each feature at each step: see recent_state
 AT_WALL = 1e-6  # scaled: this near counts as at the wall, so that values once rounded to float32 still do
 LEAST_AGREEING = 5  # runs that show a wall which moves with an input
 TRIALS = 2000
@@ -45,8 +45,8 @@ class LinearPart:
     pace: np.ndarray
     spread: np.ndarray
 
-    def known_and_next(self, series, controls=None, conditions=None) -> list:
-        """For a model's inputs: what is known at each step (samples, steps, features, KNOWN + ...), and the next value.
+    def inputs_and_next(self, series, controls=None, conditions=None) -> list:
+        """What a network is fed at each step (samples, steps, features, INPUTS + ...), and the next value.
 
         The layer that weighs the terms is named "linear"; its weights are to be set.
         """
@@ -128,12 +128,12 @@ def fit(values: np.ndarray, conditions: np.ndarray | None = None, controls: int 
         raise ValueError(f"expected training runs of more than {LAGS} steps; got {values.shape[1]}")
     conditions = None if conditions is None else np.asarray(conditions, dtype=PRECISE)
     features = values.shape[2] - controls
-    walls = tuple(wall[:, :features] for wall in find_walls(values, conditions))
+    bottom, top = (wall[:, :features] for wall in find_walls(values, conditions))
     chosen = some_runs(values)
     if chosen is not None:
         values, conditions = np.asarray(take(values, chosen)), None if conditions is None else conditions[chosen]
     steered, values = values[:, 1:, features:], values[..., :features]
-    low, high = (ops.convert_to_numpy(wall_at(wall, conditions)) for wall in walls)
+    low, high = (ops.convert_to_numpy(wall_at(wall, conditions)) for wall in (bottom, top))
     pace = typical_size(np.diff(values, axis=1), axis=(0, 1))
     state = recent_state(ops.convert_to_tensor(values[:, :-1], dtype=PRECISE), pace, low, high)
     free = ops.convert_to_numpy(free_terms(*state[:3]))
@@ -147,27 +147,27 @@ def fit(values: np.ndarray, conditions: np.ndarray | None = None, controls: int 
         at = np.s_[:, :, feature]
         places = np.stack([np.ones_like(last[at]), at_low[at], at_high[at]], axis=-1)
         inside = (targets[at] > low[..., feature] + AT_WALL) & (targets[at] < high[..., feature] - AT_WALL)
-        known = np.einsum("ni,nj,nk->nijk", free[at][inside], factors[inside], places[inside])
-        weight, spread = least_squares(known, ((targets - last) / pace)[at][inside])
+        inputs = np.einsum("ni,nj,nk->nijk", free[at][inside], factors[inside], places[inside])
+        weight, spread = least_squares(inputs, ((targets - last) / pace)[at][inside])
         weights.append(weight)
         spreads.append(spread)
-    return LinearPart(np.array(weights), walls, pace, np.array(spreads))
+    return LinearPart(np.array(weights), (bottom, top), pace, np.array(spreads))
 
 
-def least_squares(known: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, float]:
-    """Weights, shaped as one row of `known`, and the root mean square of what they leave of `wanted`.
+def least_squares(inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, float]:
+    """Weights, shaped as one row of `inputs`, and the root mean square of what they leave of `targets`.
 
     Where the data leave a choice, at walls that few runs meet, the smallest weights are taken, and signed squares count
     for more: what linear terms hold is left to them.
     """
-    ease = np.ones(known.shape[1:])
+    ease = np.ones(inputs.shape[1:])
     ease[LINEAR_TERMS:] = RELUCTANCE
-    if not len(known):  # a feature that only ever stands at a wall, such as a flag
-        return np.zeros(known.shape[1:]), 1.0
-    rows, ease = known.reshape(len(known), -1), ease.ravel()
-    weights = np.linalg.lstsq(rows * ease, wanted, rcond=1e-12)[0] * ease
-    left = wanted - rows @ weights
-    return weights.reshape(known.shape[1:]), max(np.sqrt(np.mean(left**2)) if left.size else 0.0, SMALLEST)
+    if not len(inputs):  # a feature that only ever stands at a wall, such as a flag
+        return np.zeros(inputs.shape[1:]), 1.0
+    rows, scale = inputs.reshape(len(inputs), -1), ease.ravel()
+    weights = np.linalg.lstsq(rows * scale, targets, rcond=1e-12)[0] * scale
+    left = targets - rows @ weights
+    return weights.reshape(inputs.shape[1:]), max(np.sqrt(np.mean(left**2)) if left.size else 0.0, SMALLEST)
 
 
 def find_walls(values: np.ndarray, conditions: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -176,58 +176,58 @@ def find_walls(values: np.ndarray, conditions: np.ndarray | None) -> tuple[np.nd
     An extreme is a wall when it is met exactly, and in more than one run: a smooth extreme differs from run to run,
     saturation does not. The first step, which runs may share, is not looked at. What never changes has no wall.
     """
-    given = np.empty((len(values), 0)) if conditions is None else conditions
+    conditions = np.empty((len(values), 0)) if conditions is None else conditions
     pairs = [(np.fmin.reduce(chunk[:, 1:], axis=1), np.fmax.reduce(chunk[:, 1:], axis=1)) for chunk in chunks(values)]
     lowest, highest = (np.concatenate(each).T for each in zip(*pairs, strict=True))  # (features, runs)
-    low = [-one_wall(-bottoms, -tops.max(), given) for bottoms, tops in zip(lowest, highest, strict=True)]
-    high = [one_wall(tops, bottoms.min(), given) for bottoms, tops in zip(lowest, highest, strict=True)]
+    low = [-one_wall(-bottoms, -tops.max(), conditions) for bottoms, tops in zip(lowest, highest, strict=True)]
+    high = [one_wall(tops, bottoms.min(), conditions) for bottoms, tops in zip(lowest, highest, strict=True)]
     return np.stack(low, axis=1), np.stack(high, axis=1)
 
 
-def one_wall(tops: np.ndarray, bottom: float, given: np.ndarray) -> np.ndarray:
+def one_wall(tops: np.ndarray, bottom: float, conditions: np.ndarray) -> np.ndarray:
     """The upper wall of one feature: constant and slopes (1 + conditions,); infinite without one.
 
-    tops (runs,), the highest value of each run, and bottom, the lowest of all. With conditions of the run, given
-    (runs, conditions), a wall may also move with one of them (see moving_wall).
+    tops (runs,), the highest value of each run, and bottom, the lowest of all. A wall may also move with one of the
+    `conditions` (runs, conditions) of the run (see moving_wall).
     """
     top = tops.max()
-    wall = np.array([np.inf, *[0.0] * given.shape[1]])
+    wall = np.array([np.inf, *[0.0] * conditions.shape[1]])
     if bottom == top:
         return wall
     if (tops == top).sum() > 1:
         wall[0] = top
         return wall
-    for column in range(given.shape[1]):
-        found = moving_wall(tops, given[:, column])
+    for column in range(conditions.shape[1]):
+        found = moving_wall(tops, conditions[:, column])
         if found is not None:
             wall[[0, 1 + column]] = found
             break
     return wall
 
 
-def moving_wall(tops: np.ndarray, given: np.ndarray) -> tuple[float, float] | None:
-    """Constant and slope of the line through the extremes of those runs that met a wall, tops and given (runs,).
+def moving_wall(tops: np.ndarray, condition: np.ndarray) -> tuple[float, float] | None:
+    """Constant and slope of the line through the extremes of those runs that met a wall, tops and condition (runs,).
 
     Lines through random pairs of runs are tried (Fischler and Bolles, Random Sample Consensus, 1981). At least five
     runs, and a tenth of all, must lie on the best one to the last digits that count, and no run may pass it. Of many
     runs, the lines are drawn through some, and the best one is held against all.
     """
-    every, chosen = (tops, given), some_runs(tops)
+    every, chosen = (tops, condition), some_runs(tops)
     if chosen is not None:
-        tops, given = tops[chosen], given[chosen]
+        tops, condition = tops[chosen], condition[chosen]
     first, second = np.random.default_rng(0).integers(len(tops), size=(2, TRIALS))
-    apart = given[second] != given[first]
+    apart = condition[second] != condition[first]
     first, second = first[apart], second[apart]
     if not len(first):
         return None
-    slopes = (tops[second] - tops[first]) / (given[second] - given[first])
-    beyond = tops - (tops[first] + slopes * (given - given[first][:, None]).T).T  # (trials, runs)
+    slopes = (tops[second] - tops[first]) / (condition[second] - condition[first])
+    beyond = tops - (tops[first] + slopes * (condition - condition[first][:, None]).T).T  # (trials, runs)
     agreeing = (np.abs(beyond) < AT_WALL).sum(axis=1) * (beyond < AT_WALL).all(axis=1)
     best = agreeing.argmax()
     if agreeing[best] < max(LEAST_AGREEING, len(tops) / 10):
         return None
     met = np.abs(beyond[best]) < AT_WALL
-    slope, constant = np.polyfit(given[met], tops[met], 1)
+    slope, constant = np.polyfit(condition[met], tops[met], 1)
     if chosen is not None and (every[0] - (constant + slope * every[1]) >= AT_WALL).any():
         return None
     return constant, slope
