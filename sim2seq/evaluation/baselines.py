@@ -1,13 +1,13 @@
 """Baselines: what any model must beat, for each kind of task.
 
-Of a forecast, (training, context, steps, given) -> prediction, with training: Given of the training runs, whose series
+Of a forecast, (training, context, steps, told) -> prediction, with training: Told of the training runs, whose series
 are whole runs; context (runs, window, features), prediction (runs, steps, features), all in physical units. A baseline
 that learns does so from the start of the training runs: their first window, and the `steps` steps that follow it; of a
-run that ends before, its last value stands for the rest. `given` is what is told of the runs to be forecast: conditions
+run that ends before, its last value stands for the rest. `told` is what is told of the runs to be forecast: conditions
 of the run, and controls over the whole stretch, which the models are told too.
 
-Of targets, (known, wanted, asked) -> prediction: what is seen before each training target, (samples, numbers), the
-targets (samples, outputs), and what is seen before each target to be predicted.
+Of targets, (inputs, targets, queries) -> prediction: what is seen before each training target, (samples, numbers), the
+targets (samples, outputs), and what is seen before each target to be predicted, (queries, numbers).
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def ridge(training: Told, context, steps: int, told: Told, *, alpha: float = 1e-
     from sklearn.linear_model import Ridge
 
     first, future = window_and_future(training, context, steps)
-    known, asked = join(flat(first), training.numbers), join(flat(context), told.numbers)
-    return regress(Ridge(alpha=alpha), known, future, asked)
+    inputs, queries = join(flat(first), training.numbers), join(flat(context), told.numbers)
+    return regress(Ridge(alpha=alpha), inputs, future, queries)
 
 
 def extra_trees(training: Told, context, steps: int, told: Told, *, trees: int = 300, seed: int = 0):
@@ -69,8 +69,8 @@ def extra_trees(training: Told, context, steps: int, told: Told, *, trees: int =
     Geurts, Ernst and Wehenkel, Extremely randomized trees, 2006, in scikit-learn's implementation.
     """
     first, future = window_and_future(training, context, steps)
-    known, asked = join(last_state(first), training.numbers), join(last_state(context), told.numbers)
-    return forest(known, future, asked, trees=trees, seed=seed)
+    inputs, queries = join(last_state(first), training.numbers), join(last_state(context), told.numbers)
+    return forest(inputs, future, queries, trees=trees, seed=seed)
 
 
 BASELINES = {
@@ -84,32 +84,32 @@ BASELINES = {
 ONE_STEP = ("hold", "constant velocity")  # those that need no training
 
 
-def mean_target(known, wanted, asked) -> np.ndarray:
+def mean_target(inputs, targets, queries) -> np.ndarray:
     """The mean of the training targets."""
-    return np.repeat(wanted.mean(axis=0, keepdims=True), len(asked), axis=0)
+    return np.repeat(targets.mean(axis=0, keepdims=True), len(queries), axis=0)
 
 
-def nearest_sample(known, wanted, asked) -> np.ndarray:
+def nearest_sample(inputs, targets, queries) -> np.ndarray:
     """The target of the training sample that looks most like this one (Euclidean, in standard deviations)."""
     from sklearn.neighbors import KNeighborsRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return regress(make_pipeline(StandardScaler(), KNeighborsRegressor(1)), known, wanted, asked)
+    return regress(make_pipeline(StandardScaler(), KNeighborsRegressor(1)), inputs, targets, queries)
 
 
-def ridge_of_samples(known, wanted, asked, *, alpha: float = 1e-3) -> np.ndarray:
+def ridge_of_samples(inputs, targets, queries, *, alpha: float = 1e-3) -> np.ndarray:
     """Linear ridge regression from all that is seen to the target."""
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return regress(make_pipeline(StandardScaler(), Ridge(alpha=alpha)), known, wanted, asked)
+    return regress(make_pipeline(StandardScaler(), Ridge(alpha=alpha)), inputs, targets, queries)
 
 
-def trees_of_samples(known, wanted, asked, *, trees: int = 100, seed: int = 0) -> np.ndarray:
+def trees_of_samples(inputs, targets, queries, *, trees: int = 100, seed: int = 0) -> np.ndarray:
     """Extremely randomised trees from all that is seen to the target."""
-    return forest(known, wanted, asked, trees=trees, seed=seed)
+    return forest(inputs, targets, queries, trees=trees, seed=seed)
 
 
 TARGET_BASELINES = {
@@ -120,7 +120,7 @@ TARGET_BASELINES = {
 }
 
 
-def forest(known, wanted, asked, *, trees: int, seed: int) -> np.ndarray:
+def forest(inputs, targets, queries, *, trees: int, seed: int) -> np.ndarray:
     """The mean of the trees of ExtraTreesRegressor(trees, random_state=seed), grown one by one.
 
     All at once take 3 GB for 1000 runs.
@@ -129,7 +129,7 @@ def forest(known, wanted, asked, *, trees: int, seed: int) -> np.ndarray:
     from sklearn.tree import ExtraTreeRegressor
 
     def forecast_of_tree(state):
-        return regress(ExtraTreeRegressor(max_features=1.0, random_state=state), known, wanted, asked)
+        return regress(ExtraTreeRegressor(max_features=1.0, random_state=state), inputs, targets, queries)
 
     states = np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=trees)
     grown = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(delayed(forecast_of_tree)(s) for s in states)
@@ -143,6 +143,8 @@ def window_and_future(training: Told, context, steps: int) -> tuple[np.ndarray, 
     """
     window, features = context.shape[1:]
     values = training.values
+    if values is None:
+        raise ValueError("expected the series of the training runs; got none")
     if values.shape[2] != features:
         raise ValueError(f"expected windows of {values.shape[2]} features as in training; got {features}")
     if values.shape[1] < window + steps:
@@ -170,10 +172,10 @@ def last_state(windows, *, lag: int = 10) -> np.ndarray:
     return np.concatenate([windows[:, -1], velocity], axis=1)
 
 
-def regress(regressor, known, wanted, asked) -> np.ndarray:
-    """Fit a scikit-learn regressor from `known` to the flattened targets and ask it at `asked`."""
-    predicted = regressor.fit(known, flat(wanted)).predict(asked)
-    return np.reshape(predicted, (len(asked), *wanted.shape[1:]))
+def regress(regressor, inputs, targets, queries) -> np.ndarray:
+    """Fit a scikit-learn regressor from inputs to flattened targets and predict the targets of `queries`."""
+    predicted = regressor.fit(inputs, flat(targets)).predict(queries)
+    return np.reshape(predicted, (len(queries), *targets.shape[1:]))
 
 
 def join(state, told) -> np.ndarray:

@@ -253,4 +253,4 @@ def unknown_is_infinite(values) -> np.ndarray:
 
 def without_infinity(values) -> list:
     """Numbers as nested lists, None in the place of what is not finite."""
-    return np.where(np.isfinite(values), values, None).tolist()
+    return np.where(np.isfinite(values), values, np.array(None)).tolist()

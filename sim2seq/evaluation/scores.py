@@ -123,7 +123,7 @@ def from_version_0_1(content: dict) -> dict:
                 for name, each in errors.items()}  # fmt: skip
 
     errors, apart = renamed(content["closed_loop"]), content.get("held_out")
-    new = {"task": "forecast", "position": "steps ahead", "skill_interval": [content["skill"]] * 2}
+    new: dict = {"task": "forecast", "position": "steps ahead", "skill_interval": [content["skill"]] * 2}
     new["positions"] = list(range(1, 1 + len(errors["test"]["by_position"])))
     new["steps"] = content["window"] + len(new["positions"])
     new |= {"errors": errors, "baselines": renamed(content["baselines"]["closed_loop"])}
@@ -203,7 +203,7 @@ def judge(
     best = min(naive, key=lambda name: naive[name].rmse)
     band = conformal.calibrate(predictions["validation"], truths["validation"])
     least = np.fmin.reduce([each.by_position for each in naive.values()])
-    known = {"training": truths["train"], "baseline": least, "features": features}
+    beside = {"training": truths["train"], "baseline": least, "features": features}
     return Judged(
         errors=errors,
         baselines=naive,
@@ -211,7 +211,7 @@ def judge(
         skill=float(skill(errors["test"].rmse, naive[best].rmse)),
         skill_interval=skill_interval(middle["test"], baselines[best], truths["test"]),
         band=band,
-        band_scores=conformal.score_band(band, predictions["test"], truths["test"], **known),
+        band_scores=conformal.score_band(band, predictions["test"], truths["test"], **beside),
     )
 
 
