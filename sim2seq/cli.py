@@ -126,7 +126,7 @@ def check(arguments) -> int:
         print(f"sim2seq check: {doubt}", file=sys.stderr)
     expected = expected_runs(arguments.merlin_info)
     missing = missing_runs(arguments.store, expected)
-    facts = {"expected": len(expected), "stored": len(expected) - len(missing)}
+    facts: dict = {"expected": len(expected), "stored": len(expected) - len(missing)}
     facts |= {"missing": missing, "allowed": arguments.allow}
     if arguments.json:
         write_json(Path(arguments.json), facts)

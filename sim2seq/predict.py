@@ -18,10 +18,10 @@ from sim2seq.surrogate import OutsideTraining, Surrogate, load
 PICTURES = (".png", ".pdf", ".svg")
 
 
-def predict(folder, initial, *, steps=None, inputs=None, output=None, figure=None) -> tuple[str, list[str]]:
+def predict(folder, file, *, steps=None, inputs=None, output=None, figure=None) -> tuple[str, list[str]]:
     """Forecast from a file, as `sim2seq predict` does: the table as CSV, and a line for each doubt.
 
-    initial   see `read_context`; `inputs` (name -> number) go over those in the file
+    file      of the context, see `read_context`; `inputs` (name -> number) go over those in the file
     output    write the table there; figure: draw the first run there (.png, .pdf or .svg). Both are written after
               everything else has worked, each whole or not at all.
     """
@@ -31,7 +31,7 @@ def predict(folder, initial, *, steps=None, inputs=None, output=None, figure=Non
     for path in filter(None, (output, figure)):
         if not Path(path).absolute().parent.is_dir():
             raise FileNotFoundError(f"{path}: its folder does not exist")
-    context = read_context(Path(initial), model)
+    context = read_context(Path(file), model)
     inputs, windows = context.inputs | dict(inputs or {}), context.windows
     controls = None
     if context.controls is not None:

@@ -102,8 +102,8 @@ class Point:
 
     def mean(self, name: str):
         """The mean of a recorded number; None where one has none."""
-        values = [result.data.get(name) for result in self.results]
-        return None if any(value is None for value in values) else statistics.fmean(values)
+        values = [result.data[name] for result in self.results if result.data.get(name) is not None]
+        return statistics.fmean(values) if len(values) == len(self.results) else None
 
 
 def load(path, study: str | None = None) -> list[Result]:
@@ -158,9 +158,9 @@ def missing_points(results: list[Result], grid) -> list[str]:
     """
     import numpy as np
 
-    wanted = [name for name, _ in np.load(grid, allow_pickle=False).tolist()]
+    names = [name for name, _ in np.load(grid, allow_pickle=False).tolist()]
     recorded = {result.name for result in results}
-    counts = {name: sum(one == name or one.startswith(f"{name}_") for one in recorded) for name in wanted}
+    counts = {name: sum(one == name or one.startswith(f"{name}_") for one in recorded) for name in names}
     most = max(counts.values(), default=0)
     return [name for name, count in counts.items() if count < max(most, 1)]
 
@@ -213,8 +213,8 @@ def table(points: list[Point]):
     board = Table(title=f"{what}, best first", box=None, title_justify="left")
     titles = TITLES | {"error": SHOWN_NAMES.get(ranked_by, "RMSE" if ranked_by == OLD_ERROR else ranked_by)}
     for column in header(points):
-        justify = "left" if column == "names" else "right"
-        board.add_column(titles.get(column, column).replace("_", " "), justify=justify, overflow="fold")
+        title = titles.get(column, column).replace("_", " ")
+        board.add_column(title, justify="left" if column == "names" else "right", overflow="fold")
     for row in rows(points):
         board.add_row(*(Text(show(value, column)) for column, value in zip(header(points), row, strict=True)))
     return board

@@ -26,7 +26,10 @@ def load_study(path) -> Study:
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     spec = importlib.util.spec_from_file_location(f"study_of_{path.parent.name}", path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path}: expected a Python file with a STUDY in it")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for the names of their annotations
     try:
         spec.loader.exec_module(module)
     except ModuleNotFoundError as error:

@@ -23,12 +23,12 @@ FORECAST = "forecast"  # Scores.task of what is free-running
 
 
 class OutsideTraining(UserWarning):
-    """A forecast that is asked for where nothing was learned: neither it nor its band is vouched for."""
+    """A forecast from where nothing was learned: neither it nor its band is vouched for."""
 
 
 @dataclass(frozen=True)
 class Surrogate:
-    """The members of a training, their band, and what they expect. The models are read when they are first asked.
+    """The members of a training, their band, and what they expect. The models are read when they are first used.
 
     told   names of the inputs of the run and of the controls that the models are told
     """
@@ -88,7 +88,7 @@ class Surrogate:
         did not see.
         """
         if self.scores.task != FORECAST:
-            raise ValueError(f"{self.folder}: this training answers with a {self.scores.task}: ask `answer` of it")
+            raise ValueError(f"{self.folder}: this training answers with a {self.scores.task}: use `answer`")
         windows = self.check_window(window)
         steps = self.check_steps(steps)
         conditions = self.check_inputs(inputs, len(windows))
@@ -111,7 +111,7 @@ class Surrogate:
         Raises ValueError, in one line, as `forecast` does.
         """
         if self.scores.task == FORECAST:
-            raise ValueError(f"{self.folder}: this training forecasts: ask `forecast` of it")
+            raise ValueError(f"{self.folder}: this training forecasts: use `forecast`")
         seen = self.check_finite(np.asarray(series, dtype=float)[None])
         if seen.ndim != 3 or seen.shape[1] < self.window or seen.shape[2] != len(self.features):
             expected = f"{self.window} steps or more of {', '.join(self.features)}"
@@ -180,13 +180,13 @@ class Surrogate:
     def check_inputs(self, inputs, runs: int) -> np.ndarray | None:
         """The inputs as (runs, inputs) in the models' order, None where they are told none; or ValueError."""
         inputs = dict(inputs or {})
-        wanted = f"inputs: the model expects {', '.join(self.inputs) or 'none'}"
+        expected = f"inputs: the model expects {', '.join(self.inputs) or 'none'}"
         unknown = [name for name in inputs if name not in self.inputs]
         if unknown:
-            raise ValueError(f"{wanted}; got {', '.join(unknown)}")
+            raise ValueError(f"{expected}; got {', '.join(unknown)}")
         missing = [name for name in self.inputs if name not in inputs]
         if missing:
-            raise ValueError(f"{wanted}; missing {', '.join(missing)}")
+            raise ValueError(f"{expected}; missing {', '.join(missing)}")
         columns = []
         for name in self.inputs:
             try:

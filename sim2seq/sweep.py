@@ -100,17 +100,17 @@ def train_and_record(path, words: list[str], folder, record: str | None = None, 
     from sim2seq.study import FORECAST, read  # 4 s
 
     study = study or FORECAST
-    wanted = [(more, study.settings.parse([*words, *more])) for more in (crossed(list(each)) if each else [[]])]
+    chosen = [(more, study.settings.parse([*words, *more])) for more in (crossed(list(each)) if each else [[]])]
     ensemble = read(study, path)
-    for number, (more, settings) in enumerate(wanted, start=1):
+    for number, (more, settings) in enumerate(chosen, start=1):
         place = Path(folder, name_of(more)) if more else Path(folder)
-        trained, data = train_one(ensemble, settings, place, study, quiet=len(wanted) > 1)
+        trained, data = train_one(ensemble, settings, place, study, quiet=len(chosen) > 1)
         if record is not None:
             name = "_".join([record, name_of(more)]) if more else record
             store.add_training(path, check_id(name), data, trained.history)
         if more:
             say(
-                Path(folder), f"training {number} of {len(wanted)}: {' '.join(more)}, {data['ranked_by']} {score(data)}"
+                Path(folder), f"training {number} of {len(chosen)}: {' '.join(more)}, {data['ranked_by']} {score(data)}"
             )
     return trained, ensemble, data
 
@@ -130,7 +130,7 @@ def say(folder: Path, text: str) -> None:
 
 
 def train_one(ensemble, settings, folder: Path, study, *, quiet: bool):
-    """A finished Training in `folder`, and what is recorded of it; a study's judge is asked once."""
+    """A finished Training in `folder`, and what is recorded of it; a study's judge judges once."""
     from sim2seq.training.fit import fit
 
     done, start = (folder / "scores.json").exists(), time.perf_counter()

@@ -61,11 +61,11 @@ def test_a_file_without_a_study_is_refused_in_one_line(text, said, tmp_path):
         load_study(path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_new_study_runs_through_merlin_to_its_report(kind, tmp_path, monkeypatch):
+def test_a_new_study_runs_through_merlin_to_its_report(tmp_path, monkeypatch):
+    """Of one kind; those of the others run from the wheel in tests/services/test_wheel.py."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("C_FORCE_ROOT", "1")
-    new_study("mine", kind=kind)
+    new_study("mine", kind="target-per-run")
     options = ["--runs", "8", "--workers", "2", "--vars", "TRAINING=size:debug window:5"]
     suite = ["mine/suite.yaml", "--pgen", "mine/pgen_ensembles.py", "--output", "out"]
     assert cli.main(["run", *suite, *options]) == 0

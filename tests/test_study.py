@@ -8,6 +8,7 @@ import pytest
 from cluster import BIN, PGEN, ROOT, SPEC, queue, run, store_of, study_folder, wait, workers
 from runs import dump, make_runs
 
+import sim2seq
 from sim2seq.store import store
 from sim2seq.workflow.broker import Broker
 
@@ -109,21 +110,16 @@ def test_workers_and_local_end_with_the_same_files(embedded, local):
     assert {"lstm-ball-bounce/report.html", "lstm-ball-bounce/training/model.keras"} <= set(files)
 
 
-def test_the_library_alone_trains_on_the_study_and_forecasts(embedded, tmp_path, monkeypatch):
-    from sim2seq.models import rollout
-    from sim2seq.report import figures
-    from sim2seq.training import training
-
-    monkeypatch.setattr(figures.Picture, "savefig", lambda *where, **options: None)  # theirs has the PNGs
-    ensemble = store.load(store_of(embedded))
-    trained = training.fit(ensemble, training.Settings.parse(TINY.split()), tmp_path / "training")
-    theirs = training.load(embedded / "lstm-ball-bounce" / "training")
+def test_the_library_alone_trains_on_the_study_and_forecasts(embedded, tmp_path):
+    ensemble = sim2seq.load_store(store_of(embedded))
+    trained = sim2seq.fit(ensemble, sim2seq.Settings.parse(TINY.split()), tmp_path / "training")
+    theirs = sim2seq.load_training(embedded / "lstm-ball-bounce" / "training")
     window = trained.settings.window
     context, steps = ensemble.values[:, :window], ensemble.steps - window
-    ours = rollout.closed_loop(trained.model, context, steps)
+    ours = sim2seq.rollout(trained.model, context, steps)
     assert ours.shape == (RUNS, steps, 3)
     # same data, settings and seed in another process: the same model
-    np.testing.assert_allclose(ours, rollout.closed_loop(theirs.model, context, steps), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(ours, sim2seq.rollout(theirs.model, context, steps), rtol=1e-3, atol=1e-3)
 
 
 def test_nothing_is_written_into_the_source_tree(embedded):

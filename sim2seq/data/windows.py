@@ -29,7 +29,7 @@ class Scaling:
     std: np.ndarray
 
     @classmethod
-    def of(cls, training: np.ndarray, lengths: np.ndarray | None = None) -> Scaling:
+    def of(cls, training: np.ndarray | Rows, lengths: np.ndarray | None = None) -> Scaling:
         """The scaling of training runs (..., features), or of their inputs; what never changes keeps its unit (std 1).
 
         Steps from `lengths` (runs,) on are left out. Mean and variance are numbers of float32, the precision in which

@@ -232,6 +232,8 @@ def trusted_steps(width, squared_error, training, squared_baseline, level: float
     plain = (high - low) / 2
     for step in range(len(width)):
         around = near(step, len(width))
+        if np.isnan(plain[around]).any():  # no training run has got here
+            return step, "width"
         moving = plain[around].mean(axis=0) > 0  # a feature in which no runs differ leaves nothing to forecast
         if not np.all((width[around].mean(axis=0) < ENOUGH * plain[around].mean(axis=0))[moving]):
             return step, "width"

@@ -217,14 +217,15 @@ def judge(
 
 def skill_interval(prediction, baseline, truth) -> list[float]:
     """The 95 % interval of the skill over the runs, which are drawn again with both errors of each (bootstrap)."""
-    squares = [squares_by_run(each, truth) for each in (prediction, baseline)]
-    return over_runs(lambda model, naive: skill(np.sqrt(model.mean()), np.sqrt(naive.mean())), *squares)
+    there = np.isfinite(truth)
+    some = there.any(axis=(1, 2))
+    errors = (np.where(there, each - np.where(there, truth, 0), 0) for each in (prediction, baseline))
+    squares, counts = [np.square(each).sum(axis=(1, 2)) for each in errors], there.sum(axis=(1, 2))
 
+    def of_runs(model, naive, points):
+        return skill(np.sqrt(model.sum() / points.sum()), np.sqrt(naive.sum() / points.sum()))
 
-def squares_by_run(prediction, truth) -> np.ndarray:
-    """The mean squared error of each run that has something to predict, (runs,)."""
-    there = np.isfinite(truth).any(axis=(1, 2))
-    return rmse(prediction, truth, axis=(1, 2))[there] ** 2
+    return over_runs(of_runs, *(each[some] for each in (*squares, counts)))
 
 
 def in_pieces(runs: int, most: int, predict: Callable[[slice], np.ndarray]) -> np.ndarray:

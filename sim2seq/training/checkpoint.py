@@ -23,7 +23,8 @@ class Checkpoint(keras.callbacks.Callback):
         self.paths, self.early, self.physical = paths, early, physical
         self.state_path = paths["checkpoint"] / "state.json"
         self.state_path.parent.mkdir(parents=True, exist_ok=True)
-        self.state, self.best_weights = None, None
+        self.state: dict | None = None
+        self.best_weights: list | None = None
 
     def weights_path(self, epoch: int) -> Path:
         return self.state_path.parent / f"epoch_{epoch:04d}.weights.h5"
@@ -34,13 +35,13 @@ class Checkpoint(keras.callbacks.Callback):
         if not self.state_path.exists():
             history.unlink(missing_ok=True)
             return 0
-        self.state = read_json(self.state_path)
-        keep_lines(history, self.state["epoch"] + 2)  # the header, and the epochs that count
+        state = self.state = read_json(self.state_path)
+        keep_lines(history, state["epoch"] + 2)  # the header, and the epochs that count
         learner.optimizer.build(learner.trainable_variables)
-        learner.load_weights(self.weights_path(self.state["best_epoch"]))
+        learner.load_weights(self.weights_path(state["best_epoch"]))
         self.best_weights = learner.get_weights()
-        learner.load_weights(self.weights_path(self.state["epoch"]))
-        return epochs if self.state["stopped"] else self.state["epoch"] + 1
+        learner.load_weights(self.weights_path(state["epoch"]))
+        return epochs if state["stopped"] else state["epoch"] + 1
 
     def on_train_begin(self, logs=None):
         if self.state is not None:

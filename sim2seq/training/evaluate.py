@@ -1,4 +1,4 @@
-"""Evaluate: ask the members of a training once, and make of it scores, band and the predictions that are kept."""
+"""Evaluate: the members of a training predict once; of that come scores, band and the predictions that are kept."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sim2seq.data.streaming import extent
 from sim2seq.evaluation import conformal
 from sim2seq.evaluation.conformal import Band
 from sim2seq.evaluation.scores import HeldOut, Scores, errors_of, judge, ranges, rmse, without_positions
-from sim2seq.training.folder import Prediction
+from sim2seq.training.folder import Prediction, digest
 from sim2seq.training.settings import Settings
 from sim2seq.training.study import Study
 
@@ -29,10 +29,10 @@ def evaluate(
     whole = {name: task.usable(select(ensemble, getattr(split, name)), settings) for name in PARTS}
     parts = {name: part.some_runs() for name, part in whole.items()}
     layout = task.layout(ensemble, settings)
-    asked = {name: task.predict(models, part, settings) for name, part in parts.items()}
+    predictions = {name: task.predict(models, part, settings) for name, part in parts.items()}
     truths = {name: task.truth(part, settings) for name, part in parts.items()}
-    naive = task.baselines(parts["train"], parts["test"], settings, study.baselines)
-    found = judge(asked, truths, naive, layout.outputs)
+    naive = baselines_of(study, parts, settings)
+    found = judge(predictions, truths, naive, layout.outputs)
     shown = shown_inputs(ensemble, settings) if held_out else settings.inputs
     scores = Scores(
         task=task.kind,
@@ -60,18 +60,31 @@ def evaluate(
             name: without_positions(errors_of(*pair, layout.outputs))
             for name, pair in task.one_step_baselines(parts["test"], settings).items()
         },
-        held_out=held_out and outside(study, models, ensemble, parts, settings, held_out, asked["test"]),
+        held_out=outside(study, models, ensemble, parts, settings, held_out, predictions["test"]) if held_out else None,
     )
-    kept = {name: prediction(parts[name], asked[name], truths[name], found.band) for name in parts}
+    kept = {name: prediction(parts[name], predictions[name], truths[name], found.band) for name in parts}
     return scores, found.band, kept
 
 
-def prediction(part: Ensemble, asked: np.ndarray, truth: np.ndarray, band: Band) -> Prediction:
+LAST: dict[tuple, dict] = {}  # one entry: trainings of a sweep, one after the other, differ in the network only
+
+
+def baselines_of(study: Study, parts: dict[str, Ensemble], settings: Settings) -> dict[str, np.ndarray]:
+    """Name -> prediction of each baseline for the test part; made once for the same runs."""
+    asked = (study.task, settings.window, settings.inputs, settings.controls, *study.baselines.items())
+    key = (*asked, *(digest(parts[name], settings.inputs) for name in ("train", "test")))
+    if key not in LAST:
+        LAST.clear()
+        LAST[key] = study.task.baselines(parts["train"], parts["test"], settings, study.baselines)
+    return LAST[key]
+
+
+def prediction(part: Ensemble, members: np.ndarray, truth: np.ndarray, band: Band) -> Prediction:
     """The middle of the members with its band, which ends where it is not calibrated any more."""
     steps = min(band.steps, truth.shape[1])
-    middle = np.where(np.isfinite(truth), conformal.middle(asked), np.nan)
+    middle = np.where(np.isfinite(truth), conformal.middle(members), np.nan)
     low, high = np.full_like(middle, np.nan), np.full_like(middle, np.nan)
-    _, low[:, :steps], high[:, :steps] = band.around(asked[:, :, :steps])
+    _, low[:, :steps], high[:, :steps] = band.around(members[:, :, :steps])
     return Prediction(part.run_ids, middle, low, high, truth)
 
 
@@ -101,14 +114,14 @@ def shown_inputs(ensemble: Ensemble, settings: Settings) -> list[str]:
     return list(settings.inputs) or [name for name, column in ensemble.inputs.items() if is_varying(column)]
 
 
-def outside(study: Study, models, ensemble, parts, settings, held_out: Part, asked_of_test) -> HeldOut:
+def outside(study: Study, models, ensemble, parts, settings, held_out: Part, of_members) -> HeldOut:
     """The runs that are held out, and the test runs run by run, to be compared."""
     task, test = study.task, parts["test"]
     apart = task.usable(select(ensemble, held_out), settings).some_runs()
     middle, truth = conformal.middle(task.predict(models, apart, settings)), task.truth(apart, settings)
     naive = task.baselines(parts["train"], apart, settings, study.baselines)
     outputs, shown = task.layout(ensemble, settings).outputs, shown_inputs(ensemble, settings)
-    of_test = rmse(conformal.middle(asked_of_test), task.truth(test, settings), axis=(1, 2))
+    of_test = rmse(conformal.middle(of_members), task.truth(test, settings), axis=(1, 2))
     return HeldOut(
         runs=len(held_out.runs),
         scored_runs=apart.runs,

@@ -41,18 +41,21 @@ def fit(
     folder="training",
     *,
     study: Study = FORECAST,
+    split: Split | None = None,
     replace: bool = False,
     quiet: bool = False,
 ) -> Training:
     """Train on the ensemble and fill `folder`; resume, or read, what is there with the same settings and data.
 
     study   what is learned, and with what; None of its own: a forecast
+    split   of the runs, where they are divided in another way than the settings can say
     quiet   print nothing
     Raises ValueError when the folder holds a training with other settings or other data, unless `replace`,
     and when a part of the split is not longer than the window.
     """
     settings, folder = settings or study.settings(), Path(folder)
-    split = split_runs(ensemble, settings)
+    ensemble = study.choose(ensemble, settings) if study.choose else ensemble
+    split = split or split_runs(ensemble, settings)
     check_parts(ensemble, split, settings, study)
     claim(folder, ensemble, settings, split, replace)
     if (folder / "scores.json").exists():
@@ -70,7 +73,7 @@ def say(text: str, quiet: bool) -> None:
 
 
 def split_runs(ensemble: Ensemble, settings: Settings) -> Split:
-    """The split that the settings ask for, of all runs but those that are held out."""
+    """The split of the settings, of all runs but those that are held out."""
     kept = [i for i, run in enumerate(ensemble.run_ids) if not is_held_out(run, settings)]
     if not kept:
         raise ValueError(f"held_out: all runs begin with {settings.held_out!r}, none is left to learn from")
@@ -125,7 +128,8 @@ def train(
     check_causal(core, settings, carries)
     shared = {"limit": settings.targets_per_epoch, "dtype": core.inputs[0].dtype}
     shared["encode"] = getattr(core, "encode", None)
-    order = {"batch_size": settings.batch_size, "seed": seed, "passes": settings.passes, "augment": study.augment}
+    order: dict = {"batch_size": settings.batch_size, "seed": seed, "passes": settings.passes}
+    order["augment"] = study.augment if settings.augment else None
     batches = task.windows(training, settings, scalings, targets, **order, **shared)
     checks = task.windows(validation, settings, scalings, targets, batch_size=max(64, 1024 // targets), **shared)
     learner = compiled(core, settings, targets, len(batches))
@@ -175,9 +179,8 @@ def build(training: Ensemble, settings: Settings, study: Study = FORECAST) -> tu
     if columns.inputs is not None:
         places = [*columns.inputs, *columns.controls]
         values = values[..., places] if isinstance(values, np.ndarray) else values.pick(places)
-    conditions = training.inputs_of_runs(settings.inputs)
-    told = None if conditions is None else scalings.conditions.scale(conditions)
-    return study.builder(settings.model)(layout.sizes, settings, values=values, conditions=told), scalings
+    conditions = scalings.of_conditions(training.inputs_of_runs(settings.inputs))
+    return study.builder(settings.model)(layout.sizes, settings, values=values, conditions=conditions), scalings
 
 
 def check_causal(core: keras.Model, settings: Settings, carries: bool) -> None:

@@ -1,7 +1,7 @@
 """The folder that a training leaves: model, scaling, settings, split and scores travel together.
 
     model.keras       the best model so far: loads alone, takes and returns physical units
-    model_2.keras     ... and so on: further members, where settings.members asks for them; history_2.csv likewise
+    model_2.keras     ... and so on: further members, as many as settings.members says; history_2.csv likewise
     settings.json     every setting, resolved           split.json     run ids and steps of each part; the data's digest
     history.csv       losses by epoch                   logs/          the same for TensorBoard
     scores.json       errors and skill, written last    versions.json  every installed package
@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,9 +38,9 @@ from sim2seq.training.settings import Settings
 from sim2seq.training.study import FORECAST, Study
 from sim2seq.training.untrusted import one_line
 
-CONTENT = ("scores.json", "model*.keras", "history*.csv", "band.json", "predictions.npz", "versions.json")
-CONTENT += ("figures", "logs", "checkpoint", NOTE)
-MADE_LATER = {"controls": [], "loss": "squared", "optimizer": "adam", "split_seed": -1}  # settings that 0.1 had not
+CONTENT: tuple[str, ...] = ("scores.json", "model*.keras", "history*.csv", "band.json", "predictions.npz")
+CONTENT += ("versions.json", "figures", "logs", "checkpoint", NOTE)
+MADE_LATER = {"controls": [], "loss": "squared", "optimizer": "adam", "split_seed": -1, "augment": True}  # not in 0.1
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,18 @@ def load(folder, study: Study = FORECAST) -> Training:
     with one_line(f"{folder}: expected a finished training"):
         parts = read_json(folder / "split.json")
         split = (Part(tuple(parts[name]["runs"]), parts[name]["start"], parts[name]["stop"]) for name in PARTS)
+        scores = Scores.of(read_json(folder / "scores.json"))
+        if scores.task != study.task.kind:
+            raise ValueError(
+                f"it answers with a {scores.task}: load it with its study, this one has a {study.task.kind}"
+            )
         return Training(
             folder=folder,
             band=Band.of(read_json(folder / "band.json")),
             settings=study.settings.of(read_json(folder / "settings.json")),
             split=Split(*split),
             history=read_history(folder / "history.csv"),
-            scores=Scores.of(read_json(folder / "scores.json")),
+            scores=scores,
             versions=read_json(folder / "versions.json"),
             models=load_models(folder),
             study=study,
@@ -105,7 +111,7 @@ def load(folder, study: Study = FORECAST) -> Training:
 
 def claim(folder: Path, ensemble: Ensemble, settings: Settings, split: Split, replace: bool) -> None:
     """Write settings and split into the folder; what it holds must be the same, or is removed with `replace`."""
-    wanted = {
+    files = {
         "settings.json": asdict(settings),
         "split.json": {
             "data": digest(ensemble, settings.inputs),
@@ -113,7 +119,7 @@ def claim(folder: Path, ensemble: Ensemble, settings: Settings, split: Split, re
         },
     }
     folder.mkdir(parents=True, exist_ok=True)
-    different = [name for file, content in wanted.items() for name in differences(folder / file, content)]
+    different = [name for file, content in files.items() for name in differences(folder / file, content)]
     if different and not replace:
         raise AnotherTraining(
             f"{folder} holds a training with other settings or data ({', '.join(different)} differ); "
@@ -123,7 +129,7 @@ def claim(folder: Path, ensemble: Ensemble, settings: Settings, split: Split, re
         for pattern in CONTENT:
             for path in folder.glob(pattern):
                 remove(path)
-    for file, content in wanted.items():
+    for file, content in files.items():
         write_json(folder / file, content)
 
 
@@ -152,7 +158,7 @@ def digest(ensemble: Ensemble, inputs) -> str:
         columns.append(ensemble.lengths)
     for numbers in (ensemble.values, ensemble.times, *columns):
         for chunk in streaming.chunks(numbers):
-            fingerprint.update(np.ascontiguousarray(chunk, dtype="float64"))
+            fingerprint.update(np.ascontiguousarray(chunk, dtype="float64").data)
     return fingerprint.hexdigest()
 
 
@@ -172,7 +178,7 @@ def load_models(folder: Path) -> tuple[keras.Model, ...]:
 
 def write_predictions(path: Path, predictions: dict[str, Prediction]) -> None:
     """Keep predictions whole or not at all: one array of numbers or words for each of their fields."""
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{part}.{name}": np.asarray(value) for part, one in predictions.items() for name, value in vars(one).items()
     }
     temporary = path.with_name(f"unfinished_{path.name}")

@@ -49,10 +49,11 @@ class Forecast(Task):
 
     def split(self, part: Ensemble, settings) -> tuple[np.ndarray, np.ndarray | None]:
         """Features and controls of whole runs, (runs, steps, ...), nan beyond their end; None without controls."""
-        columns, values = self.layout(part, settings).columns, np.asarray(part.values)
-        if not columns.controls:
+        layout, values = self.layout(part, settings), np.asarray(part.values)
+        controls = list(layout.columns.controls)
+        if not controls:
             return values, None
-        return values[..., list(columns.targets)], held_to_the_end(values[..., list(columns.controls)])
+        return values[..., part.places(layout.outputs)], held_to_the_end(values[..., controls])
 
     def predict(self, models, part: Ensemble, settings) -> np.ndarray:
         """Rollout of each model after the first window of each run: (models, runs, steps - window, features)."""
@@ -72,20 +73,24 @@ class Forecast(Task):
 
         return in_pieces(part.runs, TOGETHER, predict)
 
-    def told(self, part: Ensemble, settings, steps: int) -> Told:
-        """What a baseline is told of the runs: as the models, conditions, and the controls up to `steps`."""
+    def told(self, part: Ensemble, settings, steps: int, *, values: bool = False) -> Told:
+        """What a baseline is told of the runs: as the models, conditions, and the controls up to `steps`.
+
+        With `values` also the whole runs, to learn from.
+        """
         features, controls = self.split(part, settings)
         conditions = part.inputs_of_runs(settings.inputs)
         flat = [each for each in (conditions, None if controls is None else controls[:, :steps]) if each is not None]
         numbers = np.concatenate([each.reshape(part.runs, -1) for each in flat], axis=1) if flat else None
-        return Told(numbers, features)
+        return Told(numbers, features if values else None)
 
     def baselines(self, training: Ensemble, part: Ensemble, settings, more: Mapping[str, Callable]) -> dict:
         """Name -> prediction of each baseline; `more` are the study's own, of the form of evaluation.baselines."""
         context, steps = self.split(part, settings)[0][:, : settings.window], part.steps - settings.window
-        asked = [self.told(each, settings, part.steps) for each in (training, part)]
+        learned = self.told(training, settings, part.steps, values=True)
+        told = self.told(part, settings, part.steps)
         return {
-            name: baseline(asked[0], context, steps, asked[1])
+            name: baseline(learned, context, steps, told)
             for name, baseline in {**BASELINES, **more}.items()
             if not (name == "constant velocity" and settings.window < 2)
         }

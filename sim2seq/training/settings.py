@@ -22,7 +22,7 @@ RECIPES = {  # ready sets of settings, chosen as recipe:name or size:name; with 
         "learning_rate": 2e-3,
         "steps_per_execution": 20,
     },
-    # for a system whose features do not act on each other and have no memory: see models.autoregression
+    # for a system whose features do not act on each other, with a lookback of three steps: see models.autoregression
     "autoregression": {
         "model": "autoregression",
         "units": (16, 16),
@@ -76,6 +76,7 @@ class Settings(Config, recipes=RECIPES):
     targets_per_epoch: int = 16_000  # at most, drawn anew: a larger ensemble is learned in the same time
     passes: int = 2  # over those samples in an epoch, whose end costs time: validation, files
     learning_rate: float = 5e-3  # at the start; falls to 0 along a cosine over all epochs
+    augment: bool = True  # learn from the study's variations of samples, where it has some, too
     # data
     split: str = "by_run"  # or by_group, in_time
     fractions: tuple[float, ...] = (0.6, 0.2, 0.2)  # train, validation, test
@@ -112,12 +113,12 @@ class TargetSettings(Settings, recipes=TARGET_RECIPES):
 
     model: str = "stacked_lstm"
     units: tuple[int, ...] = (32, 16)
-    window: int = 5  # the fewest steps that an answer is asked for
+    window: int = 5  # the fewest steps before an answer
     batch_size: int = 16
     epochs: int = 60
     patience: int = 15
 
 
-POSITIVE = ("window", "members", "epochs", "patience", "batch_size", "targets", "targets_per_epoch", "passes")
-POSITIVE += ("learning_rate", "steps_per_execution")
-DEBUG = Settings(**RECIPES["debug"])
+POSITIVE: tuple[str, ...] = ("window", "members", "epochs", "patience", "batch_size", "targets")
+POSITIVE += ("targets_per_epoch", "passes", "learning_rate", "steps_per_execution")
+DEBUG = Settings.of(RECIPES["debug"])

@@ -21,6 +21,7 @@ class Study:
     settings   a class of settings with recipes, of which "debug" goes through everything in seconds
     task       Forecast, PerStep or PerRun
     read       path of the store -> Ensemble; None: store.load
+    choose     (Ensemble, settings) -> Ensemble: the runs, of those read, that these settings learn from; None: all
     models     name -> builder (models/builders.py), beside the package's own; steppers: name -> how it steps in a
                rollout (models/rollout.py), for those that are rolled out and do not step by themselves
     baselines  name -> function (evaluation/baselines.py), beside the package's own
@@ -37,6 +38,7 @@ class Study:
     settings: type[Settings] = Settings
     task: Task = field(default_factory=Forecast)
     read: Callable[[str], Ensemble] | None = None
+    choose: Callable | None = None
     models: Mapping[str, Callable] = field(default_factory=dict)
     steppers: Mapping[str, Callable] = field(default_factory=dict)
     baselines: Mapping[str, Callable] = field(default_factory=dict)

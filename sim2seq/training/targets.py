@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -51,18 +52,18 @@ class PerStep(Task):
         return held_to_the_end(np.asarray(part.values)[:, : part.steps - self.ahead, part.places(self.inputs)])
 
     def predict(self, models, part: Ensemble, settings) -> np.ndarray:
-        return ask(models, self.seen(part), part, settings)
+        return answers_of(models, self.seen(part), part, settings)
 
     def baselines(self, training: Ensemble, part: Ensemble, settings, more: Mapping[str, Callable]) -> dict:
-        """Name -> prediction: from the last window; and the target of the step before, where that is known."""
-        asked, truth = self.last_windows(part, settings), self.truth(part, settings)
-        known, wanted = self.last_windows(training, settings), self.truth(training, settings)
-        shape, there = truth.shape, np.isfinite(wanted).all(axis=2).ravel()
-        known, wanted = known.reshape(there.size, -1)[there], wanted.reshape(there.size, -1)[there]
-        chosen = np.unique(np.linspace(0, len(known) - 1, MOST_LEARNED).astype(int))
-        flat = asked.reshape(shape[0] * shape[1], -1)
+        """Name -> prediction: from the last window; and the target of the step before, where it was seen."""
+        queries, truth = self.last_windows(part, settings), self.truth(part, settings)
+        inputs, targets = self.last_windows(training, settings), self.truth(training, settings)
+        shape, there = truth.shape, np.isfinite(targets).all(axis=2).ravel()
+        inputs, targets = inputs.reshape(there.size, -1)[there], targets.reshape(there.size, -1)[there]
+        chosen = np.unique(np.linspace(0, len(inputs) - 1, MOST_LEARNED).astype(int))
+        flat = queries.reshape(shape[0] * shape[1], -1)
         found = {
-            name: baseline(known[chosen], wanted[chosen], flat).reshape(shape)
+            name: baseline(inputs[chosen], targets[chosen], flat).reshape(shape)
             for name, baseline in {**TARGET_BASELINES, **more}.items()
         }
         before = settings.window - 2 + self.ahead
@@ -115,6 +116,8 @@ class PerRun(Task):
         return replace(found, results=Scaling.of(training.results_of_runs(self.outputs)))
 
     def windows(self, part: Ensemble, settings, scalings: Scalings, targets: int, **options) -> Windows:
+        if scalings.results is None:
+            raise ValueError("expected the scaling of what came of the runs; got none")
         of_run = scalings.results.scale(part.results_of_runs(self.outputs))
         return super().windows(part, settings, scalings, targets, of_run=of_run, last_only=self.whole, **options)
 
@@ -135,16 +138,16 @@ class PerRun(Task):
         return np.clip(np.round(share * part.lengths).astype(int), settings.window, part.lengths)
 
     def predict(self, models, part: Ensemble, settings) -> np.ndarray:
-        after = ask(models, self.seen(part), part, settings)  # (models, runs, prefixes, outputs)
+        after = answers_of(models, self.seen(part), part, settings)  # (models, runs, prefixes, outputs)
         steps = np.stack([self.steps_seen(part, share, settings) for share in self.at], axis=1)
         return np.take_along_axis(after, (steps - settings.window)[None, ..., None], axis=2)
 
     def baselines(self, training: Ensemble, part: Ensemble, settings, more: Mapping[str, Callable]) -> dict:
         """Name -> prediction: at each share learned anew, from a summary of the prefix; and the last value itself."""
-        wanted = training.results_of_runs(self.outputs)
+        targets = training.results_of_runs(self.outputs)
         pairs = [(self.summary(training, share, settings), self.summary(part, share, settings)) for share in self.at]
         found = {
-            name: np.stack([baseline(known, wanted, asked) for known, asked in pairs], axis=1)
+            name: np.stack([baseline(inputs, targets, queries) for inputs, queries in pairs], axis=1)
             for name, baseline in {**TARGET_BASELINES, **more}.items()
         }
         named = [name.removesuffix("_final") for name in self.outputs]
@@ -167,11 +170,11 @@ class PerRun(Task):
         )
 
 
-def ask(models, seen: np.ndarray, part: Ensemble, settings) -> np.ndarray:
+def answers_of(models, seen: np.ndarray, part: Ensemble, settings) -> np.ndarray:
     """The answer of each model after each step of `seen` from the window on: (models, runs, answers, outputs)."""
     conditions = part.inputs_of_runs(settings.inputs)
 
     def predict(model, runs: slice) -> np.ndarray:
         return answers(model, seen[runs], settings.window, conditions=some(conditions, runs))
 
-    return np.stack([in_pieces(part.runs, TOGETHER, lambda runs, m=model: predict(m, runs)) for model in models])
+    return np.stack([in_pieces(part.runs, TOGETHER, partial(predict, model)) for model in models])

@@ -1,11 +1,11 @@
-"""Task: what all kinds share. A task says what is learned from runs, how a model is asked, and what would be right.
+"""Task: what all kinds share. A task says what is learned from runs, how a model is used, and what would be right.
 
-    Forecast    the next step of each feature, then free-running; maybe under given controls      forecast.py
+    Forecast    the next step of each feature, then free-running; maybe under controls            forecast.py
     PerStep     some features of each step from others, up to that step or the one before         targets.py
     PerRun      what comes of a run as a whole, from its beginning, however much of it was seen   targets.py
 
-A task turns an Ensemble into samples (`windows`), asks finished models (`predict`) and says what would have been right
-(`truth`), both (runs, positions, outputs), and what needs no model (`baselines`). Everything else is the same for all.
+A task turns an Ensemble into samples (`windows`), has finished models answer (`predict`) and says what would have been
+right (`truth`), both (runs, positions, outputs), and what needs no model (`baselines`). All else is the same for all.
 """
 
 from __future__ import annotations
@@ -42,6 +42,12 @@ class Scalings:
     series: Scaling
     conditions: Scaling | None = None
     results: Scaling | None = None
+
+    def of_conditions(self, conditions: np.ndarray | None) -> np.ndarray | None:
+        """The conditions of runs (runs, conditions), scaled; None of None."""
+        if conditions is None or self.conditions is None:
+            return None
+        return np.asarray(self.conditions.scale(conditions))
 
 
 @dataclass(frozen=True)
@@ -97,13 +103,12 @@ class Task(ABC):
 
     def windows(self, part: Ensemble, settings, scalings: Scalings, targets: int, **options) -> Windows:
         """The samples of a part, for `model.fit`; options as for data.windows.Windows."""
-        conditions = part.inputs_of_runs(settings.inputs)
         return Windows(
             scalings.series.scale(part.values),
             settings.window,
             targets=targets,
             columns=self.layout(part, settings).columns,
-            conditions=None if conditions is None else scalings.conditions.scale(conditions),
+            conditions=scalings.of_conditions(part.inputs_of_runs(settings.inputs)),
             lengths=part.lengths,
             **options,
         )

@@ -1,7 +1,7 @@
 """Untrusted: a training's folder that somebody sent is checked before it is used, and refused in one line.
 
 Nothing in it is code: numbers and names as JSON, models as Keras files in safe mode. Keras refuses Lambda layers and
-objects that are not its own; here the same is asked before Keras sees the file, together with what would make the
+objects that are not its own; here the same is checked before Keras sees the file, together with what would make the
 reader fail later or fill the memory.
 """
 
@@ -158,7 +158,7 @@ def objects(config):
 
 
 def is_known(module, name, registered) -> bool:
-    """Whether this is a part of Keras without foreign code in it, or was registered by the program that asks."""
+    """Whether this is a part of Keras without foreign code in it, or was registered by this program."""
     from keras.saving import get_registered_object
 
     if isinstance(registered, str) and get_registered_object(registered) is not None:
@@ -169,14 +169,14 @@ def is_known(module, name, registered) -> bool:
 
 def check_model(model, window: int, shape: tuple[int, int], told: Told) -> None:
     """Raise ValueError unless a model maps windows to answers of these sizes, shape (inputs, outputs)."""
-    given = [tuple(each.shape) for each in model.inputs]
-    steps = given[0][1] if len(given[0]) == 3 else 0
-    expected = [(None, steps, shape[0])]
+    inputs = [tuple(each.shape) for each in model.inputs]
+    steps = inputs[0][1] if len(inputs[0]) == 3 else 0
+    expected: list[tuple] = [(None, steps, shape[0])]
     expected += [(None, steps, len(told.controls))] if told.controls else []
     expected += [(None, len(told.inputs))] if told.inputs else []
     answers = [tuple(each.shape) for each in model.outputs]
-    if given != expected or steps not in (None, window) or answers != [(None, shape[1])]:
+    if inputs != expected or steps not in (None, window) or answers != [(None, shape[1])]:
         raise ValueError(
             f"expected models from {window} steps of {shape[0]} features and {len(told.inputs)} inputs to "
-            f"{shape[1]} numbers; got one from {given} to {answers}"
+            f"{shape[1]} numbers; got one from {inputs} to {answers}"
         )

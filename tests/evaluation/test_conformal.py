@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sim2seq.evaluation import conformal
-from sim2seq.evaluation.conformal import Band, calibrate, coverage, score_band, trusted_steps
+from sim2seq.evaluation.conformal import Band, BandScores, calibrate, coverage, score_band, trusted_steps
 
 
 def noisy_forecasts(runs, steps=40, features=2, members=3, *, seed):
@@ -166,7 +166,7 @@ def test_scores_of_the_band_are_plain_numbers_over_the_calibrated_steps():
     truth, band = np.zeros((4, 30, 2)), Band(0.9, 1, factor=np.ones((20, 2)), floor=np.full((20, 2), 2.0))
     training = np.random.default_rng(0).normal(size=(50, 30, 2)) * 10
     known = {"training": training, "baseline": np.full(30, 3.0), "features": ("x", "y")}
-    scores = json.loads(json.dumps(score_band(band, truth[None] + 1, truth, **known)))
+    scores = BandScores(**json.loads(json.dumps(asdict(score_band(band, truth[None] + 1, truth, **known)))))
     assert scores.steps == 20
     assert scores.coverage == 1
     assert scores.coverage_by_tenth == 10 * [1.0]

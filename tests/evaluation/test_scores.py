@@ -121,3 +121,13 @@ def test_held_out_runs_are_scored_apart_beside_the_same_baselines():
     assert apart.inputs == {"start": [1000.0, 1100.0]}
     assert scores.inputs["start"][1] <= 900
     assert len(apart.test_rmse_by_run) == scores.runs["test"] == len(apart.test_inputs["start"])
+
+
+def test_the_skill_lies_within_its_interval_for_runs_of_any_length():
+    """A long run counts for more than a short one, in both."""
+    drawn, lengths = np.random.default_rng(0), np.repeat([20, 400], 15)
+    truth = np.where(np.arange(400) < lengths[:, None], 0.0, np.nan)[..., None]
+    sizes = [np.where(lengths > 100, size, 1.0)[:, None, None] for size in (3, 2)]
+    model, naive = (drawn.normal(size=truth.shape) * size for size in sizes)
+    low, high = skill_interval(model, naive, truth)
+    assert low < skill(rmse(model, truth), rmse(naive, truth)) < high

@@ -16,8 +16,9 @@ import psutil
 import pytest
 from helpers import Trap
 
-from sim2seq import sweep
+from sim2seq import ranking
 from sim2seq._support import permissions
+from sim2seq.evaluation.scores import Scores
 from sim2seq.report import report
 from sim2seq.report.figures import Picture, forecast_with_band
 from sim2seq.workflow import broker, messages
@@ -189,7 +190,7 @@ def test_pickled_objects_in_samples_are_refused(tmp_path, trap):
     with pytest.raises(ValueError, match="expected an array"):
         messages.merlin_study.load_array_file(str(path))
     with pytest.raises(ValueError, match="allow_pickle"):
-        sweep.missing_points([], path)
+        ranking.missing_points([], path)
     path.write_bytes(pickle.dumps(Trap(trap)))
     with pytest.raises(ValueError, match="expected an array"):
         messages.merlin_specification.load_array_file(str(path))
@@ -214,18 +215,17 @@ class Tags(HTMLParser):
 
 
 def test_names_in_the_report_are_text_and_the_environment_is_not_in_it(tiny_training, tmp_path, monkeypatch):
-    blank = dict.fromkeys(report.CAPTIONS, Picture())
-    monkeypatch.setattr(report, "draw_all", lambda *drawing, **options: blank)
+    blank = {name: (Picture(), text) for name, text in report.CAPTIONS.items()}
     monkeypatch.setenv("DATABASE_PASSWORD", "s3cret-of-this-test")
     training, ensemble = tiny_training
-    scores = json.loads(json.dumps(training.scores).replace(f'"{ensemble.features[0]}"', json.dumps(HOSTILE)))
-    scores["best_baseline"] = next(iter(scores["baselines"]["closed_loop"]))
+    text = json.dumps(training.scores.to_json()).replace(f'"{ensemble.features[0]}"', json.dumps(HOSTILE))
+    scores = Scores.of(json.loads(text))
     inputs = {f'"><img src=x onerror={name}>': column for name, column in ensemble.inputs.items()}
     hostile = replace(ensemble, features=(HOSTILE, *ensemble.features[1:]), inputs=inputs)
     check = dict.fromkeys(("name", "forecast", "truth", "unit", "note"), HOSTILE) | {"holds": False}
     missing = {"expected": 3, "stored": 1, "missing": [HOSTILE, "<b>"], "allowed": 0.0}
     changed = replace(training, scores=scores, versions={HOSTILE: HOSTILE})
-    options = {"title": HOSTILE, "checks": [check]}
+    options = {"title": HOSTILE, "checks": [check], "drawn": blank}
     html = report.write_report(tmp_path / "report.html", hostile, changed, missing, **options).read_text()
     page = Tags(html)
     assert "script" not in page.tags

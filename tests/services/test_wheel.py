@@ -82,3 +82,18 @@ def test_the_installed_wheel_answers_without_a_clone(installed, tmp_path):
     assert Path(where.strip()).is_relative_to(installed.parents[1])
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert run(installed.with_name("sim2seq"), "--version", folder=tmp_path) == f"sim2seq {version}\n"
+
+
+@pytest.mark.parametrize("kind", ["forecast", "target-per-step"])
+def test_a_new_study_runs_from_the_wheel_alone(installed, tmp_path, kind, monkeypatch):
+    """In a folder of its own, from parameters to a report, and its notebook as a script on what it left."""
+    monkeypatch.setenv("C_FORCE_ROOT", "1")
+    sim2seq = installed.with_name("sim2seq")
+    run(sim2seq, "new", "mine", "--task", kind, "--notebook", folder=tmp_path)
+    folder, words = tmp_path / "mine", ["--vars", "TRAINING=size:debug window:5"]
+    run(sim2seq, "run", "suite.yaml", "--pgen", "pgen_ensembles.py", "--runs", "8", *words, folder=folder)
+    (page,) = folder.glob("studies_output/mine_*/learn/report.html")
+    assert "All 8 expected runs are in the store" in page.read_text()
+    run(installed.with_name("jupyter"), "nbconvert", "--to", "script", "mine.ipynb", folder=folder)
+    run(installed, "mine.py", page.parents[1], "size=debug", "window=5", folder=folder)
+    assert (folder / "report.html").stat().st_size > 100_000
