@@ -1,6 +1,6 @@
 """What is a second worth on this machine? Times a known loop, to compare seconds of two machines by.
 
-    python benchmarks/second.py
+python benchmarks/second.py
 """
 
 import time
