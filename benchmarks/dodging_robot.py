@@ -16,24 +16,32 @@ import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from _rows import publish, row
 
+import sim2seq
+from sim2seq import Ensemble, ranking
 from sim2seq._support.command import Parser, run
 from sim2seq._support.files import write_json
+from sim2seq.data.splits import Part, Split
 from sim2seq.notebook import STORE
-from studies.dodging_robot import animation, figures, judging, learning, policies, scores, sweep
-from studies.dodging_robot.simulate import AIMS, LAYOUT, WORLD, simulate
+from studies.dodging_robot import animation, figures, judging, policies, scores
+from studies.dodging_robot.judging import EXPERT, FORWARD, HUMAN, TRAINED
+from studies.dodging_robot.study import STUDY, RobotSettings, choose
+from studies.dodging_robot.world import AIMS, LAYOUT, WORLD, simulate
 
-EXPERT, HUMAN, BOTH = "LSTM (expert)", "LSTM (human)", "LSTM (both)"
-FORWARD = "feed-forward (human)"
-OTHER_HEAD = {EXPERT: "left-right LSTM (expert)", HUMAN: "plain LSTM (human)", FORWARD: "plain feed-forward (human)"}
+PLAIN_INPUT = "LSTM (expert), input as it is"
+MORE = {  # policies beside those that a study trains, and what they change in the settings
+    "LSTM (both)": {"data": "both"},
+    PLAIN_INPUT: {"data": "expert", "physics": False},
+    "left-right LSTM (expert)": {"data": "expert", "head": "left_right"},
+    "plain feed-forward (human)": {"data": "human", "model": "feed_forward", "head": "plain"},
+}
 SCRIPTED = {"still": "still", "random": "random", "human_like": "human-like", "expert": "expert"}
 SCRIPTED |= {"sharp": "sharp expert", "insider": "insider"}
-PLAIN_INPUT = "LSTM (expert), input as it is"
 SPEED_EPISODES, PER_AIM = 10_000, 180
 VALIDATION = range(scores.VALIDATION_SEED, scores.VALIDATION_SEED + 50)
 AIM_SEED = 2_000_000  # of the episodes of the 4 x 4 table
@@ -44,39 +52,26 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def wanted_settings(results, words: list[str]) -> dict[str, learning.Settings]:
-    """Policy -> settings of its training, changed by `words`, at the size recommended for its kind of data."""
-    base = learning.Settings.parse(words)
-    places = {kind: sweep.recommend(results, kind)[0] for kind in sweep.KINDS}
-    sized = {
-        kind: replace(base, timesteps=timesteps, neurons=neurons, **sweep.KINDS[kind])
-        for kind, (timesteps, neurons) in places.items()
-    }
-    found = {EXPERT: sized["expert"], HUMAN: sized["human"], BOTH: sized["both"]}
-    found[FORWARD] = replace(sized["human"], network="feed_forward")
-    found[PLAIN_INPUT] = replace(sized["expert"], physics=False)
-    for name, other in OTHER_HEAD.items():
-        found[other] = replace(found[name], head="plain" if found[name].head == "left_right" else "left_right")
-    return found
+def fit_one(ensemble: Ensemble, settings: RobotSettings, folder: Path, split: Split | None) -> Path:
+    sim2seq.fit(ensemble, settings, folder, study=STUDY, split=split, quiet=True)
+    return folder
 
 
 def fit_all(jobs: dict) -> dict:
-    """name -> folder of the training, of name -> (runs, settings, folder, split or None); as many at once as cores."""
+    """name -> Training, of name -> arguments of `fit_one`; as many at once as cores."""
     os.environ |= {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-        begun = {
-            pool.submit(learning.fit, runs, settings, folder, split=split): name
-            for name, (runs, settings, folder, split) in jobs.items()
-        }
+        begun = {pool.submit(fit_one, *arguments): name for name, arguments in jobs.items()}
         for number, done in enumerate(as_completed(begun), start=1):
             say(f"training {number} of {len(jobs)}: {done.result()}")
-        return {name: done.result() for done, name in begun.items()}
+        return {name: sim2seq.load_training(done.result(), STUDY) for done, name in begun.items()}
 
 
-def best_seed(trained: list[Path]) -> Path:
+def best_seed(trained: list):
     """The training with the fewest hits on validation launches."""
-    hits = [scores.mean_hits(scores.play(learning.load_policy(path), seeds=VALIDATION)) for path in trained]
-    say(f"{trained[0].parent.name}: {', '.join(f'{value:.3g}' for value in hits)} hits a minute on validation launches")
+    hits = [scores.mean_hits(scores.play(policies.learned(one.models), seeds=VALIDATION)) for one in trained]
+    name = trained[0].folder.parent.name
+    say(f"{name}: {', '.join(f'{value:.3g}' for value in hits)} hits a minute on validation launches")
     return trained[int(np.argmin(hits))]
 
 
@@ -85,13 +80,13 @@ def board_rows(board: dict) -> list[dict]:
     rows = []
     for name, by_aim in board.items():
         for aim, score in by_aim.items():
-            hits = row(f"{name}, {aim}", score["hits"], None, "lower", UNIT, board["still"][aim]["hits"])
-            rows.append(hits | {name: score[name] for name in ("low", "high", "distance", "dodged", "episodes")})
+            hits = row(f"{name}, {aim}", score.hits, None, "lower", UNIT, board["still"][aim].hits)
+            rows.append(hits | {what: value for what, value in asdict(score).items() if what != "hits"})
     return rows
 
 
-def goal_rows(goals: list[dict]) -> list[dict]:
-    return [row(f"{g['goal']} {g['aim']}".strip(), g["value"], g["limit"], "lower", g["unit"]) for g in goals]
+def goal_rows(goals: list[judging.Goal]) -> list[dict]:
+    return [row(f"{g.policy}: {g.text} {g.aim}".strip(), g.value, g.limit, "lower", g.unit) for g in goals]
 
 
 def board_table(board: dict) -> str:
@@ -99,31 +94,28 @@ def board_table(board: dict) -> str:
     lines = ["| policy | " + " | ".join(AIMS) + " |", "|---|" + "---|" * len(AIMS)]
     for name, by_aim in board.items():
         cells = [
-            f"{s['hits']:.3g} ({s['low']:.3g} to {s['high']:.3g}); {s['distance']:.3g} m; {s['dodged']:.2%}"
-            for s in by_aim.values()
+            f"{s.hits:.3g} ({s.low:.3g} to {s.high:.3g}); {s.distance:.3g} m; {s.dodged:.2%}" for s in by_aim.values()
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def left_out(runs) -> dict[str, dict]:
+def left_out(people: Ensemble) -> dict[str, Split]:
     """Recording -> the split that leaves it out; the one before it says when to stop."""
-    people = sorted(name for name in runs if name.startswith("human"))
     splits = {}
-    for number, test in enumerate(people):
-        stop = people[number - 1]
-        others = tuple(name for name in people if name not in (test, stop))
-        splits[test] = {"train": others, "validation": (stop,), "test": (test,)}
+    for number, test in enumerate(people.run_ids):
+        stop = people.run_ids[number - 1]
+        others = tuple(name for name in people.run_ids if name not in (test, stop))
+        splits[test] = Split(*(Part(runs, 0, people.steps) for runs in (others, (stop,), (test,))))
     return splits
 
 
-def held_out_errors(runs, splits: dict, trained: dict, timesteps: int) -> dict[str, float]:
+def held_out_errors(people: Ensemble, trained: dict) -> dict[str, float]:
     """Error of the command where each recording in turn is left out, m/s: policy or baseline -> mean over all rows."""
     sums, counted = {}, 0
-    for test, split in splits.items():
-        folders = {name: trained[name, test] for name in (HUMAN, FORWARD)}
-        errors, _ = judging.held_out(judging.load_models(folders), runs, split)
-        rows = len(runs[test]) - timesteps
+    for test, steps in zip(people.run_ids, people.lengths, strict=True):
+        errors = judging.held_out({name: trained[name, test] for name in (HUMAN, FORWARD)})
+        rows = int(steps) - trained[HUMAN, test].settings.window - 1
         counted += rows
         for name, error in errors.items():
             sums[name] = sums.get(name, 0.0) + error * rows
@@ -131,12 +123,13 @@ def held_out_errors(runs, splits: dict, trained: dict, timesteps: int) -> dict[s
     return {name: total / counted for name, total in sums.items()}
 
 
-def episodes_of(aim: str) -> dict[str, np.ndarray]:
-    """Episodes of the disturbed expert that see one way of aiming only: id -> (steps, 9)."""
+def episodes_of(aim: str) -> Ensemble:
+    """Episodes of the disturbed expert that see one way of aiming only."""
     rates = np.random.default_rng(AIM_SEED).uniform(0, 0.5, PER_AIM)
     disturb = policies.disturbance(rates, AIM_SEED)
     rows = simulate(policies.expert(PER_AIM), range(AIM_SEED, AIM_SEED + PER_AIM), aim, disturb=disturb).rows
-    return {f"expert_{number}": one[:, : len(LAYOUT)].astype("float32") for number, one in enumerate(rows)}
+    names = tuple(f"expert_{number}" for number in range(PER_AIM))
+    return Ensemble(rows[..., : len(LAYOUT)], names, LAYOUT, np.arange(rows.shape[1]) * WORLD.control_step)
 
 
 def aim_rows(table: dict) -> list[dict]:
@@ -163,60 +156,59 @@ def speed_rows() -> list[dict]:
 
 def draw(folder: Path, results, board: dict, aims: dict, makers: dict) -> None:
     """The pictures of the study's card, into `folder`."""
-    marks, places = sweep.verdicts(results), {kind: sweep.recommend(results, kind)[0] for kind in sweep.KINDS}
-    drawn = {
-        "hits.png": figures.hits_by_policy(board, allowed=judging.allowed(board)),
-        "sweep.png": figures.sweep_grid(results, marks, places),
-        "sweep_hits.png": figures.sweep_hits(results, places),
-        "aims.png": figures.train_play_table(aims),
-    }
+    drawn = {"hits": figures.hits_by_policy(board, allowed=judging.allowed(board))}
+    drawn |= {"aims": figures.train_play_table(aims)}
+    for data, some in ranking.divided(results, "data").items():
+        drawn[f"sweep_{data}"] = figures.sweep(ranking.points_of(some))
     for name, figure in drawn.items():
-        figure.savefig(folder / name, dpi=110)
+        figure.savefig(folder / f"{name}.png", dpi=110)
     shown = {"standing still": "still", "expert": "expert", "expert's pupil": EXPERT, "people's pupil": HUMAN}
     same = {"aim": "robot", "seed": scores.TEST_SEED + 7, "seconds": 20.0}
-    robots = {title: animation.watch(makers[name], **same) for title, name in shown.items()}
+    robots = [animation.watch(makers[name], **same, title=title) for title, name in shown.items()]
     animation.animate(robots, folder / "dodging.gif")
 
 
 def measure(study: Path, folder: Path, *, episodes: int, seeds: list[int], words: list[str]) -> list[dict]:
-    path, judged = study / STORE, range(scores.TEST_SEED, scores.TEST_SEED + episodes)
-    runs, results = learning.load_runs(path), sweep.load(path)
-    settings = wanted_settings(results, words)
-    rows, splits = speed_rows(), left_out(runs)
+    judged = range(scores.TEST_SEED, scores.TEST_SEED + episodes)
+    ensemble, results = STUDY.read(study / STORE), ranking.load(study / STORE, STUDY.name)
+    settings = judging.settings_of(RobotSettings.parse(words), judging.recommended(results), TRAINED | MORE)
+    people = choose(ensemble, settings[HUMAN])
+    rows = speed_rows()
     jobs = {
-        (name, seed): (runs, replace(one, seed=seed), folder / name / f"seed_{seed}", None)
+        (name, seed): (choose(ensemble, one), replace(one, seed=seed), folder / name / f"seed_{seed}", None)
         for name, one in settings.items()
         for seed in seeds
     }
     jobs |= {
-        (name, test): (runs, settings[name], folder / name / f"without_{test}", split)
+        (name, test): (people, settings[name], folder / name / f"without_{test}", split)
         for name in (HUMAN, FORWARD)
-        for test, split in splits.items()
+        for test, split in left_out(people).items()
     }
     jobs |= {aim: (episodes_of(aim), settings[EXPERT], folder / f"aimed_{aim}", None) for aim in AIMS}
     trained = fit_all(jobs)
 
     makers = {shown: policies.POLICIES[name] for name, shown in SCRIPTED.items()}
-    makers |= {name: learning.load_policy(best_seed([trained[name, seed] for seed in seeds])) for name in settings}
+    makers |= {name: policies.learned(best_seed([trained[name, seed] for seed in seeds]).models) for name in settings}
     board, aims = {}, {}
     for name, maker in makers.items():
-        board |= judging.board_of({name: maker}, judged)
+        board |= scores.board_of({name: maker}, seeds=judged)
         say(f"played {name}")
     for aim in AIMS:
-        played = scores.play(learning.load_policy(trained[aim]), seeds=judged)
+        played = scores.play(policies.learned(trained[aim].models), seeds=judged)
         aims[aim] = {played_in: score.hits for played_in, score in played.items()}
         say(f"played what learned from {aim}")
-    errors = held_out_errors(runs, splits, trained, settings[HUMAN].timesteps)
+    errors = held_out_errors(people, trained)
     late = max(scores.latency(makers[name]) for name in settings)
-    goals = judging.goals_of(board, EXPERT, human=(HUMAN, FORWARD), errors=errors, latency=late)
+    goals = judging.goals_of(board, errors=errors, latency=late)
 
-    write_json(folder / "board.json", {"board": board, "errors": errors, "aims": aims, "latency": late})
+    kept = {name: {aim: asdict(score) for aim, score in by_aim.items()} for name, by_aim in board.items()}
+    write_json(folder / "board.json", {"board": kept, "errors": errors, "aims": aims, "latency": late})
     draw(folder, results, board, aims, makers)
     print(board_table(board))
     named = [row(f"held-out command error, {name}", error, None, "lower", "m/s") for name, error in errors.items()]
     sharper = [
-        row(f"{EXPERT}: 1.5 x the hits of the sharp expert {aim}", board[EXPERT][aim]["hits"],
-            judging.OF_EXPERT * board["sharp expert"][aim]["hits"], "lower", UNIT)
+        row(f"{EXPERT}: 1.5 x the hits of the sharp expert {aim}", board[EXPERT][aim].hits,
+            judging.OF_EXPERT * board["sharp expert"][aim].hits, "lower", UNIT)
         for aim in AIMS
     ]  # fmt: skip
     return [*rows, *goal_rows(goals), *sharper, *named, *board_rows(board), *aim_rows(aims)]

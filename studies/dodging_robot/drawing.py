@@ -15,7 +15,7 @@ os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # pygame greets on std
 import pygame
 
 from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, RED
-from studies.dodging_robot.simulate import BALLS, SERIES, WORLD, World
+from studies.dodging_robot.world import BALLS, SERIES, WORLD, World
 
 WINDOW = (420, 720)  # pixels
 SHARP = 2  # everything but text is drawn this many times larger, then scaled down
@@ -41,23 +41,23 @@ class Moment:
     note       a line below the track, in the place of where the balls are aimed
     """
 
-    time: float | None
     robot_x: float
     command: float
     balls: np.ndarray
     present: tuple[bool, ...] = (True,) * BALLS
+    time: float | None = None
     hits: int | None = 0
     since_hit: float = np.inf
     title: str = ""
     note: str = ""
 
 
-def moment(row: np.ndarray, time: float | None, **shown) -> Moment:
+def moment(row: np.ndarray, **shown) -> Moment:
     """The Moment of a row (len(SERIES),); further fields as in Moment."""
     columns = dict(zip(SERIES, row, strict=True))
     balls = np.array(row[1 : 1 + 4 * BALLS]).reshape(BALLS, 4)
     present = tuple(columns[f"present_{ball}"] > 0 for ball in range(1, BALLS + 1))
-    return Moment(time, columns["robot_x"], columns["command"], balls, present, **shown)
+    return Moment(columns["robot_x"], columns["command"], balls, present, **shown)
 
 
 def aimed(aim: str) -> str:

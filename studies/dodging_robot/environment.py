@@ -15,7 +15,8 @@ from typing import ClassVar
 import gymnasium
 import numpy as np
 
-from studies.dodging_robot.simulate import AIMS, BALLS, WORLD, Scene, World, count_steps
+from studies.dodging_robot import drawing
+from studies.dodging_robot.world import AIMS, BALLS, WORLD, Scene, World, count_steps
 
 ID = "sim2seq/DodgingRobot-v0"
 
@@ -49,11 +50,9 @@ class Episode:
         return np.concatenate([[self.given], self.scene.observe()[0], np.ones(BALLS), self.scene.robot_x])
 
     def moment(self, **shown):
-        """What drawing.draw wants; further fields as in drawing.Moment."""
-        from studies.dodging_robot import drawing
-
-        since = self.time - self.last_hit
-        return drawing.moment(self.row(), self.time, hits=self.hits, since_hit=since, **shown)
+        """What drawing.draw wants; fields as in drawing.Moment in the place of what is now."""
+        now = {"time": self.time, "hits": self.hits, "since_hit": self.time - self.last_hit}
+        return drawing.moment(self.row(), **now | shown)
 
     def advance(self, command: float, parts: int = 1):
         """Go on by one control step, in `parts` of equal length; a generator, which yields after each."""
@@ -144,23 +143,17 @@ class DodgingRobot(gymnasium.Env):
             return None
         if self.episode is None:
             raise gymnasium.error.ResetNeeded("expected reset() before render()")
-        from studies.dodging_robot import drawing
-
         surface = drawing.pygame.Surface(drawing.WINDOW, 0, 32)
         drawing.draw(surface, self.moment(), self.world)
         return drawing.pixels(surface)
 
     def moment(self):
-        from studies.dodging_robot import drawing
-
         return self.episode.moment(title="dodging robot", note=drawing.aimed(self.playing["aim"]))
 
     def show(self) -> None:
         """In the mode human: show the window, and wait for the time of the step to be over."""
         if self.render_mode != "human":
             return
-        from studies.dodging_robot import drawing
-
         if self.window is None:
             self.window, self.clock = drawing.open_window("dodging robot"), drawing.pygame.time.Clock()
         drawing.pygame.event.pump()
@@ -170,8 +163,6 @@ class DodgingRobot(gymnasium.Env):
 
     def close(self) -> None:
         if self.window is not None:
-            from studies.dodging_robot import drawing
-
             drawing.pygame.display.quit()
             self.window = None
 

@@ -1,16 +1,18 @@
-"""Networks: from the last rows of what is seen, (samples, timesteps, 8), to the command of the next one, (samples, 1).
+"""Networks: from the last rows of what is seen, (samples, window, 8), to the command of the next one.
 
-Every network begins with the same fixed layer, `known_physics`, and ends within the robot's speed limit.
+Builders in the form of sim2seq/models/builders.py, in physical units. Every network begins with the same fixed layer,
+`known_physics`, and ends in a head: the command itself, within the robot's speed limit, or a choice.
 """
 
 from __future__ import annotations
 
 import keras
+import numpy as np
 from keras import ops
 
-from studies.dodging_robot.simulate import BALL_FEATURES, BALLS, WORLD
+from studies.dodging_robot.world import BALLS, WORLD
 
-CHOICES = (-1.0, 0.0, 1.0)  # left, stay, right
+MOVES = 1 / 3  # of the speed limit: a slower command counts as staying
 SPREADS = {"x": (0.0, 1.0), "y": (2.4, 1.4), "vx": (0.0, 0.7), "vy": (-2.9, 0.45)}  # middle and scale, m and m/s
 SLOWEST = 0.5  # m/s: below that a ball does not arrive in the time that counts
 
@@ -18,7 +20,7 @@ SLOWEST = 0.5  # m/s: below that a ball does not arrive in the time that counts
 def known_physics(seen, *, crossing: bool = True):
     """Of each ball, beside its four numbers in units of their spread: when and where it crosses the robot's line.
 
-    seen (samples, timesteps, 8) -> (samples, timesteps, 16), or 8 without `crossing`. An absent ball, four zeros, gives
+    seen (samples, window, 8) -> (samples, window, 16), or 8 without `crossing`. An absent ball, four zeros, gives
     zeros. The scales are the world's and not the data's, so there is nothing in them that a split could leak.
     The crossing place is told through a tanh at the width of a ball and at three times that, since far is far.
     """
@@ -36,43 +38,47 @@ def known_physics(seen, *, crossing: bool = True):
     return ops.concatenate(known, axis=-1)
 
 
-def single_lstm(timesteps: int, neurons: int, *, head: str = "plain", physics: bool = True) -> keras.Model:
-    """One LSTM layer and one output, bounded to the speed limit; see HEADS for what the output is."""
-    seen = keras.Input((timesteps, len(BALL_FEATURES)), name="window")
-    hidden = keras.layers.LSTM(neurons, unroll=True)(known_physics(seen, crossing=physics))
-    return keras.Model(seen, HEADS[head](hidden), name="single_lstm")
+def single_lstm(sizes, settings, *, values=None, conditions=None) -> keras.Model:
+    """One LSTM layer, and the head that `settings.chooses` says."""
+    seen = keras.Input((settings.window, sizes.inputs), name="series")
+    known = known_physics(seen, crossing=settings.physics)
+    return with_head(seen, keras.layers.LSTM(settings.units[0], unroll=True)(known), settings)
 
 
-def feed_forward(timesteps: int, neurons: int, *, head: str = "plain", physics: bool = True) -> keras.Model:
-    """The source's comparator: the last row alone, 10 and 4 neurons, tanh; on the first layer of the others."""
-    seen = keras.Input((timesteps, len(BALL_FEATURES)), name="window")
-    hidden = known_physics(seen[:, -1:], crossing=physics)[:, 0]
+def feed_forward(sizes, settings, *, values=None, conditions=None) -> keras.Model:
+    """The source's comparator: the last row alone, 10 and 4 neurons, tanh; on the first layer of the other."""
+    seen = keras.Input((settings.window, sizes.inputs), name="series")
+    hidden = known_physics(seen[:, -1:], crossing=settings.physics)[:, 0]
     for size in (10, 4):
         hidden = keras.layers.Dense(size, activation="tanh")(hidden)
-    return keras.Model(seen, HEADS[head](hidden), name="feed_forward")
+    return with_head(seen, hidden, settings)
 
 
-def plain_head(hidden):
-    """The command itself."""
-    return WORLD.robot_speed * keras.layers.Dense(1, activation="tanh", name="command")(hidden)
+def with_head(seen, hidden, settings) -> keras.Model:
+    """The core (samples, window, 8) -> (samples, 1, outputs): the command, or the chances of left, stay and right.
+
+    A choice cannot mean "stay" when left and right are equally good; it is decoded as -1, 0 or 1 (study.Commands).
+    """
+    if settings.chooses:
+        answer = keras.layers.Dense(3, activation="softmax", name="choice")(hidden)
+    else:
+        answer = WORLD.robot_speed * keras.layers.Dense(1, activation="tanh", name="command")(hidden)
+    core = keras.Model(seen, ops.expand_dims(answer, 1), name=settings.model)
+    core.lookback, core.error_unit = seen.shape[1], 1.0
+    if settings.chooses:
+        core.own_loss, core.encode, core.decode = "sparse_categorical_crossentropy", choice_of, likeliest
+    return core
 
 
-def left_right_head(hidden):
-    """Probabilities of left, stay and right, which cannot mean "stay" when left and right are equally good."""
-    return keras.layers.Dense(len(CHOICES), activation="softmax", name="choice")(hidden)
+def choice_of(commands: np.ndarray) -> np.ndarray:
+    """0, 1 or 2 for each command, (..., 1): left, stay, right."""
+    moves = np.abs(commands) > MOVES * WORLD.robot_speed
+    return (np.sign(commands) * moves + 1).astype("int32")
+
+
+def likeliest(chances):
+    """-1, 0 or 1: the likeliest of left, stay and right, (samples, 3) -> (samples, 1)."""
+    return ops.cast(ops.argmax(chances, axis=-1, keepdims=True), chances.dtype) - 1.0
 
 
 NETWORKS = {"single_lstm": single_lstm, "feed_forward": feed_forward}
-HEADS = {"plain": plain_head, "left_right": left_right_head}
-
-
-def deciding(network: keras.Model, speed: float) -> keras.Model:
-    """The model that is saved and played: a network whose answer is a command, (samples, 1), m/s.
-
-    Of the left-right head that is the likeliest choice at `speed`.
-    """
-    answer = network.outputs[0]
-    if answer.shape[-1] == len(CHOICES):
-        chosen = ops.one_hot(ops.argmax(answer, axis=-1), len(CHOICES))
-        answer = ops.sum(chosen * ops.convert_to_tensor([CHOICES], dtype=chosen.dtype), axis=-1, keepdims=True) * speed
-    return keras.Model(network.inputs[0], answer, name=f"{network.name}_policy")

@@ -30,7 +30,8 @@ LABELS |= {"GROUP_ID": "G%%", "RUN_ID": "R%%"}
 def parameter_table(**arguments) -> dict[str, list]:
     """Parameter name -> one value a run; arguments as in ARGUMENTS. Raises ValueError for an unknown or bad one."""
     from studies.dodging_robot.policies import POLICIES
-    from studies.dodging_robot.simulate import AIMS, check_inputs
+    from studies.dodging_robot.simulate import check_inputs
+    from studies.dodging_robot.world import AIMS
 
     settings = sampling.parse_arguments(arguments, ARGUMENTS)
     runs, seed, policy, most = (settings[name] for name in ("NUM_STUDIES", "SEED", "POLICY", "DISTURBANCE"))

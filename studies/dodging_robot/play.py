@@ -17,7 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from studies.dodging_robot.simulate import AIMS, BALLS, WORLD
+from sim2seq._support import command
+from sim2seq._support.files import write_array
+from studies.dodging_robot.policies import KEY
+from studies.dodging_robot.recordings import NAME
+from studies.dodging_robot.world import AIMS, BALLS, WORLD
 
 DRAWN = 5  # pictures a control step
 FIRST = 101  # number of the first session; the source's recordings have those below
@@ -52,8 +56,6 @@ class Keyboard:
     @property
     def command(self) -> float:
         """m/s; of two arrows the one that was pressed last counts."""
-        from studies.dodging_robot.policies import KEY
-
         return KEY * self.ways[self.arrows[-1]] if self.arrows else 0.0
 
 
@@ -90,7 +92,6 @@ def as_recorded(rows: np.ndarray) -> np.ndarray:
 
 def choose_file(output: Path | None, aim: str, player: str, replace: bool) -> Path:
     """The file of a session, by whose name recordings.py will know it; ValueError where it must not be written."""
-    from studies.dodging_robot.recordings import NAME
 
     def name(number: int) -> str:
         return f"{number}_2ball_{aim}_{WORLD.launch_x:g}x{WORLD.launch_y:g}_vector_keyboard_{player}.npy"
@@ -110,8 +111,18 @@ def choose_file(output: Path | None, aim: str, player: str, replace: bool) -> Pa
     return output
 
 
-def checked(arguments):
-    """Command line arguments, whose values are sensible; ValueError otherwise."""
+def parse(argv):
+    keys = "Keys: the left and the right arrow drive while held, the first one begins; Escape ends and saves."
+    what = "Play the dodging robot with the keyboard, and keep the session as a recording."
+    parser = command.Parser(description=what, epilog=keys)
+    parser.add_argument("--aim", choices=AIMS, default="robot", help="what the balls are aimed at")
+    parser.add_argument("--minutes", type=float, default=1.0, help="how long to play")
+    parser.add_argument("--seed", type=int, help="of the balls: equal seeds, equal balls; None: others each time")
+    parser.add_argument("--player", default="me", help="your name, for the file's name: small letters")
+    where = "file to write, named like a recording; None: 101_2ball_robot_1.5x5_vector_keyboard_me.npy or the next free"
+    parser.add_argument("--output", "-o", metavar="FILE", type=Path, help=f"{where} number, in this folder")
+    parser.add_argument("--replace", action="store_true", help="overwrite FILE")
+    arguments = parser.parse_args(argv)
     if not 0 < arguments.minutes <= MOST_MINUTES:
         raise ValueError(f"--minutes {arguments.minutes}: expected more than 0 and up to {MOST_MINUTES:g}")
     if not (arguments.player.isascii() and arguments.player.isalpha() and arguments.player.islower()):
@@ -121,33 +132,9 @@ def checked(arguments):
     return arguments
 
 
-def parse(argv):
-    from sim2seq._support.command import Parser
-
-    parser = Parser(
-        description="Play the dodging robot with the keyboard, and keep the session as a recording.",
-        epilog="Keys: the left and the right arrow drive while held, the first one begins; Escape ends and saves.",
-    )
-    parser.add_argument("--aim", choices=AIMS, default="robot", help="what the balls are aimed at")
-    parser.add_argument("--minutes", type=float, default=1.0, help="how long to play")
-    parser.add_argument("--seed", type=int, help="of the balls: equal seeds, equal balls; None: others each time")
-    parser.add_argument("--player", default="me", help="your name, for the file's name: small letters")
-    parser.add_argument(
-        "--output",
-        "-o",
-        metavar="FILE",
-        type=Path,
-        help="file to write, named like a recording; None: 101_2ball_robot_1.5x5_vector_keyboard_me.npy or"
-        " the next free number, in this folder",
-    )
-    parser.add_argument("--replace", action="store_true", help="overwrite FILE")
-    return checked(parser.parse_args(argv))
-
-
 def main(argv=None):
     arguments = parse(argv)
     output = choose_file(arguments.output, arguments.aim, arguments.player, arguments.replace)
-    from sim2seq._support.files import write_array
     from studies.dodging_robot import drawing
     from studies.dodging_robot.environment import Episode
 
@@ -166,6 +153,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    from sim2seq._support.command import run
-
-    sys.exit(run(main))
+    sys.exit(command.run(main))

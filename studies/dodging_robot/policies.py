@@ -11,7 +11,7 @@ at `robot`: the learned ones, and the expert that they learn from, know only wha
 
 import numpy as np
 
-from studies.dodging_robot.simulate import BALLS, WORLD, World
+from studies.dodging_robot.world import BALLS, WORLD, World
 
 MARGIN = 0.2  # m: what the expert keeps free beyond touching
 HOMESICK = 0.4  # how a metre from the middle of the track counts for the expert, beside a metre to go
@@ -76,6 +76,29 @@ def human_like(episodes: int, seed: int = 0, *, delay: int = 2, noise: float = 0
 
 POLICIES = {"still": still, "random": random, "expert": expert, "sharp": sharp, "insider": insider}
 POLICIES |= {"human_like": human_like}
+
+
+def learned(models):
+    """A maker of policies that see the last rows as these models want them, at first the first row for all.
+
+    models  such as a Training has: (episodes, window, 8) as observed -> (episodes, 1); of several their median counts
+    """
+    window = models[0].inputs[0].shape[1]
+    for model in models:
+        model.compile(jit_compile=False)  # a decision takes no longer, and compiling would
+
+    def make(episodes: int, seed: int = 0):
+        rows = None
+
+        def command(balls, robot):
+            nonlocal rows
+            now = balls[:, None].astype("float32")
+            rows = np.repeat(now, window, axis=1) if rows is None else np.concatenate([rows[:, 1:], now], axis=1)
+            return np.median([np.asarray(model.predict_on_batch(rows)) for model in models], axis=0)[:, 0].astype(float)
+
+        return command
+
+    return make
 
 
 def crossing(balls: np.ndarray):

@@ -2,7 +2,6 @@
 """Turn recordings of people at the dodging robot's controls into records, one DSV file each.
 
     python studies/dodging_robot/recordings.py --output human             # human/human_001.dsv, ...
-    python studies/dodging_robot/recordings.py --describe                 # what was wrong, what is repaired
 
 FILES are the source's arrays, (rows, 11) at 10 Hz: command, ball 1 (x, y, vx, vy), ball 2 (the same), robot (x, y).
 recordings/SOURCE.md says where they come from, and which of their defects are undone.
@@ -14,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from sim2seq._support import command
+from sim2seq.data import records
 from studies.dodging_robot import tracking
-from studies.dodging_robot.simulate import SERIES, WORLD
+from studies.dodging_robot.world import SERIES, WORLD
 
 FOLDER = Path(__file__).with_name("recordings")
 NAME = re.compile(
@@ -33,8 +34,6 @@ def read(path):
     world; a ball keeps its slot from launch to removal; a ball that is not there, or further than its radius behind
     the robot, has zeros and the flag 0.
     """
-    from sim2seq.data.records import Run
-
     about = describe_name(path)
     scene, _ = tracking.repair(tracking.scene_of(read_rows(path)))
     numbers = tracking.follow(scene)
@@ -42,7 +41,7 @@ def read(path):
         raise ValueError(f"{path}: expected a recording with balls, found none that moves")
     run_id = f"human_{about.pop('number')}"
     columns = zip(("time", *SERIES), series(scene, numbers), strict=True)
-    return Run(run_id, {**about, **results(scene, numbers)}, dict(columns))
+    return records.Run(run_id, {**about, **results(scene, numbers)}, dict(columns))
 
 
 def describe_name(path) -> dict:
@@ -113,37 +112,20 @@ def results(scene: tracking.Scene, numbers: np.ndarray) -> dict:
     }
 
 
-def write_all(paths, folder: Path) -> None:
-    """Write each recording into `folder`; all are read before the first is written."""
-    from sim2seq.data import records
-
-    runs = [read(path) for path in paths]
+def main(argv=None) -> None:
+    parser = command.Parser(description="Turn recordings of people at the dodging robot's controls into records.")
+    parser.add_argument("files", metavar="FILES", nargs="*", type=Path, help="recordings (default: those of the study)")
+    parser.add_argument("--output", metavar="FOLDER", type=Path, required=True, help="write a record for each there")
+    arguments = parser.parse_args(argv)
+    runs = [read(path) for path in arguments.files or sorted(FOLDER.glob("*.npy"))]  # all, before one is written
     if len({run.id for run in runs}) < len(runs):
         raise ValueError(f"expected recordings of different numbers, got {', '.join(run.id for run in runs)}")
-    folder.mkdir(parents=True, exist_ok=True)
+    arguments.output.mkdir(parents=True, exist_ok=True)
     for run in runs:
-        records.write(folder / f"{run.id}.dsv", [run])
-    print(f"{folder}: {len(runs)} recordings, {sum(run.data['duration'] for run in runs) / 60:.1f} minutes")
-
-
-def main(argv=None):
-    from sim2seq._support.command import Parser
-
-    parser = Parser(description="Turn recordings of people at the dodging robot's controls into records.")
-    parser.add_argument("files", metavar="FILES", nargs="*", type=Path, help="recordings (default: those of the study)")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--output", metavar="FOLDER", type=Path, help="write a record for each into this folder")
-    what.add_argument("--describe", action="store_true", help="print what was wrong, what is repaired, and the players")
-    arguments = parser.parse_args(argv)
-    paths = arguments.files or sorted(FOLDER.glob("*.npy"))
-    if arguments.output:
-        return write_all(paths, arguments.output)
-    from studies.dodging_robot import measures
-
-    return print(measures.table(paths))
+        records.write(arguments.output / f"{run.id}.dsv", [run])
+    minutes = sum(run.data["duration"] for run in runs) / 60
+    print(f"{arguments.output}: {len(runs)} recordings, {minutes:.1f} minutes")
 
 
 if __name__ == "__main__":
-    from sim2seq._support.command import run
-
-    sys.exit(run(main))
+    sys.exit(command.run(main))

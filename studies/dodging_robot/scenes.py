@@ -6,7 +6,7 @@ import numpy as np
 
 from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
 from sim2seq.report.style import Picture, grid, plain, styled
-from studies.dodging_robot.simulate import BALLS, SERIES, WORLD
+from studies.dodging_robot.world import BALLS, SERIES, WORLD
 
 BALL_COLOURS = (ORANGE, GREEN)  # as in drawing.py
 SHOWN = 30.0  # s of an episode or recording
@@ -96,8 +96,3 @@ def draw_balls(axis, times: np.ndarray, rows: np.ndarray) -> None:
     note = {"xy": (1, 0.04), "xycoords": "axes fraction", "ha": "right", "fontsize": 8, "color": GREY}
     axis.annotate("balls, the nearer the larger; red: they touch", **note)
     axis.set_ylim(-2, 2)
-
-
-def rows_of(ensemble, run: int = 0) -> np.ndarray:
-    """The series of a run in a sim2seq.data.ensemble.Ensemble, in the order of SERIES: (steps, len(SERIES))."""
-    return ensemble.values[run][:, [ensemble.features.index(name) for name in SERIES]]

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
-from studies.dodging_robot.simulate import AIMS, BALL_FEATURES, Episodes, simulate
+from sim2seq.evaluation.intervals import over_seeds
+from studies.dodging_robot.world import AIMS, BALL_FEATURES, Episodes, simulate
 
 # seeds: no episode is both learned from and judged on; pgen_ensembles.py begins at 1 000 000
 TEST_SEED, NOTEBOOK_SEED, VALIDATION_SEED = 0, 250_000, 500_000  # for the benchmark; for who tunes; for the sweep
@@ -37,17 +37,9 @@ class Score:
         """The score of the episodes `which`, of `duration` seconds each."""
         counts, minutes = {name: counted[which] for name, counted in played.counts.items()}, duration / 60
         hits, head_on = counts["hits"] / minutes, int(counts["head_on"].sum())
-        low, high = interval(hits)
+        low, high = over_seeds(hits)
         dodged = 1 - int(counts["head_on_hits"].sum()) / head_on if head_on else None
         return cls(float(hits.mean()), low, high, float(played.distance[which].mean() / minutes), dodged, len(hits))
-
-
-def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """The interval of the mean of independent values (Student's t); the mean twice where all are equal."""
-    if len(values) < 2 or values.std() == 0:
-        return float(values.mean()), float(values.mean())
-    low, high = stats.t.interval(level, len(values) - 1, values.mean(), stats.sem(values))
-    return float(low), float(high)
 
 
 def play(maker, aims=AIMS, seeds=range(100), duration: float = DURATION) -> dict[str, Score]:
@@ -57,6 +49,11 @@ def play(maker, aims=AIMS, seeds=range(100), duration: float = DURATION) -> dict
     policy = maker(len(everyone), seeds[0])
     played = simulate(policy, everyone, np.repeat(aims, len(seeds)), duration=duration, keep=False)
     return {aim: Score.of(played, slice(i * len(seeds), (i + 1) * len(seeds)), duration) for i, aim in enumerate(aims)}
+
+
+def board_of(makers: dict, **options) -> dict[str, dict[str, Score]]:
+    """Policy -> aim -> Score; options as for `play`."""
+    return {name: play(maker, **options) for name, maker in makers.items()}
 
 
 def mean_hits(scores: dict[str, Score]) -> float:

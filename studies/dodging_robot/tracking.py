@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg import solveh_banded
 from scipy.optimize import linear_sum_assignment
 
-from studies.dodging_robot.simulate import closest_approach
+from studies.dodging_robot.world import closest_approach
 
 ROW = 0.1  # s
 MISSING = (0.0, 100.0)  # the place that the source writes for a ball that is not there

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from studies.dodging_robot import drawing, environment, policies, simulate
+from studies.dodging_robot import drawing, environment, policies, world
 
 pygame = drawing.pygame
 
@@ -29,9 +29,9 @@ def test_gymnasium_finds_nothing_to_say_against_the_environment(screen):
         check_env(gymnasium.make(environment.ID, duration=2.0).unwrapped)
 
 
-@pytest.mark.parametrize("aim", simulate.AIMS)
-def test_an_episode_of_the_environment_is_that_of_simulate_row_by_row(aim):
-    expected = simulate.simulate(rounded(policies.expert(1)), [7], aim, duration=20.0)
+@pytest.mark.parametrize("aim", world.AIMS)
+def test_an_episode_is_that_of_simulate_row_by_row(aim):
+    expected = world.simulate(rounded(policies.expert(1)), [7], aim, duration=20.0)
     robot, act = gymnasium.make(environment.ID, aim=aim, duration=20.0), single(policies.expert)
     seen, info = robot.reset(seed=7)
     reward, ends = 0.0, []
@@ -46,7 +46,7 @@ def test_an_episode_of_the_environment_is_that_of_simulate_row_by_row(aim):
     assert reward == -info["hits"]
 
 
-def test_each_hit_costs_one_and_a_robot_that_stands_still_is_hit_by_all_balls_aimed_at_it():
+def test_each_hit_costs_one_and_who_stands_still_is_hit_by_all():
     robot = gymnasium.make(environment.ID, aim="robot", duration=10.0)
     robot.reset(seed=3)
     rewards = [robot.step([0.0])[1] for _ in range(100)]
@@ -64,7 +64,7 @@ def test_a_command_comes_into_force_one_step_after_it_was_given():
     assert places == pytest.approx([0.0, 0.025, 0.1])
 
 
-def test_the_next_episode_follows_from_the_first_seed_and_tells_its_own():
+def test_the_next_episode_follows_from_the_first_seed():
     robot = environment.DodgingRobot(duration=5.0)
     episodes = []
     for _ in range(2):
@@ -82,8 +82,8 @@ def test_no_observation_leaves_its_bounds():
     assert box.high[0] == pytest.approx(1.5 + 3 * 0.2067 / 5 + 1.5)
     assert (box.low[1], box.high[1]) == pytest.approx((-0.2067, 5.0))
     assert box.low[3] == -5.0
-    for aim in simulate.AIMS:
-        rows = simulate.simulate(policies.random(50), range(50), aim, duration=30.0).rows
+    for aim in world.AIMS:
+        rows = world.simulate(policies.random(50), range(50), aim, duration=30.0).rows
         seen = rows[..., 1:9].astype(np.float32)
         assert (seen >= box.low).all()
         assert (seen <= box.high).all()
@@ -130,10 +130,10 @@ def picture(**changed):
     row = np.array([0.75, -1.0, 2.0, 0.0, -3.0, 1.0, 3.0, 0.0, -3.0, 1.0, 1.0, 0.5])
     row[9] = changed.pop("present", 1.0)
     surface = pygame.Surface(drawing.WINDOW, 0, 32)
-    drawing.draw(surface, drawing.moment(row, 1.0, **changed))
+    drawing.draw(surface, drawing.moment(row, time=1.0, **changed))
     width, height = drawing.WINDOW
     header = round(drawing.HEADER * height)
-    view = drawing.view_of(pygame.Surface((width, height - header)), simulate.WORLD)
+    view = drawing.view_of(pygame.Surface((width, height - header)), world.WORLD)
 
     def colour(x, y):
         across, down = view.at(x, y)

@@ -1,31 +1,26 @@
-"""The dodging robot's learning: windows and their commands, networks within limits, play, and a sweep that ranks."""
+"""The dodging robot's learning: whose runs, samples and their commands, networks within limits, play, and a sweep."""
 
-import json
 import math
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from sim2seq import Ensemble, cli, load_training, ranking, sweep
 from sim2seq.data.records import Run
+from sim2seq.evaluation.intervals import over_seeds
+from sim2seq.models.builders import Sizes
 from sim2seq.store import store
-from sim2seq.sweep import Result
-from studies.dodging_robot import learning, pgen_ensembles, scores, sweep
-from studies.dodging_robot.learning import Batches, Settings, choice_of, cut, groups_of, split_runs
-from studies.dodging_robot.network import NETWORKS, deciding, known_physics
-from studies.dodging_robot.policies import POLICIES, middle_of_track, plan
-from studies.dodging_robot.simulate import AIMS, LAYOUT, SERIES, simulate
+from sim2seq.training.fit import fit, split_runs
+from studies.dodging_robot import judging, network, pgen_ensembles, scores
+from studies.dodging_robot.policies import POLICIES, learned, middle_of_track, plan
+from studies.dodging_robot.study import STUDY, RobotSettings, choose, varied
+from studies.dodging_robot.world import AIMS, LAYOUT, SERIES, simulate
 
-STUDY = Path(__file__).parents[2] / "studies" / "dodging_robot"
-DEBUG = Settings.parse(["size=debug"])
-
-
-def counting(steps: int) -> np.ndarray:
-    """A run in which every number is its row."""
-    return np.repeat(np.arange(steps, dtype="float32")[:, None], len(LAYOUT), axis=1)
+DEBUG = RobotSettings.parse(["size=debug"])
+SIZES = Sizes(8, 1)
 
 
 def episodes(count: int, *, duration=12.0, first=1_000_000) -> np.ndarray:
@@ -34,299 +29,286 @@ def episodes(count: int, *, duration=12.0, first=1_000_000) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def runs() -> dict[str, np.ndarray]:
-    """Eight expert episodes and five shorter ones that pass as people's."""
-    rows = episodes(13).astype("float32")[:, :, : len(LAYOUT)]
-    people = {f"human_{number:03}": rows[8 + number, : 80 + number] for number in range(5)}
-    return {f"expert_{number}": rows[number] for number in range(8)} | people
-
-
-@pytest.fixture(scope="module")
-def path(runs, tmp_path_factory) -> Path:
-    """A store of these runs, as episodes and recordings bring them."""
+def path(tmp_path_factory):
+    """A store of twelve expert episodes and five shorter ones that pass as people's, as ingest brings them."""
     path = tmp_path_factory.mktemp("store") / "store.sqlite"
     store.create(path)
-
-    def run(name, rows):
-        columns = np.concatenate([rows, np.ones((len(rows), 2)), np.zeros((len(rows), 1))], axis=1).astype(float)
-        times = [step / 10 for step in range(len(rows))]
-        return Run(name, {"group_id": name.split("_")[0]}, {"time": times, **dict(zip(SERIES, columns.T, strict=True))})
-
-    made = [run(*item) for item in runs.items()]
-    lists = [one._replace(series={name: list(map(float, s)) for name, s in one.series.items()}) for one in made]
-    store.ingest(path, lists)
+    rows = episodes(17, duration=9.0)
+    runs = {f"expert_{number}": rows[number] for number in range(12)}
+    runs |= {f"human_{number:03}": rows[12 + number, : 60 + number] for number in range(5)}
+    times = [step / 10 for step in range(90)]
+    columns = {name: {"time": times[: len(one)], **dict(zip(SERIES, one.T.tolist(), strict=True))}
+               for name, one in runs.items()}  # fmt: skip
+    store.ingest(path, [Run(name, {"group_id": name.split("_")[0]}, one) for name, one in columns.items()])
     return path
 
 
 @pytest.fixture(scope="module")
-def trained(runs, tmp_path_factory) -> Path:
-    return learning.fit(runs, DEBUG, tmp_path_factory.mktemp("training") / "policy")
+def ensemble(path) -> Ensemble:
+    return STUDY.read(path)
 
 
-def test_nine_columns_become_windows_of_eight_and_the_command_of_the_next_row():
-    known, wanted = cut({"a": counting(30), "b": counting(12)}, ["a", "b"], 5)
+@pytest.fixture(scope="module")
+def trained(ensemble, tmp_path_factory):
+    """A finished training of the debug size."""
+    return fit(ensemble, DEBUG, tmp_path_factory.mktemp("training") / "policy", study=STUDY, quiet=True)
+
+
+def counting(*lengths: int) -> Ensemble:
+    """Expert runs of these lengths, in which every number is its row."""
+    values = np.repeat(np.arange(float(max(lengths)))[None, :, None], len(lengths), axis=0).repeat(len(LAYOUT), axis=2)
+    names = tuple(f"expert_{number}" for number in range(len(lengths)))
+    return Ensemble(values, names, LAYOUT, np.arange(max(lengths)) / 10, lengths=np.array(lengths))
+
+
+def windows(ensemble: Ensemble, settings, **options):
+    scalings = STUDY.task.scalings(ensemble, settings, scaled=STUDY.scaled)
+    return STUDY.task.windows(ensemble, settings, scalings, 1, **{"batch_size": 16} | options)
+
+
+def test_a_sample_is_rows_of_eight_and_the_command_of_the_next():
+    batches = windows(counting(30, 12), RobotSettings(window=5))
+    known, wanted = (np.concatenate(parts) for parts in zip(*(batch[:2] for batch in batches), strict=True))
     assert known.shape == (25 + 7, 5, 8)  # T - N windows each
-    assert wanted.shape == (25 + 7, 1)
-    assert (wanted[:, 0] == known[:, -1, 0] + 1).all()  # one step off would differ
+    assert wanted.shape == (25 + 7, 1, 1)
+    assert (wanted[:, 0, 0] == known[:, -1, 0] + 1).all()  # one step off would differ
     assert (np.diff(known[:, :, 3], axis=1) == 1).all()  # none crosses from run to run
 
 
-def test_a_run_that_is_too_short_for_a_window_is_named():
-    with pytest.raises(ValueError, match="timesteps 5: expected runs of more steps, b has 5"):
-        cut({"a": counting(6), "b": counting(5)}, ["a", "b"], 5)
+def test_runs_of_different_lengths_come_back_from_one_store(ensemble):
+    assert ensemble.features == LAYOUT
+    assert dict(zip(ensemble.run_ids, ensemble.lengths.tolist(), strict=True))["human_003"] == 63
+    assert (ensemble.values[0] == episodes(1, duration=9.0)[0, :, : len(LAYOUT)]).all()
 
 
-def test_runs_of_different_lengths_come_back_from_one_store(path, runs):
-    loaded = learning.load_runs(path)
-    assert loaded.keys() == runs.keys()
-    for name, rows in runs.items():
-        assert np.array_equal(loaded[name], rows)
-
-
-def test_each_group_is_split_for_itself_by_whole_runs(runs):
-    parts = {data: split_runs(runs, Settings(data=data)) for data in ("human", "expert", "both")}
-    for part, names in parts["both"].items():
-        assert names == parts["expert"][part] + parts["human"][part]
-    everyone = [name for names in parts["both"].values() for name in names]
-    assert sorted(everyone) == sorted(runs)
-    assert {group: len(names) for group, names in groups_of(everyone).items()} == {"expert": 8, "human": 5}
-
-
-def test_data_that_are_not_there_are_named(runs):
-    only = {name: rows for name, rows in runs.items() if name.startswith("expert")}
+def test_the_settings_say_whose_runs_are_learned_from(ensemble):
+    groups = {data: set(choose(ensemble, RobotSettings(data=data)).groups) for data in ("human", "expert", "both")}
+    assert groups == {"human": {"human"}, "expert": {"expert"}, "both": {"expert", "human"}}
+    assert choose(ensemble, RobotSettings(data="human")).steps == 64
     with pytest.raises(ValueError, match="data both: expected runs of the group 'human'; there are: expert"):
-        split_runs(only, Settings(data="both"))
+        choose(ensemble.take(range(12)), RobotSettings(data="both"))
 
 
-def test_mirrored_and_swapped_windows_are_those_of_a_mirrored_world():
-    """The expert is asked on the last row of every batch: augmented or not, its answer is the batch's."""
-    rows = episodes(2, duration=30.0)[:, :, : len(LAYOUT)].astype("float32")
-    windows = cut({"a": rows[0], "b": rows[1]}, ["a", "b"], 4)
-    batches = Batches(*windows, Settings(mirror=True, batch_size=64))
-    assert 0.3 < batches.mirrored.mean() < 0.7
-    for index in range(len(batches)):
-        known, wanted = batches[index]
-        last = known[:, -1].astype(float)
-        assert wanted[:, 0] == pytest.approx(plan(last, middle_of_track(last)), abs=2e-3)  # float32
-    assert not Batches(*windows, Settings(mirror=False)).mirrored.any()
+def test_the_parts_of_both_are_those_of_the_groups(ensemble):
+    splits = {}
+    for data in ("human", "expert", "both"):
+        settings = RobotSettings(data=data)
+        splits[data] = split_runs(choose(ensemble, settings), settings)
+    for part in ("train", "validation", "test"):
+        runs = {data: getattr(split, part).runs for data, split in splits.items()}
+        assert runs["both"] == runs["expert"] + runs["human"]
 
 
-def test_an_epoch_sees_every_window_once_in_the_order_of_its_seed():
-    windows = cut({"a": counting(132)}, ["a"], 4)
-    batches = Batches(*windows, Settings(mirror=False, batch_size=32))
-    first = np.concatenate([batches[index][1][:, 0] for index in range(len(batches))])
-    assert sorted(first) == list(range(4, 132))
-    batches.begin_epoch(1)
-    assert not np.array_equal(first, np.concatenate([batches[index][1][:, 0] for index in range(len(batches))]))
-    batches.begin_epoch(0)
-    assert np.array_equal(first, np.concatenate([batches[index][1][:, 0] for index in range(len(batches))]))
+def test_varied_samples_are_those_of_a_varied_world():
+    """The expert is asked on the last row of every window: varied or not, its answer is the sample's."""
+    rows = episodes(2, duration=30.0)[:, :, : len(LAYOUT)]
+    block = np.concatenate([rows[:, step : step + 5] for step in range(250)]).astype("float32")
+    changed = varied(block, np.random.default_rng(0))
+    last = changed[:, -2, 1:].astype(float)
+    assert changed[:, -1, 0] == pytest.approx(plan(last, middle_of_track(last)), abs=2e-3)  # float32
+    for place, share in ((2, 0.5), (1, 0.75)):  # y of ball 1 is swapped in a half, its x swapped or mirrored
+        assert np.mean(changed[:, -1, place] != block[:, -1, place]) == pytest.approx(share, abs=0.1)
 
 
-def test_the_first_layer_knows_when_and_where_a_ball_crosses_and_what_is_absent():
+def test_samples_are_varied_unless_settings_say_otherwise(trained, ensemble, tmp_path):
+    plain = fit(ensemble, replace(DEBUG, augment=False), tmp_path / "plain", study=STUDY, quiet=True)
+    assert plain.history["loss"] != trained.history["loss"]
+
+
+def test_the_first_layer_knows_when_and_where_a_ball_crosses():
     seen = np.zeros((1, 1, 8), dtype="float32")
     seen[0, 0, :4] = [1.0, 3.0, -0.5, -2.0]  # crosses after 1.5 s, 0.25 m to the right
-    known = keras.ops.convert_to_numpy(known_physics(keras.ops.convert_to_tensor(seen)))[0, 0]
+    known = keras.ops.convert_to_numpy(network.known_physics(keras.ops.convert_to_tensor(seen)))[0, 0]
     assert known[4] == pytest.approx(1.5 / 0.8 - 1)
     assert known[5] == pytest.approx(math.tanh(0.25 / 0.2067), rel=1e-5)
     assert (known[8:] == 0).all()  # the second ball is not there
 
 
 @pytest.mark.parametrize("neurons", [6, 20])
-def test_single_lstm_is_one_layer_and_one_output_within_the_speed_limit(neurons):
-    model = NETWORKS["single_lstm"](5, neurons)
-    assert model.input_shape == (None, 5, 8)
-    assert model.output_shape == (None, 1)
-    assert model.count_params() == 4 * neurons * (16 + neurons + 1) + neurons + 1
+def test_single_lstm_is_one_layer_within_the_speed_limit(neurons):
+    core = network.single_lstm(SIZES, RobotSettings(window=5, units=(neurons,)))
+    assert core.output_shape == (None, 1, 1)
+    assert core.count_params() == 4 * neurons * (16 + neurons + 1) + neurons + 1
     wild = 100 * np.random.default_rng(0).normal(size=(50, 5, 8)).astype("float32")
-    assert np.abs(model.predict(wild, verbose=0)).max() <= 1.0
+    assert np.abs(core.predict_on_batch(wild)).max() <= 1.0
 
 
-def test_a_left_right_head_decides_for_the_likeliest_of_three_commands():
-    network = NETWORKS["feed_forward"](2, 0, head="left_right")
-    seen = np.random.default_rng(0).normal(size=(200, 2, 8)).astype("float32")
-    chances = network.predict(seen, verbose=0)
-    commands = deciding(network, 0.7).predict(seen, verbose=0)
+def test_a_left_right_head_takes_the_likeliest_of_three():
+    core = network.feed_forward(SIZES, RobotSettings(model="feed_forward", window=2, head="left_right"))
+    chances = core.predict_on_batch(np.random.default_rng(0).normal(size=(200, 2, 8)).astype("float32"))[:, 0]
+    decided = keras.ops.convert_to_numpy(core.decode(keras.ops.convert_to_tensor(chances)))
     assert chances.sum(axis=1) == pytest.approx(1, abs=1e-5)
-    assert commands[:, 0] == pytest.approx(0.7 * (chances.argmax(axis=1) - 1), abs=1e-6)
+    assert decided[:, 0].tolist() == (chances.argmax(axis=1) - 1).tolist()
+
+
+def test_who_learns_from_people_chooses_unless_told_otherwise():
+    heads = {(data, head): RobotSettings(data=data, head=head).chooses
+             for data in ("human", "expert", "both") for head in ("", "plain", "left_right")}  # fmt: skip
+    assert {asked for asked, chooses in heads.items() if chooses} == {
+        ("human", ""),
+        *((data, "left_right") for data in ("human", "expert", "both")),
+    }
 
 
 def test_slow_commands_count_as_staying():
-    assert choice_of(np.array([[-0.75], [-0.3], [0.0], [0.3], [0.4]])).tolist() == [[0], [1], [1], [1], [2]]
+    commands = np.array([-0.75, -0.3, 0.0, 0.3, 0.4])[:, None, None]
+    assert network.choice_of(commands).ravel().tolist() == [0, 1, 1, 1, 2]
 
 
-def test_a_training_leaves_a_model_that_loads_alone_and_everything_it_was_made_from(trained, runs):
-    assert {path.name for path in trained.iterdir()} == {
-        "model.keras",
-        "settings.json",
-        "split.json",
-        "history.csv",
-        "scores.json",
-    }
-    assert Settings.of(json.loads((trained / "settings.json").read_text())) == DEBUG
-    assert len(learning.losses_of(trained)["val_loss"]) == DEBUG.epochs
-    found = learning.scores_of(trained)
-    known, wanted = cut(runs, json.loads((trained / "split.json").read_text())["test"], DEBUG.timesteps)
-    model = keras.saving.load_model(trained / "model.keras", safe_mode=True)
-    assert found["test"]["model"] == pytest.approx(np.abs(model.predict(known, verbose=0) - wanted).mean(), rel=1e-4)
-    assert found["test"]["windows"] == len(wanted)
+def test_a_choice_moves_at_the_mean_speed_of_who_moves(ensemble, tmp_path):
+    people = fit(ensemble, replace(DEBUG, data="human"), tmp_path / "people", study=STUDY, quiet=True)
+    train = [ensemble.run_ids.index(run) for run in people.split.train.runs]
+    speeds = np.abs(ensemble.values[train, :, 0])
+    said = people.predictions["train"].middle
+    said = np.abs(said[np.isfinite(said) & (said != 0)])
+    assert len(said)
+    assert said == pytest.approx(speeds[speeds > 1 / 3].mean(), rel=1e-5)
 
 
-def test_a_finished_training_is_not_repeated_and_another_one_does_not_take_its_folder(trained, runs):
-    before = (trained / "model.keras").stat().st_mtime_ns
-    learning.fit(runs, DEBUG, trained)
-    assert (trained / "model.keras").stat().st_mtime_ns == before
-    with pytest.raises(ValueError, match=r"holds a training with other settings or runs \(settings.json\)"):
-        learning.fit(runs, Settings.parse(["size=debug", "seed=1"]), trained)
+def test_a_training_is_that_of_its_own_settings(trained, ensemble):
+    assert trained.settings == DEBUG
+    assert trained.model.input_shape == (None, 3, 8)
+    assert {run.split("_")[0] for run in trained.split.train.runs} == {"expert"}
+    assert trained.scores.features == ["command"]
+    assert {"stay", "hold", "mean"} <= set(trained.scores.baselines)
+    with pytest.raises(ValueError, match=r"another.* settings or data \(seed differ\)|other settings or data"):
+        fit(ensemble, replace(DEBUG, seed=1), trained.folder, study=STUDY, quiet=True)
 
 
-def test_other_numbers_under_the_same_names_are_other_runs(trained, runs):
-    changed = {name: rows * np.float32(1.01) for name, rows in runs.items()}
-    with pytest.raises(learning.AnotherTraining, match=r"\(split.json\)"):
-        learning.fit(changed, DEBUG, trained)
-
-
-def test_a_network_that_is_used_again_is_as_if_made_anew():
-    first, other = Settings.parse(["size=debug", "seed=3"]), Settings.parse(["size=debug", "seed=4"])
-    learner = learning.renewed(learning.compiled(DEBUG, 4), first)
-    weights = learner.get_weights()
-    windows = np.ones((8, 3, 8), dtype="float32"), np.ones((8, 1), dtype="float32")
-    learner.fit(*windows, batch_size=2, verbose=0)
-    assert not np.array_equal(learner.get_weights()[0], weights[0])
-    learning.renewed(learner, other)
-    learning.renewed(learner, first)
-    assert all(np.array_equal(*pair) for pair in zip(learner.get_weights(), weights, strict=True))
-    assert int(learner.optimizer.iterations) == 0
-
-
-def test_what_is_learned_from_tuned_on_and_judged_by_are_other_launches():
-    learned = pgen_ensembles.parameter_table(NUM_STUDIES="1000")["SEED"]
-    starts = [scores.TEST_SEED, scores.NOTEBOOK_SEED, scores.VALIDATION_SEED, min(learned)]
+def test_learned_from_tuned_on_and_judged_by_are_other_launches():
+    launches = pgen_ensembles.parameter_table(NUM_STUDIES="1000")["SEED"]
+    starts = [scores.TEST_SEED, scores.NOTEBOOK_SEED, scores.VALIDATION_SEED, min(launches)]
     assert starts == sorted(starts)
     assert min(np.diff(starts)) >= 100_000  # episodes, far more than anybody plays
 
 
-def test_a_policy_sees_the_last_rows_in_their_order_and_at_first_the_first_one():
+def test_a_policy_sees_the_last_rows_and_at_first_the_first_one():
     seen = keras.Input((3, 8))
     model = keras.Model(seen, seen[:, :, 0] @ np.array([[0.01], [0.1], [1.0]], dtype="float32"))
-    policy = learning.policy_of(model)(2)
+    twice = keras.Model(seen, 2 * model(seen))
+    policies = [learned(models)(2) for models in ([model], [model, twice])]
     rows = [np.full((2, 8), number) * [[1.0], [2.0]] for number in (1, 2, 3, 4)]
-    answers = [policy(row, None) for row in rows]
+    answers = [policies[0](row, None) for row in rows]
     assert answers[0] == pytest.approx([1.11, 2.22])
     assert answers[1] == pytest.approx([2.11, 4.22])
     assert answers[3] == pytest.approx([4.32, 8.64])
+    assert policies[1](rows[0], None) == pytest.approx([1.5 * 1.11, 1.5 * 2.22])  # the median of two members
 
 
 def test_a_folder_without_a_finished_training_ends_in_one_line(tmp_path):
-    with pytest.raises(ValueError, match="expected a finished training") as error:
-        learning.load_policy(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no finished training here") as error:
+        load_training(tmp_path, STUDY)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["head=middle"], "unknown head 'middle'; known: plain, left_right"),
-        (["timesteps=0"], "setting timesteps: expected a number above 0; got 0"),
+        (["head=middle"], "unknown head 'middle'; known: , plain, left_right"),
+        (["window=0"], "setting window: expected a number above 0; got 0"),
+        (["window=61"], "setting window: expected up to 60; got 61"),
+        (["units=8,8"], "setting units: expected one layer size"),
+        (["targets=2"], "setting targets: expected 1; got 2"),
         (["data=robots"], "unknown data 'robots'; known: expert, human, both"),
+        (["episodes=0"], "setting episodes: expected 1 or more; got 0"),
+        (["duration=1.23"], "duration 1.23: expected a multiple"),
+        (["model=residual_lstm"], "unknown model 'residual_lstm'; known: single_lstm, feed_forward"),
         (["layers=2"], "unknown setting 'layers'"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(words, expected):
     with pytest.raises(ValueError, match=expected):
-        Settings.parse(words)
-
-
-def test_the_interval_of_hits_is_students():
-    low, high = scores.interval(np.array([1.0, 2.0, 3.0]))
-    half = 4.302652729911275 * 1.0 / math.sqrt(3)  # t of two degrees of freedom, standard deviation 1
-    assert (low, high) == pytest.approx((2 - half, 2 + half))
-    assert scores.interval(np.array([0.0, 0.0])) == (0.0, 0.0)
+        RobotSettings.parse(words)
 
 
 def test_scores_are_those_of_the_episodes():
     played = simulate(POLICIES["still"](6), range(6), "robot", duration=12.0)
     score = scores.play(POLICIES["still"], ["robot"], range(6), 12.0)["robot"]
     assert score.hits == pytest.approx(played.counts["hits"].sum() / (6 * 0.2))
+    assert [score.low, score.high] == over_seeds(played.counts["hits"] / 0.2)
     assert score.low < score.hits < score.high
     assert score.distance == 0
     assert score.dodged == 0
 
 
-def result(kind, timesteps, neurons, seed, hits, loss, val_loss):
-    name = f"{kind}_{timesteps}_{neurons}_{seed}"
-    columns = {"kind": kind, "timesteps": timesteps, "neurons": neurons, "seed": seed, "hits": hits}
-    return Result(name, columns, {"loss": loss, "val_loss": val_loss})
+def test_a_training_is_judged_by_play_on_validation_launches(trained, ensemble):
+    found = STUDY.judge(trained, ensemble)
+    seeds = range(scores.VALIDATION_SEED, scores.VALIDATION_SEED + 2)
+    played = scores.play(learned(trained.models), seeds=seeds, duration=6.0)
+    assert list(found) == ["hits", *(f"hits_{aim}" for aim in AIMS), "distance"]  # ranked by the first
+    assert found["hits_robot"] == played["robot"].hits
+    assert found["hits"] == pytest.approx(np.mean([score.hits for score in played.values()]))
+
+
+def test_a_point_of_the_sweep_is_judged_recorded_and_ranked(path, tmp_path, capsys):
+    study = ["--study", str(Path(network.__file__).parent)]
+    assert cli.main(["grid", "-", str(tmp_path), *study, "--training", "size:debug", "window=3 4", "units=4"]) == 0
+    names = np.load(tmp_path / sweep.GRID)[:, 0].tolist()
+    assert names == ["size-debug_window-3_units-4", "size-debug_window-4_units-4"]
+    words = ["size:debug", "window:3", "units:4", *study, "--output", str(tmp_path / "t"), "--record", names[0]]
+    assert cli.main(["train", str(path), *words, "--each", "data=human expert", "seed=0"]) == 0
+    results = ranking.load(path, STUDY.name)
+    assert {one.name for one in results} == {f"{names[0]}_data-{data}_seed-0" for data in ("human", "expert")}
+    for one in results:
+        assert one.error == pytest.approx(np.mean([one.data[f"hits_{aim}"] for aim in AIMS]))
+        assert len(one.losses["val_loss"]) == 2
+    capsys.readouterr()
+    board = ["leaderboard", str(path), "--by", "data", "--expect", str(tmp_path / sweep.GRID)]
+    assert cli.main(board) == 1  # the second point is missing
+    said = capsys.readouterr()
+    assert said.err == f"sim2seq leaderboard: {names[1]} is not recorded in {path}\n"
+    assert [line for line in said.out.splitlines() if line.startswith("data:")] == ["data:expert", "data:human"]
+    assert store.run_ids(path) == list(STUDY.read(path).run_ids)  # trainings are no runs
+
+
+def result(window, units, seed, hits, loss, val_loss):
+    data = {
+        "study": STUDY.name,
+        "ranked_by": "hits",
+        "hits": hits,
+        "parameters": units**2,
+        "results": "hits,parameters",
+    }
+    settings = {"data": "expert", "window": window, "units": str(units), "seed": seed}
+    return ranking.Result(f"{window}_{units}_{seed}", data | settings, {"loss": loss, "val_loss": val_loss})
 
 
 RESULTS = [
-    result("expert", 5, 6, 0, 3.0, [1.0, 0.5], [1.0, 0.6]),
-    result("expert", 5, 6, 1, 5.0, [1.0, 0.5], [1.0, 0.6]),
-    result("expert", 5, 20, 0, 1.0, [1.0, 0.2], [0.55, 0.6]),
-    result("expert", 5, 20, 1, 2.0, [1.0, 0.2], [0.55, 0.6]),
-    result("expert", 8, 10, 0, 1.9, [1.0, 0.24], [0.6, 0.5]),
-    result("expert", 8, 10, 1, 1.9, [1.0, 0.24], [0.6, 0.5]),
+    result(5, 6, 0, 3.0, [1.0, 0.5], [1.0, 0.6]),
+    result(5, 6, 1, 5.0, [1.0, 0.5], [1.0, 0.6]),
+    result(5, 20, 0, 1.0, [1.0, 0.2], [0.55, 0.6]),
+    result(5, 20, 1, 2.0, [1.0, 0.2], [0.55, 0.6]),
+    result(8, 10, 0, 1.9, [1.0, 0.24], [0.6, 0.5]),
+    result(8, 10, 1, 1.9, [1.0, 0.24], [0.6, 0.5]),
+    result(10, 10, 0, 1.8, [1.0, 0.24], [0.6, 0.51]),
 ]
 
 
+def size(point) -> tuple[int, str]:
+    return point.settings["window"], point.settings["units"]
+
+
 def test_over_and_under_fitting_go_by_their_rules():
-    assert sweep.verdicts(RESULTS) == {
-        ("expert", 5, 6): "under-fits",  # ends at 0.5, the best at 0.2
-        ("expert", 5, 20): "over-fits",  # 0.2 is below the 0.24 of the lowest validation loss, 0.55 is 10 % above it
-        ("expert", 8, 10): "",
+    points = ranking.points_of(RESULTS[:6])
+    assert dict(zip(map(size, points), judging.fits(points), strict=True)) == {
+        (5, "6"): "under-fits",  # ends at 0.5, the best at 0.2
+        (5, "20"): "over-fits",  # 0.2 is below the 0.24 of the lowest validation loss, 0.55 is 10 % above it
+        (8, "10"): "",
     }
 
 
-def test_the_recommendation_is_the_smallest_within_one_standard_error_of_the_fewest_hits():
-    (timesteps, neurons), why = sweep.recommend(RESULTS, "expert")
-    assert (timesteps, neurons) == (8, 10)  # 1.9 <= 1.5 + 0.5; by the loss it would be 5 x 20
-    assert "the fewest, 1.5 +- 0.5, has 5 x 20" in why
-    with pytest.raises(ValueError, match="kind human: expected trainings"):
-        sweep.recommend(RESULTS, "human")
+def test_recommended_is_the_smallest_within_one_standard_error():
+    chosen, best = judging.recommended(RESULTS)["expert"]
+    assert size(best) == (5, "20")
+    assert (best.error, best.standard_error) == (1.5, 0.5)
+    assert size(chosen) == (8, "10")  # 1.9 <= 1.5 + 0.5; as many weights as 10 x 10, and the shorter window
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["grid", "here", "timesteps=3", "learning_rate=1e-2"], "expected the axes timesteps and neurons"),
-        (
-            ["grid", "here", "timesteps=3", "neurons=4", "--training", "seed:5"],
-            "seed:5: each point is trained on every",
-        ),
-        (["point", "store", "data:human", "--record", "p"], "data:human: each point is trained on every kind"),
-        (["point", "store", "timesteps:3", "--record", "../p"], "run id '../p_expert_seed-2': expected"),
-        (
-            ["point", "store", "timesteps:3", "--record", "p", "--duration", "1.23"],
-            "duration 1.23: expected a multiple",
-        ),
-        (["point", "store", "timesteps:3", "--record", "p"], "store: no such store"),
-        (["rank", "store"], "store: no such store"),
-    ],
-)
-def test_what_the_sweep_cannot_do_is_refused_before_anything_is_trained(words, expected, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises((ValueError, OSError)) as error:
-        sweep.main(words)
-    assert expected in str(error.value)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_point_of_the_sweep_goes_into_the_store_and_is_ranked(path, tmp_path):
-    script = [sys.executable, STUDY / "sweep.py"]
-    subprocess.run([*script, "grid", tmp_path, "timesteps=3 4", "neurons=4", "--training", "size:debug"], check=True)
-    names = np.load(tmp_path / "grid.npy")[:, 0].tolist()
-    assert names == ["size-debug_timesteps-3_neurons-4", "size-debug_timesteps-4_neurons-4"]
-    play = {"kinds": ["human", "expert"], "seeds": [0], "episodes": 2, "duration": 6.0}
-    sweep.train_point(path, ["size:debug", "timesteps:3"], tmp_path, point=names[0], **play)
-    results = sweep.load(path)
-    assert [one.data["kind"] for one in results] == ["expert", "human"]
-    for one in results:
-        assert one.data["point"] == names[0]
-        assert one.data["hits"] == pytest.approx(np.mean([one.data[f"hits_{aim}"] for aim in AIMS]))
-        assert len(one.losses["val_loss"]) == 2
-    done = subprocess.run(
-        [*script, "rank", path, "--expect", tmp_path / "grid.npy"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1  # the second point is missing
-    assert done.stderr == f"sweep.py: {names[1]} is not recorded in {path}, or not with every kind and seed\n"
-    assert "recommended: 3 timesteps, 4 neurons" in done.stdout
-    assert store.run_ids(path) == sorted(learning.load_runs(path), key=store.natural_order)  # trainings are no runs
+def test_the_recommended_size_holds_unless_settings_say_another():
+    points = judging.recommended(RESULTS)
+    found = judging.settings_of(RobotSettings(), points)
+    assert list(found) == list(judging.TRAINED)
+    assert found[judging.EXPERT] == RobotSettings(data="expert", window=8, units=(10,))
+    assert found[judging.FORWARD] == RobotSettings(data="human", model="feed_forward")  # no sweep on people
+    assert judging.settings_of(RobotSettings(units=(7,)), points)[judging.EXPERT].window == 10
+    assert judging.settings_of(RobotSettings(), {})[judging.EXPERT] == RobotSettings()

@@ -12,7 +12,7 @@ from PIL import Image
 
 from sim2seq._support import command
 from sim2seq.data import records
-from studies.dodging_robot import animation, drawing, play, policies, recordings, simulate
+from studies.dodging_robot import animation, drawing, play, policies, recordings, world
 
 ROOT = Path(__file__).parents[2]
 pygame = drawing.pygame
@@ -72,8 +72,8 @@ def test_a_session_is_read_back_as_it_was_played(session, capsys):
     run = recordings.read(SESSION)
     assert run.series["command"] == PLAYED
     given = iter(PLAYED[1:] + [0.0] * 600)
-    expected = simulate.simulate(lambda balls, robot: np.array([next(given)]), [5], "robot", duration=60.0)
-    for name, values in zip(simulate.SERIES, expected.rows[0, :50].T, strict=True):
+    expected = world.simulate(lambda balls, robot: np.array([next(given)]), [5], "robot", duration=60.0)
+    for name, values in zip(world.SERIES, expected.rows[0, :50].T, strict=True):
         assert run.series[name] == values.tolist(), name
     assert (run.id, run.data["aim"], run.data["player"], run.data["policy"]) == ("human_101", "robot", "me", "human")
     assert told.startswith(f"{SESSION}: 5.0 s, ")
@@ -88,7 +88,7 @@ def test_a_session_goes_through_the_importer(session, tmp_path):
     assert len(run.series["time"]) == 10
 
 
-def test_a_session_ends_by_itself_after_its_minutes_and_the_next_one_gets_the_next_number(session, tmp_path):
+def test_a_session_ends_by_itself_and_the_next_gets_a_number(session, tmp_path):
     keys = {1: [(DOWN, LEFT)]}
     assert session("--minutes", 1 / 60, keys=keys) == 0
     assert session("--minutes", 1 / 60, keys=keys) == 0
@@ -153,25 +153,27 @@ def test_without_a_display_play_says_so_in_one_line(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_animation_shows_the_episode_of_simulate():
+    expected = world.simulate(policies.human_like(1, 3), [3], "robot", duration=10.0)
+    moments = animation.watch(policies.human_like, aim="robot", seed=3, seconds=10.0)
+    assert len(moments) == 2 * 99 + 1  # two pictures a row
+    for row, moment in zip(expected.rows[0], moments[::2], strict=True):
+        assert [*moment.balls.ravel(), moment.robot_x] == [*row[1:9], row[-1]]
+    assert [half.command for half in moments[1::2]] == expected.rows[0, :-1, 0].tolist()
+
+
 def test_hits_of_an_animation_count_up_to_those_of_simulate():
-    expected = simulate.simulate(policies.human_like(1, 3), [3], "robot", duration=10.0)
-    rows, hits = animation.watch(policies.human_like, aim="robot", seed=3, seconds=10.0)
-    assert np.array_equal(rows, expected.rows[0])
-    assert (np.diff(hits) >= 0).all()
-    _, still = animation.watch(policies.still, aim="robot", seed=3, seconds=10.0)
-    assert still[-1] == simulate.simulate(policies.still(1), [3], "robot", duration=9.9).counts["hits"][0]
-    shown = [moment.hits for moment in animation.moments(rows, still, "still")]
-    assert (shown[0], shown[-1], len(shown)) == (0, still[-1], 199)
+    shown = [moment.hits for moment in animation.watch(policies.still, aim="robot", seed=3, seconds=10.0)]
+    expected = world.simulate(policies.still(1), [3], "robot", duration=9.9).counts["hits"][0]
+    assert (shown[0], shown[-1], len(shown)) == (0, expected, 199)
+    assert shown == sorted(shown)
 
 
 def test_between_two_rows_balls_roll_on_and_the_robot_drives():
-    rows, hits = animation.watch(policies.expert, aim="random", seed=3, seconds=2.0)
-    half = list(animation.moments(rows, hits, ""))[2 * 12 + 1]
-    before, after = rows[12], rows[13]
-    assert half.robot_x == pytest.approx((before[-1] + after[-1]) / 2)
-    world = half.balls[:, 0] + half.robot_x
-    expected = before[[1, 5]] + before[-1] + 0.05 * before[[3, 7]]
-    assert world == pytest.approx(expected)
+    before, half, after = animation.watch(policies.expert, aim="random", seed=3, seconds=2.0)[24:27]
+    assert min(before.robot_x, after.robot_x) <= half.robot_x <= max(before.robot_x, after.robot_x)
+    rolled = before.balls[:, 1] + 0.05 * before.balls[:, 3]
+    assert half.balls[:, 1] == pytest.approx(rolled)
 
 
 def test_an_animation_is_a_film_of_all_robots(tmp_path, capsys):
@@ -191,9 +193,9 @@ def test_an_animation_is_a_film_of_all_robots(tmp_path, capsys):
 
 
 def test_robots_with_different_lengths_make_no_film(tmp_path):
-    rows = np.zeros((5, len(simulate.SERIES)))
-    with pytest.raises(ValueError, match="equally many rows"):
-        animation.animate({"one": (rows, None), "two": (rows[:3], None)}, tmp_path / "no.gif")
+    robots = [animation.watch(policies.still, aim="robot", seed=3, seconds=seconds) for seconds in (0.5, 0.3)]
+    with pytest.raises(ValueError, match="shorter"):
+        animation.animate(robots, tmp_path / "no.gif")
     assert not list(tmp_path.iterdir())
 
 
@@ -204,6 +206,7 @@ BAD_FILMS = {
     "--seed -1": "expected 0 or more",
     "--policies winner": "invalid choice",
     "--policies": "expected 1 to 4 robots",
+    "--policies still random expert sharp insider": "expected 1 to 4 robots",
     "--output a.mp4": "ends in .gif",
     "--output nowhere/a.gif": "expected a folder that exists",
 }

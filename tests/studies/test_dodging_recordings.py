@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from helpers import Trap
 
+from benchmarks import dodging_recordings as measures
 from sim2seq.data import records
 from sim2seq.store import store
-from studies.dodging_robot import measures, recordings, simulate, tracking
+from studies.dodging_robot import recordings, tracking, world
 
 ROOT = Path(__file__).parents[2]
 NAME = "001_2ball_straight_1.5x5_vector_keyboard_somebody.npy"
@@ -24,7 +25,7 @@ def runs():
 
 def balls_of(run):
     """Rows (rows, 2 balls, 4) and flags (rows, 2)."""
-    rows = np.stack([run.series[name] for name in simulate.BALL_FEATURES], axis=-1).reshape(-1, 2, 4)
+    rows = np.stack([run.series[name] for name in world.BALL_FEATURES], axis=-1).reshape(-1, 2, 4)
     return rows, np.stack([run.series["present_1"], run.series["present_2"]], axis=-1)
 
 
@@ -37,7 +38,7 @@ def sway(balls, robot):
 def episode(steps):
     """A simulated episode, no two balls replaced at once: command (steps,), balls (steps, 2, 4), robot_x (steps,)."""
     sway.now = 0.75
-    rows = simulate.simulate(sway, [3], "straight", duration=steps / 10).rows[0]
+    rows = world.simulate(sway, [3], "straight", duration=steps / 10).rows[0]
     balls = rows[:, 1:9].reshape(-1, 2, 4).copy()
     balls[:, :, 0] += rows[:, -1:]
     return rows[:, 0], balls, rows[:, -1]
@@ -53,7 +54,7 @@ def as_recorded(command, balls, robot, heading):
     return np.column_stack([command, both.reshape(-1, 8), robot])
 
 
-def test_what_the_source_did_to_positions_velocities_and_slots_is_undone(tmp_path):
+def test_what_the_source_did_to_places_and_slots_is_undone(tmp_path):
     command, balls, way = episode(150)
     heading = 0.3 * np.sin(np.arange(len(way)) / 60)
     step = np.diff(way)
@@ -78,7 +79,7 @@ def test_what_the_source_did_to_positions_velocities_and_slots_is_undone(tmp_pat
     assert run.series["command"] == pytest.approx(command)
 
 
-def test_the_first_recordings_have_their_sign_turned_and_nothing_else(tmp_path):
+def test_the_first_recordings_have_only_their_sign_turned(tmp_path):
     command, balls, way = episode(100)
     balls[..., 0] -= way[:, None]
     flipped = balls * [-1, -1, 1, 1]
@@ -114,7 +115,7 @@ def test_a_ball_keeps_its_slot_until_it_is_gone(runs):
         assert np.sum(moved[both] > 0.6) == (2 if run.id == "human_005" else 0)  # 6 m/s; 005 was interrupted once
 
 
-def test_absent_balls_are_zeros_and_present_ones_move_and_are_not_behind(runs):
+def test_absent_balls_are_zeros_and_present_ones_come(runs):
     for run in runs:
         rows, present = balls_of(run)
         assert set(np.unique(present)) == {0.0, 1.0}
@@ -143,7 +144,7 @@ def test_a_hit_comes_within_the_radius_of_a_ball(beside, hits):
     assert recordings.results(scene, tracking.follow(scene))["num_hits"] == hits
 
 
-def test_a_ball_that_bounces_off_the_robot_is_judged_by_where_it_was_going():
+def test_a_ball_that_bounces_is_judged_by_where_it_was_going():
     rows = np.zeros((25, 11))
     rows[:, 1:5] = np.array([0.1, 5.0, 0.0, -2.5]) + np.arange(25)[:, None] * [0, -0.25, 0, 0]
     rows[19:, 1] += np.arange(1, 7) * 0.15  # at y = 0.5 it leaves sideways
@@ -160,7 +161,7 @@ def test_the_response_of_our_own_robot_is_found_in_its_episode():
     robot = np.stack([way, np.zeros_like(way)], axis=-1)
     scene = tracking.scene_of(as_recorded(command, balls, robot, np.zeros(200)))
     delay, acceleration, misfit = measures.robot_response(scene, np.zeros(200))
-    assert (round(delay, 3), acceleration) == (0.0, simulate.WORLD.robot_acceleration)
+    assert (round(delay, 3), acceleration) == (0.0, world.WORLD.robot_acceleration)
     assert misfit < 0.01
 
 
@@ -178,7 +179,7 @@ def test_the_delay_of_a_player_is_counted_from_the_launch():
 
 
 def test_the_description_shows_the_defect_and_its_repair(capsys):
-    recordings.main(["--describe", str(recordings.FOLDER / "006_2ball_neato_1.5x5_vector_keyboard_nathan.npy")])
+    measures.main([str(recordings.FOLDER / "006_2ball_neato_1.5x5_vector_keyboard_nathan.npy")])
     lines = {line[:34].strip(): line[34:].split() for line in capsys.readouterr().out.splitlines()}
     assert (lines["recording"], lines["interruptions"]) == (["006"], ["1"])
     before, after = (float(lines[f"velocity residual {when}, median"][0]) for when in ("before", "after"))

@@ -5,60 +5,56 @@ import json
 import pytest
 from cluster import BIN, ROOT, run
 
+from sim2seq import load_training, ranking
 from sim2seq.notebook import STORE
 from sim2seq.store import store
-from studies.dodging_robot import learning, sweep
-from studies.dodging_robot.simulate import AIMS
+from studies.dodging_robot.study import STUDY
+from studies.dodging_robot.world import AIMS
 
-STUDY = ROOT / "studies" / "dodging_robot"
+HERE = ROOT / "studies" / "dodging_robot"
 EPISODES, RECORDINGS = 4, 9
-DEBUG = [
-    "TIMESTEPS=3",
-    "NEURONS=4",
-    "SWEEP=size:debug",
-    "PLAY=--seeds 0 --episodes 2 --duration 6 --kinds human expert",
-    "TRAINING=size:debug",
-]
+DEBUG = ["WINDOW=3", "UNITS=4", "DATA=human expert", "SEEDS=0", "SWEEP=size:debug", "TRAINING=size:debug"]
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """The folder of a finished study of four episodes and one point."""
     folder = tmp_path_factory.mktemp("dodging")
-    asked = ["--pgen", STUDY / "pgen_ensembles.py", "--runs", EPISODES, "--pargs", "DURATION:6", "--workers", 2]
-    run(BIN / "sim2seq", "run", STUDY / "suite.yaml", *asked, "--vars", *DEBUG, "--output", "out", folder=folder)
+    asked = ["--pgen", HERE / "pgen_ensembles.py", "--runs", EPISODES, "--pargs", "DURATION:6", "--workers", 2]
+    run(BIN / "sim2seq", "run", HERE / "suite.yaml", *asked, "--vars", *DEBUG, "--output", "out", folder=folder)
     (study,) = (folder / "out").glob("dodging-robot_*")
     return study
 
 
-def test_episodes_and_recordings_end_in_one_store_with_their_sources(finished):
-    runs = learning.load_runs(finished / STORE)
-    groups = learning.groups_of(runs)
-    assert {group: len(names) for group, names in groups.items()} == {"expert": EPISODES, "human": RECORDINGS}
-    assert {rows.shape for name, rows in runs.items() if name.startswith("expert")} == {(60, 9)}
-    assert sum(len(runs[name]) for name in groups["human"]) == 11_971  # rows of the nine files
+def test_episodes_and_recordings_end_in_one_store(finished):
+    ensemble = STUDY.read(finished / STORE)
+    steps = dict(zip(ensemble.run_ids, ensemble.lengths.tolist(), strict=True))
+    assert ensemble.groups.count("expert") == EPISODES
+    assert ensemble.groups.count("human") == RECORDINGS
+    assert {steps[run] for run in steps if run.startswith("expert")} == {60}
+    assert sum(steps[run] for run in steps if run.startswith("human")) == 11_971  # rows of the nine files
     held = store.connect(finished / STORE).stored(["expert_1", "human_005"])
     sources = [held[name]["data"]["source"]["value"] for name in ("expert_1", "human_005")]
     assert sources == ["simulation", "005_2ball_neato_1.5x5_vector_joystick_amy.npy"]
 
 
-def test_every_point_of_the_sweep_is_in_the_store_with_its_play_and_its_losses(finished):
-    results = sweep.load(finished / STORE)
-    assert [result.data["kind"] for result in results] == ["expert", "human"]
-    assert {sweep.place_of(result) for result in results} == {(3, 4)}
-    assert all(len(result.losses["val_loss"]) == 2 for result in results)
-    assert all(
-        result.data["hits"] == pytest.approx(sum(result.data[f"hits_{aim}"] for aim in AIMS) / 4) for result in results
-    )
+def test_every_point_is_in_the_store_with_play_and_losses(finished):
+    results = ranking.load(finished / STORE, STUDY.name)
+    assert sorted(result.data["data"] for result in results) == ["expert", "human"]
+    for result in results:
+        assert (result.data["window"], result.data["units"], result.data["episodes"]) == (3, "4", 2)
+        assert len(result.losses["val_loss"]) == 2
+        assert result.error == pytest.approx(sum(result.data[f"hits_{aim}"] for aim in AIMS) / 4)
 
 
-def test_the_study_ends_with_a_report_an_animation_and_trained_policies(finished):
+def test_the_study_ends_with_report_animation_and_policies(finished):
     last = finished / "learn-dodging-robot"
     html = (last / "report.html").read_text()
     assert f"All {EPISODES} expected runs are in the store." in html
     assert html.count("<img ") >= 6
     assert (last / "dodging.gif").read_bytes().startswith(b"GIF8")
-    assert learning.scores_of(last / "policies" / "LSTM__expert_")["parameters"] == 4 * 4 * (16 + 4 + 1) + 4 + 1
+    trained = load_training(last / "policies" / "LSTM-expert", STUDY)
+    assert trained.model.count_params() == 4 * 4 * (16 + 4 + 1) + 4 + 1
     summary = json.loads((finished / "sim2seq_run.json").read_text())
     assert {name: step["done"] for name, step in summary["steps"].items()} == {
         "create-initial-store": 1,

@@ -11,7 +11,7 @@ import pytest
 from sim2seq.data import records
 from studies.dodging_robot import pgen_ensembles
 from studies.dodging_robot.policies import POLICIES, disturbance, middle_of_track, plan
-from studies.dodging_robot.simulate import (
+from studies.dodging_robot.world import (
     AIMS,
     LAYOUT,
     SERIES,
@@ -48,7 +48,7 @@ def always(speed):
     return lambda balls, robot: np.full(len(balls), speed)
 
 
-def test_a_ball_ends_rolling_at_five_sevenths_of_its_launch_speed():
+def test_a_ball_ends_rolling_at_5_sevenths_of_its_launch_speed():
     launch = np.array([3.0, 4.0, 5.0])
     _, speed = rolled(launch, np.full(3, 10.0))
     assert speed == pytest.approx(launch * 5 / 7, rel=1e-14)
@@ -110,7 +110,7 @@ def test_balls_are_aimed_as_they_say(aim):
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_a_ball_that_touches_is_a_hit_and_one_that_passes_a_millimetre_beside_is_not(side):
+def test_a_ball_that_touches_hits_a_millimetre_beside_is_a_miss(side):
     scene = Scene([0], "straight", 10.0)
     scene.origin[0, 0] = scene.place[0, 0] = [WORLD.ball_radius + SIDES[side], 5.0]
     scene.origin[0, 1] = scene.place[0, 1] = [1.5, 5.0]
@@ -120,7 +120,7 @@ def test_a_ball_that_touches_is_a_hit_and_one_that_passes_a_millimetre_beside_is
     assert scene.counts["hits"][0] == (0 if SIDES[side] > 0 else 1)
 
 
-def test_a_ball_aslant_is_judged_by_its_distance_not_by_where_it_crosses():
+def test_a_ball_aslant_is_judged_by_its_distance():
     """At 45 degrees a ball that crosses 0.28 m beside the robot comes within 0.28 / sqrt(2) = 0.198 m."""
     for beside, hits in ((0.28, 1), (0.30, 0)):  # 0.198 and 0.212 m
         scene = Scene([0], "straight", 10.0)
@@ -159,7 +159,7 @@ def test_every_ball_that_goes_for_a_still_robot_hits_it():
     assert (played.counts["head_on_hits"] == passed).all()
 
 
-def test_equal_seeds_give_equal_episodes_whoever_plays_beside_them():
+def test_equal_seeds_give_equal_episodes_whoever_plays_beside():
     expert = POLICIES["expert"]
     together = simulate(expert(4), [7, 8, 9, 7], ["robot", "center", "random", "robot"], duration=12.0)
     alone = simulate(expert(1), [9], "random", duration=12.0)
@@ -170,7 +170,7 @@ def test_equal_seeds_give_equal_episodes_whoever_plays_beside_them():
     assert not np.array_equal(together.rows[0], together.rows[1])
 
 
-def test_commands_act_one_step_late_within_the_limits_of_speed_acceleration_and_track():
+def test_commands_act_one_step_late_and_within_the_limits():
     rows = simulate(always(5.0), [1], "center", duration=4.0).rows[0]
     x = column(rows, "robot_x")
     assert rows[0, 0] == 0  # nothing was commanded yet
@@ -182,7 +182,7 @@ def test_commands_act_one_step_late_within_the_limits_of_speed_acceleration_and_
     assert x[-1] == WORLD.track
 
 
-def test_ball_features_are_relative_places_and_velocities_of_the_world():
+def test_features_are_relative_places_and_absolute_velocities():
     still, moving = (simulate(always(speed), [3], "straight", duration=1.2).rows[0] for speed in (0.0, 0.8))
     for name in ("ball_1_vx", "ball_1_vy", "ball_2_vx", "ball_2_vy", "ball_1_y", "ball_2_y"):
         assert np.array_equal(column(still, name), column(moving, name))
@@ -192,7 +192,7 @@ def test_ball_features_are_relative_places_and_velocities_of_the_world():
 
 
 @pytest.mark.parametrize("aim", AIMS)
-def test_the_expert_is_hit_at_most_a_tenth_as_often_as_a_robot_that_stays(aim):
+def test_the_expert_is_hit_a_tenth_as_often_as_who_stays(aim):
     seeds = range(300_000, 300_020)
     hits = {
         name: simulate(POLICIES[name](20), seeds, aim, duration=30.0, keep=False).counts["hits"].sum()
@@ -202,7 +202,7 @@ def test_the_expert_is_hit_at_most_a_tenth_as_often_as_a_robot_that_stays(aim):
     assert hits["human_like"] <= hits["still"] / 4
 
 
-def test_the_plan_is_mirrored_with_its_balls_and_does_not_mind_their_order():
+def test_the_plan_is_mirrored_with_its_balls_in_any_order():
     balls = simulate(STILL(1), [5], "random", duration=30.0).rows[0, :, 1:9]
     mirror, swap = np.array([-1, 1, -1, 1] * 2), [4, 5, 6, 7, 0, 1, 2, 3]
     commands = plan(balls, middle_of_track(balls))
@@ -228,7 +228,7 @@ def test_a_disturbed_episode_keeps_the_experts_commands():
     assert not np.array_equal(column(rows[1], "robot_x"), column(rows[0], "robot_x"))
 
 
-def test_a_run_is_written_as_a_record_of_nine_learned_series_and_three_others(tmp_path):
+def test_a_run_is_a_record_of_nine_learned_series_and_three_more(tmp_path):
     path = tmp_path / "run.dsv"
     command = [sys.executable, STUDY / "simulate.py", "--seed", "1000003", "--duration", "6", "--aim", "robot"]
     subprocess.run([*command, "--disturbance", "0.2", "-G", "expert", "-R", "4", "-o", path], check=True)
@@ -265,7 +265,7 @@ def test_bad_input_ends_in_one_line_with_exit_code_2_and_no_file(words, expected
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_parameter_table_has_a_quarter_for_each_aim_and_no_seed_that_is_judged():
+def test_a_quarter_of_the_table_has_each_aim_and_no_judged_seed():
     table = pgen_ensembles.parameter_table(NUM_STUDIES="40")
     assert {aim: table["AIM"].count(aim) for aim in AIMS} == dict.fromkeys(AIMS, 10)
     assert len(set(table["SEED"])) == 40

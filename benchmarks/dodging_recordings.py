@@ -1,9 +1,20 @@
-"""What the recordings say about themselves, the robot and the players: recordings.py --describe."""
+#!/usr/bin/env python
+"""What do the recordings of people say about themselves, the robot and the players?
+
+    python benchmarks/dodging_recordings.py [FILE ...]
+
+One column a recording: what was wrong with it and what is repaired (studies/dodging_robot/recordings/SOURCE.md), the
+robot's delay and limit of acceleration, and how fast the players answered. A minute.
+"""
+
+import sys
+from pathlib import Path
 
 import numpy as np
 
+from sim2seq._support import command
 from studies.dodging_robot import recordings, tracking
-from studies.dodging_robot.simulate import WORLD
+from studies.dodging_robot.world import WORLD
 
 LAGS = 4  # rows over which the robot's answer to a command is looked at
 ACCELERATIONS = np.arange(1.0, 15.5, 0.5)  # m/s^2
@@ -157,3 +168,13 @@ def answers(paths) -> list[str]:
         shares = [np.mean(rows <= row) if len(rows) else np.nan for row in range(1, 11)]
         lines.append(f"{f'answered, {what} ({len(rows)})':34s}" + "".join(f"{share:8.2f}" for share in shares))
     return lines
+
+
+def main(argv=None) -> None:
+    parser = command.Parser(description="What the recordings say about themselves, the robot and the players.")
+    parser.add_argument("files", metavar="FILE", nargs="*", type=Path, help="recordings (default: those of the study)")
+    print(table(parser.parse_args(argv).files or sorted(recordings.FOLDER.glob("*.npy"))))
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))
