@@ -1,5 +1,5 @@
 # make run             the whole study: simulate, ingest, train, report     RUNS=64     STUDY=dodging_robot
-# make test            ruff, then every test that needs no server but the broker inside the package
+# make test            ruff, mypy, then every test that needs no server but the broker inside the package
 # make test-services   the tests on real brokers, databases, Slurm and other users; faults; the wheel
 # make soak            faults without end, and their table: about an hour
 # make bench           the measured figures
@@ -40,6 +40,7 @@ test:
 	@./setup.sh test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/mypy
 	$(PYTEST) --ignore tests/services
 
 test-services:

@@ -174,6 +174,7 @@ class RereadingAll(Loop):
 
     def begin(self, context, controls, conditions):
         core, window, missing = core_of(self.model), context.shape[1], self.steps - 1
+        assert core is not None  # compiled_loop has found it
         restore, places = stepping.restored(self.model, core), ops.arange(window + missing)[None, :, None]
 
         def step(number, series):

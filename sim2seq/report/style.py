@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import wraps
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -14,7 +15,7 @@ from sim2seq.report.colours import BLUE, GREEN, ORANGE, PURPLE, RED, SKY
 COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
 MOST_FEATURES = 9  # rows of a figure, columns of a table
 MOST_EDGES = 1000  # steps of an area: it is kept point by point, where a line is simplified
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9.5,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",

@@ -154,8 +154,8 @@ class Display:
             bar = ProgressBar(total=total, completed=done + failed, width=30)
             red = f"[red]{failed}[/red]" if failed else "0"
             speed = "" if rate is None else f"{rate:.1f}"
-            left = _duration(left) if total > done + failed else ""
-            table.add_row(step, bar, str(done), red, str(total), speed, left, escape(notes.get(step, "")))
+            remaining = _duration(left) if total > done + failed else ""
+            table.add_row(step, bar, str(done), red, str(total), speed, remaining, escape(notes.get(step, "")))
         return table
 
 
