@@ -32,7 +32,7 @@ class Context:
 def read_context(path: Path, model) -> Context:
     """The context in a file, for a model with `window`, `features`, `inputs` and `told.controls` (names).
 
-    .dsv   a record: the first steps of each run; other series are ignored, and so are inputs that no model asks for
+    .dsv   a record: the first steps of each run; other series are ignored, and so are inputs that no model is told
     .csv   a header with the names of the features, one line a step of one run; other columns are ignored
     .npy   (window, features) or (runs, window, features)
 

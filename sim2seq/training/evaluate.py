@@ -71,8 +71,8 @@ LAST: dict[tuple, dict] = {}  # one entry: trainings of a sweep, one after the o
 
 def baselines_of(study: Study, parts: dict[str, Ensemble], settings: Settings) -> dict[str, np.ndarray]:
     """Name -> prediction of each baseline for the test part; made once for the same runs."""
-    asked = (study.task, settings.window, settings.inputs, settings.controls, *study.baselines.items())
-    key = (*asked, *(digest(parts[name], settings.inputs) for name in ("train", "test")))
+    learned = (study.task, settings.window, settings.inputs, settings.controls, *study.baselines.items())
+    key = (*learned, *(digest(parts[name], settings.inputs) for name in ("train", "test")))
     if key not in LAST:
         LAST.clear()
         LAST[key] = study.task.baselines(parts["train"], parts["test"], settings, study.baselines)
