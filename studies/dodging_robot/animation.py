@@ -20,7 +20,7 @@ from studies.dodging_robot import drawing
 from studies.dodging_robot.drawing import BALL_COLOURS, BLUE, FLOOR, GREY, INK, PAPER, RED
 from studies.dodging_robot.environment import Episode
 from studies.dodging_robot.policies import POLICIES, learned
-from studies.dodging_robot.world import AIMS, WORLD
+from studies.dodging_robot.world import AIMED, AIMS, WORLD
 
 PANEL, GAP, TOP = (300, 500), 14, 40  # pixels: a robot's picture, between them, and the line above them
 PICTURES = 2  # a control step
@@ -124,7 +124,7 @@ def main(argv=None):
     check(arguments)
     same = {"aim": arguments.aim, "seed": arguments.seed, "seconds": arguments.seconds}
     robots = [watch(maker, **same, title=title) for title, maker in makers(arguments).items()]
-    animate(robots, arguments.output, headline=f"The same launches for all, aimed {drawing.AIMED[arguments.aim]}")
+    animate(robots, arguments.output, headline=f"The same launches for all, aimed {AIMED[arguments.aim]}")
     hits = ", ".join(f"{moments[-1].title} {moments[-1].hits}" for moments in robots)
     print(f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB; hits: {hits}")
 

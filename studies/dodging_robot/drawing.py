@@ -15,7 +15,7 @@ os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # pygame greets on std
 import pygame
 
 from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, RED
-from studies.dodging_robot.world import BALLS, SERIES, WORLD, World
+from studies.dodging_robot.world import AIMED, BALLS, SERIES, WORLD, World
 
 WINDOW = (420, 720)  # pixels
 SHARP = 2  # everything but text is drawn this many times larger, then scaled down
@@ -27,7 +27,6 @@ ROBOT_DISC = 0.1  # m
 TRAIL, TRAIL_PARTS = 0.32, 14  # s, and in how many parts it fades
 FLASH = 0.6  # s
 ARROW = 0.3  # m for 1 m/s
-AIMED = {"straight": "straight ahead", "center": "at the middle", "robot": "at the robot", "random": "at random"}
 
 
 @dataclass(frozen=True)

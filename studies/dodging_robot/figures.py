@@ -10,8 +10,8 @@ from matplotlib.patches import Rectangle
 from sim2seq import ranking
 from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, RED
 from sim2seq.report.style import Picture, grid, plain, styled
-from studies.dodging_robot.drawing import AIMED
 from studies.dodging_robot.judging import fits
+from studies.dodging_robot.world import AIMED
 
 LEARNED = {"human": "people", "expert": "the expert", "both": "both"}
 LINEAR = 0.1  # hits a minute up to which an axis is linear: there may be none

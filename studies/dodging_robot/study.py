@@ -10,7 +10,9 @@ import numpy as np
 from sim2seq import Ensemble, PerStep, Settings, Study, load_store
 from sim2seq._support.config import one_of
 from sim2seq.data.windows import Scaling
+from studies.dodging_robot import environment as environment  # whose packages are missed here, not in the last step
 from studies.dodging_robot import policies, scores
+from studies.dodging_robot.figures import hits_by_policy
 from studies.dodging_robot.network import MOVES, NETWORKS
 from studies.dodging_robot.world import BALL_FEATURES, LAYOUT, WORLD, count_steps
 
@@ -116,8 +118,6 @@ def judge(training, ensemble) -> dict[str, float]:
 
 def figures(training, ensemble) -> dict:
     """Hits of this robot beside those of the expert and of one that stands still, on the same launches."""
-    from studies.dodging_robot.figures import hits_by_policy
-
     makers = {name: policies.POLICIES[name] for name in ("still", "expert")} | {
         "learned": policies.learned(training.models)
     }

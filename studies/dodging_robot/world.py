@@ -16,7 +16,8 @@ BALLS = 2
 BALL_FEATURES = tuple(f"ball_{ball}_{what}" for ball in (1, 2) for what in ("x", "y", "vx", "vy"))
 LAYOUT = ("command", *BALL_FEATURES)  # what is learned from: (steps, 9)
 SERIES = (*LAYOUT, "present_1", "present_2", "robot_x")
-AIMS = ("straight", "center", "robot", "random")
+AIMED = {"straight": "straight ahead", "center": "at the middle", "robot": "at the robot", "random": "at random"}
+AIMS = tuple(AIMED)
 COUNTS = ("balls", "hits", "head_on", "head_on_hits")
 
 

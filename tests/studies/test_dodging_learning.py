@@ -1,6 +1,7 @@
 """The dodging robot's learning: whose runs, samples and their commands, networks within limits, play, and a sweep."""
 
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sim2seq.data.records import Run
 from sim2seq.evaluation.intervals import over_seeds
 from sim2seq.models.builders import Sizes
 from sim2seq.store import store
+from sim2seq.study import load_study
 from sim2seq.training.fit import fit, split_runs
 from studies.dodging_robot import judging, network, pgen_ensembles, scores
 from studies.dodging_robot.policies import POLICIES, learned, middle_of_track, plan
@@ -199,6 +201,14 @@ def test_a_folder_without_a_finished_training_ends_in_one_line(tmp_path):
     with pytest.raises(FileNotFoundError, match="no finished training here") as error:
         load_training(tmp_path, STUDY)
     assert "\n" not in str(error.value)
+
+
+def test_a_missing_package_is_said_before_anything_runs(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("studies.dodging_robot")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "gymnasium", None)
+    with pytest.raises(ValueError, match=r"study\.py: it needs the package gymnasium, which is not installed"):
+        load_study(Path(network.__file__).parent)
 
 
 @pytest.mark.parametrize(
