@@ -89,7 +89,7 @@ def ending(path) -> str:
 
 def backend_of(path) -> Backend:
     """The backend that keeps the store at `path`."""
-    return import_module(BACKENDS[ending(path)])  # type: ignore[return-value]
+    return import_module(BACKENDS[ending(path)])  # type: ignore[return-value]  # a module with its two functions
 
 
 def is_url(path) -> bool:
