@@ -11,7 +11,7 @@
 
 ifdef STUDY
 SPEC = studies/$(STUDY)/suite.yaml
-PGEN = studies/$(STUDY)/pgen_ensembles.py
+PGEN = $(shell grep -ls "^def get_custom_generator" studies/$(STUDY)/pgen_ensembles.py)
 EXTRA = $(shell sed -n 's/^\($(STUDY)\) = \[.*/\1/p' pyproject.toml)
 else
 SPEC = ball_bounce_suite_merlin_lstm.yaml
@@ -31,7 +31,7 @@ endif
 
 run: known
 	@./setup.sh $(EXTRA)
-	.venv/bin/sim2seq run "$(SPEC)" --pgen "$(PGEN)" $(if $(RUNS),--runs $(RUNS))
+	.venv/bin/sim2seq run "$(SPEC)" $(if $(PGEN),--pgen "$(PGEN)") $(if $(RUNS),--runs $(RUNS))
 
 known:  # before the environment is built
 	@$(if $(wildcard $(SPEC)),:,$(error STUDY=$(STUDY): expected one of: $(patsubst studies/%/suite.yaml,%,$(wildcard studies/*/suite.yaml))))

@@ -179,7 +179,8 @@ def test_wait_lasts_no_longer_than_the_workers(unfinished, capsys):
 def test_wait_ends_when_nobody_has_what_is_missing(unfinished):
     study, task = unfinished
     (task / "MERLIN_STATUS.json").unlink()
-    words = f"import sys; from sim2seq import waiting; sys.exit(waiting.wait({str(study)!r}, every=0.1, patience=0))"
+    wait = f"waiting.wait({str(study)!r}, every=0.1, patience=0)"
+    words = f"import sys; from sim2seq.workflow import waiting; sys.exit({wait})"
     with Broker() as broker:
         done = run(sys.executable, "-c", words, folder=broker.folder, check=False)
     assert done.returncode == 1, done.stderr
