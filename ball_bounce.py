@@ -210,8 +210,7 @@ def make_run(inputs, group, run):
     """Simulate one run from the command line's inputs and return it as a record. Raises ValueError on bad input."""
     from sim2seq.data.records import Run, check_id
 
-    steps = check_inputs(inputs)
-    return Run(check_id(f"{group}_{run}"), *simulate(inputs, group, steps))
+    return Run(check_id(f"{group}_{run}"), *simulate(inputs, group, check_inputs(inputs)))
 
 
 def make_runs(table, inputs):
@@ -240,19 +239,16 @@ def make_runs(table, inputs):
 
 def simulate(inputs, group, steps):
     """Data and series of a record, from inputs that are floats or, for many runs, arrays (runs,)."""
-    times, series, position, velocity, bounces = bounce(
-        [inputs[f"{axis}pos"] for axis in "xyz"],
-        [inputs[f"{axis}vel"] for axis in "xyz"],
-        gravity=inputs["gravity"], box=inputs["box_side_length"], drag=inputs["drag"],
-        frequency=inputs["frequency"], steps=steps, scheme=inputs["scheme"], restitution=inputs["restitution"],
-    )  # fmt: skip
+    places, speeds = ([inputs[f"{axis}{kind}"] for axis in "xyz"] for kind in ("pos", "vel"))
+    same = {name: inputs[name] for name in ("gravity", "drag", "frequency", "scheme", "restitution")}
+    box = inputs["box_side_length"]
+    times, series, position, velocity, bounces = bounce(places, speeds, box=box, steps=steps, **same)
     data = {f"{axis}_{kind}_initial": inputs[f"{axis}{kind}"] for kind in ("pos", "vel") for axis in "xyz"}
     data |= {"gravity": inputs["gravity"], "box_side_length": inputs["box_side_length"], "group_id": group}
     for kind, values in (("pos", position), ("vel", velocity)):
         data |= {f"{axis}_{kind}_final": value for axis, value in zip("xyz", values, strict=True)}
-    data |= {"num_bounces": bounces} | {
-        name: inputs[name] for name in ("drag", "runtime", "frequency", "scheme", "restitution")
-    }
+    settings = ("drag", "runtime", "frequency", "scheme", "restitution")
+    data |= {"num_bounces": bounces} | {name: inputs[name] for name in settings}
     return data, {"time": times} | {f"{axis}_pos": values for axis, values in zip("xyz", series, strict=True)}
 
 

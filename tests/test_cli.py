@@ -227,6 +227,7 @@ def test_make_run_of_a_study_that_is_not_there_ends_in_one_line_before_anything_
     for name in ("swing", "fall"):
         (tmp_path / "studies" / name).mkdir(parents=True)
     (tmp_path / "studies" / "swing" / "suite.yaml").touch()
+    generator = tmp_path / "studies" / "swing" / "pgen_ensembles.py"
     (tmp_path / "setup.sh").write_text("#!/bin/sh\ntouch built\n")
     (tmp_path / "setup.sh").chmod(0o755)
     command = ["make", "-C", tmp_path, "-f", ROOT / "Makefile", "run"]
@@ -234,7 +235,13 @@ def test_make_run_of_a_study_that_is_not_there_ends_in_one_line_before_anything_
     assert (done.returncode, "STUDY=fall: expected one of: swing" in done.stderr) == (2, True)
     assert len([line for line in done.stderr.splitlines() if "directory" not in line]) == 1
     assert not (tmp_path / "built").exists()
-    for words, tail in (([], ""), (["RUNS=8"], "--runs 8")):
+    pgen = '--pgen "studies/swing/pgen_ensembles.py"'
+    for code, words, tail in (
+        ("def get_custom_generator(env):\n", [], f"{pgen} "),
+        ("def get_custom_generator(env):\n", ["RUNS=8"], f"{pgen} --runs 8"),
+        ("def main():\n", ["RUNS=8"], " --runs 8"),  # its suite draws samples itself
+    ):
+        generator.write_text(code)
         words = [*command, "-n", "STUDY=swing", *words]
         said = subprocess.run(words, capture_output=True, text=True, check=True)
-        assert f'run "studies/swing/suite.yaml" --pgen "studies/swing/pgen_ensembles.py" {tail}\n' in said.stdout
+        assert f'run "studies/swing/suite.yaml" {tail}\n' in said.stdout
