@@ -91,6 +91,7 @@ def makers(arguments) -> dict:
     """Title -> maker for each robot of the command line."""
     chosen = {TITLES.get(name, name): POLICIES[name] for name in arguments.policies}
     if arguments.model is not None:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         from sim2seq import load_training
         from studies.dodging_robot.study import STUDY
 

@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from test_rooms import imported
 
 from sim2seq.data import records
 from studies.dodging_robot import pgen_ensembles
@@ -278,3 +280,11 @@ def test_a_quarter_of_the_table_has_each_aim_and_no_judged_seed():
 def test_a_parameter_table_that_cannot_be_is_refused(given):
     with pytest.raises(ValueError, match="expected"):
         pgen_ensembles.parameter_table(**given)
+
+
+def test_imports_of_the_study_have_no_circle():
+    here = "studies.dodging_robot."
+    files = {path.stem: imported(path) for path in STUDY.glob("*.py")}
+    uses = {name: {one.split(".")[2] for one in found if one.startswith(here)} for name, found in files.items()}
+    assert uses["policies"] == {"world"}
+    TopologicalSorter(uses).prepare()  # raises CycleError
