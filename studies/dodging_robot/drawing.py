@@ -15,7 +15,7 @@ os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # pygame greets on std
 import pygame
 
 from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, RED
-from studies.dodging_robot.world import AIMED, BALLS, SERIES, WORLD, World
+from studies.dodging_robot.world import BALLS, SERIES, WORLD, World
 
 WINDOW = (420, 720)  # pixels
 SHARP = 2  # everything but text is drawn this many times larger, then scaled down
@@ -57,10 +57,6 @@ def moment(row: np.ndarray, **shown) -> Moment:
     balls = np.array(row[1 : 1 + 4 * BALLS]).reshape(BALLS, 4)
     present = tuple(columns[f"present_{ball}"] > 0 for ball in range(1, BALLS + 1))
     return Moment(columns["robot_x"], columns["command"], balls, present, **shown)
-
-
-def aimed(aim: str) -> str:
-    return f"balls aimed {AIMED[aim]}" if aim in AIMED else ""
 
 
 def draw(surface: pygame.Surface, shown: Moment, world: World = WORLD) -> None:

@@ -16,7 +16,7 @@ import gymnasium
 import numpy as np
 
 from studies.dodging_robot import drawing
-from studies.dodging_robot.world import AIMS, BALLS, WORLD, Scene, World, count_steps
+from studies.dodging_robot.world import AIMED, AIMS, BALLS, WORLD, Scene, World, count_steps
 
 ID = "sim2seq/DodgingRobot-v0"
 
@@ -148,7 +148,7 @@ class DodgingRobot(gymnasium.Env):
         return drawing.pixels(surface)
 
     def moment(self):
-        return self.episode.moment(title="dodging robot", note=drawing.aimed(self.playing["aim"]))
+        return self.episode.moment(title="dodging robot", note=f"balls aimed {AIMED[self.playing['aim']]}")
 
     def show(self) -> None:
         """In the mode human: show the window, and wait for the time of the step to be over."""

@@ -21,7 +21,7 @@ from sim2seq._support import command
 from sim2seq._support.files import write_array
 from studies.dodging_robot.policies import KEY
 from studies.dodging_robot.recordings import NAME
-from studies.dodging_robot.world import AIMS, BALLS, WORLD
+from studies.dodging_robot.world import AIMED, AIMS, BALLS, WORLD
 
 DRAWN = 5  # pictures a control step
 FIRST = 101  # number of the first session; the source's recordings have those below
@@ -143,7 +143,7 @@ def main(argv=None):
     episode = Episode(seed, arguments.aim, duration)
     window, clock = drawing.open_window("dodging robot"), drawing.pygame.time.Clock()
     pictures = round(DRAWN / WORLD.control_step)
-    rows = play(episode, window, lambda: clock.tick(pictures), drawing.aimed(arguments.aim))
+    rows = play(episode, window, lambda: clock.tick(pictures), f"balls aimed {AIMED[arguments.aim]}")
     drawing.pygame.display.quit()
     if len(rows) < 2:
         return print("nothing was played, nothing is saved")
