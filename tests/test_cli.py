@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from sim2seq import cli
-from sim2seq.workflow import preflight
+from sim2seq.checks import preflight
 
 ROOT = Path(__file__).parent.parent
 STEP = {"name": "simulate", "description": "one run", "run": {"cmd": "echo $(RUN_ID)"}}

@@ -8,8 +8,9 @@ import yaml
 from cluster import BIN, ROOT, SPEC, run, store_of
 from runs import make_runs
 
+from sim2seq.checks import preflight
 from sim2seq.store import store
-from sim2seq.workflow import plan, preflight
+from sim2seq.workflow import plan
 
 SAMPLES = ROOT / "ball_bounce_suite_merlin_samples.yaml"
 RUNS = 23

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from sim2seq._support.files import write_text
-from sim2seq.workflow.preflight import FAST_LOADER
+from sim2seq.checks.preflight import FAST_LOADER
 
 FINISHED = "MERLIN_FINISHED"  # Merlin's mark in the folder of a task that ended well
 STATUS = "MERLIN_STATUS.json"

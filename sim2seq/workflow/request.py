@@ -8,7 +8,7 @@ import re
 import yaml
 
 from sim2seq._support.config import assignments, split_assignment
-from sim2seq.workflow import preflight
+from sim2seq.checks import preflight
 from sim2seq.workflow.rounds import Refused, StudyRun, vars_option
 
 CONCURRENCY = "CONCURRENCY"  # the spec's variable that --workers sets

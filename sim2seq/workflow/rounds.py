@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sim2seq.workflow import preflight
+from sim2seq.checks import preflight
 from sim2seq.workflow.workers import CLIENT_LOG, MERLIN, Processes, Workers
 
 TICK_SECONDS = 0.5

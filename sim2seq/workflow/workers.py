@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from sim2seq._support.guard import GRACE, Guarded, runs
-from sim2seq.workflow import preflight
+from sim2seq.checks import preflight
 
 CLIENT_LOG, WORKERS_LOG = "merlin_client.log", "merlin_workers.log"
 MERLIN = [sys.executable, "-c", "from sim2seq.workflow.messages import merlin; merlin()"]
