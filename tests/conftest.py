@@ -24,7 +24,7 @@ def bouncing() -> Ensemble:
         features=("x_pos", "y_pos", "z_pos"),
         times=np.arange(1, 401) / 20,
         inputs={"XPOS": positions[:, 0, 0], "GRAVITY": np.full(64, 0.0981)},
-        units=("length",) * 3,
+        units=dict.fromkeys(("x_pos", "y_pos", "z_pos"), "length"),
     )
 
 

@@ -17,7 +17,7 @@ def counting_ensemble(runs=6, steps=20, features=2) -> Ensemble:
         features=tuple(f"count_{feature}" for feature in range(features)),
         times=np.arange(steps) / 20,
         inputs={"start": 100.0 * np.arange(runs), "other": np.cos(np.arange(runs)), "fixed": np.ones(runs)},
-        units=("m",) * features,
+        units={f"count_{feature}": "m" for feature in range(features)},
     )
 
 

@@ -42,6 +42,26 @@ def test_other_content_is_refused_and_shown_unless_replace(store_path):
     assert values_by_run(store.load(store_path)) == {"a_1": [[1.0, 3.0]]}
 
 
+def test_units_are_kept_and_one_run_in_another_unit_is_refused(store_path):
+    run = Run("a_1", {"mass": 1.0, "x_final": 2.0}, {"time": [0.0, 1.0], "x": [1.0, 2.0]})
+    units = {"time": "min", "x": "m", "mass": "kg", "x_final": "m"}
+    store.ingest(store_path, [run._replace(units=units)])
+    ensemble = store.load(store_path)
+    assert ensemble.step_unit == "min"
+    assert ensemble.units == {"x": "m", "mass": "kg", "x_final": "m"}
+    with pytest.raises(store.StoreError, match="unit of x: store m, new mm"):
+        store.ingest(store_path, [run._replace(units=units | {"x": "mm"})])
+    store.ingest(store_path, [run._replace(id="a_2", units=units | {"x": "mm"})])
+    with pytest.raises(store.StoreError, match="run a_2 has x in 'mm', another run in 'm'"):
+        store.load(store_path)
+
+
+def test_runs_without_units_have_none_and_steps_in_seconds(store_path):
+    store.ingest(store_path, make_runs(2))
+    ensemble = store.load(store_path)
+    assert (ensemble.units, ensemble.step_unit) == ({}, "s")
+
+
 def test_what_fails_on_the_way_undoes_the_whole_call(store_path, monkeypatch):
     monkeypatch.setattr(store, "BATCH", 2)
 

@@ -18,10 +18,10 @@ class Ensemble:
     values      (runs, steps, features), finite, in physical units; an array, a memory map or streaming.Rows of one
     run_ids     one name a run, unique
     features    one name a feature
-    times       (steps,), strictly increasing, in `time_unit`
+    times       (steps,), strictly increasing, in `step_unit`; "" where steps have none
     inputs      name -> (runs,): what was chosen before each run started
     results     name -> (runs,): what came of each run as a whole
-    units       one unit a feature; "" where a quantity has none
+    units       name -> unit, of features, inputs and results; a name that is missing has none
     lengths     (runs,): steps that each run has, up to `steps`; without them, or with None, all of them. What stands in
                 `values` after them is padding (nan), which nobody reads
 
@@ -33,13 +33,12 @@ class Ensemble:
     features: tuple[str, ...]
     times: np.ndarray
     inputs: dict[str, np.ndarray] = field(default_factory=dict)
-    units: tuple[str, ...] = ()
-    time_unit: str = "s"
+    units: dict[str, str] = field(default_factory=dict)
+    step_unit: str = "s"
     results: dict[str, np.ndarray] = field(default_factory=dict)
     lengths: np.ndarray = field(default_factory=lambda: ALL_STEPS)
 
     def __post_init__(self):
-        object.__setattr__(self, "units", self.units or ("",) * len(self.features))
         all_steps = self.lengths is ALL_STEPS or self.lengths is None
         lengths = np.full(len(self.run_ids), len(self.times)) if all_steps else np.asarray(self.lengths)
         object.__setattr__(self, "lengths", lengths)
@@ -83,6 +82,10 @@ class Ensemble:
         chosen = streaming.some_runs(self.values)
         return self if chosen is None else self.take(chosen)
 
+    def units_of(self, names) -> tuple[str, ...]:
+        """The units of features, inputs or results; "" for what has none."""
+        return tuple(self.units.get(name, "") for name in names)
+
     def places(self, names) -> list[int]:
         """The places of the features `names`. Raises ValueError for an unknown name."""
         missing = [name for name in names if name not in self.features]
@@ -115,8 +118,8 @@ def check_ensemble(ensemble: Ensemble) -> None:
     expected = (len(ensemble.run_ids), len(ensemble.times), len(ensemble.features))
     if shape != expected:
         raise ValueError(f"run ids, times and features ask for shape {expected}; got {shape}")
-    if len(ensemble.units) != shape[2]:
-        raise ValueError(f"expected {shape[2]} units, one a feature; got {len(ensemble.units)}")
+    if not isinstance(ensemble.units, dict):
+        raise ValueError(f"expected units as a dict, name -> unit; got {type(ensemble.units).__name__}")
     if len(set(ensemble.run_ids)) != shape[0]:
         raise ValueError("run ids must be unique; at least one occurs twice")
     if not np.all(np.diff(ensemble.times) > 0):

@@ -20,10 +20,11 @@ LARGEST = sys.float_info.max
 CURVE_SET = "physics_cycle_series"  # where the series of a run stand, in array files and in the store
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
-Run = namedtuple("Run", "id data series place", defaults=[None])
+Run = namedtuple("Run", "id data series place units", defaults=[None, None])
 Run.__doc__ = """One run: its id, data (name -> number or word), series (name -> list of numbers, one a step).
 
 `place` is None, or where the series stand instead of here: (array file, row, digest of the series).
+`units` is None, or name -> unit, of data and series; that of the series `time` is the unit of the steps.
 """
 
 SHOWN = 60  # characters of untrusted text in a message

@@ -15,7 +15,12 @@ MOST_INPUTS = 12
 
 
 def time_label(ensemble: Ensemble) -> str:
-    return label("time" if ensemble.time_unit else "step", ensemble.time_unit)
+    return label("time" if ensemble.step_unit else "step", ensemble.step_unit)
+
+
+def feature_label(ensemble: Ensemble, place: int) -> str:
+    name = ensemble.features[place]
+    return label(name, ensemble.units.get(name, ""))
 
 
 def varying_inputs(ensemble: Ensemble) -> list[str]:
@@ -46,7 +51,7 @@ def sample_trajectories(ensemble: Ensemble, *, count: int = 5, features=None) ->
             values = np.asarray(ensemble.values[run])[:length, place]
             name = plain(ensemble.run_ids[run])
             axis.plot(ensemble.times[:length], values, color=COLOURS[n % len(COLOURS)], lw=1, label=name)
-        axis.set_ylabel(label(ensemble.features[place], ensemble.units[place]))
+        axis.set_ylabel(feature_label(ensemble, place))
     axes[-1, 0].set_xlabel(time_label(ensemble))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(chosen) + 1)
     return figure
@@ -82,7 +87,7 @@ def split_example(ensemble: Ensemble, split: Split, *, features=None) -> Picture
         text = plain(f"{name}: {part.runs[0]}, one of {len(part.runs)} runs")
         for axis, place in zip(axes[:, 0], places, strict=True):
             axis.plot(ensemble.times[steps], values[:, place], color=colour, ls=dashes, lw=1.8, label=text)
-            axis.set_ylabel(label(ensemble.features[place], ensemble.units[place]))
+            axis.set_ylabel(feature_label(ensemble, place))
     axes[-1, 0].set_xlabel(time_label(ensemble))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure

@@ -107,7 +107,7 @@ def steps_in_each(ensemble: Ensemble) -> str:
     first, last = ensemble.times[0], ensemble.times[-1]
     shortest, longest = ensemble.lengths.min(), ensemble.lengths.max()
     steps = f"{longest}" if ensemble.uniform else f"{shortest} to {longest}"
-    return f"{steps} ({first:g} to {last:g}{' ' + ensemble.time_unit if ensemble.time_unit else ''})"
+    return f"{steps} ({first:g} to {last:g}{' ' + ensemble.step_unit if ensemble.step_unit else ''})"
 
 
 def some_names(names) -> str:

@@ -13,7 +13,7 @@ from sim2seq.data.array_layout import TIME, Layout
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.records import is_result
 from sim2seq.store.room import Room
-from sim2seq.store.sina import CURVE_SET, ROW, StoreError, place_of, values_of
+from sim2seq.store.sina import CURVE_SET, ROW, StoreError, place_of, units_of, values_of
 
 ROUNDING = 1e-6  # of a time step: by so much two runs may differ in the times of their steps
 SHOWN = 5  # names in a message
@@ -33,6 +33,7 @@ class Reader:
         self.lengths = np.zeros(len(run_ids), dtype=int)
         self.features: dict[str, None] = {}  # of every run, in this order; those of the run `first`
         self.times = np.empty(0)  # of the longest run so far
+        self.units: dict[str, str] = {}  # of all runs
         self.first, self.longest = "", ""  # ids: whose features, whose times
         self.room: Room | None = None
 
@@ -46,6 +47,14 @@ class Reader:
             self.array_files.setdefault(path, []).append((int(row), position, str(digest)))
             data.pop(ROW, None)
         self.columns = gather(self.columns, data)
+        self._add_units(self.run_ids[position], units_of(record))
+
+    def _add_units(self, run_id: str, units: dict[str, str]) -> None:
+        """Keep the units of a run. Raises StoreError for one that another run has otherwise."""
+        for name, unit in units.items():
+            if self.units.setdefault(name, str(unit)) != unit:
+                what = f"run {run_id} has {name} in {unit!r:.60}, another run in {self.units[name]!r:.60}"
+                raise StoreError(f"{self.path}: {what}")
 
     def _add_series(self, position: int, series: dict[str, list]) -> None:
         """Put the series of one run, name -> one number a step."""
@@ -124,6 +133,11 @@ class Reader:
         if longer is times:
             self.times, self.longest = times, run_id
 
+    def _units(self) -> dict[str, str]:
+        """Name -> unit, of features, inputs and results; the features of a series have that of the series."""
+        parts = {name: self.units[series] for name in self.features if (series := name.partition("[")[0]) in self.units}
+        return {name: unit for name, unit in (parts | self.units).items() if name != TIME}
+
     def ensemble(self) -> Ensemble:
         """All that was put. Raises ValueError for values that are not finite and times that do not rise."""
         columns = {name: np.array(column) for name, column in (self.columns or {}).items()}
@@ -135,6 +149,8 @@ class Reader:
             inputs={name: column for name, column in columns.items() if not is_result(name)},
             results={name: column for name, column in columns.items() if is_result(name)},
             lengths=self.lengths,
+            units=self._units(),
+            step_unit=self.units.get(TIME, "s"),
         )
 
 

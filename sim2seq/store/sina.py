@@ -12,6 +12,7 @@ EPOCH_AXIS = "epoch"
 ARRAYS = "hdf5"  # Kosh's name for the type of file that holds the series of many runs
 ROW = "row"  # where a run's series stand in that file
 PLACE = "sim2seq_place"  # that file, that row, and a digest of the series
+UNITS = "sim2seq_units"  # name -> unit, of data and series
 COLUMNS_OF_RUN = "sim2seq_columns"  # which data came with the record; users may add some of their own
 LONGEST_WORD = 15_000  # characters; Sina's column
 LONGEST_PATH = 1500
@@ -32,8 +33,14 @@ def sina_record(run: Run) -> dict:
             raise StoreError(f"run {run.id}: {name}: expected up to {LONGEST_WORD} characters, got {len(value)}")
     if STEP_AXIS in run.series:
         raise StoreError(f"run {run.id}: a series named {STEP_AXIS!r} is the store's own: expected another name")
-    if run.place is not None:
-        return sina_reference(run)
+    record = sina_series(run) if run.place is None else sina_reference(run)
+    if run.units:
+        record["user_defined"][UNITS] = dict(run.units)
+    return record
+
+
+def sina_series(run: Run) -> dict:
+    """A run whose series go into the store."""
     steps = len(next(iter(run.series.values())))
     return sina_dataset(run.id, run.data, CURVE_SET, {STEP_AXIS: list(range(steps))}, run.series)
 
@@ -91,6 +98,10 @@ def differences(stored: dict, new: dict) -> list[str]:
     for name in dict.fromkeys([*columns, *new["user_defined"][COLUMNS_OF_RUN]]):
         if before.get(name) != after.get(name):
             found.append(f"{name}: store {before.get(name)}, new {after.get(name)}")
+    before, after = units_of(stored), units_of(new)
+    for name in dict.fromkeys([*before, *after]):
+        if before.get(name) != after.get(name):
+            found.append(f"unit of {name}: store {before.get(name)}, new {after.get(name)}")
     if (held := place_of(stored)[:1]) != (place := place_of(new)[:1]):
         words = (str(*each) or "the record itself" for each in (held, place))
         return [*found, "series: store {}, new {}".format(*words)]
@@ -107,6 +118,11 @@ def differences(stored: dict, new: dict) -> list[str]:
 def place_of(record: dict) -> list:
     """Where an entry's series stand: [array file, row, digest], or [] for the entry itself."""
     return list(record["user_defined"].get(PLACE, []))
+
+
+def units_of(record: dict) -> dict[str, str]:
+    """Name -> unit, of the data and series of an entry."""
+    return dict(record["user_defined"].get(UNITS, {}))
 
 
 def series_difference(name, stored, new) -> list[str]:

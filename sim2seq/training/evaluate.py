@@ -42,7 +42,7 @@ def evaluate(
         units=list(layout.units),
         steps=ensemble.steps,
         time_step=float(np.diff(ensemble.times).mean()) if ensemble.steps > 1 else 1.0,
-        time_unit=ensemble.time_unit,
+        time_unit=ensemble.step_unit,
         window=settings.window,
         members=len(models),
         inputs={name: ranges(whole["train"].inputs[name]) for name in shown},

@@ -151,7 +151,8 @@ def differences(path: Path, content: dict) -> list[str]:
 
 def digest(ensemble: Ensemble, inputs) -> str:
     """A fingerprint of run ids, features, units, values, times and these inputs: equal for equal data only."""
-    names = json.dumps([ensemble.run_ids, ensemble.features, ensemble.units, ensemble.values.shape])
+    units = ensemble.units_of(ensemble.features)
+    names = json.dumps([ensemble.run_ids, ensemble.features, units, ensemble.values.shape])
     fingerprint = hashlib.sha256(names.encode())
     columns = [ensemble.inputs[name] for name in inputs] + list(ensemble.results.values())
     if not ensemble.uniform:

@@ -35,7 +35,7 @@ class Forecast(Task):
             raise ValueError(f"controls: {', '.join(controls)} are all features, nothing is left to forecast")
         places = tuple(ensemble.places(names))
         columns = Columns(places, places, tuple(steered)) if controls else Columns()
-        units = tuple(ensemble.units[place] for place in places)
+        units = ensemble.units_of(names)
         return Layout(
             tuple(names), tuple(names), units, columns, self.sizes(ensemble, settings, names, names, controls)
         )

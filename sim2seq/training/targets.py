@@ -35,7 +35,7 @@ class PerStep(Task):
     def layout(self, ensemble: Ensemble, settings) -> Layout:
         inputs, targets = tuple(ensemble.places(self.inputs)), tuple(ensemble.places(self.outputs))
         sizes = self.sizes(ensemble, settings, self.inputs, self.outputs)
-        units = tuple(ensemble.units[place] for place in targets)
+        units = ensemble.units_of(self.outputs)
         return Layout(self.inputs, self.outputs, units, Columns(inputs, targets, (), self.ahead), sizes)
 
     def positions(self, part: Ensemble, settings) -> list[float]:

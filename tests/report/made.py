@@ -76,7 +76,7 @@ def noise(runs=20, steps=40, features=2, *, lengths=None, **fields) -> Ensemble:
         "features": tuple(f"f{feature}" for feature in range(features)),
         "times": np.arange(steps) / 20,
         "inputs": {"a": np.linspace(0, 1, runs), "b": np.cos(np.arange(runs)), "fixed": np.ones(runs)},
-        "units": ("m",) * features,
+        "units": {f"f{feature}": "m" for feature in range(features)},
         "results": {"end": np.arange(runs, dtype=float), "half": np.arange(runs) / 2},
     }
     return Ensemble(values=values, lengths=lengths, **(made | fields))

@@ -245,7 +245,8 @@ def test_only_inputs_that_vary_are_drawn_and_12_at_most(tmp_path):
 
 def test_dollar_signs_in_names_are_shown_and_not_read_as_formulas(tmp_path):
     """ "$\\frac$" is no formula: drawn as one, it would end the study with an error."""
-    names = {"features": (r"$\frac$", "cost [$]"), "units": ("$", ""), "run_ids": tuple(f"${r}$" for r in range(20))}
+    units, runs = {r"$\frac$": "$"}, tuple(f"${r}$" for r in range(20))
+    names = {"features": (r"$\frac$", "cost [$]"), "units": units, "run_ids": runs}
     odd = replace(noise(steps=12), **names, inputs={r"$\frac$": np.arange(20.0)})
     training = made(odd, tmp_path)
     figures.save_figures(training, figures.draw_all(training, odd))
