@@ -144,12 +144,13 @@ def add_doctor(parser) -> None:
 
 def doctor(arguments) -> int:
     from sim2seq.checks import preflight
+    from sim2seq.checks.serving import serving
 
     for name, version in preflight.package_versions().items():
         print(f"{name} {version or 'missing'}")
     problems = preflight.environment_problems()
     if arguments.spec:
-        problems += preflight.spec_problems(preflight.read_spec(arguments.spec))
+        problems += serving(preflight.read_spec(arguments.spec)).problems
     problem = preflight.target_problem(os.getcwd(), 0)
     problems += [problem] if problem else []
     doubt = preflight.sqlite_doubt(os.getcwd())

@@ -90,11 +90,9 @@ def test_bad_input_is_refused_in_one_line(folder, capsys, arguments, words):
         ({"study": [{"name": ["a"], "run": {"cmd": "a"}}]}, "expected every step to have a name"),
         ({"study": [{"name": "simulate"}]}, "expected every step to have a name and a run with a cmd"),
         ({"study": [{"name": "simulate", "run": {"cmd": True}}]}, "expected text as the cmd of 'simulate', got True"),
-        ({"env": {}}, "expected a variable OUTPUT_PATH"),
         ({"merlin": workers(one=["simulate"], two=["training"])}, "worker 'two' names the step 'training'"),
         ({"merlin": workers(one=["simulate"], two=[])}, "worker 'two' has no step"),
-        ({"merlin": workers(one=["simulate"], two=["simulate"])}, "the workers one and two share the queue 'merlin'"),
-        ({"study": [STEP, STEP | {"name": "train"}], "merlin": workers(one=["train"])}, "serves the step 'simulate'"),
+        ({"batch": {"type": "slurm", "worker_launch": "srum -n 1"}}, "srum is not on this machine, and the worker"),
     ],
 )
 def test_bad_spec_is_refused_in_one_line(folder, capsys, changes, words):

@@ -145,37 +145,6 @@ def table_size(spec: dict) -> int:
     return max((len(column.get("values") or ()) for column in columns if isinstance(column, dict)), default=0)
 
 
-def spec_problems(spec: dict) -> list[str]:
-    """Steps and workers that do not fit together, one line each."""
-    steps = {step["name"]: step["run"].get("task_queue") or "merlin" for step in spec["study"]}
-    resources = (spec.get("merlin") or {}).get("resources") or {}
-    workers = {name: (worker or {}).get("steps") for name, worker in (resources.get("workers") or {}).items()}
-    problems: list[str] = []
-    queues: dict[str, list[str]] = {}
-    served: set[str] = set()
-    for worker, named in workers.items():
-        if named is None or "all" in named:  # Merlin's default
-            named = list(steps)
-        if not named:
-            problems.append(f"worker {worker!r} has no step: name its steps, or remove it")
-        unknown = [step for step in named if step not in steps]
-        problems += [f"worker {worker!r} names the step {step!r}, which the study does not have" for step in unknown]
-        served.update(named)
-        for queue in {steps[step] for step in named if step in steps}:
-            queues.setdefault(queue, []).append(worker)
-    for step in steps:
-        if workers and step not in served:
-            problems.append(f"no worker serves the step {step!r}: add it to one under merlin.resources.workers")
-    if not resources.get("overlap", False):
-        problems += [
-            f"the workers {' and '.join(names)} share the queue {queue!r} while overlap is False, so Merlin starts "
-            "only the first: give their steps task_queues of their own"
-            for queue, names in queues.items()
-            if len(names) > 1
-        ]
-    return problems
-
-
 def pgen_problem(path: str) -> str | None:
     """Why the parameter generator at `path` cannot be used; None if it can."""
     try:

@@ -19,6 +19,7 @@ the visibility timeout passed) would be counted twice, and the step begin before
 import copyreg
 import functools
 import hashlib
+import os
 import pickle
 import secrets
 import sys
@@ -47,6 +48,7 @@ if sys.modules["rfc3987_syntax"] is None:
 
 ADD_ONCE = "if redis.call('SADD', KEYS[1], ARGV[1]) == 1 then redis.call('INCR', KEYS[2]) end"
 DAY = 24 * 60 * 60
+OUTPUT, FROM = "SIM2SEQ_OUTPUT", "SIM2SEQ_FROM"  # environment of the `merlin` command, see there
 
 
 def keep_messages_small() -> None:
@@ -66,10 +68,20 @@ def parameter_generator(table: dict[str, list], labels: dict[str, str]):
 
 
 def merlin() -> None:
-    """The `merlin` command with small messages; takes its arguments from sys.argv."""
+    """The `merlin` command with small messages; takes its arguments from sys.argv.
+
+    OUTPUT is where a study goes whose spec does not say it. FROM is the folder that a new study's relative paths, such
+    as that of a command for its samples, are meant from; Merlin has read ./app.yaml by then.
+    """
     from merlin.main import main
+    from merlin.spec import defaults
 
     keep_messages_small()
+    if output := os.environ.get(OUTPUT):
+        defaults.ENV["env"]["variables"]["OUTPUT_PATH"] = output
+    if sys.argv[1:2] == ["run"]:
+        sys.path[:] = [path for path in sys.path if path]  # not what lies in that folder
+        os.chdir(os.environ.get(FROM, "."))
     sys.exit(main())
 
 

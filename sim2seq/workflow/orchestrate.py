@@ -46,6 +46,8 @@ def run(target, *, pgen=None, runs=None, workers=None, variables=(), pargs=(), o
     permissions.keep_others_from_writing()
     if doubt := preflight.sqlite_doubt(study.place):
         print(f"sim2seq run: {doubt}", file=sys.stderr)
+    for note in study.served.notes:
+        print(f"sim2seq run: note: {note}", file=sys.stderr)
     with _signals_raise(), contextlib.ExitStack() as stack:
         if study.made:
             stack.enter_context(study_lock(study.folder))

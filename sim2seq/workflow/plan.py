@@ -186,7 +186,7 @@ def change_variables(study: str, variables: list[str]) -> None:
 def _refuse_dependents(original: Path, changes: dict) -> None:
     """Raise ValueError if another variable is made from a changed one: the partial spec holds its old value."""
     with original.open() as file:
-        env = yaml.load(file, Loader=FAST_LOADER)["env"]
+        env = yaml.load(file, Loader=FAST_LOADER).get("env") or {}
     for name, text in {**(env.get("variables") or {}), **(env.get("labels") or {})}.items():
         for changed in changes:
             if name not in changes and f"$({changed})" in str(text):

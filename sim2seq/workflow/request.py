@@ -9,6 +9,7 @@ import yaml
 
 from sim2seq._support.config import assignments, split_assignment
 from sim2seq.checks import preflight
+from sim2seq.checks.serving import serving
 from sim2seq.workflow.rounds import Refused, StudyRun, vars_option
 
 CONCURRENCY = "CONCURRENCY"  # the spec's variable that --workers sets
@@ -24,10 +25,8 @@ def refuse(problems: list[str]) -> None:
 
 def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], output) -> StudyRun:
     spec = preflight.read_spec(path)
-    problems = preflight.spec_problems(spec)
+    problems = serving(spec).problems
     declared = preflight.variables(spec)
-    if "OUTPUT_PATH" not in declared:
-        problems.append(f"{path}: expected a variable OUTPUT_PATH, so that the study gets a folder")
     if runs is not None and runs < 1:
         problems.append(f"--runs {runs}: expected 1 or more")
     if batched := RUNS in declared and not pgen:
@@ -38,8 +37,11 @@ def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], out
     if pgen and (problem := preflight.pgen_problem(pgen)):
         problems.append(problem)
     refuse(problems)
-    written = _expanded_variables(path, variables)
-    output = os.path.abspath(output or written["OUTPUT_PATH"])
+    expanded = _expanded(path, variables)
+    served = serving(expanded)
+    refuse(served.problems)
+    written = {name: str(value) for name, value in preflight.variables(expanded).items()}
+    output = os.path.abspath(output or written.get("OUTPUT_PATH", ""))
     if "=" in output:
         raise Refused(f"{output}: Merlin does not take a path with = in it: choose another place with --output")
     if batched and not written[RUNS].isdigit():
@@ -47,14 +49,15 @@ def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], out
     expected = int(written[RUNS]) if batched else _run_count(runs, pargs, spec)
     if problem := preflight.target_problem(output, expected, batched=batched):
         raise Refused(problem)
-    places = {"OUTPUT_PATH": output} | ({STORE: _store(written[STORE])} if STORE in declared else {})
+    places = {"OUTPUT_PATH": output} if "OUTPUT_PATH" in declared else {}
+    places |= {STORE: _store(written[STORE])} if STORE in declared else {}
     variables = [item for item in variables if split_assignment(item)[0] not in places]
     variables += [f"{name}={place}" for name, place in places.items()]
     client = ["run", os.path.abspath(path), *vars_option(variables)]
     if pgen:
         pargs = pargs + ([f"NUM_STUDIES:{runs}"] if runs is not None else [])
         client += ["--pgen", os.path.abspath(pgen), *(word for item in pargs for word in ("--pargs", item))]
-    return StudyRun(os.path.abspath(path), client, variables, output=output)
+    return StudyRun(os.path.abspath(path), client, variables, output=output, served=served)
 
 
 def _variable_problems(path: str, declared: dict, variables: list[str]) -> list[str]:
@@ -65,7 +68,7 @@ def _variable_problems(path: str, declared: dict, variables: list[str]) -> list[
             problems.append(f"--vars {item}: expected NAME=VALUE, without another = (Merlin does not take it)")
         elif name not in declared:
             option = "--workers" if name == CONCURRENCY else f"--vars {item}"
-            problems.append(f"{option}: {path} has no variable {name}; it has {', '.join(declared)}")
+            problems.append(f"{option}: {path} has no variable {name}; it has {', '.join(declared) or 'none'}")
         elif name in NUMBERS and not value.isdigit():
             problems.append(f"{name}={value}: expected {NUMBERS[name]}")
     return problems
@@ -92,13 +95,13 @@ def _store(path: str) -> str:
     return path
 
 
-def _expanded_variables(path: str, variables: list[str]) -> dict[str, str]:
-    """The spec's variables, replaced in each other as Merlin does it; Refused if Merlin cannot read the spec."""
+def _expanded(path: str, variables: list[str]) -> dict:
+    """The spec with its defaults and variables replaced as Merlin does it; Refused if Merlin cannot read it."""
     from sim2seq.workflow.messages import get_spec_with_expansion  # 0.5 s
 
     with merlins_refusal(path):
         spec = get_spec_with_expansion(path, override_vars=dict(item.split("=", 1) for item in variables))
-    return {name: str(value) for name, value in spec.environment["variables"].items()}
+    return {"env": spec.environment, "study": spec.study, "merlin": spec.merlin, "batch": spec.batch}
 
 
 @contextlib.contextmanager
@@ -132,7 +135,7 @@ def unfinished_study(folder: str, variables: list[str]) -> StudyRun:
     for problem in (_moved(folder, spec), preflight.target_problem(folder, preflight.table_size(spec))):
         if problem:
             raise Refused(problem)
-    return StudyRun(path, ["restart", folder], variables, made=folder)
+    return StudyRun(path, ["restart", folder], variables, made=folder, served=serving(spec))
 
 
 def _moved(folder: str, spec: dict) -> str | None:

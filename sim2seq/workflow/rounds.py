@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sim2seq.checks import preflight
+from sim2seq.checks.serving import Serving
 from sim2seq.workflow.workers import CLIENT_LOG, MERLIN, Processes, Workers
 
 TICK_SECONDS = 0.5
@@ -32,6 +33,7 @@ class StudyRun:
     variables: list[str]
     made: str | None = None  # the folder, once there is one
     output: str = ""  # a new study's folder is made below
+    served: Serving = field(default_factory=Serving)
     started: float = field(default_factory=time.time)
     rounds: int = 0
     hopeless: bool = False  # another round would end as the last one did
@@ -104,7 +106,7 @@ def one_round(study: StudyRun, display, stack: contextlib.ExitStack):
 
     with Broker() as broker, Processes(broker.folder, study.place) as processes:
         try:
-            workers = Workers(study.worker_command(), _worker_count(study), processes, broker)
+            workers = Workers(study.worker_command(), len(study.served.started), processes, broker)
             if study.made is None:
                 study.made = _begin(study, processes)
                 stack.enter_context(study_lock(study.folder))
@@ -200,11 +202,6 @@ def _samples_refusal(study: StudyRun) -> str | None:
         return None
     said = [line for path in info.glob("cmd.err") for line in path.read_text(errors="replace").splitlines()]
     return f"the study's samples: {said[-1].strip() if said else 'their command made none'}"
-
-
-def _worker_count(study: StudyRun) -> int:
-    spec = preflight.read_spec(study.spec)
-    return len(((spec.get("merlin") or {}).get("resources") or {}).get("workers") or ["default_worker"])
 
 
 def _watch(progress, broker, workers: Workers, study: StudyRun, display) -> str | None:

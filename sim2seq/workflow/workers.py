@@ -28,6 +28,7 @@ class Processes:
         self.logs: dict[str, Path] = {}
         self.environment = os.environ | {"PATH": preflight.search_path(), "TMPDIR": cwd}  # what they leave goes with it
         self.environment |= {"CELERY_LOADER": "sim2seq.workflow.loader:Loader"}
+        self.environment |= {"SIM2SEQ_OUTPUT": folder, "SIM2SEQ_FROM": os.getcwd()}
 
     def __enter__(self):
         return self
