@@ -7,11 +7,14 @@ is one more such module and one more line in BACKENDS. Entries are Sina's JSON a
 from __future__ import annotations
 
 import os
+import time
 from importlib import import_module
+
+from sim2seq.store.sina import StoreError
 
 TYPE_CHECKING = False  # known to type checkers by its name; importing typing takes 4 ms, once a simulation
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from typing import Protocol
 else:
@@ -22,6 +25,27 @@ BACKENDS = {
     "": "sim2seq.store.sqlite",
     ".url": "sim2seq.store.mariadb",
 }
+
+PATIENCE = 600.0  # s a writer waits for its turn
+
+
+class Busy(StoreError):
+    """Other writers were in the way. Nothing was written, and the same may succeed a moment later."""
+
+
+def patiently(action: Callable, *, repeatable: bool = True):
+    """What `action()` returns; where it may be repeated, again and again for PATIENCE seconds while it raises Busy."""
+    deadline, pause = time.monotonic() + PATIENCE, 0.05
+    while True:
+        try:
+            return action()
+        except Busy:
+            if not repeatable or time.monotonic() > deadline:
+                raise
+        from random import uniform  # 5 ms, which a task that meets nobody must not pay
+
+        time.sleep(pause * uniform(0.5, 1.5))
+        pause = min(2 * pause, 5.0)
 
 
 class Backend(Protocol):
@@ -50,7 +74,8 @@ class OpenStore(Protocol):
         """All that is written inside survives a crash once the block has ended.
 
         An exception inside leaves everything undone as soon as the store is closed. Of writers of the same entries the
-        later one waits for the earlier one; other writers need not.
+        later one waits for the earlier one; other writers need not. Whatever is done inside may raise Busy: whoever
+        asked for the transaction then begins it anew (`patiently`).
         """
 
     def stored(self, names: list[str]) -> dict[str, dict]:

@@ -4,20 +4,18 @@ The file is one line, the URL of the database (docs/cluster.md), and nobody else
 """
 
 import os
-import random
-import time
 from contextlib import contextmanager, suppress
 
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from sim2seq.store.backend import PATIENCE, Busy, patiently
 from sim2seq.store.sina import StoreError
 
 DIALECT = "mariadb+pymysql"
 LONGEST_URL = 10_000
 CONNECT_TIMEOUT = 60  # s
-PATIENCE = 600  # s a writer waits for its turn
 DEADLOCK = 1213
 TRY_LATER = {1040, 1203, 1205, DEADLOCK}  # too many connections, of this user too; a lock waited for too long
 SESSION = (  # the last: a node that is gone keeps nobody waiting for ever
@@ -80,9 +78,14 @@ class Database:
         try:
             with self.reporting("cannot connect"):
                 engine = create_engine(url, isolation_level="READ COMMITTED", connect_args=arguments, **options)
-                self.connection = self.retried(engine.connect)
+            self.connection = patiently(lambda: self.connected(engine))
         except (TypeError, OSError) as error:  # of the driver: an unknown argument, no such certificate
             raise StoreError(f"{path}: cannot connect ({error})") from error
+
+    def connected(self, engine):
+        """A new connection."""
+        with self.reporting("cannot connect"):
+            return engine.connect()
 
     def close(self) -> None:
         """End the connection; what was not committed is undone."""
@@ -92,33 +95,21 @@ class Database:
 
     @contextmanager
     def reporting(self, what: str):
-        """What the database or its driver refuses becomes a StoreError of one line."""
+        """What the database or its driver refuses becomes a StoreError of one line; Busy where it says to try later."""
         try:
             yield
         except SQLAlchemyError as error:
             if code_of(error) == DEADLOCK:
                 what += ": another process is writing some of the same entries in another order, nothing was written"
-            raise StoreError(f"{self.path}: {what} ({reason_of(error)})") from error
-
-    def retried(self, action, between=lambda: None):
-        """What `action` returns, repeated for up to PATIENCE seconds while the server asks to try later."""
-        deadline, pause = time.monotonic() + PATIENCE, 0.05
-        while True:
-            try:
-                return action()
-            except SQLAlchemyError as error:
-                if code_of(error) not in TRY_LATER or time.monotonic() > deadline:
-                    raise
-            between()
-            time.sleep(pause * random.uniform(0.5, 1.5))
-            pause = min(2 * pause, 5.0)
+            kind = Busy if code_of(error) in TRY_LATER else StoreError
+            raise kind(f"{self.path}: {what} ({reason_of(error)})") from error
 
     @contextmanager
     def exclusive(self, name: str):
         """Nobody else is in a block of this name on this server."""
-        with self.reporting(f"waited {PATIENCE} s for another process"):
+        with self.reporting(f"waited {PATIENCE:g} s for another process"):
             if not self.connection.scalar(text("SELECT GET_LOCK(:name, :s)"), {"name": name, "s": PATIENCE}):
-                raise StoreError(f"{self.path}: another process has been making this store for {PATIENCE} s")
+                raise StoreError(f"{self.path}: another process has been making this store for {PATIENCE:g} s")
         yield  # closing the connection gives the lock back
 
 

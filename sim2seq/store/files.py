@@ -19,8 +19,17 @@ def ingest_folder(folder, path, *, replace: bool = False) -> Counter:
 
     Returns counts as store.ingest does. Raises ValueError where there is no such file.
     """
-    runs = (run for file in watched(find_records(folder)) for run in read(file))
-    return store.ingest(path, runs, replace=replace)
+    return store.ingest(path, Finished(find_records(folder)), replace=replace)
+
+
+class Finished:
+    """The runs of these files, which are read each time someone goes through them."""
+
+    def __init__(self, files: list[str]):
+        self.files = files
+
+    def __iter__(self) -> Iterator:
+        return (run for file in watched(self.files) for run in read(file))
 
 
 def find_records(folder) -> list[str]:

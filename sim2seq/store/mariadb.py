@@ -159,10 +159,7 @@ class MariadbStore(Database):
         rows = [{"id": name, "type": "dataset"} for name in sorted(set(names))]  # all in one order: no deadlock
         statement = insert(RECORD).on_duplicate_key_update(id=RECORD.c.id)
         with self.reporting("cannot write"):
-            if self.claims:  # to roll back would lose what was written
-                self.connection.execute(statement, rows)
-            else:
-                self.retried(lambda: self.connection.execute(statement, rows), self.connection.rollback)
+            self.connection.execute(statement, rows)
         self.claims.update(names)
 
     def _give_back(self) -> None:

@@ -9,10 +9,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import islice
+from itertools import chain, islice
 
 from sim2seq.data.records import is_result, shown
-from sim2seq.store.backend import OpenStore, backend_of
+from sim2seq.store.backend import OpenStore, backend_of, patiently
 from sim2seq.store.backend import is_url as is_url
 from sim2seq.store.sina import (
     CURVE_SET,
@@ -47,16 +47,27 @@ def ingest(path, runs, *, replace=False) -> Counter:
 
     runs is any iterable of records.Run; what it raises (a bad file) undoes the whole call. A run that is in the store
     with the same content changes nothing; with other content it raises StoreError showing both, unless `replace`.
-    When this returns, the runs are on disk. Safe with many processes at once.
+    When this returns, the runs are on disk. Safe with many processes at once: where a server undoes the transaction
+    since writers of the same runs block each other, it begins anew and goes through `runs` again; only an iterator of
+    BATCH runs or more, which cannot be gone through again, ends in backend.Busy, a StoreError, then.
     """
-    counts: Counter[str] = Counter()
-    batches = in_batches(map(sina_record, runs))
-    batch = next(batches, [])  # read and checked before the lock is taken
-    with closing(connect(path)) as store, store.transaction():
-        while batch:
-            counts += put(store, batch, replace)
-            batch = next(batches, [])
-    return counts
+    runs = collected(runs)
+
+    def write() -> Counter:
+        batches = in_batches(map(sina_record, runs))
+        first = next(batches, [])  # read and checked before the lock is taken
+        with closing(connect(path)) as store, store.transaction():
+            return sum((put(store, batch, replace) for batch in chain([first], batches)), Counter())
+
+    return patiently(write, repeatable=iter(runs) is not runs)
+
+
+def collected(items: Iterable) -> Iterable:
+    """The items, of an iterator that ends within a batch as a list."""
+    if iter(items) is not items:
+        return items
+    first = list(islice(items, BATCH))
+    return first if len(first) < BATCH else chain(first, items)
 
 
 def in_batches(items: Iterable) -> Iterator[list]:
@@ -104,12 +115,16 @@ def add_training(path, name, data, losses) -> str:
     Safe with many processes at once.
     """
     record = sina_training(name, data, losses)
-    with closing(connect(path)) as store, store.transaction():
-        held = store.stored([name])
-        if held and LEARNING_CURVE not in held[name].get("curve_sets", {}):
-            raise StoreError(f"{path}: {name} is not a training: expected another name for this one")
-        (what,) = put(store, [record], replace=True)
-    return what
+
+    def write() -> str:
+        with closing(connect(path)) as store, store.transaction():
+            held = store.stored([name])
+            if held and LEARNING_CURVE not in held[name].get("curve_sets", {}):
+                raise StoreError(f"{path}: {name} is not a training: expected another name for this one")
+            (what,) = put(store, [record], replace=True)
+        return what
+
+    return patiently(write)
 
 
 def run_ids(path) -> list[str]:

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from runs import opened
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from sim2seq.data.records import Run
-from sim2seq.store import database, store
+from sim2seq.store import database, mariadb, store
 
 ROOT = Path(__file__).parents[2]
 WAITING = "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
@@ -119,6 +120,23 @@ def test_a_writer_that_waited_too_long_for_a_row_tries_again(database_store, mon
     assert counts == [{"unchanged": 1}]
 
 
+@pytest.mark.parametrize("step", ["_claim", "insert", "_insert_index", "_give_back"])
+def test_a_deadlock_at_any_statement_repeats_all_of_it(step, database_store, monkeypatch):
+    real, met = getattr(mariadb.MariadbStore, step), []
+
+    def once(self, *arguments):
+        real(self, *arguments)
+        met.append(step)
+        if len(met) == 1:
+            with self.reporting("cannot write"):
+                raise OperationalError("", {}, Exception(database.DEADLOCK, "try restarting transaction"))
+
+    monkeypatch.setattr(mariadb.MariadbStore, step, once)
+    assert store.ingest(database_store, iter([one("a_1"), one("a_2")])) == {"added": 2}
+    assert len(met) == 2
+    assert store.ingest(database_store, [one("a_1"), one("a_2")]) == {"unchanged": 2}
+
+
 def wait_for(server, question):
     deadline = time.monotonic() + 60
     while not server.query(question):
@@ -148,18 +166,25 @@ def test_of_two_calls_with_one_run_the_second_waits(database_with_store, databas
     assert counts == [{"added": 11}, {"unchanged": 1}]
 
 
-def test_of_two_calls_that_block_each_other_one_is_refused(database_store, monkeypatch):
-    monkeypatch.setattr(store, "BATCH", 1)
+def ingest_crosswise(path, as_runs) -> list:
+    """What two calls at once say, counts or an error, that write two runs in batches of one, in opposite orders.
+
+    as_runs   (a function that makes a generator of runs) -> what is given to `ingest`
+    """
     said, both = [], threading.Barrier(2)
 
     def ingest(*names):
+        tries = []
+
         def runs():
+            tries.append(names)
             yield one(names[0])
-            both.wait(60)  # the first run of each is in its transaction
+            if len(tries) == 1:
+                both.wait(60)  # the first run of each is in its transaction
             yield one(names[1])
 
         try:
-            said.append(store.ingest(database_store, runs()))
+            said.append(store.ingest(path, as_runs(runs)))
         except store.StoreError as error:
             said.append(str(error))
 
@@ -168,9 +193,29 @@ def test_of_two_calls_that_block_each_other_one_is_refused(database_store, monke
         thread.start()
     for thread in threads:
         thread.join(60)
-    (refused,) = (each for each in said if isinstance(each, str))
+    assert store.run_ids(path) == ["a_1", "a_2"]
+    return said
+
+
+def test_two_calls_that_block_each_other_both_go_in(database_store, monkeypatch):
+    class Again:
+        def __init__(self, runs):
+            self.runs = runs
+
+        def __iter__(self):
+            return self.runs()
+
+    monkeypatch.setattr(store, "BATCH", 1)
+    assert sorted(map(str, ingest_crosswise(database_store, Again))) == [
+        "Counter({'added': 2})",
+        "Counter({'unchanged': 2})",
+    ]
+
+
+def test_a_generator_that_is_blocked_is_refused(database_store, monkeypatch):
+    monkeypatch.setattr(store, "BATCH", 1)
+    (refused,) = (each for each in ingest_crosswise(database_store, lambda runs: runs()) if isinstance(each, str))
     assert "another process is writing some of the same entries in another order, nothing was written" in refused
-    assert store.run_ids(database_store) == ["a_1", "a_2"]
 
 
 def test_a_connection_lost_on_the_way_leaves_the_store_as_it_was(
