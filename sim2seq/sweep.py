@@ -98,13 +98,14 @@ def train_and_record(path, words: list[str], folder, record: str | None = None, 
     if record is not None:
         check_id(record)
     from sim2seq.study import FORECAST, read  # 4 s
+    from sim2seq.training.evaluate import kept_baselines
 
-    study = study or FORECAST
+    study, naive = study or FORECAST, kept_baselines()
     chosen = [(more, study.settings.parse([*words, *more])) for more in (crossed(list(each)) if each else [[]])]
     ensemble = read(study, path)
     for number, (more, settings) in enumerate(chosen, start=1):
         place = Path(folder, name_of(more)) if more else Path(folder)
-        trained, data = train_one(ensemble, settings, place, study, quiet=len(chosen) > 1)
+        trained, data = train_one(ensemble, settings, place, study, quiet=len(chosen) > 1, naive=naive)
         if record is not None:
             name = "_".join([record, name_of(more)]) if more else record
             store.add_training(path, check_id(name), data, trained.history)
@@ -129,12 +130,12 @@ def say(folder: Path, text: str) -> None:
     print(text, flush=True)
 
 
-def train_one(ensemble, settings, folder: Path, study, *, quiet: bool):
-    """A finished Training in `folder`, and what is recorded of it; a study's judge judges once."""
+def train_one(ensemble, settings, folder: Path, study, **options):
+    """A finished Training in `folder`, and what is recorded of it; a study's judge judges once; options of `fit`."""
     from sim2seq.training.fit import fit
 
     done, start = (folder / "scores.json").exists(), time.perf_counter()
-    trained = fit(ensemble, settings, folder, study=study, quiet=quiet)
+    trained = fit(ensemble, settings, folder, study=study, **options)
     if study.judge is not None and not (folder / JUDGED).exists():
         write_json(folder / JUDGED, study.judge(trained, ensemble))
     if not done:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from sim2seq.data.ensemble import Ensemble, is_varying
@@ -15,13 +17,26 @@ from sim2seq.training.settings import Settings
 from sim2seq.training.study import Study
 
 
+def baselines_of(study: Study, parts: dict[str, Ensemble], settings: Settings) -> dict[str, np.ndarray]:
+    """Name -> prediction of each baseline for the test part."""
+    return study.task.baselines(parts["train"], parts["test"], settings, study.baselines)
+
+
 def evaluate(
-    study: Study, models, ensemble: Ensemble, split: Split, settings: Settings, *, held_out: Part | None = None
+    study: Study,
+    models,
+    ensemble: Ensemble,
+    split: Split,
+    settings: Settings,
+    *,
+    held_out: Part | None = None,
+    naive: Callable = baselines_of,
 ) -> tuple[Scores, Band, dict[str, Prediction]]:
     """Scores, band and predictions of the members: on each part, beside the baselines on the test part.
 
     models     the members, whose middle is judged; the band is calibrated on the validation runs
     held_out   runs that belong to no part of the split, scored apart
+    naive      what asks the baselines: `baselines_of`, or for several trainings one `kept_baselines()`
     All errors are root mean squared errors in physical units. Of a large part some runs are scored, and learned from by
     baselines (scored_runs); runs too short for an answer are left out.
     """
@@ -31,8 +46,7 @@ def evaluate(
     layout = task.layout(ensemble, settings)
     predictions = {name: task.predict(models, part, settings) for name, part in parts.items()}
     truths = {name: task.truth(part, settings) for name, part in parts.items()}
-    naive = baselines_of(study, parts, settings)
-    found = judge(predictions, truths, naive, layout.outputs)
+    found = judge(predictions, truths, naive(study, parts, settings), layout.outputs)
     shown = shown_inputs(ensemble, settings) if held_out else settings.inputs
     scores = Scores(
         task=task.kind,
@@ -66,17 +80,19 @@ def evaluate(
     return scores, found.band, kept
 
 
-LAST: dict[tuple, dict] = {}  # one entry: trainings of a sweep, one after the other, differ in the network only
+def kept_baselines() -> Callable:
+    """A `baselines_of` that keeps its last answer: trainings one after the other often differ in the network only."""
+    last: dict[tuple, dict] = {}
 
+    def found(study: Study, parts: dict[str, Ensemble], settings: Settings) -> dict[str, np.ndarray]:
+        learned = (study.task, settings.window, settings.inputs, settings.controls, *study.baselines.items())
+        key = (*learned, *(digest(parts[name], settings.inputs) for name in ("train", "test")))
+        if key not in last:
+            last.clear()
+            last[key] = baselines_of(study, parts, settings)
+        return last[key]
 
-def baselines_of(study: Study, parts: dict[str, Ensemble], settings: Settings) -> dict[str, np.ndarray]:
-    """Name -> prediction of each baseline for the test part; made once for the same runs."""
-    learned = (study.task, settings.window, settings.inputs, settings.controls, *study.baselines.items())
-    key = (*learned, *(digest(parts[name], settings.inputs) for name in ("train", "test")))
-    if key not in LAST:
-        LAST.clear()
-        LAST[key] = study.task.baselines(parts["train"], parts["test"], settings, study.baselines)
-    return LAST[key]
+    return found
 
 
 def prediction(part: Ensemble, members: np.ndarray, truth: np.ndarray, band: Band) -> Prediction:

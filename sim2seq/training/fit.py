@@ -8,6 +8,7 @@ What is learned is the task's; see folder.py for what is left behind.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -19,7 +20,7 @@ from sim2seq.data.splits import PARTS, SPLITS, Part, Split, select
 from sim2seq.models.builders import MODELS, physical, teacher_forced
 from sim2seq.models.rollout import is_causal
 from sim2seq.training.checkpoint import Checkpoint
-from sim2seq.training.evaluate import evaluate
+from sim2seq.training.evaluate import baselines_of, evaluate
 from sim2seq.training.folder import (
     Training,
     claim,
@@ -44,12 +45,14 @@ def fit(
     split: Split | None = None,
     replace: bool = False,
     quiet: bool = False,
+    naive: Callable = baselines_of,
 ) -> Training:
     """Train on the ensemble and fill `folder`; resume, or read, what is there with the same settings and data.
 
     study   what is learned, and with what; None of its own: a forecast
     split   of the runs, where they are divided in another way than the settings can say
     quiet   print nothing
+    naive   what asks the baselines; for several trainings of the same runs, one evaluate.kept_baselines()
     Raises ValueError when the folder holds a training with other settings or other data, unless `replace`,
     and when a part of the split is not longer than the window.
     """
@@ -63,7 +66,7 @@ def fit(
     else:
         for member in range(settings.members):
             train(ensemble, settings, split, folder, study, member=member, quiet=quiet)
-        finish(ensemble, settings, split, folder, study)
+        finish(ensemble, settings, split, folder, study, naive)
     return load(folder, study)
 
 
@@ -219,11 +222,11 @@ def compiled(core: keras.Model, settings: Settings, targets: int, batches: int) 
     return learner
 
 
-def finish(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, study: Study) -> None:
+def finish(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, study: Study, naive: Callable) -> None:
     """Judge the members together and write scores.json, which marks the folder as finished."""
     write_text(folder / NOTE, "predictions and scores\n")
     models, apart = load_models(folder), held_out(ensemble, settings, split)
-    scores, band, predictions = evaluate(study, models, ensemble, split, settings, held_out=apart)
+    scores, band, predictions = evaluate(study, models, ensemble, split, settings, held_out=apart, naive=naive)
     write_json(folder / "versions.json", versions())
     write_json(folder / "band.json", band.to_dict())
     write_predictions(folder / "predictions.npz", predictions)

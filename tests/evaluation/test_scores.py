@@ -8,9 +8,9 @@ from helpers import counting_ensemble, counting_model
 from sim2seq.data.splits import Part, split_by_run, split_in_time
 from sim2seq.evaluation.intervals import over_runs, over_seeds
 from sim2seq.evaluation.scores import Scores, errors_of, rmse, skill, skill_interval
-from sim2seq.training.evaluate import evaluate
+from sim2seq.training.evaluate import evaluate, kept_baselines
 from sim2seq.training.settings import Settings
-from sim2seq.training.study import FORECAST
+from sim2seq.training.study import FORECAST, Study
 
 WINDOW = Settings(model="stacked_lstm", window=5)
 
@@ -131,3 +131,18 @@ def test_the_skill_lies_within_its_interval_for_runs_of_any_length():
     model, naive = (drawn.normal(size=truth.shape) * size for size in sizes)
     low, high = skill_interval(model, naive, truth)
     assert low < skill(rmse(model, truth), rmse(naive, truth)) < high
+
+
+def test_kept_baselines_are_asked_once_for_the_same_runs():
+    asked, naive = [], kept_baselines()
+
+    def zero(training, context, steps, told):
+        asked.append(len(context))
+        return np.zeros((len(context), steps, context.shape[2]))
+
+    study = Study("counted", baselines={"zero": zero})
+    for runs in (4, 4, 5, 4):  # the last answer alone is kept
+        ensemble = counting_ensemble(runs=runs, steps=20)
+        found = naive(study, {"train": ensemble, "test": ensemble}, WINDOW)
+        assert found["zero"].shape[0] == runs
+    assert asked == [4, 5, 4]
