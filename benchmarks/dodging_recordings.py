@@ -105,8 +105,8 @@ def robot_response(scene: tracking.Scene, headings: np.ndarray) -> tuple[float, 
     for row in range(len(speed)):
         total = 0.0
         for part in range(PARTS):
-            wanted = scene.command[np.maximum(row * PARTS + part - late, 0) // PARTS]
-            following = now + np.clip(wanted - now, -most, most)
+            command = scene.command[np.maximum(row * PARTS + part - late, 0) // PARTS]
+            following = now + np.clip(command - now, -most, most)
             total, now = total + (now + following) / 2, following
         errors += good[row] * (total / PARTS - speed[row]) ** 2
     best = np.argmin(errors)
@@ -132,18 +132,18 @@ def reactions(scene: tracking.Scene, numbers: np.ndarray, chosen) -> np.ndarray:
 
 
 def correlation_lag(scene: tracking.Scene, numbers: np.ndarray) -> int:
-    """Rows by which commands lag behind what the balls ask for, where their correlation is highest.
+    """Rows by which commands lag behind those that the balls make necessary, where their correlation is highest.
 
-    Asked for: away from where a ball will cross the line, the more the nearer (0.5 m) and the sooner (0.8 s).
+    Needed: away from where a ball will cross the line, the more the nearer (0.5 m) and the sooner (0.8 s).
     """
     y, speed = scene.place[..., 1], np.minimum(scene.velocity[..., 1], -0.5)
     time = np.maximum(y, 0) / -speed
     cross = scene.place[..., 0] + scene.velocity[..., 0] * time
     coming = (numbers >= 0) & (y > -WORLD.ball_radius)
-    asked = -np.sign(cross) * np.exp(-((cross / 0.5) ** 2) - time / 0.8)
-    asked = np.where(coming, asked, 0).sum(axis=1)
-    rows = len(asked)
-    return int(np.argmax([np.corrcoef(scene.command[lag:], asked[: rows - lag])[0, 1] for lag in range(AGO)]))
+    needed = -np.sign(cross) * np.exp(-((cross / 0.5) ** 2) - time / 0.8)
+    needed = np.where(coming, needed, 0).sum(axis=1)
+    rows = len(needed)
+    return int(np.argmax([np.corrcoef(scene.command[lag:], needed[: rows - lag])[0, 1] for lag in range(AGO)]))
 
 
 def table(paths) -> str:

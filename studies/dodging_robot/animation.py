@@ -39,8 +39,8 @@ def watch(maker, *, aim: str, seed: int, seconds: float, title: str = "") -> lis
     shown = {"time": None, "title": title}  # the time stands above all panels
     moments = [episode.moment(**shown)]
     for _ in range(episode.steps - 1):
-        given = policy(episode.scene.observe(), episode.robot)
-        moments += [episode.moment(**shown) for _ in episode.advance(float(given[0]), PICTURES)]
+        command = policy(episode.scene.observe(), episode.robot)
+        moments += [episode.moment(**shown) for _ in episode.advance(float(command[0]), PICTURES)]
     return moments
 
 

@@ -24,12 +24,12 @@ ID = "sim2seq/DodgingRobot-v0"
 class Episode:
     """One episode of simulate(), step by step.
 
-    given  the command in force, m/s; `advance` puts its own in force for the step after
+    command  in force, m/s; `advance` puts its own in force for the step after
     """
 
     def __init__(self, seed: int, aim: str, duration: float, world: World = WORLD):
         self.scene, self.world = Scene([seed], aim, duration, world), world
-        self.steps, self.step, self.part, self.given = count_steps(duration, world), 0, 0.0, 0.0
+        self.steps, self.step, self.part, self.command = count_steps(duration, world), 0, 0.0, 0.0
         self.last_hit = -np.inf  # s
 
     @property
@@ -47,7 +47,7 @@ class Episode:
 
     def row(self) -> np.ndarray:
         """(len(SERIES),): what is seen now."""
-        return np.concatenate([[self.given], self.scene.observe()[0], np.ones(BALLS), self.scene.robot_x])
+        return np.concatenate([[self.command], self.scene.observe()[0], np.ones(BALLS), self.scene.robot_x])
 
     def moment(self, **shown):
         """What drawing.draw wants; fields as in drawing.Moment in the place of what is now."""
@@ -60,12 +60,12 @@ class Episode:
         for part in range(parts):
             before = self.hits
             for _ in range(moves * part // parts, moves * (part + 1) // parts):
-                self.scene.move(np.array([self.given]))
+                self.scene.move(np.array([self.command]))
             self.part = (part + 1) / parts
             self.last_hit = self.time if self.hits > before else self.last_hit
             yield
         self.step, self.part = self.step + 1, 0.0
-        self.given = float(np.clip(command, -self.world.robot_speed, self.world.robot_speed))
+        self.command = float(np.clip(command, -self.world.robot_speed, self.world.robot_speed))
 
 
 def bounds(world: World = WORLD) -> tuple[np.ndarray, np.ndarray]:

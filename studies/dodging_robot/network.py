@@ -24,7 +24,7 @@ def known_physics(seen, *, crossing: bool = True):
     zeros. The scales are the world's and not the data's, so there is nothing in them that a split could leak.
     The crossing place is told through a tanh at the width of a ball and at three times that, since far is far.
     """
-    known = []
+    features = []
     for ball in range(BALLS):
         x, y, vx, vy = (seen[..., 4 * ball + place : 4 * ball + place + 1] for place in range(4))
         present = ops.cast(ops.abs(vx) + ops.abs(vy) > 0, seen.dtype)
@@ -34,15 +34,15 @@ def known_physics(seen, *, crossing: bool = True):
         scaled = [(value - middle) / spread for value, (middle, spread) in middles]
         near = ops.tanh(cross / WORLD.contact)
         crossed = [time / 0.8 - 1.0, near, ops.tanh(cross / (3 * WORLD.contact)), near * ops.exp(-2.0 * time)]
-        known += [value * present for value in (scaled if not crossing else [*scaled, *crossed])]
-    return ops.concatenate(known, axis=-1)
+        features += [value * present for value in (scaled if not crossing else [*scaled, *crossed])]
+    return ops.concatenate(features, axis=-1)
 
 
 def single_lstm(sizes, settings, *, values=None, conditions=None) -> keras.Model:
     """One LSTM layer, and the head that `settings.chooses` says."""
     seen = keras.Input((settings.window, sizes.inputs), name="series")
-    known = known_physics(seen, crossing=settings.physics)
-    return with_head(seen, keras.layers.LSTM(settings.units[0], unroll=True)(known), settings)
+    features = known_physics(seen, crossing=settings.physics)
+    return with_head(seen, keras.layers.LSTM(settings.units[0], unroll=True)(features), settings)
 
 
 def feed_forward(sizes, settings, *, values=None, conditions=None) -> keras.Model:

@@ -68,8 +68,8 @@ def human_like(episodes: int, seed: int = 0, *, delay: int = 2, noise: float = 0
         late = seen[max(0, len(seen) - 1 - delay)].copy()
         del seen[: -1 - delay]
         late[:, ::4] += generator.normal(0, noise, (episodes, BALLS))
-        wanted = plan(late, middle_of_track(late))
-        return KEY * np.sign(wanted) * (np.abs(wanted) > KEY / 2)
+        commands = plan(late, middle_of_track(late))
+        return KEY * np.sign(commands) * (np.abs(commands) > KEY / 2)
 
     return command
 
@@ -176,11 +176,11 @@ def disturbance(rates: np.ndarray, seed: int = 0):
     """
     generator, left, wrong = np.random.default_rng([seed, 2]), np.zeros(len(rates), int), np.zeros(len(rates))
 
-    def disturb(given: np.ndarray) -> np.ndarray:
+    def disturb(commands: np.ndarray) -> np.ndarray:
         nonlocal left, wrong
         begins = (left == 0) & (generator.random(len(rates)) < rates / 5)
         left = np.where(begins, generator.integers(2, 9, len(rates)), np.maximum(left - 1, 0))
         wrong = np.where(begins, generator.uniform(-WORLD.robot_speed, WORLD.robot_speed, len(rates)), wrong)
-        return np.where(left > 0, wrong, given)
+        return np.where(left > 0, wrong, commands)
 
     return disturb

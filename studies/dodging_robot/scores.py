@@ -1,4 +1,4 @@
-"""Scores: was the robot hit? Closed loop over many seeded episodes, with intervals."""
+"""Scores: was the robot hit? Play over many seeded episodes, with intervals."""
 
 from __future__ import annotations
 

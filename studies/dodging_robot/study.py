@@ -60,8 +60,8 @@ class RobotSettings(Settings, recipes=RECIPES):
 
     def __post_init__(self):
         super().__post_init__()
-        for name, known in (("head", HEADS), ("data", DATA)):
-            one_of(name, getattr(self, name), known)
+        for name, choices in (("head", HEADS), ("data", DATA)):
+            one_of(name, getattr(self, name), choices)
         for name, expected, good in (
             ("window", f"up to {MOST_WINDOW}", self.window <= MOST_WINDOW),
             ("units", "one layer size", len(self.units) == 1),
@@ -134,7 +134,7 @@ STUDY = Study(
     read=lambda path: load_store(path, features=LAYOUT),
     choose=choose,
     models=NETWORKS,
-    baselines={"stay": lambda known, wanted, asked: np.zeros((len(asked), 1))},  # the median of people's commands
+    baselines={"stay": lambda inputs, targets, queries: np.zeros((len(queries), 1))},  # the median of people's commands
     augment=varied,
     scaled=False,  # the networks' first layer has the world's own scales
     judge=judge,

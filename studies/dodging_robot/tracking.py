@@ -91,7 +91,7 @@ def follow(scene: Scene) -> np.ndarray:
 
     A ball of this row is the one of the row before whose straight way leads nearest to it.
     """
-    numbers, known = np.full(scene.seen.shape, -1), 0
+    numbers, balls = np.full(scene.seen.shape, -1), 0
     world, broken = scene.place + scene.robot[:, None], set(gaps(scene).tolist())
     expected = world + ROW * scene.velocity
     for row in range(len(numbers)):
@@ -102,7 +102,7 @@ def follow(scene: Scene) -> np.ndarray:
                 if away[before, now] < SAME_BALL:
                     numbers[row, now] = numbers[row - 1, before]
         for slot in np.flatnonzero(scene.seen[row] & (numbers[row] < 0)):
-            numbers[row, slot], known = known, known + 1
+            numbers[row, slot], balls = balls, balls + 1
     return numbers
 
 

@@ -132,15 +132,15 @@ class Scene:
     def advance(self, command: np.ndarray) -> None:
         """One control step with `command` (episodes,), m/s, in force."""
         world = self.world
-        wanted = np.clip(command, -world.robot_speed, world.robot_speed)
+        target = np.clip(command, -world.robot_speed, world.robot_speed)
         for _ in range(round(world.control_step / world.physics_step)):
-            self.move(wanted)
+            self.move(target)
 
-    def move(self, wanted: np.ndarray) -> None:
-        """One step of the physics."""
+    def move(self, target: np.ndarray) -> None:
+        """One step of the physics towards the speed `target` (episodes,), m/s."""
         world, step = self.world, self.world.physics_step
         most = world.robot_acceleration * step
-        velocity = self.robot_v + np.clip(wanted - self.robot_v, -most, most)
+        velocity = self.robot_v + np.clip(target - self.robot_v, -most, most)
         robot = np.clip(self.robot_x + (self.robot_v + velocity) / 2 * step, -world.track, world.track)
         self.robot_v = np.where(np.abs(robot) < world.track, velocity, 0.0)
         before = self.place.copy()
@@ -191,15 +191,15 @@ def simulate(policy, seeds, aims="robot", *, duration: float = 60.0, world: Worl
     steps = count_steps(duration, world)
     scene = Scene(seeds, aims, duration, world)
     rows = np.empty((scene.episodes, steps, len(SERIES))) if keep else None
-    given, carried_out = np.zeros(scene.episodes), np.zeros(scene.episodes)
+    command, carried_out = np.zeros(scene.episodes), np.zeros(scene.episodes)
     for step in range(steps):
         balls = scene.observe()
         if keep:
-            rows[:, step] = np.column_stack([given, balls, np.ones((scene.episodes, BALLS)), scene.robot_x])
+            rows[:, step] = np.column_stack([command, balls, np.ones((scene.episodes, BALLS)), scene.robot_x])
         following = policy(balls, np.stack([scene.robot_x, scene.robot_v], axis=-1))
         scene.advance(carried_out)
-        given = np.clip(following, -world.robot_speed, world.robot_speed)
-        carried_out = given if disturb is None else disturb(given)
+        command = np.clip(following, -world.robot_speed, world.robot_speed)
+        carried_out = command if disturb is None else disturb(command)
     return Episodes(rows, scene.counts, scene.distance)
 
 

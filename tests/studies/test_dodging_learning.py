@@ -70,11 +70,11 @@ def windows(ensemble: Ensemble, settings, **options):
 
 def test_a_sample_is_rows_of_eight_and_the_command_of_the_next():
     batches = windows(counting(30, 12), RobotSettings(window=5))
-    known, wanted = (np.concatenate(parts) for parts in zip(*(batch[:2] for batch in batches), strict=True))
-    assert known.shape == (25 + 7, 5, 8)  # T - N windows each
-    assert wanted.shape == (25 + 7, 1, 1)
-    assert (wanted[:, 0, 0] == known[:, -1, 0] + 1).all()  # one step off would differ
-    assert (np.diff(known[:, :, 3], axis=1) == 1).all()  # none crosses from run to run
+    inputs, targets = (np.concatenate(parts) for parts in zip(*(batch[:2] for batch in batches), strict=True))
+    assert inputs.shape == (25 + 7, 5, 8)  # T - N windows each
+    assert targets.shape == (25 + 7, 1, 1)
+    assert (targets[:, 0, 0] == inputs[:, -1, 0] + 1).all()  # one step off would differ
+    assert (np.diff(inputs[:, :, 3], axis=1) == 1).all()  # none crosses from run to run
 
 
 def test_runs_of_different_lengths_come_back_from_one_store(ensemble):
