@@ -15,9 +15,10 @@ STARTED_DIRECTLY = ("local", "lsf", "lsf-srun")  # batch types whose workers nee
 
 @dataclass
 class Serving:
-    """Names of the workers that Merlin starts here for a spec; why it cannot be served; what is not as asked."""
+    """Workers that Merlin starts here for a spec, and their queues; why it cannot be served; what is not as asked."""
 
     started: list[str] = field(default_factory=list)
+    queues: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -51,6 +52,7 @@ def serving(spec: dict) -> Serving:
         elif queue not in holders and not found.problems:
             found.problems.append(f"no worker serves the step {step!r}: {reasons.get(queue, 'it is none of theirs')}")
     found.problems += _launch_problems(spec, settings, found.started)
+    found.queues = sorted(holders)
     return found
 
 

@@ -28,12 +28,14 @@ from pathlib import Path
 import numpy as np
 
 from sim2seq._support import permissions
+from sim2seq.workflow import nested
 
 # jsonschema would build a grammar from it: 0.9 s, and Merlin has no use
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None: not to be imported (import system)
 from celery.backends.redis import RedisBackend  # noqa: E402
 from jsonschema import ValidationError as ValidationError  # noqa: E402
 from merlin.cli.utils import parse_override_vars as parse_override_vars  # noqa: E402
+from merlin.config import configfile  # noqa: E402
 from merlin.spec import specification as merlin_specification  # noqa: E402
 from merlin.spec.expansion import get_spec_with_expansion as get_spec_with_expansion  # noqa: E402
 from merlin.spec.specification import MerlinSpec as MerlinSpec  # noqa: E402
@@ -123,6 +125,7 @@ def _reduce_graph(graph: DAG):
         folder = _info_folder(graph)
         if folder is None:  # not a study on disk: nowhere to put it
             return object.__reduce_ex__(graph, 2)
+        note_graphs([graph])
         content = pickle.dumps(graph.__dict__)
         path = folder / _file_name(content)
         part = path.with_suffix(f".{secrets.token_hex(6)}")
@@ -136,6 +139,19 @@ def _info_folder(graph: DAG) -> Path | None:
     workspace = next(record.workspace.value for record in graph.maestro_values.values() if record)
     folders = (parent / "merlin_info" for parent in Path(workspace).parents)
     return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def note_graphs(arguments) -> None:
+    """Note the study of each graph among a task's arguments, where a step has made it (nested.py)."""
+    for graph in arguments:
+        if isinstance(graph, DAG) and (folder := _info_folder(graph)):
+            nested.note(str(folder.parent), None if configfile.is_local_mode() else _queues(graph))
+
+
+def _queues(graph: DAG) -> set[str]:
+    tag = configfile.CONFIG.celery.queue_tag
+    steps = (graph.step(name) for name in graph.maestro_values if name != "_source")
+    return {step.get_task_queue().removeprefix(tag) for step in steps}
 
 
 def _reduce_step(step: Step):

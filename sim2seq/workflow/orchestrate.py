@@ -121,10 +121,10 @@ def _run_rounds(study: StudyRun, stack: contextlib.ExitStack) -> int:
 
 
 def _progress(study: StudyRun):
-    from sim2seq.workflow.plan import load_plan
+    from sim2seq.workflow.plan import load_whole_plan
     from sim2seq.workflow.progress import Progress
 
-    progress = Progress(load_plan(study.folder))
+    progress = Progress(load_whole_plan(study.folder))
     progress.scan()
     return progress
 
@@ -133,6 +133,8 @@ def _prepare_restart(study: StudyRun, display) -> bool:
     """Make every task run again that is unfinished or depends on such a one; False if there is none."""
     from sim2seq.workflow.plan import forget
 
+    if study.nested:
+        _drop_outdated(study)
     progress = _progress(study)
     stale = progress.plan.stale()
     if not stale:
@@ -144,13 +146,28 @@ def _prepare_restart(study: StudyRun, display) -> bool:
     return True
 
 
+def _drop_outdated(study: StudyRun) -> None:
+    """Let the steps make their studies again that cannot go on by themselves, or are made from what changes."""
+    from sim2seq.workflow.nested import keep_notes, without_stale
+    from sim2seq.workflow.plan import forget, load_plan, load_whole_plan
+
+    def lost(one):
+        return one.kind == "refused" or (one.kind == "local" and any(load_plan(one.folder).stale()))
+
+    plan, makers = load_whole_plan(study.folder), {one.task for one in study.nested if lost(one)}
+    forget(task for task in plan.tasks if task.folder in makers)
+    study.nested = without_stale(study.nested, {task.folder for task in plan.stale()})
+    keep_notes(study.folder, study.nested)
+
+
 def _end(study: StudyRun, progress, trouble: str | None, display) -> int:
     from sim2seq.workflow import summary
 
     progress.scan()
     display.show(progress, last=True)
     display.close()
-    code = 0 if progress.complete else 1
+    refused = any(one.kind == "refused" for one in study.nested)
+    code = 0 if progress.complete and not refused else 1
     _summarise(study, progress, display, outcome="finished" if code == 0 else trouble or "failed", code=code)
     if code:
         display.say(summary.ending(progress, trouble))

@@ -4,13 +4,14 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
 from sim2seq._support.files import write_text
 from sim2seq.checks.preflight import FAST_LOADER
+from sim2seq.workflow.nested import read_notes
 
 FINISHED = "MERLIN_FINISHED"  # Merlin's mark in the folder of a task that ended well
 STATUS = "MERLIN_STATUS.json"
@@ -63,6 +64,12 @@ class Plan:
                 stale.update(after)
         return [task for task in self.tasks if task in stale]
 
+    def joined(self, other: "Plan", name: str) -> "Plan":
+        """This plan and, after it, another study's, whose nodes are told apart by `name`."""
+        tasks = (replace(task, node=f"{name}:{task.node}") for task in other.tasks)
+        children = {f"{name}:{node}": [f"{name}:{one}" for one in after] for node, after in other.children.items()}
+        return Plan((*self.tasks, *tasks), self.children | children)
+
     def _chained(self, nodes: dict[str, list[Task]]) -> set[str]:
         """Nodes whose only child has no other parent: there Merlin lets each sample follow its own."""
         parents = Counter(child for after in self.children.values() for child in after)
@@ -88,6 +95,15 @@ def load_plan(study: str) -> Plan:
         parts = samples if samples and step.check_if_expansion_needed(merlin_study.sample_labels) else [""]
         tasks += [Task(name, os.path.join(folder, part).rstrip("/"), node) for part in parts]
     return Plan(tuple(tasks), dict(graph.maestro_adjacency_table))
+
+
+def load_whole_plan(study: str) -> Plan:
+    """The plan of a study and of those that its steps have made. Raises ValueError if there is no study."""
+    plan = load_plan(study)
+    for one in read_notes(os.path.join(study, "merlin_info")):
+        if one.kind != "refused" and os.path.isdir(one.folder):
+            plan = plan.joined(load_plan(one.folder), one.folder)
+    return plan
 
 
 def _sample_folders(merlin_study) -> list[str]:

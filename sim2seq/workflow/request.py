@@ -10,6 +10,7 @@ import yaml
 from sim2seq._support.config import assignments, split_assignment
 from sim2seq.checks import preflight
 from sim2seq.checks.serving import serving
+from sim2seq.workflow.nested import read_notes
 from sim2seq.workflow.rounds import Refused, StudyRun, vars_option
 
 CONCURRENCY = "CONCURRENCY"  # the spec's variable that --workers sets
@@ -135,7 +136,8 @@ def unfinished_study(folder: str, variables: list[str]) -> StudyRun:
     for problem in (_moved(folder, spec), preflight.target_problem(folder, preflight.table_size(spec))):
         if problem:
             raise Refused(problem)
-    return StudyRun(path, ["restart", folder], variables, made=folder, served=serving(spec))
+    made = read_notes(os.path.join(folder, "merlin_info"))
+    return StudyRun(path, ["restart", folder], variables, made=folder, served=serving(spec), nested=made)
 
 
 def _moved(folder: str, spec: dict) -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sim2seq.checks import preflight
 from sim2seq.checks.serving import Serving
+from sim2seq.workflow.nested import QUEUES, Nested, keep_notes, read_notes
 from sim2seq.workflow.workers import CLIENT_LOG, MERLIN, Processes, Workers
 
 TICK_SECONDS = 0.5
@@ -34,6 +35,7 @@ class StudyRun:
     made: str | None = None  # the folder, once there is one
     output: str = ""  # a new study's folder is made below
     served: Serving = field(default_factory=Serving)
+    nested: list[Nested] = field(default_factory=list)  # studies that its steps have made
     started: float = field(default_factory=time.time)
     rounds: int = 0
     hopeless: bool = False  # another round would end as the last one did
@@ -101,11 +103,12 @@ def space_problem(folder: str) -> str | None:
 def one_round(study: StudyRun, display, stack: contextlib.ExitStack):
     """One broker, one set of workers, one queueing of the study: (progress, what broke the round or None)."""
     from sim2seq.workflow.broker import Broker
-    from sim2seq.workflow.plan import load_plan
+    from sim2seq.workflow.plan import load_whole_plan
     from sim2seq.workflow.progress import Progress
 
     with Broker() as broker, Processes(broker.folder, study.place) as processes:
         try:
+            Path(broker.folder, QUEUES).write_text("\n".join(study.served.queues))
             workers = Workers(study.worker_command(), len(study.served.started), processes, broker)
             if study.made is None:
                 study.made = _begin(study, processes)
@@ -118,7 +121,11 @@ def one_round(study: StudyRun, display, stack: contextlib.ExitStack):
             if ended and (refusal := _samples_refusal(study)):
                 shutil.rmtree(study.folder, ignore_errors=True)  # Merlin made it a moment ago, and nothing began in it
                 raise Refused(refusal)
-            progress = Progress(load_plan(study.folder))
+            for one in study.nested if study.client[0] == "restart" else ():
+                if one.kind == "queued" and not trouble:
+                    processes.start([*MERLIN, "restart", one.folder], CLIENT_LOG)
+                    trouble = _wait_for_client(processes, broker, study.folder)
+            progress = Progress(load_whole_plan(study.folder))
             trouble = trouble or _watch(progress, broker, workers, study, display)
             if _is_quiet(broker):
                 workers.end()
@@ -204,6 +211,21 @@ def _samples_refusal(study: StudyRun) -> str | None:
     return f"the study's samples: {said[-1].strip() if said else 'their command made none'}"
 
 
+def _take_in(study: StudyRun, progress, broker, display) -> None:
+    """Watch the studies, too, that steps have made since the last look."""
+    from sim2seq.workflow.plan import load_plan
+
+    new = [one for one in read_notes(broker.folder) if one not in study.nested]
+    for one in new:
+        display.say(f"a step made a study, {one.kind}: {one.folder}{': ' if one.words else ''}{one.words}")
+        if one.kind != "refused":
+            progress.plan = progress.plan.joined(load_plan(one.folder), one.folder)
+    if new:
+        study.nested += new
+        keep_notes(study.folder, study.nested)
+        progress.scan()
+
+
 def _watch(progress, broker, workers: Workers, study: StudyRun, display) -> str | None:
     """Follow the study until nothing more will happen; what broke the round, or None."""
     import redis
@@ -213,6 +235,7 @@ def _watch(progress, broker, workers: Workers, study: StudyRun, display) -> str 
     while True:
         began = time.monotonic()
         progress.scan()
+        _take_in(study, progress, broker, display)
         display.show(progress)
         if progress.complete:
             return None

@@ -48,6 +48,8 @@ def gathered_states(tasks: list[Task]) -> dict[Task, str]:
 def ending(progress: Progress, trouble: str | None) -> str:
     """One line: how many tasks are missing, and whether the last steps went on without them."""
     plan = progress.plan
+    if progress.complete:
+        return "all tasks finished, but nobody works on a study that a step made"
     count = f"{len(plan.tasks) - len(progress.done)} of {len(plan.tasks)} tasks"
     if all(task in progress.done for task in plan.tasks if not plan.children.get(task.node)):
         return f"{count} failed; the steps after them went on with what there was"

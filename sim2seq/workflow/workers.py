@@ -11,6 +11,7 @@ import psutil
 
 from sim2seq._support.guard import GRACE, Guarded, runs
 from sim2seq.checks import preflight
+from sim2seq.workflow import nested
 
 CLIENT_LOG, WORKERS_LOG = "merlin_client.log", "merlin_workers.log"
 MERLIN = [sys.executable, "-c", "from sim2seq.workflow.messages import merlin; merlin()"]
@@ -26,7 +27,8 @@ class Processes:
         self.cwd, self.folder = cwd, folder
         self.guards: dict[str, Guarded] = {}
         self.logs: dict[str, Path] = {}
-        self.environment = os.environ | {"PATH": preflight.search_path(), "TMPDIR": cwd}  # what they leave goes with it
+        kept = {name: value for name, value in os.environ.items() if name not in (*nested.ADDRESSES, nested.BROKER)}
+        self.environment = kept | {"PATH": preflight.search_path(), "TMPDIR": cwd}  # what they leave goes with it
         self.environment |= {"CELERY_LOADER": "sim2seq.workflow.loader:Loader"}
         self.environment |= {"SIM2SEQ_OUTPUT": folder, "SIM2SEQ_FROM": os.getcwd()}
 

@@ -2,6 +2,10 @@
 
 from scene import finish
 
+from sim2seq.workflow import nested
+from sim2seq.workflow.nested import Nested
+from sim2seq.workflow.plan import Plan, Task
+
 PLAIN = """
 description: {name: plain, description: no variables; one worker, two steps, one queue; samples from here}
 study:
@@ -30,3 +34,70 @@ def test_spec_without_variables_runs_from_where_it_is_called(study):
     assert "note: the worker 'default_worker' is not started: it shares the queue 'q' with 'w'" in output
     (folder,) = study.folder.glob("plain_*")
     assert [path.read_text() for path in sorted(folder.glob("runs/*/ran.txt"))] == ["1\n", "2\n"]
+
+
+OUTER = """
+description: {name: outer, description: steps that make the next studies as iterations of Merlin's do}
+env: {variables: {OUTPUT_PATH: ./out}}
+study:
+    - name: work
+      description: first iteration
+      run: {cmd: echo one > done.txt}
+    - name: next
+      description: queued in this study's broker, though an app.yaml in the way names another
+      run: {cmd: cd $(SPECROOT) && merlin run inner.yaml, depends: [work]}
+    - name: there
+      description: done in the step; however merlin is called
+      run: {cmd: python -m merlin.main run --local $(SPECROOT)/inner.yaml --vars OUTPUT_PATH=there, depends: [work]}
+    - name: nowhere
+      description: a queue of its own, which nobody serves; the step hides it
+      run: {cmd: merlin run $(SPECROOT)/inner.yaml --vars QUEUE=mine || true, depends: [work]}
+"""
+
+INNER = """
+description: {name: inner, description: the next iteration}
+env: {variables: {OUTPUT_PATH: ./inner_output, QUEUE: merlin}}
+study:
+    - name: work
+      description: second iteration, which fails in the step
+      run: {cmd: "echo two > done.txt; pwd | grep -v /there/", task_queue: $(QUEUE)}
+"""
+
+STRANGER = """
+broker: {name: redis, server: 127.0.0.1, port: 1, password: ""}
+results_backend: {name: redis, server: 127.0.0.1, port: 1}
+"""
+
+
+def test_studies_that_steps_make_reach_this_broker_and_count(study):
+    study.spec.write_text(OUTER)
+    (study.folder / "inner.yaml").write_text(INNER)
+    (study.folder / "app.yaml").write_text(STRANGER)
+    study.environment["CELERY_BROKER_URL"] = "redis://127.0.0.1:1"
+    code, output = finish(study.start(study.spec))
+    assert code == 1, output
+    (folder,) = study.folder.glob("out/outer_*")
+    (queued,) = study.folder.glob("inner_output/inner_*")
+    (there,) = folder.glob("there/there/inner_*")
+    assert f"a step made a study, queued: {queued}" in output
+    assert (queued / "work" / "MERLIN_FINISHED").exists()
+    assert f"failed    {there.relative_to(folder)}/work" in output
+    assert "no worker serves the task queues mine, only merlin" in output
+    assert "1 of 6 tasks did not finish" in output
+
+
+def test_study_that_a_step_made_is_made_again_with_the_step():
+    """The first was made by a task that runs again, the second by a task of the first."""
+    notes = [
+        Nested(f"/s/{name}", task, "queued") for name, task in (("a", "/s/next"), ("b", "/s/a/next"), ("c", "/s/o"))
+    ]
+    assert nested.without_stale(notes, {"/s/next"}) == notes[2:]
+
+
+def test_plans_of_two_studies_stay_apart_where_their_steps_have_one_name():
+    def chain(folder):
+        return Plan((Task("a", f"{folder}/a", "a"), Task("b", f"{folder}/b", "b")), {"a": ["b"]})
+
+    whole = chain("one").joined(chain("two"), "two")
+    assert whole.children == {"a": ["b"], "two:a": ["two:b"]}
+    assert [task.folder for task in whole.steps()["b"]] == ["one/b", "two/b"]
