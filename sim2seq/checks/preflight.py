@@ -58,6 +58,25 @@ def package_versions() -> dict[str, str | None]:
     return versions
 
 
+def installed_packages() -> dict[str, str]:
+    """Every package that this Python finds, name -> version, by the names of the folders that installers leave."""
+    found: dict[str, str] = {}
+    for place in filter(os.path.isdir, sys.path):
+        for name in os.listdir(place):
+            if name.endswith((".dist-info", ".egg-info")):
+                package, _, version = name.rpartition(".")[0].partition("-")
+                found.setdefault(package.lower(), version)
+    return found
+
+
+def package_changes(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """What differs between two looks at the installed packages, in words."""
+    gone = [f"{name} {version} is gone" for name, version in before.items() if name not in after]
+    new = [f"{name} {version} is new" for name, version in after.items() if name not in before]
+    both = (name for name in before if name in after and before[name] != after[name])
+    return sorted(gone + new + [f"{name} {before[name]} is now {after[name]}" for name in both])
+
+
 def celery_problem(celery: str, merlin: str) -> str | None:
     """Why these two versions lose tasks together; None if they do not.
 

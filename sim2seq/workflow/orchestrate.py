@@ -188,9 +188,13 @@ def _say_report(study: StudyRun, progress, display) -> None:
 def _summarise(study: StudyRun, progress, display, *, outcome: str, code: int) -> None:
     from sim2seq.workflow.summary import SUMMARY, write_summary
 
+    changes = preflight.package_changes(study.packages, preflight.installed_packages())
+    if changes:
+        display.say(f"a step changed this environment, for all that runs in it from now on: {', '.join(changes)}")
     received, sent = study.traffic
     facts = {"verdict": outcome, "exit_code": code, "wall_seconds": time.time() - study.started}
     facts |= {"rounds": study.rounds, "broker_bytes_in": received, "broker_bytes_out": sent}
+    facts["environment_changes"] = changes
     try:
         write_summary(study.folder, progress, **facts)
     except OSError as error:  # a full disk

@@ -36,6 +36,7 @@ class StudyRun:
     output: str = ""  # a new study's folder is made below
     served: Serving = field(default_factory=Serving)
     nested: list[Nested] = field(default_factory=list)  # studies that its steps have made
+    packages: dict[str, str] = field(default_factory=preflight.installed_packages)  # before any step ran
     started: float = field(default_factory=time.time)
     rounds: int = 0
     hopeless: bool = False  # another round would end as the last one did

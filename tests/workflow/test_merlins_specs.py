@@ -1,8 +1,12 @@
 """Specs as Merlin's users write them run to their true end."""
 
-from scene import finish
+import json
+import types
+from pathlib import Path
 
-from sim2seq.workflow import nested
+from scene import finish, prepared
+
+from sim2seq.workflow import nested, orchestrate, rounds
 from sim2seq.workflow.nested import Nested
 from sim2seq.workflow.plan import Plan, Task
 
@@ -101,3 +105,19 @@ def test_plans_of_two_studies_stay_apart_where_their_steps_have_one_name():
     whole = chain("one").joined(chain("two"), "two")
     assert whole.children == {"a": ["b"], "two:a": ["two:b"]}
     assert [task.folder for task in whole.steps()["b"]] == ["one/b", "two/b"]
+
+
+def test_step_that_changes_the_environment_is_said(study, tmp_path, monkeypatch):
+    """Installers leave folders; a step that calls pip changes what all later steps and studies run on."""
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    for name in ("numpie-2.4.6", "gone_one-1.0"):
+        (tmp_path / "site" / f"{name}.dist-info").mkdir(parents=True)
+    now = rounds.StudyRun(str(study.spec), [], [], made=str(prepared(study)))
+    (tmp_path / "site" / "numpie-2.4.6.dist-info").rename(tmp_path / "site" / "numpie-1.26.4.dist-info")
+    (tmp_path / "site" / "gone_one-1.0.dist-info").rename(tmp_path / "site" / "new_one-0.11.egg-info")
+    said = []
+    display = types.SimpleNamespace(say=said.append)
+    orchestrate._summarise(now, orchestrate._progress(now), display, outcome="finished", code=0)
+    changes = ["gone_one 1.0 is gone", "new_one 0.11 is new", "numpie 2.4.6 is now 1.26.4"]
+    assert said == [f"a step changed this environment, for all that runs in it from now on: {', '.join(changes)}"]
+    assert json.loads(Path(now.folder, "sim2seq_run.json").read_text())["environment_changes"] == changes
