@@ -36,6 +36,8 @@ PUBLIC = {  # name -> (module, its name there); docs/library.md shows them at wo
     "open_study": ("notebook", "open_study"),
 }
 
+WITHOUT_KERAS = ("data.ensemble", "store.store", "surrogate")
+
 __all__ = list(PUBLIC)
 
 
@@ -45,6 +47,10 @@ def __getattr__(name: str):
     import importlib
 
     module, there = PUBLIC[name]
+    if module not in WITHOUT_KERAS:
+        from sim2seq._support import keras_settings
+
+        keras_settings.check()
     found = getattr(importlib.import_module(f"sim2seq.{module}"), there)
     globals()[name] = found
     return found

@@ -179,6 +179,7 @@ COMMANDS = {  # name: (arguments, function, help)
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code of `sim2seq ARGUMENTS`: 0 done, 1 not all of it, 2 bad input (one line each on stderr)."""
+    command.say_in_any_encoding()
     parser = command.Parser(prog="sim2seq", description="From an ensemble of simulations to a sequence model.")
     parser.add_argument("--version", action="version", version=f"sim2seq {_version()}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")

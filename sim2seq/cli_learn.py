@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from sim2seq._support import keras_settings
+
 
 def add_train(parser) -> None:
     parser.add_argument("store", metavar="STORE", help="the Kosh store of a study")
@@ -12,6 +14,7 @@ def add_train(parser) -> None:
     parser.add_argument("--record", metavar="NAME", help="put the result into the store as the dataset NAME")
     parser.add_argument("--each", nargs="+", action="extend", default=[], metavar='name="v w"', help="train at each")
     parser.add_argument("--report", metavar="FILE", help="write the report there: an HTML page")
+    parser.add_argument("--resample", type=float, metavar="STEP", help="interpolate every run to this time step")
     parser.add_argument("--completeness", metavar="FILE", help="what sim2seq check --json wrote, for the report")
     add_words(parser, "settings", "name:value", "settings of the training, see sim2seq/training/settings.py")
 
@@ -19,10 +22,9 @@ def add_train(parser) -> None:
 def train(arguments) -> int:
     from sim2seq import sweep
 
-    study = find_study(arguments.study)
-    found = sweep.train_and_record(
-        arguments.store, arguments.settings, arguments.output, arguments.record, study=study, each=arguments.each
-    )
+    keras_settings.check()
+    options = {"study": find_study(arguments.study), "each": arguments.each, "resample": arguments.resample}
+    found = sweep.train_and_record(arguments.store, arguments.settings, arguments.output, arguments.record, **options)
     trained, ensemble, data = found
     print(f"{trained.folder}: {data['ranked_by']}: {sweep.score(data)}")
     if arguments.report:
@@ -44,6 +46,7 @@ def add_card(parser) -> None:
 
 
 def card(arguments) -> int:
+    keras_settings.check()
     from sim2seq.report.tables import card_numbers
     from sim2seq.study import load_study
     from sim2seq.surrogate import find
@@ -77,6 +80,7 @@ def add_grid(parser) -> None:
 def grid(arguments) -> int:
     from sim2seq import sweep
 
+    keras_settings.check()
     study = find_study(arguments.study)
     settings = study.settings if study else None
     path = None if arguments.store == "-" else arguments.store
@@ -131,17 +135,19 @@ def add_predict(parser) -> None:
     parser.add_argument("--inputs", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="of the run")
     parser.add_argument("--output", metavar="FILE", help="write the table there, not to stdout: CSV")
     parser.add_argument("--figure", metavar="FILE", help="draw the first run: .png, .pdf or .svg")
+    parser.add_argument("--resample", action="store_true", help="interpolate the file to the model's time step")
+    parser.add_argument("--anyway", action="store_true", help="forecast although a baseline does as well")
 
 
 def predict(arguments) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from sim2seq import predict as prediction
 
-    options = {name: getattr(arguments, name) for name in ("steps", "output", "figure")}
+    options = {name: getattr(arguments, name) for name in ("steps", "output", "figure", "anyway", "resample")}
     inputs = dict(map(prediction.named_number, arguments.inputs))
-    text, doubts = prediction.predict(arguments.model, arguments.initial, inputs=inputs, **options)
-    for doubt in doubts:
-        print(f"sim2seq predict: {doubt}", file=sys.stderr)
+    text, lines = prediction.predict(arguments.model, arguments.initial, inputs=inputs, **options)
+    for line in lines:
+        print(f"sim2seq predict: {line}", file=sys.stderr)
     try:
         print("" if arguments.output else text, end="", flush=True)
     except BrokenPipeError:  # whoever reads has seen enough

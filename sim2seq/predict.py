@@ -18,20 +18,26 @@ from sim2seq.surrogate import OutsideTraining, Surrogate, load
 PICTURES = (".png", ".pdf", ".svg")
 
 
-def predict(folder, file, *, steps=None, inputs=None, output=None, figure=None) -> tuple[str, list[str]]:
-    """Forecast from a file, as `sim2seq predict` does: the table as CSV, and a line for each doubt.
+def predict(
+    folder, file, *, steps=None, inputs=None, output=None, figure=None, anyway=False, resample=False
+) -> tuple[str, list[str]]:
+    """Forecast from a file, as `sim2seq predict` does: the table as CSV, and lines on how far to trust it.
 
-    file      of the context, see `read_context`; `inputs` (name -> number) go over those in the file
+    file      of the context, see `read_context`, also for `resample`; `inputs` (name -> number) go over those in it
     output    write the table there; figure: draw the first run there (.png, .pdf or .svg). Both are written after
               everything else has worked, each whole or not at all.
+    anyway    forecast although a baseline does as well, which is refused (ValueError) otherwise
     """
     model, figure = load(folder), figure and Path(figure)
+    if not (model.scores.skill > 0 or anyway):
+        best = f"its best baseline, {model.scores.best_baseline}, does as well on test runs"
+        raise ValueError(f"{model.folder}: {best}: skill {model.scores.skill:.3g}; --anyway forecasts with it")
     if figure and figure.suffix not in PICTURES:
         raise ValueError(f"{figure}: expected a file name that ends in one of {', '.join(PICTURES)}")
     for path in filter(None, (output, figure)):
         if not Path(path).absolute().parent.is_dir():
             raise FileNotFoundError(f"{path}: its folder does not exist")
-    context = read_context(Path(file), model)
+    context = read_context(Path(file), model, resample=resample)
     inputs, windows = context.inputs | dict(inputs or {}), context.windows
     controls = None
     if context.controls is not None:
@@ -46,7 +52,20 @@ def predict(folder, file, *, steps=None, inputs=None, output=None, figure=None) 
         draw(model, windows[0], [part[0] for part in bands], figure)
     if output:
         write_text(Path(output), text)
-    return text, doubts
+    inside = "what this begins with lies in the ranges of the training runs"
+    return text, [*trust(model), *(doubts or [inside])]
+
+
+def trust(model: Surrogate) -> list[str]:
+    """What the report says of a model, in lines: its skill, and up to which step to trust it."""
+    from sim2seq.report.page import skill_text
+    from sim2seq.report.summary import trust_forecast
+
+    scores = model.scores
+    low, high = map(skill_text, scores.skill_interval)
+    compared = f"against {scores.best_baseline}, on {scores.scored_runs['test']} test runs"
+    skill = f"skill {skill_text(scores.skill)} (95 %: {low} to {high}) {compared}"
+    return [skill, *([trust_forecast(scores, scores.band)] if scores.band else [])]
 
 
 def named_number(text: str) -> tuple[str, float]:

@@ -40,10 +40,15 @@ def load_study(path) -> Study:
     return study
 
 
-def read(study: Study, store):
-    """The Ensemble of the runs in the store, as the study reads it."""
+def read(study: Study, store, *, resample: float | None = None):
+    """The Ensemble of the runs in the store, as the study reads it; `resample` as for store.load.
+
+    Raises ValueError where a study with a reader of its own should resample.
+    """
     if study.read is not None:
+        if resample is not None:
+            raise ValueError(f"--resample: the study {study.name} reads its runs by itself: resample them there")
         return study.read(store)
     from sim2seq.store.store import load
 
-    return load(store)
+    return load(store, resample=resample)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sim2seq._support import keras_settings
+from sim2seq._support.files import read_json
 from sim2seq.evaluation.conformal import Band
 from sim2seq.evaluation.scores import Scores
 from sim2seq.training import untrusted
@@ -58,9 +60,15 @@ class Surrogate:
         """Inputs of the run that have to be told."""
         return self.told.inputs
 
+    @property
+    def time_step(self) -> float | None:
+        """How far the steps are apart, in scores.time_unit; None for steps that are no time."""
+        return self.scores.time_step if self.scores.time_unit else None
+
     @cached_property
     def models(self) -> tuple:
         """The members, Keras models. Raises ValueError when they cannot be read or one is missing."""
+        self.check_backend()
         from sim2seq.training.folder import load_models  # TensorFlow, which takes seconds
 
         with untrusted.one_line(f"{self.folder}: cannot read the models"):
@@ -72,6 +80,15 @@ class Surrogate:
         if len(models) != self.band.members:
             raise ValueError(f"{self.folder}: expected {self.band.members} models, one a member; got {len(models)}")
         return models
+
+    def check_backend(self) -> None:
+        """Raise ValueError where Keras has no backend here, with the one that the models were trained with."""
+        try:
+            keras_settings.check()
+        except ValueError as error:
+            kept = self.folder / "versions.json"
+            with_ = read_json(kept).get(keras_settings.SAID) if kept.exists() else None
+            raise ValueError(f"{error} ({self.folder} was trained with {with_})" if with_ else str(error)) from None
 
     def forecast(
         self, window, steps: int | None = None, *, inputs=None, controls=None
@@ -203,19 +220,29 @@ class Surrogate:
             warnings.warn(doubt, OutsideTraining, stacklevel=3)
 
     def doubts(self, windows, conditions) -> list[str]:
-        """A line for each input outside the range of the training runs, and for each feature far outside of it."""
+        """A line for each input outside the range of the training runs, and for each feature far outside of it.
+
+        The line has the name, the value that lies furthest outside, and the range.
+        """
         lines = []
         for i, name in enumerate(self.inputs):
-            low, high = self.scores.inputs[name]
-            outside = [value for value in conditions[:, i] if not low <= value <= high]
-            if outside:
-                lines.append(f"{name} {outside[0]:g} is outside the range of the training runs, {low:g} to {high:g}")
-        for i, (name, (low, high)) in enumerate(self.scores.first_window.items()):
-            far = FAR * (high - low)
-            outside = [value for value in windows[..., i].ravel() if not low - far <= value <= high + far]
-            if outside:
-                lines.append(f"{name} {outside[0]:g} is far from the windows of the training runs, {low:g} to {high:g}")
+            if (value := furthest(conditions[:, i], *(ends := self.scores.inputs[name]))) is not None:
+                lines.append(f"{name} {value:.10g} is outside the range of the training runs, {between(*ends)}")
+        for i, (name, ends) in enumerate(self.scores.first_window.items()):
+            if (value := furthest(windows[..., i], *ends, share=FAR)) is not None:
+                lines.append(f"{name} {value:.10g} is far from the windows of the training runs, {between(*ends)}")
         return [f"{line}: neither forecast nor band is vouched for" for line in lines]
+
+
+def furthest(values: np.ndarray, low: float, high: float, *, share: float = 0.0) -> float | None:
+    """The value that lies furthest outside a range, by more than `share` of it; None where none does."""
+    beyond = np.maximum(low - values, values - high).ravel()
+    place = int(np.argmax(beyond))
+    return float(values.ravel()[place]) if beyond[place] > share * (high - low) else None
+
+
+def between(low: float, high: float) -> str:
+    return f"{low:.10g} to {high:.10g}"
 
 
 def load(folder) -> Surrogate:

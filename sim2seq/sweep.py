@@ -86,11 +86,12 @@ def write_grid(path, folder, axes: list[str], training: str = "", *, settings=No
     return len(grid)
 
 
-def train_and_record(path, words: list[str], folder, record: str | None = None, *, study=None, each=()):
+def train_and_record(path, words: list[str], folder, record: str | None = None, *, study=None, each=(), resample=None):
     """Train on the runs of the store `path` with settings in words; with `record`, put the result into the store.
 
     study   a Study; None: a plain forecast
     each    axes such as "seed=0 1 2": all combinations are trained, one after the other, in folders below `folder`
+    resample    as for store.load
     Resumes, or reads, what is there (see training/fit.py). Returns the last Training, the Ensemble and the recorded
     data; their seconds are those of the call that finished a training.
     """
@@ -102,7 +103,7 @@ def train_and_record(path, words: list[str], folder, record: str | None = None, 
 
     study, naive = study or FORECAST, kept_baselines()
     chosen = [(more, study.settings.parse([*words, *more])) for more in (crossed(list(each)) if each else [[]])]
-    ensemble = read(study, path)
+    ensemble = read(study, path, resample=resample)
     for number, (more, settings) in enumerate(chosen, start=1):
         place = Path(folder, name_of(more)) if more else Path(folder)
         trained, data = train_one(ensemble, settings, place, study, quiet=len(chosen) > 1, naive=naive)

@@ -159,9 +159,32 @@ def test_times_of_a_shorter_run_are_the_beginning_of_the_longest(store_path):
     ensemble = store.load(store_path)
     assert ensemble.times.tolist() == [0.0, 0.1 + 1e-8, 0.2]
     assert ensemble.lengths.tolist() == [2, 3, 1]
-    store.ingest(store_path, [run("a_4", [0.0, 0.100001])])
-    with pytest.raises(store.StoreError, match=r"run a_4 has step 1 at time 0\.100001, in run a_2 at time 0\.1"):
+    store.ingest(store_path, [run("a_4", [0.0, 0.11])])
+    words = r"run a_4 has step 1 at time 0\.11, in run a_2 at time 0\.1.*: resample, such as 0\.1"
+    with pytest.raises(store.StoreError, match=words):
         store.load(store_path)
+
+
+def test_runs_of_other_clocks_are_resampled_on_request(store_path, tmp_path):
+    """x is the time since the first step of the run, so it is that of the new steps too."""
+    clocks = {"a_1": [0.0, 0.2, 0.4], "a_2": [5.0, 5.3, 5.35, 5.7], "a_3": [1.0]}
+    for name, times in clocks.items():
+        store.ingest(store_path, [Run(name, {}, {"time": times, "x": [time - times[0] for time in times]})])
+    arrays.write(tmp_path / "runs.h5", ["b_1", "b_2"], {}, {"x": [[0, 1, 4], [0, 1, 0]]}, [0, 1, 4], lengths=[3, 2])
+    store.ingest(store_path, arrays.read(tmp_path / "runs.h5"))
+    with pytest.raises(store.StoreError, match="run a_2 has step 0 at time 5"):
+        store.load(store_path)
+    ensemble = store.load(store_path, resample=0.1)
+    assert ensemble.lengths.tolist() == [5, 8, 1, 41, 11]
+    np.testing.assert_allclose(ensemble.times, np.arange(41) / 10)
+    for values, length in zip(ensemble.values[..., 0], ensemble.lengths, strict=True):
+        np.testing.assert_allclose(values[:length], np.arange(length) / 10, atol=1e-9)
+    assert ensemble.notes == ("interpolated linearly to a time step of 0.1",)
+
+
+def test_steps_without_times_have_no_unit(store_path):
+    store.ingest(store_path, [Run("a_1", {}, {"x": [1.0, 2.0]})])
+    assert store.load(store_path).step_unit == ""
 
 
 def test_features_are_matched_by_name_and_others_are_named(store_path):

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -15,6 +16,8 @@ from helpers import counting_model, scores_json
 from sim2seq import cli, surrogate
 from sim2seq.data import records
 from sim2seq.evaluation.conformal import Band
+from sim2seq.evaluation.scores import Scores
+from sim2seq.predict import trust
 
 SCORES = scores_json()
 WINDOW = np.stack([np.arange(5.0), np.arange(10.0, 15.0)], axis=1)
@@ -162,7 +165,7 @@ def test_values_outside_training_are_forecast_with_a_warning(paced):
     model = surrogate.load(paced)
     with pytest.warns(surrogate.OutsideTraining, match="pace 11 is outside the range of the training runs, 0 to 10"):
         model.forecast(WINDOW, 3, inputs={"pace": 11, "push": 1})
-    with pytest.warns(surrogate.OutsideTraining, match="x 151 is far from the windows of the training runs, 0 to 100"):
+    with pytest.warns(surrogate.OutsideTraining, match="x 155 is far from the windows of the training runs, 0 to 100"):
         model.forecast(WINDOW + np.array([151, 0]), 3, inputs={"pace": 1, "push": 1})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -196,12 +199,61 @@ def test_predict_takes_inputs_from_the_record_and_from_the_command_line(paced, p
     assert rows[0]["x"] == "9.0"
 
 
-def test_predict_warns_in_one_line_on_stderr(paced, place, capsys):
-    assert cli.main(["predict", str(paced), "--initial", "window.npy", "--inputs", "pace=11", "push=1"]) == 0
-    captured = capsys.readouterr()
-    assert captured.err.startswith("sim2seq predict: pace 11 is outside the range of the training runs, 0 to 10")
-    assert captured.err.count("\n") == 1
-    assert captured.out.count("\n") == 9
+def test_predict_says_on_stderr_how_far_to_trust_it(paced, place, capsys):
+    for pace, last in (
+        ("5", "what this begins with lies in the ranges of the training runs"),
+        ("11", "pace 11 is outside the range of the training runs, 0 to 10: neither forecast nor band is vouched for"),
+    ):
+        assert cli.main(["predict", str(paced), "--initial", "window.npy", "--inputs", f"pace={pace}", "push=1"]) == 0
+        captured = capsys.readouterr()
+        skill = "skill 0.5 (95 %: 0.4 to 0.6) against hold, on 1 test runs"
+        assert captured.err.splitlines() == [f"sim2seq predict: {line}" for line in (skill, last)]
+        assert captured.out.count("\n") == 9
+
+
+def test_trust_is_that_of_the_report(counting):
+    band = {"level": 0.9, "members": 2, "coverage": 0.9, "coverage_by_tenth": [], "coverage_by_feature": {}}
+    band |= {"half_width": {}, "error": {}, "steps": 8, "trusted_steps": 4, "reason": "baseline"}
+    scores = Scores.of(SCORES | {"band": band})
+    lines = trust(replace(surrogate.load(counting), scores=scores))
+    assert lines[1].startswith("Trust this forecast up to step 4 (2 s after the window), and no further: its error")
+
+
+@pytest.mark.parametrize("skill", [0.0, -0.25, float("nan"), float("-inf")])
+def test_what_no_better_than_a_baseline_is_refused_unless_anyway(place, capsys, skill):
+    folder = save(place / "training", [counting_model()], SCORES | {"skill": skill, "skill_interval": [skill, skill]})
+    assert "its best baseline, hold, does as well on test runs" in refused(
+        capsys, place, folder, "--initial", "window.npy"
+    )
+    assert predicted(capsys, folder, "--initial", "window.npy", "--steps", "1", "--anyway")[0]["x"] == "5.0"
+
+
+@pytest.mark.parametrize("kind", ["dsv", "csv"])
+def test_a_file_of_another_clock_is_refused_or_resampled(counting, place, capsys, kind):
+    """The model knows steps of 0.5 s; at 0.25 s a step, x at its steps is 0, 2, 4, ..."""
+    series = {"time": np.arange(12) / 4, "x": np.arange(12.0), "y": np.arange(12.0)}
+    records.write("run.dsv", [records.Run("a_1", {}, series)])
+    write_csv([f"{step / 4},{step},{step},w" for step in range(12)], name="run.csv")
+    words = "the model knows steps of 0.5 s; got 0.25 at step 1 after the first: add --resample"
+    assert words in refused(capsys, place, counting, "--initial", f"run.{kind}")
+    rows = predicted(capsys, counting, "--initial", f"run.{kind}", "--steps", "1", "--resample")
+    assert (rows[0]["x"], rows[0]["y"]) == ("9.0", "9.0")
+
+
+def test_the_value_furthest_outside_is_named_with_the_range(counting):
+    window = WINDOW + np.array([[0.0, 1000.0 * step] for step in (0, 3, -7, 2, 1)])
+    (line,) = surrogate.load(counting).doubts(window[None], None)
+    assert line.startswith("y -6988 is far from the windows of the training runs, 0 to 100")
+
+
+def test_without_kerass_backend_a_model_says_what_it_was_trained_with(place, capsys, monkeypatch):
+    folder = save(place / "training", [counting_model()], SCORES)
+    (folder / "versions.json").write_text('{"Keras\' backend": "tensorflow"}')
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    words = "Keras' backend is 'torch' (KERAS_BACKEND): expected tensorflow or jax: set KERAS_BACKEND=tensorflow"
+    assert f"{words} ({folder} was trained with tensorflow)" in refused(
+        capsys, place, folder, "--initial", "window.npy"
+    )
 
 
 def test_predict_writes_table_and_figure(counting, place, capsys):

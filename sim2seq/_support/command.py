@@ -16,6 +16,13 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
+def say_in_any_encoding() -> None:
+    """Let a terminal that has no sign for a letter show its number instead: a message must not end a program."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def plain(text, most: int = 2000) -> str:
     """A text in one line of up to `most` printable characters: what it quotes from a file upsets no terminal."""
     words = " ".join(str(text).split())
@@ -24,6 +31,7 @@ def plain(text, most: int = 2000) -> str:
 
 def run(main) -> int:
     """Call `main()`; its ValueError, OSError or MemoryError becomes one line on stderr and exit code 2."""
+    say_in_any_encoding()
     try:
         return main() or 0
     except (ValueError, OSError, MemoryError) as error:

@@ -13,9 +13,9 @@ from functools import cached_property
 import h5py
 import numpy as np
 
-from sim2seq.data.records import CURVE_SET, RecordError, check_word
+from sim2seq.data.records import CURVE_SET, TIME, RecordError, check_word
 
-IDS, DATA, TIME, LENGTH = "id", "data", "time", "length"
+IDS, DATA, LENGTH = "id", "data", "length"
 TYPES = tuple(map(np.dtype, ("u1", "i1", "i2", "f4", "f8")))  # of the numbers of a series
 MOST_COLUMNS = 10_000
 MOST_FEATURES = 1_000_000

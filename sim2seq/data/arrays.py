@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from sim2seq.data.array_layout import DATA, IDS, LENGTH, TIME, TYPES, Layout, is_text, opened
-from sim2seq.data.records import CURVE_SET, RecordError, Run, check_id, check_word
+from sim2seq.data.array_layout import DATA, IDS, LENGTH, TYPES, Layout, is_text, opened
+from sim2seq.data.records import CURVE_SET, TIME, RecordError, Run, check_id, check_word
 
 SUFFIX = ".h5"
 CHUNK = 1 << 20  # bytes of a series that are stored together with one checksum, and so are read together
@@ -146,6 +146,9 @@ def read_block(path, file, layout: Layout, rows: list[int]) -> Block:
     """The series of these rows, which rise; all finite up to the end of each run."""
     times, lengths = file[CURVE_SET][TIME][:], lengths_of(path, file, layout)[rows]
     check_finite(path, TIME, times)
+    if not (np.diff(times) > 0).all():
+        step = 1 + int(np.argmin(np.diff(times) > 0))
+        raise RecordError(f"{path}: {TIME}: step {step}: times must increase: {times[step - 1]}, then {times[step]}")
     ended = np.arange(layout.steps) >= lengths[:, None]
     series = {name: read_rows(file[CURVE_SET][name], rows) for name in layout.series}
     for name, values in series.items():

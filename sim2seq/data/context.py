@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from sim2seq._support.command import plain
-from sim2seq.data import records
+from sim2seq.data import clock, records
+from sim2seq.data.records import TIME
 
 LONGEST_REASON = 300  # characters
 
@@ -29,21 +30,22 @@ class Context:
     controls: np.ndarray | None = None
 
 
-def read_context(path: Path, model) -> Context:
-    """The context in a file, for a model with `window`, `features`, `inputs` and `told.controls` (names).
+def read_context(path: Path, model, *, resample: bool = False) -> Context:
+    """The context in a file, for a model with `window`, `features`, `inputs`, `told.controls` (names) and `time_step`.
 
     .dsv   a record: the first steps of each run; other series are ignored, and so are inputs that no model is told
     .csv   a header with the names of the features, one line a step of one run; other columns are ignored
     .npy   (window, features) or (runs, window, features)
 
-    Controls stand beside the features, for the steps to come too. Raises ValueError, in one line, for anything else.
+    Controls stand beside the features, for the steps to come too. Where there is a series `time`, its steps must be
+    those of the model, or are interpolated to them with `resample`. Raises ValueError, in one line, for anything else.
     """
     if path.suffix not in READERS:
         raise ValueError(f"{path}: expected a file that ends in one of {', '.join(READERS)}")
     if path.exists() and not path.is_file():
         raise ValueError(f"{path}: expected a file")  # a pipe or a device might never end
     try:
-        found = READERS[path.suffix](path, model)
+        found = READERS[path.suffix](path, model, resample)
         return replace(found, windows=model.check_window(found.windows))
     except records.RecordError:
         raise
@@ -51,28 +53,44 @@ def read_context(path: Path, model) -> Context:
         raise ValueError(f"{path}: {plain(error, LONGEST_REASON)}") from error
 
 
-def read_record(path: Path, model) -> Context:
+def read_record(path: Path, model, resample: bool) -> Context:
     """The context in a record; the same for the readers below. Messages get the path in `read_context`."""
-    runs = records.read(path)
-    names, controls = [*model.features, *model.told.controls], list(model.told.controls)
+    runs, series = records.read(path), []
+    names, window = [*model.features, *model.told.controls], model.window
     for run in runs:
         check_names(names, run.series)
-        held = len(next(iter(run.series.values())))
-        if held < model.window:
-            raise ValueError(f"run {run.id}: expected {model.window} steps or more; got {held}")
-    windows = [[run.series[name][: model.window] for name in model.features] for run in runs]
+        values = np.transpose([run.series[name] for name in names])
+        series.append(on_clock(f"run {run.id}", run.series.get(TIME), values, model, resample))
+        if len(series[-1]) < window:
+            raise ValueError(f"run {run.id}: expected {window} steps or more; got {len(series[-1])}")
     inputs = {name: [run.data[name] for run in runs] for name in model.inputs if all(name in run.data for run in runs)}
-    least = min(len(run.series[names[0]]) for run in runs)
-    steered = [[run.series[name][:least] for name in controls] for run in runs]
-    return Context(
-        np.array(windows).transpose(0, 2, 1),
-        [run.id for run in runs],
-        inputs,
-        np.array(steered).transpose(0, 2, 1) if controls else None,
-    )
+    whole = np.stack([values[: min(map(len, series))] for values in series])
+    features = len(model.features)
+    controls = whole[..., features:] if model.told.controls else None
+    return Context(whole[:, :window, :features], [run.id for run in runs], inputs, controls)
 
 
-def read_table(path: Path, model) -> Context:
+def on_clock(where: str, times, values: np.ndarray, model, resample: bool) -> np.ndarray:
+    """The values (steps, names) of a run at the steps of the model: as they are, or interpolated with `resample`.
+
+    Raises ValueError for times (steps,) that are other ones; None for times that are not known.
+    """
+    step = model.time_step
+    if times is None or step is None or not len(values):
+        return values
+    times = np.asarray(times)
+    if resample:
+        return clock.resampled(times, values, step)[1]
+    wrong = clock.first_difference(times, times[0] + step * np.arange(len(times)))
+    if wrong is not None:
+        got = f"got {times[wrong] - times[0]:.6g} at step {wrong} after the first"
+        raise ValueError(
+            f"{where}: the model knows steps of {step:.6g} {model.scores.time_unit}; {got}: add --resample"
+        )
+    return values
+
+
+def read_table(path: Path, model, resample: bool) -> Context:
     with path.open(newline="", encoding="utf-8-sig") as file:
         try:
             header, *lines = [line for line in csv.reader(file, strict=True) if line] or [[]]
@@ -87,8 +105,15 @@ def read_table(path: Path, model) -> Context:
         if len(line) != len(names):
             raise ValueError(f"step {number}: expected {len(names)} columns; got {len(line)}")
         steps.append(dict(zip(names, line, strict=True)))
-    window = numbers(steps[: model.window] if controls else steps, list(model.features))
-    return Context(window, ["1"], {}, numbers(steps, controls) if controls else None)
+    times = numbers(steps, [TIME])[0, :, 0] if TIME in names and model.time_step else None
+
+    def columns(lines, some) -> np.ndarray:
+        of_lines = None if times is None else times[: len(lines)]
+        return on_clock("its run", of_lines, numbers(lines, some)[0], model, resample)[None]
+
+    seen = columns(steps[: model.window] if controls and not resample else steps, list(model.features))
+    window = seen[:, : model.window] if resample else seen
+    return Context(window, ["1"], {}, columns(steps, controls) if controls else None)
 
 
 def numbers(steps: list[dict[str, str]], names: list[str]) -> np.ndarray:
@@ -102,7 +127,7 @@ def numbers(steps: list[dict[str, str]], names: list[str]) -> np.ndarray:
     return np.reshape(rows, (1, len(rows), len(names)))
 
 
-def read_array(path: Path, model) -> Context:
+def read_array(path: Path, model, resample: bool) -> Context:
     if model.told.controls:
         raise ValueError("expected a record or a table: an array has no place for controls")
     with path.open("rb") as file:

@@ -24,6 +24,7 @@ class Ensemble:
     units       name -> unit, of features, inputs and results; a name that is missing has none
     lengths     (runs,): steps that each run has, up to `steps`; without them, or with None, all of them. What stands in
                 `values` after them is padding (nan), which nobody reads
+    notes       what was done to the runs on their way here, a few words each; the report says it
 
     Raises ValueError, in one line, when a shape, a name or a number does not fit.
     """
@@ -37,6 +38,7 @@ class Ensemble:
     step_unit: str = "s"
     results: dict[str, np.ndarray] = field(default_factory=dict)
     lengths: np.ndarray = field(default_factory=lambda: ALL_STEPS)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
         all_steps = self.lengths is ALL_STEPS or self.lengths is None

@@ -18,6 +18,15 @@ DELIMITER = "%"
 LONGEST_ID = 255  # characters; Sina's column
 LARGEST = sys.float_info.max
 CURVE_SET = "physics_cycle_series"  # where the series of a run stand, in array files and in the store
+TIME, STEP_AXIS = "time", "cycle"  # series: of a run's times; the store's own, which counts the steps
+PRINTED = re.compile(r"(?:np|numpy)\.\w+\((.*)\)")  # a number as NumPy prints it: np.float64(1.5)
+ARRAY = r"(?:(?:np|numpy|jnp|torch)\.)?(?:array|Array|tensor)\("  # numbers as an array prints itself
+SERIES = re.compile(rf"(?:{ARRAY})?\[")
+LISTED = re.compile(rf"(?:{ARRAY})?\[([^\[\]]*)\](?:\s*,\s*dtype=[\w.]+)?\)?")
+UNIT = re.compile(r"(.+?)\s+\[([^\[\]]*)\]")  # a name with its unit: x_pos [m]
+WITHOUT_UNIT = ("", "1", "-")
+TRUTH = {"true": 1.0, "false": 0.0, "np.true_": 1.0, "np.false_": 0.0}
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 Run = namedtuple("Run", "id data series place units", defaults=[None, None])
@@ -85,10 +94,11 @@ def write(path, runs) -> None:
 def format_runs(runs) -> str:
     """The text of a record file. Numbers are written so that they read back bit for bit."""
     first = runs[0]
-    lines = [["id", *first.data, *first.series]]
+    units, names = first.units or {}, [*first.data, *first.series]
+    lines = [["id", *(f"{name} [{units[name]}]" if units.get(name) else name for name in names)]]
     for run in runs:
-        if [*run.data, *run.series] != lines[0][1:]:
-            raise RecordError(f"run {run.id:.60}: expected the columns of run {first.id:.60} in their order")
+        if [*run.data, *run.series] != names or (run.units or {}) != units:
+            raise RecordError(f"run {run.id:.60}: expected the columns and units of run {first.id:.60} in their order")
         series = [json.dumps([float(value) for value in values]) for values in run.series.values()]
         lines.append([run.id, *map(str, run.data.values()), *series])
     return "".join(DELIMITER.join(cells) + "\r\n" for cells in lines)
@@ -98,94 +108,156 @@ def read(path) -> list[Run]:
     """The runs of a record file; RecordError for whatever is truncated, empty, not finite or of unequal length."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise RecordError(f"{path}: expected a file")  # a pipe or a device might never end
-    with open(path, encoding="utf-8", newline="") as file:
+    with open(path, encoding="utf-8-sig", newline="") as file:
         try:
             text = file.read()
         except UnicodeDecodeError as error:
-            raise RecordError(f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#x}") from error
+            got = f"byte {error.object[error.start]:#x}"
+            raise RecordError(f"{path}: expected UTF-8 text, got {got}: save it as UTF-8") from error
     return parse(path, text)
 
 
 def parse(path, text) -> list[Run]:
     """The runs in the text of a record file; RecordError as for `read`, naming `path`."""
-    if not text:
+    if not text.strip():
         raise RecordError(f"{path}: the file is empty, expected a line of names and a line of values")
-    if not text.endswith("\n"):
+    if not text.rstrip(" \t").endswith("\n"):
         raise RecordError(f"{path}: truncated, the last line has no end")
+    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=DELIMITER, strict=True)
     try:
-        rows = list(csv.reader(io.StringIO(text, newline="\n"), delimiter=DELIMITER, strict=True))
+        (first, names), *rows = [(reader.line_num, cells) for cells in reader if "".join(cells).strip()]
     except csv.Error as error:
-        raise RecordError(f"{path}: not a record file ({error})") from error
-    names, *rows = rows
-    if names[:1] != ["id"] or "" in names or len(set(names)) != len(names):
-        raise RecordError(f"{path}: expected a first line of unique column names, the first one 'id'")
-    for name in names:
-        check_word(path, "name of a column", name)
+        raise RecordError(f"{path}: line {reader.line_num}: not a record file ({error})") from error
+    names, units = names_and_units(f"{path}: line {first}", [name.strip() for name in names])
     if not rows:
         raise RecordError(f"{path}: truncated, a line of names and no line of values")
-    runs = [read_row(path, names, cells) for cells in rows]
-    for run in runs:
+    runs = [read_row(f"{path}: line {line}", names, cells)._replace(units=units or None) for line, cells in rows]
+    for run, (line, _) in zip(runs, rows, strict=True):
         if run.series.keys() != runs[0].series.keys():
-            raise RecordError(f"{path}: run {run.id:.60}: expected the same series as in the first run")
+            raise RecordError(f"{path}: line {line}: run {run.id:.60}: expected the same series as in the first run")
     return runs
 
 
-def read_row(path, names, cells) -> Run:
-    """One line of a record file as a Run; RecordError as for `read`."""
+def names_and_units(where: str, columns: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The names of columns such as "x_pos [m]", and name -> unit of those with one.
+
+    Raises RecordError where they are no names, or one is there twice.
+    """
+    found = [UNIT.fullmatch(column) for column in columns]
+    names = [each[1] if each else column for each, column in zip(found, columns, strict=True)]
+    pairs = ((each[1], each[2].strip()) for each in found if each)
+    units = {name: check_word(where, f"unit of {name:.60}", unit) for name, unit in pairs if unit not in WITHOUT_UNIT}
+    if names[0] != "id" or "" in names:
+        raise RecordError(f"{where}: expected unique column names, the first one 'id'; got {shown(names[0])} first")
+    for place, name in enumerate(names):
+        check_word(where, "name of a column", name)
+        if name in names[:place]:
+            raise RecordError(f"{where}: expected unique column names, got {name:.60} twice")
+    return names, units
+
+
+def read_row(where: str, names: list[str], cells: list[str]) -> Run:
+    """One line of a record file as a Run; RecordError as for `read`, after `where`."""
     if len(cells) != len(names):
-        raise RecordError(f"{path}: expected {len(names)} columns, got {len(cells)} (truncated?)")
-    run_id, data, series = cells[0], {}, {}
+        broken = any(SERIES.match(cell.strip()) and "]" not in cell for cell in cells)
+        why = "a series goes on in the next line: write it in one" if broken else "truncated?"
+        raise RecordError(f"{where}: expected {len(names)} columns, got {len(cells)} ({why})")
+    run_id, data, series = cells[0].strip(), {}, {}
     try:
         check_id(run_id)
     except RecordError as error:
-        raise RecordError(f"{path}: column id: {error}") from error
+        raise RecordError(f"{where}, column id: {error}") from error
     for name, cell in zip(names[1:], cells[1:], strict=True):
-        if cell.startswith("["):
-            series[name] = read_series(path, name, cell)
+        column = f"{where}, column {name:.60}"
+        if SERIES.match(cell.strip()):
+            series[name] = read_series(column, cell.strip())
         else:
-            data[name] = read_value(path, name, cell)
-    if not series:
-        raise RecordError(f"{path}: expected at least one series, a cell like [0.0, 0.05]")
-    steps = len(next(iter(series.values())))
-    for name, values in series.items():
-        if len(values) != steps:
-            raise RecordError(f"{path}: column {name:.60}: expected {steps} steps as in the first, got {len(values)}")
+            data[name] = read_value(column, cell)
+    check_series(where, series)
     return Run(run_id, data, series)
 
 
-def read_series(path, name, cell) -> list[float]:
-    """A cell like [0.0, 0.05] as floats."""
+def check_series(where: str, series: dict[str, list[float]]) -> None:
+    """Raise RecordError for what no model could be trained on: no series, other lengths, times that do not rise."""
+    if not series.keys() - {TIME}:
+        raise RecordError(f"{where}: expected at least one series beside {TIME}, a cell like [0.0, 0.05]")
+    if STEP_AXIS in series:
+        raise RecordError(f"{where}, column {STEP_AXIS}: this name is the store's own: expected another one")
+    steps = len(next(iter(series.values())))
+    for name, values in series.items():
+        if len(values) != steps:
+            raise RecordError(f"{where}, column {name:.60}: expected {steps} steps as in the first, got {len(values)}")
+    times = series.get(TIME, [])
+    for step in range(1, len(times)):
+        if not times[step] > times[step - 1]:
+            got = f"a time after {times[step - 1]!r}, got {times[step]!r}"
+            raise RecordError(f"{where}, column {TIME}: step {step}: times must increase: expected {got}")
+
+
+def read_series(where: str, cell: str) -> list[float]:
+    """A cell like [0.0, 0.05] as floats; also as Python and NumPy print lists and arrays of numbers."""
     try:
         values = json.loads(cell)
     except (ValueError, RecursionError) as error:
-        raise RecordError(f"{path}: column {name:.60}: expected numbers in brackets ({error})") from error
+        values = printed_numbers(where, cell, error)
     if not values:
-        raise RecordError(f"{path}: column {name:.60}: the series is empty")
+        raise RecordError(f"{where}: the series is empty: expected one step or more")
+    if all(type(value) is bool for value in values):
+        values = list(map(float, values))
     for step, value in enumerate(values):
         if type(value) not in (float, int):
-            raise RecordError(f"{path}: column {name:.60}: step {step}: expected a number, got {type(value).__name__}")
+            one = ", one a step: arrays go into an array file (*.h5)" if type(value) is list else ""
+            raise RecordError(f"{where}: step {step}: expected a number{one}, got {type(value).__name__}")
         if not abs(value) <= LARGEST:
-            raise RecordError(f"{path}: column {name:.60}: step {step}: expected a finite number, got {value!s:.40}")
+            got = f"a finite number, got {value!s:.40}"
+            raise RecordError(f"{where}: step {step}: expected {got}: fill it, or end the run before it")
     return [float(value) for value in values]
 
 
-def read_value(path, name, cell):
+def printed_numbers(where: str, cell: str, error) -> list[float]:
+    """The numbers in a cell that is no JSON: [np.float64(0.5), 1.], [0. 1.], array([0., 1.]), [0,5; 1,5], [True]."""
+    found = LISTED.fullmatch(cell)
+    if not found:
+        raise RecordError(f"{where}: expected numbers in brackets ({error})") from error
+    inside = found[1].replace(",", ".").split(";") if ";" in found[1] else found[1].rstrip(" ,").split(",")
+    words = [word.strip() for word in (inside if len(inside) > 1 else inside[0].split())]
+    if "..." in words:
+        raise RecordError(f"{where}: numbers are left out (...): write all of them, as values.tolist() does")
+    if all(word.lower() in TRUTH for word in words):
+        return [TRUTH[word.lower()] for word in words]
+    values = []
+    for step, word in enumerate(words):
+        try:
+            values.append(as_number(word))
+        except ValueError:
+            raise RecordError(f"{where}: expected numbers in brackets; step {step} is {shown(word)}") from None
+    return values
+
+
+def as_number(text: str) -> float:
+    """What Python's float reads, or NumPy prints, as a number. Raises ValueError for anything else."""
+    found = PRINTED.fullmatch(text.strip())
+    return float(found[1].strip("'") if found else text)
+
+
+def read_value(where: str, cell: str):
     """A cell as a number where it is one, otherwise as a word."""
-    if cell == "":
-        raise RecordError(f"{path}: column {name:.60}: the cell is empty")
+    if not cell.strip():
+        raise RecordError(f"{where}: the cell is empty")
     try:
-        value = float(cell)
+        value = as_number(cell)
     except ValueError:
-        return check_word(path, f"column {name:.60}", cell)
+        if DECIMAL_COMMA.fullmatch(cell.strip()):
+            raise RecordError(f"{where}: expected a number or a word, got {shown(cell)}: write 0.5, not 0,5") from None
+        return check_word(where, "value", cell)
     if not math.isfinite(value):
-        raise RecordError(f"{path}: column {name:.60}: expected a finite number, got {shown(cell)}")
+        raise RecordError(f"{where}: expected a finite number, got {shown(cell)}")
     return value
 
 
-def check_word(path, where: str, text: str) -> str:
+def check_word(where, what: str, text: str) -> str:
     """Return `text`, or raise RecordError where it could not be written again or would upset a terminal."""
     if not text.isprintable() or DELIMITER in text or text.startswith('"'):
-        raise RecordError(
-            f"{path}: {where}: expected printable text without {DELIMITER} or a quote at its start, got {shown(text)}"
-        )
+        expected = f"expected printable text without {DELIMITER} or a quote at its start"
+        raise RecordError(f"{where}: {what}: {expected}, got {shown(text)}")
     return text

@@ -17,7 +17,9 @@ import numpy as np
 from sim2seq.data.streaming import Rows, extent, moments
 
 ALL = slice(None)  # features
-LEAST_DEVIATION = 1e-7  # of what varies: Keras scales by nothing smaller
+LEAST_DEVIATION, MOST_DEVIATION = 1e-7, 1e15  # that Keras' Normalization, which counts in float32, scales by
+FARTHEST_MEAN = 1e4  # standard deviations: float32 would round the mean of what varies less, or is larger
+RANGE = (1e-30, 1e30)  # standard deviations that are computed with
 MOST_PERMUTED = 1_000_000  # samples to shuffle as a whole; of more, an epoch's are drawn one by one
 
 
@@ -29,22 +31,31 @@ class Scaling:
     std: np.ndarray
 
     @classmethod
-    def of(cls, training: np.ndarray | Rows, lengths: np.ndarray | None = None) -> Scaling:
+    def of(cls, training: np.ndarray | Rows, lengths: np.ndarray | None = None, *, names=()) -> Scaling:
         """The scaling of training runs (..., features), or of their inputs; what never changes keeps its unit (std 1).
 
         Steps from `lengths` (runs,) on are left out. Mean and variance are numbers of float32, the precision in which
-        a saved Keras model keeps them.
+        a saved Keras model keeps them, where that does not change them much. Raises ValueError for a feature, one of
+        `names`, whose standard deviation is not within RANGE.
         """
         others = tuple(range(training.ndim - 2))
-        mean, variance = moments(training, lengths)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, variance = moments(training, lengths)
         lowest, highest = extent(training, lengths)
         varies = np.nanmax(highest, axis=others) > np.nanmin(lowest, axis=others)  # equal 0.1 have a variance above 0
-        if (np.sqrt(variance[varies]) < LEAST_DEVIATION).any() or not np.isfinite(variance).all():
-            raise ValueError(
-                f"expected features and inputs of a standard deviation of at least {LEAST_DEVIATION:g}, in some other "
-                f"unit; got {np.sqrt(variance).tolist()}"
-            )
-        return cls(in_float32(mean), np.sqrt(in_float32(np.where(varies, variance, 1.0))))
+        std = np.sqrt(np.where(varies, variance, 1.0))
+        for place in np.flatnonzero(~((std >= RANGE[0]) & (std <= RANGE[1]) & np.isfinite(mean))):
+            name = names[place] if len(names) else f"number {place + 1}"
+            expected = f"a standard deviation from {RANGE[0]:g} to {RANGE[1]:g}"
+            raise ValueError(f"{name}: expected {expected}; got {std[place]:g}: give it in another unit")
+        plain = fits_float32(mean, std)
+        rounded = np.sqrt(in_float32(np.where(plain & varies, variance, 1.0)))
+        return cls(np.where(plain, in_float32(mean), mean), np.where(plain, rounded, std))
+
+    @property
+    def plain(self) -> bool:
+        """Whether float32, in which Keras' Normalization counts, keeps these numbers."""
+        return bool(fits_float32(self.mean, self.std).all()) or not self.std.all()
 
     @classmethod
     def none(cls, features: int) -> Scaling:
@@ -62,6 +73,11 @@ class Scaling:
     def restore(self, scaled) -> np.ndarray:
         """Back to physical units."""
         return np.asarray(scaled) * self.std + self.mean
+
+
+def fits_float32(mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Which features, or conditions, float32 scales well: (features,)."""
+    return (std >= LEAST_DEVIATION) & (std <= MOST_DEVIATION) & (np.abs(mean) <= FARTHEST_MEAN * std)
 
 
 def in_float32(values) -> np.ndarray:

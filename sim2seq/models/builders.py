@@ -29,6 +29,10 @@ from sim2seq.data.windows import Scaling
 from sim2seq.models import terms
 from sim2seq.models.terms import LAGS, PRECISE
 
+keras.config.set_floatx("float32")  # whatever the user's keras.json says: a model gives the same numbers everywhere
+keras.config.set_epsilon(1e-7)
+keras.config.set_image_data_format("channels_last")
+
 if keras.backend.backend() == "jax":  # which would make float32 of every float64
     import jax
 
@@ -212,7 +216,10 @@ def physical(
     return keras.Model(one_or_all(inputs), restore(answer), name=f"scaled_{core.name}")
 
 
-def normalization(scaling: Scaling, precision: str, **options) -> keras.layers.Normalization:
-    """A Keras layer that scales as `scaling` does."""
+def normalization(scaling: Scaling, precision: str, *, invert: bool = False, **options) -> keras.layers.Layer:
+    """A Keras layer that scales as `scaling` does, or back (`invert`)."""
+    if not scaling.plain:
+        scale, offset = (scaling.std, scaling.mean) if invert else (1 / scaling.std, -scaling.mean / scaling.std)
+        return keras.layers.Rescaling(scale.tolist(), offset.tolist(), dtype=precision, **options)
     mean, variance = scaling.mean.tolist(), (scaling.std**2).tolist()
-    return keras.layers.Normalization(mean=mean, variance=variance, dtype=precision, **options)
+    return keras.layers.Normalization(mean=mean, variance=variance, dtype=precision, invert=invert, **options)

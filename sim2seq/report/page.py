@@ -36,6 +36,8 @@ def template(name: str, *folders) -> jinja2.Template:
 
 def skill_text(value: float) -> str:
     """A skill as people write it; one that is nearly 1 with as many digits as tell it from 1."""
+    if not math.isfinite(value):
+        return "unknown" if math.isnan(value) else "−∞" if value < 0 else "∞"
     missing = 1 - value
     digits = 3 if missing <= 0 or missing > 0.005 else 1 - math.floor(math.log10(missing))
     return f"{value:.{digits}g}".replace("-", "−")

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from sim2seq.store import store
+from sim2seq.store.sina import StoreError, differences, sina_record
 
 MANY = 100  # records
 SUFFIXES = (".dsv", ".h5")
@@ -17,9 +18,16 @@ SUFFIXES = (".dsv", ".h5")
 def ingest_folder(folder, path, *, replace: bool = False) -> Counter:
     """Put every record (*.dsv) and every array file (*.h5) below `folder` into the store `path`, all or none.
 
-    Returns counts as store.ingest does. Raises ValueError where there is no such file.
+    Returns counts as store.ingest does. Raises ValueError where there is no such file, StoreError, naming the files,
+    for a run that does not fit the store, or another one of its id.
     """
-    return store.ingest(path, Finished(find_records(folder)), replace=replace)
+    files = find_records(folder)
+    try:
+        return store.ingest(path, Finished(files), replace=replace)
+    except StoreError as error:
+        if not error.run:
+            raise
+        raise StoreError(in_files(files, error), run=error.run) from error
 
 
 class Finished:
@@ -30,6 +38,16 @@ class Finished:
 
     def __iter__(self) -> Iterator:
         return (run for file in watched(self.files) for run in read(file))
+
+
+def in_files(files: list[str], error: StoreError) -> str:
+    """What is wrong with a run, with the file that it stands in, or with two of them."""
+    held = [(file, run) for file in files for run in read(file) if run.id == error.run]
+    (first, run), (last, other) = held[0], held[-1]
+    if len(held) > 1 and (found := differences(sina_record(run), sina_record(other), ("the one has", "the other"))):
+        where = f"in {first} and in {last}" if first != last else f"twice in {first}"
+        return f"run {run.id} stands {where}, with other content ({found[0]}): each run needs an id of its own"
+    return f"{first}: {error}"
 
 
 def find_records(folder) -> list[str]:

@@ -8,14 +8,13 @@ from itertools import chain
 
 import numpy as np
 
-from sim2seq.data import arrays
-from sim2seq.data.array_layout import TIME, Layout
+from sim2seq.data import arrays, clock
+from sim2seq.data.array_layout import Layout
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.records import is_result
+from sim2seq.data.records import TIME, is_result
 from sim2seq.store.room import Room
 from sim2seq.store.sina import CURVE_SET, ROW, StoreError, place_of, units_of, values_of
 
-ROUNDING = 1e-6  # of a time step: by so much two runs may differ in the times of their steps
 SHOWN = 5  # names in a message
 
 
@@ -23,11 +22,13 @@ class Reader:
     """An Ensemble in the making: records are put one by one, at the positions of `run_ids`.
 
     names         of the series to load, or of features, in that order; None: all
+    resample      a time step: every run is interpolated to it; None: as stored
     array_files   array file -> [(row, position, digest)], of the runs whose series stand there
     """
 
-    def __init__(self, path, run_ids: list[str], names: list[str] | None, in_memory: int | None):
+    def __init__(self, path, run_ids: list[str], names: list[str] | None, in_memory: int | None, resample=None):
         self.path, self.run_ids, self.names, self.in_memory = path, run_ids, names, in_memory
+        self.resample = resample
         self.array_files: dict[str, list[tuple[int, int, str]]] = {}
         self.columns: dict[str, array] | None = None  # name -> one number a run, where all runs so far have it
         self.lengths = np.zeros(len(run_ids), dtype=int)
@@ -35,6 +36,7 @@ class Reader:
         self.times = np.empty(0)  # of the longest run so far
         self.units: dict[str, str] = {}  # of all runs
         self.first, self.longest = "", ""  # ids: whose features, whose times
+        self.timed = False  # whether a run says when its steps were
         self.room: Room | None = None
 
     def add(self, position: int, record: dict) -> None:
@@ -63,21 +65,30 @@ class Reader:
         if not names or len(lengths) != 1 or not lengths[0]:
             raise StoreError(f"{self.path}: run {run_id}: expected series of as many steps each, got {lengths}")
         places = self._places(run_id, {name: (name,) for name in names})
-        self._check_times(run_id, np.array(series.get(TIME, range(*lengths)), dtype=float))
+        self.timed |= TIME in series
         values = np.array([series[names[place]] for place in places], dtype=float)
         if values.ndim != 2:
             raise StoreError(f"{self.path}: run {run_id}: expected Sina's JSON of a run, one number a step")
-        self._room(float).put(position, values.T)
-        self.lengths[position] = lengths[0]
+        self._put(position, np.array(series.get(TIME, range(*lengths)), dtype=float), values.T)
+
+    def _put(self, position: int, times: np.ndarray, values: np.ndarray) -> None:
+        """Put the values (steps, features) of a run, resampled where that is asked for."""
+        if self.resample is not None:
+            times, values = clock.resampled(times, values, self.resample)
+        self._check_times(self.run_ids[position], times)
+        self._room(float).put(position, values)
+        self.lengths[position] = len(values)
 
     def add_array_files(self) -> None:
         """Put the runs that stand in array files, file by file and some runs at a time."""
         layouts = {path: arrays.layout_of(path) for path in self.array_files}
+        self.timed |= bool(layouts)
         features = {path: self._places_in(path, layout) for path, layout in layouts.items()}
         types = {each for layout in layouts.values() for each in layout.types_of(self.features)}
+        types = types if self.resample is None else {np.dtype(float)}
         for path, layout in layouts.items():
             room = self._room(*types if len(types) == 1 else [float])
-            room.reserve(max(each.steps for each in layouts.values()))
+            room.reserve(max(each.steps for each in layouts.values()) if self.resample is None else 1)
             places = sorted(self.array_files[path])
             for first in range(0, len(places), layout.runs_at_once):
                 self._add_block(room, path, places[first : first + layout.runs_at_once], features[path])
@@ -89,9 +100,14 @@ class Reader:
     def _add_block(self, room: Room, path: str, places: list[tuple[int, int, str]], features: list[int]) -> None:
         rows, positions, digests = (list(each) for each in zip(*places, strict=True))
         block = arrays.series_of(path, [self.run_ids[position] for position in positions], rows, digests)
+        values = block.values(features)
+        if self.resample is not None:
+            for position, length, of_run in zip(positions, block.lengths, values, strict=True):
+                self._put(position, block.times[:length], of_run[:length])
+            return
         longest = int(np.argmax(block.lengths))
         self._check_times(self.run_ids[positions[longest]], block.times[: block.lengths[longest]])
-        room.put(positions, block.values(features))
+        room.put(positions, values)
         self.lengths[positions] = block.lengths
 
     def _room(self, dtype) -> Room:
@@ -123,14 +139,11 @@ class Reader:
         """Keep the times of the longest run. Raises StoreError for a run whose times are not the beginning of its."""
         if np.array_equal(times, self.times):
             return
-        longer, common = max(self.times, times, key=len), min(len(self.times), len(times))
-        tolerance = ROUNDING * np.abs(np.diff(longer)).min(initial=np.inf) if len(longer) > 1 else 0.0
-        differs = ~(np.abs(self.times[:common] - times[:common]) <= tolerance)
-        if differs.any():
-            step = int(np.argmax(differs))
+        if (step := clock.first_difference(times, self.times)) is not None:
             what = f"step {step} at time {times[step]}, in run {self.longest} at time {self.times[step]}"
-            raise StoreError(f"{self.path}: run {run_id} has {what}")
-        if longer is times:
+            suggested = f"to bring all runs to one time step: resample, such as {clock.time_step(self.times):.6g}"
+            raise StoreError(f"{self.path}: run {run_id} has {what}; {suggested}")
+        if len(times) > len(self.times):
             self.times, self.longest = times, run_id
 
     def _units(self) -> dict[str, str]:
@@ -150,7 +163,8 @@ class Reader:
             results={name: column for name, column in columns.items() if is_result(name)},
             lengths=self.lengths,
             units=self._units(),
-            step_unit=self.units.get(TIME, "s"),
+            step_unit=self.units.get(TIME, "s") if self.timed else "",
+            notes=() if self.resample is None else (f"interpolated linearly to a time step of {self.resample:g}",),
         )
 
 

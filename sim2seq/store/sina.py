@@ -4,9 +4,8 @@ import math
 import time
 from itertools import takewhile
 
-from sim2seq.data.records import CURVE_SET, Run, check_id
+from sim2seq.data.records import CURVE_SET, STEP_AXIS, Run, check_id
 
-STEP_AXIS = "cycle"
 LEARNING_CURVE = "learning_curve"  # the curve set of a training, and what tells it from a run
 EPOCH_AXIS = "epoch"
 ARRAYS = "hdf5"  # Kosh's name for the type of file that holds the series of many runs
@@ -19,7 +18,11 @@ LONGEST_PATH = 1500
 
 
 class StoreError(ValueError):
-    """A store that cannot be used, or a run that does not fit what is in it."""
+    """A store that cannot be used, or a run, whose id is `run`, that does not fit what is in it."""
+
+    def __init__(self, message: str, *, run: str = ""):
+        super().__init__(message)
+        self.run = run
 
 
 def sina_record(run: Run) -> dict:
@@ -30,9 +33,11 @@ def sina_record(run: Run) -> dict:
     check_id(run.id)
     for name, value in run.data.items():
         if isinstance(value, str) and len(value) > LONGEST_WORD:
-            raise StoreError(f"run {run.id}: {name}: expected up to {LONGEST_WORD} characters, got {len(value)}")
+            text = f"run {run.id}: {name}: expected up to {LONGEST_WORD} characters, got {len(value)}"
+            raise StoreError(text, run=run.id)
     if STEP_AXIS in run.series:
-        raise StoreError(f"run {run.id}: a series named {STEP_AXIS!r} is the store's own: expected another name")
+        text = f"run {run.id}: a series named {STEP_AXIS!r} is the store's own: expected another name"
+        raise StoreError(text, run=run.id)
     record = sina_series(run) if run.place is None else sina_reference(run)
     if run.units:
         record["user_defined"][UNITS] = dict(run.units)
@@ -49,7 +54,8 @@ def sina_reference(run: Run) -> dict:
     """A run whose series stay in an array file: the file and the row go into the store."""
     path, row, _ = run.place
     if ROW in run.data:
-        raise StoreError(f"run {run.id}: a number named {ROW!r} is the store's own: expected another name")
+        text = f"run {run.id}: a number named {ROW!r} is the store's own: expected another name"
+        raise StoreError(text, run=run.id)
     if len(path) > LONGEST_PATH:
         raise StoreError(f"run {run.id}: expected a path of up to {LONGEST_PATH} characters, got {len(path)}")
     record = sina_entry(run.id, run.data | {ROW: row})
@@ -90,28 +96,32 @@ def sina_entry(name: str, data: dict) -> dict:
     }
 
 
-def differences(stored: dict, new: dict) -> list[str]:
-    """What differs between a stored entry and a new one, in words; what users added is no difference."""
-    found = []
+def differences(stored: dict, new: dict, names=("store", "new")) -> list[str]:
+    """What differs between a stored entry and a new one, in words; what users added is no difference.
+
+    names   what the two are called
+    """
+    found: list[str] = []
+    one, other = names
     before, after = (values_of(record["data"]) for record in (stored, new))
     columns = stored["user_defined"].get(COLUMNS_OF_RUN, [])
     for name in dict.fromkeys([*columns, *new["user_defined"][COLUMNS_OF_RUN]]):
         if before.get(name) != after.get(name):
-            found.append(f"{name}: store {before.get(name)}, new {after.get(name)}")
+            found.append(f"{name}: {one} {before.get(name)}, {other} {after.get(name)}")
     before, after = units_of(stored), units_of(new)
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
-            found.append(f"unit of {name}: store {before.get(name)}, new {after.get(name)}")
+            found.append(f"unit of {name}: {one} {before.get(name)}, {other} {after.get(name)}")
     if (held := place_of(stored)[:1]) != (place := place_of(new)[:1]):
         words = (str(*each) or "the record itself" for each in (held, place))
-        return [*found, "series: store {}, new {}".format(*words)]
+        return [*found, f"series: {one} {next(words)}, {other} {next(words)}"]
     if place_of(stored) != place_of(new):
         return [*found, f"series in {place[0]}: other numbers than when they were stored"]
     for curve_set in new["curve_sets"]:
         sets = (record.get("curve_sets", {}).get(curve_set, {}) for record in (stored, new))
         before, after = (each.get("dependent", {}) for each in sets)
         for name in dict.fromkeys([*before, *after]):
-            found += series_difference(name, *(lists.get(name, {}).get("value", []) for lists in (before, after)))
+            found += series_difference(name, names, *(each.get(name, {}).get("value", []) for each in (before, after)))
     return found
 
 
@@ -125,13 +135,14 @@ def units_of(record: dict) -> dict[str, str]:
     return dict(record["user_defined"].get(UNITS, {}))
 
 
-def series_difference(name, stored, new) -> list[str]:
+def series_difference(name, names, stored, new) -> list[str]:
     if stored == new:
         return []
+    one, other = names
     if len(stored) != len(new):
-        return [f"{name}: store {len(stored)} steps, new {len(new)} steps"]
+        return [f"{name}: {one} {len(stored)} steps, {other} {len(new)} steps"]
     step = next(step for step, pair in enumerate(zip(stored, new, strict=True)) if pair[0] != pair[1])
-    return [f"{name} at step {step}: store {stored[step]}, new {new[step]}"]
+    return [f"{name} at step {step}: {one} {stored[step]}, {other} {new[step]}"]
 
 
 def values_of(entries: dict) -> dict:

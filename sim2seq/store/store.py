@@ -79,23 +79,22 @@ def in_batches(items: Iterable) -> Iterator[list]:
 def put(store, records: list[dict], replace: bool) -> Counter:
     """Write entries inside the open transaction; counts as for `ingest`."""
     counts: Counter[str] = Counter()
-    held, new = store.stored([record["id"] for record in records]), {}
+    held, new, written = store.stored([record["id"] for record in records]), [], set()
     for record in records:
         name = record["id"]
         if name not in held:
-            held[name] = new[name] = record
+            new.append(record)
             counts["added"] += 1
         elif not (found := differences_of(store.path, held[name], record)):
             counts["unchanged"] += 1
-        elif not replace:
-            raise StoreError(f"run {name} is in the store with other content: {'; '.join(found[:5])}")
+        elif not replace or name in written:
+            raise StoreError(f"run {name} is in the store with other content: {'; '.join(found[:5])}", run=name)
         else:
             counts["replaced"] += 1
-            if name in new:
-                held[name] = new[name] = record
-            else:
-                store.replace(record)
-    store.insert(list(new.values()))
+            store.replace(record)
+        held[name] = record
+        written.add(name)
+    store.insert(new)
     return counts
 
 
@@ -171,19 +170,21 @@ def natural_order(run_id: str):
     return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)", run_id)]
 
 
-def load(path, *, runs: Iterable[str] | None = None, features=None, in_memory: int | None = None):
+def load(path, *, runs: Iterable[str] | None = None, features=None, resample=None, in_memory: int | None = None):
     """All runs of the store as an Ensemble (runs in natural order of their ids), those that end early padded with nan.
 
     runs        ids of the runs to load, in that order; None: all
     features    names of the series to load, in that order; None: all but `time`. Of a series with further dimensions
                 also a part: NAME[0,1]
+    resample    a time step: every run is interpolated linearly to it, and its times count from its first step. None:
+                as stored
     in_memory   bytes; larger values lie in a temporary file instead, which nobody sees and which is gone when the
                 Ensemble is. None: a quarter of the memory
 
     Values are float64, or of the one type that all loaded series have in array files; times are those of the longest
     run. Inputs and results are the numbers that every run has (`unusable_inputs` names the others).
     Raises StoreError for a store without runs, for one of `runs` that it does not have or that is requested twice, for
-    a run with other series, and for times that are not the beginning of those of the longest run.
+    a run with other series, and for times that are not, but for rounding, the beginning of those of the longest run.
     """
     import orjson  # ingest must not pay for these
 
@@ -192,7 +193,7 @@ def load(path, *, runs: Iterable[str] | None = None, features=None, in_memory: i
     names = None if features is None else requested(path, "the names of the series to load", features)
     with closing(connect(path)) as store:
         run_ids = chosen(path, store.run_ids(), runs)
-        reader = Reader(path, run_ids, names, in_memory)
+        reader = Reader(path, run_ids, names, in_memory, resample)
         for position, raw in enumerate(store.entries(run_ids)):
             try:
                 reader.add(position, orjson.loads(raw or b""))

@@ -35,6 +35,8 @@ from sim2seq.training.settings import Settings
 from sim2seq.training.study import FORECAST, Study
 from sim2seq.training.task import Scalings
 
+SHOWN = 5  # runs in a message
+
 
 def fit(
     ensemble: Ensemble,
@@ -58,7 +60,9 @@ def fit(
     """
     settings, folder = settings or study.settings(), Path(folder)
     ensemble = study.choose(ensemble, settings) if study.choose else ensemble
+    ensemble = study.task.checked(ensemble)
     split = split or split_runs(ensemble, settings)
+    tell_short_runs(ensemble, settings, study, quiet)
     check_parts(ensemble, split, settings, study)
     claim(folder, ensemble, settings, split, replace)
     if (folder / "scores.json").exists():
@@ -73,6 +77,14 @@ def fit(
 def say(text: str, quiet: bool) -> None:
     if not quiet:
         print(text)
+
+
+def tell_short_runs(ensemble: Ensemble, settings: Settings, study: Study, quiet: bool) -> None:
+    """Say which runs are too short for one answer, and so are left out."""
+    if names := study.task.too_short(ensemble, settings):
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        least = settings.window + study.task.layout(ensemble, settings).columns.ahead
+        say(f"left out, with fewer than {least} steps: {', '.join(names[:SHOWN])}{more}", quiet)
 
 
 def split_runs(ensemble: Ensemble, settings: Settings) -> Split:
@@ -101,6 +113,8 @@ def check_parts(ensemble: Ensemble, split: Split, settings: Settings, study: Stu
     for name, part in parts.items():
         if not study.task.usable(part, settings).runs:
             longest = int(part.lengths.max())
+            if longest < 2:
+                raise ValueError(f"expected runs of two steps or more to learn from; got 1 ({name} part)")
             raise ValueError(
                 f"window: expected 1 to {longest - 1} for runs of {longest} steps; got {settings.window} ({name} part)"
             )

@@ -28,6 +28,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from sim2seq._support import keras_settings
 from sim2seq._support.files import NOTE, read_json, remove, write_json
 from sim2seq.data import streaming
 from sim2seq.data.ensemble import Ensemble
@@ -209,6 +210,7 @@ def read_history(path: Path) -> dict[str, list[float]]:
 
 
 def versions() -> dict[str, str]:
-    """Python and every installed package, by name."""
+    """Python, Keras' backend and every installed package, by name."""
     packages = {package.metadata["Name"]: package.version for package in distributions()}
-    return {"python": sys.version.split()[0], **dict(sorted(packages.items(), key=lambda item: item[0].lower()))}
+    here = {"python": sys.version.split()[0], keras_settings.SAID: keras.backend.backend()}
+    return {**here, **dict(sorted(packages.items(), key=lambda item: item[0].lower()))}

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from sim2seq.data.clock import uneven_step
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.windows import Columns
 from sim2seq.evaluation.baselines import BASELINES, ONE_STEP, Told, held_to_the_end
@@ -39,6 +40,15 @@ class Forecast(Task):
         return Layout(
             tuple(names), tuple(names), units, columns, self.sizes(ensemble, settings, names, names, controls)
         )
+
+    def checked(self, ensemble: Ensemble) -> Ensemble:
+        """The runs. Raises ValueError, naming one, for steps that are not evenly apart: a model knows one clock."""
+        times = ensemble.times
+        if (step := uneven_step(times)) is not None:
+            run, usual = ensemble.run_ids[int(np.argmax(ensemble.lengths))], np.median(np.diff(times))
+            got = f"got {usual:.6g} apart, and step {step} at {times[step]:.6g}, after {times[step - 1]:.6g}"
+            raise ValueError(f"run {run}: a forecast expects even steps; {got}: resample, such as {usual:.3g}")
+        return ensemble
 
     def positions(self, part: Ensemble, settings) -> list[float]:
         return list(range(1, 1 + self.positions_of(part, settings)))

@@ -105,7 +105,7 @@ class PerRun(Task):
         ensemble.results_of_runs(self.outputs)  # a name that is not there is said here
         sizes = self.sizes(ensemble, settings, inputs, self.outputs)
         columns = Columns(tuple(ensemble.places(inputs)), (), (), 0)
-        return Layout(tuple(inputs), self.outputs, ("",) * len(self.outputs), columns, sizes)
+        return Layout(tuple(inputs), self.outputs, ensemble.units_of(self.outputs), columns, sizes)
 
     def targets(self, parts: list[Ensemble], settings) -> int:
         """All: a sample is a whole run, whose every step from the window on is the end of a prefix."""
@@ -113,7 +113,7 @@ class PerRun(Task):
 
     def scalings(self, training: Ensemble, settings, *, scaled: bool = True) -> Scalings:
         found = super().scalings(training, settings, scaled=scaled)
-        return replace(found, results=Scaling.of(training.results_of_runs(self.outputs)))
+        return replace(found, results=Scaling.of(training.results_of_runs(self.outputs), names=self.outputs))
 
     def windows(self, part: Ensemble, settings, scalings: Scalings, targets: int, **options) -> Windows:
         if scalings.results is None:

@@ -77,14 +77,26 @@ class Task(ABC):
     def baselines(self, training: Ensemble, part: Ensemble, settings, more: Mapping[str, Callable]) -> dict:
         """Name -> prediction of each baseline that has learned from `training`; `more` are the study's own."""
 
+    def checked(self, ensemble: Ensemble) -> Ensemble:
+        """The runs. Raises ValueError for some that this kind of task cannot be right about."""
+        return ensemble
+
     def sizes(self, ensemble, settings, inputs, outputs, controls=()) -> Sizes:
         ensemble.inputs_of_runs(settings.inputs)  # a name that is not there is said here
         return Sizes(len(inputs), len(outputs), len(controls), len(settings.inputs))
 
     def usable(self, part: Ensemble, settings) -> Ensemble:
         """The runs of a part that are long enough for one answer."""
-        enough = np.flatnonzero(part.lengths >= settings.window + self.layout(part, settings).columns.ahead)
+        enough = np.flatnonzero(self.long_enough(part, settings))
         return part if len(enough) == part.runs else part.take(enough)
+
+    def long_enough(self, part: Ensemble, settings) -> np.ndarray:
+        """Which runs of a part are long enough for one answer, (runs,)."""
+        return part.lengths >= settings.window + self.layout(part, settings).columns.ahead
+
+    def too_short(self, part: Ensemble, settings) -> list[str]:
+        """The runs of a part that are too short for one answer."""
+        return [part.run_ids[place] for place in np.flatnonzero(~self.long_enough(part, settings))]
 
     def targets(self, parts: list[Ensemble], settings) -> int:
         """How many answers are learned from each sample: as many as the settings say, or as the parts allow."""
@@ -97,9 +109,10 @@ class Task(ABC):
     def scalings(self, training: Ensemble, settings, *, scaled: bool = True) -> Scalings:
         """Those of the training runs; `scaled` False leaves the series in physical units."""
         lengths = None if training.uniform else training.lengths
-        series = Scaling.of(training.values, lengths) if scaled else Scaling.none(len(training.features))
+        names = training.features
+        series = Scaling.of(training.values, lengths, names=names) if scaled else Scaling.none(len(names))
         conditions = training.inputs_of_runs(settings.inputs)
-        return Scalings(series, None if conditions is None else Scaling.of(conditions))
+        return Scalings(series, None if conditions is None else Scaling.of(conditions, names=settings.inputs))
 
     def windows(self, part: Ensemble, settings, scalings: Scalings, targets: int, **options) -> Windows:
         """The samples of a part, for `model.fit`; options as for data.windows.Windows."""

@@ -42,16 +42,58 @@ def test_numbers_survive_the_round_trip_bit_for_bit(tmp_path_factory, mass, valu
 
 
 @pytest.mark.parametrize(
+    "printed",
+    [
+        "[np.float64(1.0), np.float64(2.5)]",
+        "[numpy.float32(1), np.longdouble('2.5'), ]",
+        "[1.  2.5]",
+        "array([1. , 2.5])",
+        "np.array([1., 2.5], dtype=float32)",
+        "[1,0; 2,5]",
+    ],
+)
+def test_numbers_are_read_as_programs_print_them(record, printed):
+    (run,) = records.read(record(GOOD.replace("[1.0, 2.0]", printed).replace("%2.5%", "%np.float64(2.5)%")))
+    assert (run.series["x"], run.data["mass"]) == ([1.0, 2.5], 2.5)
+
+
+@pytest.mark.parametrize("flags", ["[True, False]", "[np.True_, np.False_]", "[true, false]"])
+def test_flags_are_ones_and_zeros(record, flags):
+    assert records.read(record(GOOD.replace("[1.0, 2.0]", flags)))[0].series["x"] == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"\xef\xbb\xbf" + GOOD.encode(), GOOD + "\r\n \n\t", GOOD.replace("\r\n", "\n\n"), GOOD.replace("%", " % ")],
+)
+def test_marks_blank_lines_and_spaces_mean_nothing(record, text):
+    (run,) = records.read(record(text))
+    assert (run.id, run.data["mass"], run.series["time"], run.series["x"]) == ("run_1", 2.5, [0.0, 0.5], [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
     ("text", "reasons"),
     [
         ("", ["empty"]),
+        ("\n \n", ["empty"]),
         (GOOD[:-3], ["truncated"]),
         (GOOD[:-4] + "\r\n", ["column x", "expected numbers"]),
         ("id%time%x\r\nrun_1%[0.0]\r\n", ["expected 3 columns, got 2"]),
         ("id%time%x\r\n", ["no line of values"]),
         (GOOD.replace("[1.0, 2.0]", "[]"), ["column x", "empty"]),
         (GOOD.replace("[1.0, 2.0]", ""), ["column x", "empty"]),
-        (GOOD.replace("2.0]", "NaN]"), ["column x", "step 1", "finite", "nan"]),
+        (GOOD.replace("2.0]", "NaN]"), ["line 2, column x", "step 1", "finite", "nan"]),
+        (GOOD.replace("2.0]", "nan]"), ["line 2, column x", "step 1", "finite", "nan", "end the run before it"]),
+        (GOOD.replace("2.0]", "np.float64(nan)]"), ["step 1", "a finite number, got nan"]),
+        (GOOD.replace("[1.0, 2.0]", "[1. ... 2.]"), ["column x", "left out", "values.tolist()"]),
+        (GOOD.replace("[1.0, 2.0]", "[[1.0], [2.0]]"), ["column x", "one a step", "array file"]),
+        (GOOD.replace("[1.0, 2.0]", "[1.\r\n 2.]"), ["line 2, column x", "expected numbers in brackets"]),
+        (GOOD.replace("[0.0, 0.5]", "[0.\r\n 0.5]"), ["line 2", "goes on in the next line"]),
+        (GOOD.replace("%2.5%", "%2,5%"), ["line 2, column mass", "'2,5'", "write 0.5, not 0,5"]),
+        (GOOD.replace("0.5]", "0.0]"), ["line 2, column time", "step 1", "expected a time after 0.0, got 0.0"]),
+        (GOOD.replace("%x", "%cycle"), ["line 2, column cycle", "the store's own"]),
+        ("id%time\nrun_1%[0.0, 0.5]\n", ["line 2", "at least one series beside time"]),
+        (GOOD + GOOD.splitlines()[1] + "%1\n", ["line 3", "expected 5 columns, got 6"]),
         (GOOD.replace("2.0]", "-Infinity]"), ["column x", "step 1", "finite"]),
         (GOOD.replace("2.0]", "1e999]"), ["column x", "step 1", "finite"]),
         (GOOD.replace("2.0]", "true]"), ["column x", "step 1", "number"]),
@@ -112,8 +154,21 @@ def test_what_could_not_be_read_is_not_written(tmp_path, run):
     assert os.listdir(tmp_path) == []
 
 
+def test_units_stand_behind_names_and_are_read_as_written(tmp_path):
+    run = Run("a", {"mass": 2.0, "n": 1.0}, {"time": [0.0], "frame[0,0]": [1.0]}, units={"mass": "kg", "time": "min"})
+    records.write(tmp_path / "run.dsv", [run])
+    text = "id%mass [kg]%n%time [min]%frame[0,0]\na%2.0%1.0%[0.0]%[1.0]\n"
+    assert (tmp_path / "run.dsv").read_text() == text
+    assert records.read(tmp_path / "run.dsv") == [run]
+    assert records.parse("run.dsv", text.replace("%n%", "%n [1]%")) == [run]
+    with pytest.raises(RecordError, match="got mass twice"):
+        records.parse("run.dsv", text.replace("%n%", "%mass [g]%"))
+    with pytest.raises(RecordError, match="columns and units of run a"):
+        records.write(tmp_path / "run.dsv", [run, run._replace(id="b", units=None)])
+
+
 def test_runs_of_one_file_have_the_same_columns(tmp_path):
-    with pytest.raises(RecordError, match="columns of run a"):
+    with pytest.raises(RecordError, match="columns and units of run a"):
         records.write(tmp_path / "run.dsv", [Run("a", {}, {"x": [1.0]}), Run("b", {}, {"y": [1.0]})])
 
 

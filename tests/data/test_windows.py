@@ -1,12 +1,14 @@
 from dataclasses import replace
 from itertools import chain
 
+import keras
 import numpy as np
 import pytest
 from helpers import counting_ensemble
 
 from sim2seq.data.splits import PARTS, SPLITS, select, split_by_run, split_in_time, split_names
 from sim2seq.data.windows import Columns, Scaling, Windows, windows_of
+from sim2seq.models.builders import normalization
 
 
 @pytest.mark.parametrize("runs", [3, 4, 5, 8, 64, 1024])
@@ -234,9 +236,29 @@ def test_a_feature_that_never_changes_keeps_its_unit(constant):
     np.testing.assert_allclose(scaling.scale(ensemble.values)[..., 1], 0, atol=1e-6)
 
 
-def test_a_unit_too_large_for_the_data_is_refused():
-    with pytest.raises(ValueError, match="standard deviation of at least 1e-07"):
-        Scaling.of(counting_ensemble().values * 1e-12)
+@pytest.mark.parametrize("unit", [1e-200, 1e-40, 1e40, 1e200, 1e303])
+def test_a_unit_that_nobody_can_compute_in_is_refused_by_name(unit):
+    values = counting_ensemble().values
+    values[..., 1] *= unit
+    with pytest.raises(ValueError, match="count_1: expected a standard deviation from 1e-30 to 1e\\+30; got"):
+        Scaling.of(values, names=("count_0", "count_1"))
+
+
+@pytest.mark.parametrize(("factor", "offset"), [(1e-12, 0.0), (1e18, 0.0), (1e-3, 1.7e9), (0.0, 1e12)])
+def test_tiny_huge_and_far_features_have_a_mean_of_0(factor, offset):
+    """Times since 1970 in steps of a millisecond: in float32 their mean would be off by a minute."""
+    values = counting_ensemble(runs=30, steps=50).values
+    values[..., 1] = values[..., 0] * factor + offset
+    scaling = Scaling.of(values)
+    assert not scaling.plain
+    scaled = scaling.scale(values)[..., 1]
+    assert abs(scaled.mean()) < 1e-3
+    assert scaled.std() == pytest.approx(1.0 if factor else 0.0, abs=1e-3)
+    for layer, given, expected in (("to", values[0], scaled[0]), ("back", scaling.scale(values[0]), values[0, :, 1])):
+        made = normalization(scaling, "float64", invert=layer == "back")
+        again = keras.layers.deserialize(keras.layers.serialize(made))
+        found = keras.ops.convert_to_numpy(again(given))[..., 1]
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-3 if layer == "to" else 0)
 
 
 def grouped(sizes: dict[str, int]):

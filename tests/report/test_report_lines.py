@@ -90,7 +90,16 @@ def test_numbers_are_written_for_people(value, text):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(1.0, "1"), (0.99999364, "0.9999936"), (0.9961, "0.9961"), (0.5, "0.5"), (-1.18, "−1.18")]
+    ("value", "text"),
+    [
+        (1.0, "1"),
+        (0.99999364, "0.9999936"),
+        (0.9961, "0.9961"),
+        (0.5, "0.5"),
+        (-1.18, "−1.18"),
+        (-np.inf, "−∞"),
+        (np.nan, "unknown"),
+    ],
 )
 def test_a_skill_is_1_only_when_it_is(value, text):
     assert skill_text(value) == text
