@@ -227,10 +227,10 @@ class Surrogate:
         lines = []
         for i, name in enumerate(self.inputs):
             if (value := furthest(conditions[:, i], *(ends := self.scores.inputs[name]))) is not None:
-                lines.append(f"{name} {value:.10g} is outside the range of the training runs, {between(*ends)}")
+                lines.append(f"{name} {value:.7g} is outside the range of the training runs, {between(*ends)}")
         for i, (name, ends) in enumerate(self.scores.first_window.items()):
             if (value := furthest(windows[..., i], *ends, share=FAR)) is not None:
-                lines.append(f"{name} {value:.10g} is far from the windows of the training runs, {between(*ends)}")
+                lines.append(f"{name} {value:.7g} is far from the windows of the training runs, {between(*ends)}")
         return [f"{line}: neither forecast nor band is vouched for" for line in lines]
 
 
@@ -242,7 +242,7 @@ def furthest(values: np.ndarray, low: float, high: float, *, share: float = 0.0)
 
 
 def between(low: float, high: float) -> str:
-    return f"{low:.10g} to {high:.10g}"
+    return f"{low:.7g} to {high:.7g}"
 
 
 def load(folder) -> Surrogate:
