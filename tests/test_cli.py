@@ -11,6 +11,7 @@ import yaml
 
 from sim2seq import cli
 from sim2seq.checks import preflight
+from sim2seq.workflow import plan, request
 
 ROOT = Path(__file__).parent.parent
 STEP = {"name": "simulate", "description": "one run", "run": {"cmd": "echo $(RUN_ID)"}}
@@ -114,6 +115,20 @@ def test_room_is_asked_for_every_run(folder, capsys, monkeypatch, asked):
     assert f"{9 * 10**9:.2f} GB needed" in refusal(capsys, "run", "spec.yaml", "--pgen", "pgen.py", *asked)
 
 
+@pytest.mark.parametrize("text", ["from other import *", "from other import f as get_custom_generator", "{} = len"])
+def test_generator_may_come_from_another_file(folder, text):
+    (folder / "pgen.py").write_text(text.format("get_custom_generator"))
+    assert preflight.pgen_problem("pgen.py") is None
+
+
+@pytest.mark.parametrize("value", ["many", "/nowhere/store.sqlite"])
+def test_variables_that_make_no_samples_mean_what_their_author_likes(folder, value):
+    write_spec(SPEC, env={"variables": {"OUTPUT_PATH": "~/$HERE", "RUNS": value, "STORE": value}})
+    study = request.new_study("spec.yaml", None, None, [f"RUNS={value}"], [], None)
+    assert study.client[2:] == ["--vars", f"RUNS={value}"]
+    assert study.output == os.path.expanduser("~/$HERE")
+
+
 def test_full_disk_is_refused(folder, capsys, monkeypatch):
     monkeypatch.setattr(preflight, "FREE_BYTES", 10**18)
     assert "GB needed: choose another place" in refusal(capsys, "run", "spec.yaml")
@@ -175,7 +190,6 @@ def test_check_names_the_missing_runs(merlin_info, capsys, monkeypatch, allowed,
 
 def test_share_that_may_be_missing_is_exact(merlin_info, monkeypatch):
     from sim2seq.store import store
-    from sim2seq.workflow import plan
 
     monkeypatch.setattr(plan, "expected_runs", lambda info: [f"a_{run}" for run in range(100)])
     monkeypatch.setattr(store, "missing_runs", lambda path, expected: expected[:29])
@@ -206,6 +220,12 @@ def test_moved_study_is_refused(folder, capsys, name):
     output = folder / ("elsewhere" if name.endswith("0") else "out")
     words = f"this study was made in {output} as tiny_<date>-<time>: move it back"
     assert words in refusal(capsys, "run", begun_study(folder, output, name))
+
+
+def test_moved_study_is_refused_where_its_spec_does_not_say_where_it_was(folder, capsys):
+    study = begun_study(folder, "out", "tiny_20260101-120000")
+    (study / "merlin_info" / plan.MADE_AS).write_text(f"{folder}/elsewhere/tiny_20260101-120000")
+    assert f"this study was made in {folder}/elsewhere as" in refusal(capsys, "run", study)
 
 
 def test_check_refuses_a_folder_without_a_parameter_table(merlin_info, capsys):

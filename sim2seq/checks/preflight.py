@@ -172,8 +172,10 @@ def pgen_problem(path: str) -> str | None:
         return f"{path}: expected a parameter generator, {error.strerror}"
     except (SyntaxError, UnicodeDecodeError) as error:
         return f"{path}: expected a Python file, {error}"
-    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    if "get_custom_generator" not in names:
+    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    names |= {node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}  # imported
+    names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    if not names & {"get_custom_generator", "*"}:
         return f"{path}: expected a function get_custom_generator(env, **kwargs)"
     return None
 

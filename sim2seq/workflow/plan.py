@@ -1,5 +1,6 @@
 """What a Merlin study consists of: its tasks, their folders, and which depends on which."""
 
+import contextlib
 import os
 import re
 from collections import Counter
@@ -15,6 +16,7 @@ from sim2seq.workflow.nested import read_notes
 
 FINISHED = "MERLIN_FINISHED"  # Merlin's mark in the folder of a task that ended well
 STATUS = "MERLIN_STATUS.json"
+MADE_AS = "made_as"  # in merlin_info: the path of the study's folder when it was made
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,9 @@ def expanded_spec(merlin_info: str | Path) -> Path:
 
 
 def made_as(variables: dict, study: str) -> str:
-    """The path under which Merlin made the study, as its expanded variables tell; `study` if they do not."""
+    """The path under which Merlin made the study, as noted then or as its expanded variables tell; else `study`."""
+    with contextlib.suppress(FileNotFoundError):
+        return Path(study, "merlin_info", MADE_AS).read_text()
     output = str(variables.get("OUTPUT_PATH", ""))
     return os.path.join(output, os.path.basename(study)) if os.path.isabs(output) else study
 

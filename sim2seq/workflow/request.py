@@ -30,11 +30,11 @@ def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], out
     declared = preflight.variables(spec)
     if runs is not None and runs < 1:
         problems.append(f"--runs {runs}: expected 1 or more")
-    if batched := RUNS in declared and not pgen:
+    if batched := not pgen and _makes_samples(spec, RUNS):
         variables, runs = variables + ([f"{RUNS}={runs}"] if runs is not None else []), None
     if (runs is not None or pargs) and not pgen:
         problems.append("--runs and --pargs need a parameter generator: add --pgen FILE")
-    problems += _variable_problems(path, declared, variables)
+    problems += _variable_problems(path, declared, variables, batched=batched)
     if pgen and (problem := preflight.pgen_problem(pgen)):
         problems.append(problem)
     refuse(problems)
@@ -42,16 +42,17 @@ def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], out
     served = serving(expanded)
     refuse(served.problems)
     written = {name: str(value) for name, value in preflight.variables(expanded).items()}
-    output = os.path.abspath(output or written.get("OUTPUT_PATH", ""))
-    if "=" in output:
+    stated = os.path.expandvars(os.path.expanduser(written.get("OUTPUT_PATH", "")))
+    places = {"OUTPUT_PATH": os.path.abspath(output)} if output and "OUTPUT_PATH" in declared else {}
+    output = os.path.abspath(output or stated)
+    if places and "=" in output:
         raise Refused(f"{output}: Merlin does not take a path with = in it: choose another place with --output")
     if batched and not written[RUNS].isdigit():
         raise Refused(f"{path}: {RUNS}: {written[RUNS]}: expected {NUMBERS[RUNS]}")
     expected = int(written[RUNS]) if batched else _run_count(runs, pargs, spec)
     if problem := preflight.target_problem(output, expected, batched=batched):
         raise Refused(problem)
-    places = {"OUTPUT_PATH": output} if "OUTPUT_PATH" in declared else {}
-    places |= {STORE: _store(written[STORE])} if STORE in declared else {}
+    places |= {STORE: _store(written[STORE])} if _makes_samples(spec, STORE) else {}
     variables = [item for item in variables if split_assignment(item)[0] not in places]
     variables += [f"{name}={place}" for name, place in places.items()]
     client = ["run", os.path.abspath(path), *vars_option(variables)]
@@ -61,7 +62,14 @@ def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], out
     return StudyRun(os.path.abspath(path), client, variables, output=output, served=served)
 
 
-def _variable_problems(path: str, declared: dict, variables: list[str]) -> list[str]:
+def _makes_samples(spec: dict, name: str) -> bool:
+    """Whether the spec has this variable and makes its samples with it: else it means whatever its author likes."""
+    command = (((spec.get("merlin") or {}).get("samples") or {}).get("generate") or {}).get("cmd")
+    declared = preflight.variables(spec)
+    return name in declared and any(f"$({name})" in str(text) for text in (command, *declared.values()))
+
+
+def _variable_problems(path: str, declared: dict, variables: list[str], *, batched=False) -> list[str]:
     problems = []
     for item in variables:
         name, value = split_assignment(item) if "=" in item else (item, "")
@@ -70,7 +78,7 @@ def _variable_problems(path: str, declared: dict, variables: list[str]) -> list[
         elif name not in declared:
             option = "--workers" if name == CONCURRENCY else f"--vars {item}"
             problems.append(f"{option}: {path} has no variable {name}; it has {', '.join(declared) or 'none'}")
-        elif name in NUMBERS and not value.isdigit():
+        elif name in NUMBERS and (batched or name != RUNS) and not value.isdigit():
             problems.append(f"{name}={value}: expected {NUMBERS[name]}")
     return problems
 

@@ -155,6 +155,8 @@ def _begin(study: StudyRun, processes: Processes) -> str:
     Merlin deletes a folder of the same name, so whoever comes next waits for the next second.
     Raises Refused with Merlin's last words if it makes none.
     """
+    from sim2seq.workflow.plan import MADE_AS
+
     os.makedirs(study.output, exist_ok=True)
     with _locked(os.path.join(study.output, ".sim2seq.lock"), wait=True):
         before = set(os.listdir(study.output))
@@ -167,6 +169,7 @@ def _begin(study: StudyRun, processes: Processes) -> str:
                 raise Refused(f"merlin run: {words}")
             time.sleep(0.05)
         folder = found.group(1)
+        Path(folder, "merlin_info", MADE_AS).write_text(folder)
         processes.settle(folder)
         while time.strftime("%Y%m%d-%H%M%S") == folder[-15:]:
             time.sleep(0.05)
