@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "sim2seq"
 # each imports those before it
 ROOMS = ["_support", "data", "store", "checks", "models", "evaluation", "training", "report"]
-MOST_FILES, MOST_LINES = 13, 300
+MOST_FILES, MOST_LINES = 14, 300
 
 
 def imported(path: Path) -> set[str]:

@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import yaml
 
+from sim2seq.checks.steps import duplicate_keys
+
 FREE_BYTES = 10**9  # on the target's file system, for the store, the model and the report
 BYTES_PER_RUN = 250_000  # record, store entry, scripts, logs and marks of one run, rounded up
 INODES_PER_RUN = 20
@@ -109,7 +111,7 @@ def search_path() -> str:
 def read_spec(path: str) -> dict:
     """The Merlin spec at `path`, as written. Raises ValueError if it is missing, unreadable, or no Merlin spec."""
     try:
-        spec = yaml.load(Path(path).read_text(), Loader=FAST_LOADER)
+        spec = yaml.load(Path(path).read_text(), Loader=duplicate_keys(FAST_LOADER))
     except OSError as error:
         raise ValueError(f"{path}: expected a Merlin spec or a study's folder, {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -1,5 +1,7 @@
 """A private message broker for one study: a Valkey server on a unix socket, with the app.yaml that Merlin needs."""
 
+import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -12,6 +14,7 @@ import yaml
 
 from sim2seq._support import permissions
 from sim2seq._support.guard import Guarded
+from sim2seq.workflow.tasks import NEWS, READY
 
 LONGEST_SOCKET_PATH = 100  # characters; the system's limit is 104 on macOS and 108 on Linux
 START_SECONDS = 20
@@ -32,7 +35,7 @@ class Broker:
         self.guarded = None
         self.socket = os.path.join(self.folder, "broker.sock")
         self._client = redis.Redis(unix_socket_path=self.socket, socket_timeout=10)
-        self._bytes = (0, 0)
+        self._bytes, self._told = (0, 0), 0
 
     def __enter__(self):
         try:
@@ -87,6 +90,21 @@ class Broker:
     def results(self) -> int:
         """Tasks that ended so far, whatever became of them. Raises redis.RedisError if the broker is gone."""
         return self._client.info("commandstats").get("cmdstat_setex", {}).get("calls", 0)
+
+    def news(self) -> list[dict]:
+        """What went wrong with tasks outside their scripts since the last call (tasks.py); redis.RedisError: gone."""
+        found = self._client.lrange(NEWS, self._told, -1)
+        self._told += len(found)
+        return [json.loads(each) for each in found]
+
+    def ready(self) -> int:
+        """How many workers have said that they are ready since `expect_workers`. Raises redis.RedisError."""
+        return self._client.scard(READY)
+
+    def expect_workers(self) -> None:
+        """Count those that are ready from none; a broker that is gone is noticed by whoever asks it next."""
+        with contextlib.suppress(redis.RedisError):
+            self._client.delete(READY)
 
     def traffic(self) -> tuple[int, int]:
         """Bytes that went (into, out of) the broker so far; the last known figures once it is gone."""

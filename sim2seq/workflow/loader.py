@@ -30,6 +30,9 @@ class Loader(AppLoader):
     def on_worker_init(self):
         os.environ.setdefault(BROKER, os.getcwd())
         super().on_worker_init()
+        from sim2seq.workflow.tasks import tell_broker
+
+        tell_broker()
 
 
 def _join(app, folder: str) -> None:

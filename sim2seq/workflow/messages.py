@@ -26,9 +26,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from sim2seq._support import permissions
+from sim2seq.checks.expansion import expansion_problems
+from sim2seq.checks.preflight import FAST_LOADER
 from sim2seq.workflow import nested
+from sim2seq.workflow.tasks import report_failures
 
 # jsonschema would build a grammar from it: 0.9 s, and Merlin has no use
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None: not to be imported (import system)
@@ -51,6 +55,7 @@ if sys.modules["rfc3987_syntax"] is None:
 ADD_ONCE = "if redis.call('SADD', KEYS[1], ARGV[1]) == 1 then redis.call('INCR', KEYS[2]) end"
 DAY = 24 * 60 * 60
 OUTPUT, FROM = "SIM2SEQ_OUTPUT", "SIM2SEQ_FROM"  # environment of the `merlin` command, see there
+REFUSED, REFUSAL = 65, "sim2seq: "  # exit code of `merlin run`, and how a line of the reason begins
 
 
 def keep_messages_small() -> None:
@@ -77,14 +82,31 @@ def merlin() -> None:
     """
     from merlin.main import main
     from merlin.spec import defaults
+    from merlin.study import celeryadapter
 
     keep_messages_small()
+    # our broker is this study's alone; Merlin looks at all of the user's processes, and fails over one that is a zombie
+    celeryadapter.get_running_queues = lambda *_, **__: []
+    MerlinStudy.load_dag = _refuse_losses(MerlinStudy.load_dag)
     if output := os.environ.get(OUTPUT):
         defaults.ENV["env"]["variables"]["OUTPUT_PATH"] = output
     if sys.argv[1:2] == ["run"]:
         sys.path[:] = [path for path in sys.path if path]  # not what lies in that folder
         os.chdir(os.environ.get(FROM, "."))
     sys.exit(main())
+
+
+def _refuse_losses(merlins):
+    """Merlin's `load_dag`, which makes the graph; where a new one has lost something, this process says so and ends."""
+
+    @functools.wraps(merlins)
+    def load_dag(self):
+        merlins(self)
+        if self.restart_dir is None and (problems := expansion_problems(self)):
+            print(*(f"{REFUSAL}{line}" for line in problems), sep="\n", flush=True)
+            sys.exit(REFUSED)
+
+    return load_dag
 
 
 @functools.lru_cache(maxsize=4)
@@ -106,18 +128,46 @@ def _file_name(content: bytes) -> str:
 
 
 def load_samples(filename, ndmin: int = 2) -> np.ndarray:
-    """Merlin's `load_array_file`, which takes pickled objects; here a file that holds some is a ValueError."""
+    """Merlin's `load_array_file`; here a file with pickled objects, or without rows, is a ValueError."""
     if str(filename).endswith(".npy"):
         try:
             np.load(filename, allow_pickle=False, mmap_mode="r")
         except (ValueError, EOFError) as error:
             raise ValueError(f"{filename}: expected an array of numbers or words ({error})") from error
-    return load_array_file(filename, ndmin)
+    samples = load_array_file(filename, ndmin)
+    if samples.ndim != 2 or not samples.size:
+        raise ValueError(f"{filename}: expected samples, one a row; got an array of shape {samples.shape}")
+    return samples
 
 
 def refuse_pickled_samples() -> None:
     """Let Merlin read samples with `load_samples`, in this process."""
     merlin_specification.load_array_file = merlin_study.load_array_file = load_samples
+
+
+def keep_words_as_they_are() -> None:
+    """Let Merlin write a parameter like 007 or "a, b", and a command with a #, so that it reads the same again."""
+    merlins = MerlinSpec._dict_to_yaml
+    if hasattr(merlins, "__wrapped__"):
+        return
+
+    @functools.wraps(merlins)
+    def dict_to_yaml(self, obj, string, key_stack, tab):
+        own = key_stack and (
+            key_stack[-1] in ("cmd", "restart") or key_stack[0::2][:2] == ["global.parameters", "values"]
+        )
+        if own and isinstance(obj, str) and "\n" not in obj and not _reads_the_same(obj):
+            return "'" + obj.replace("'", "''") + "'"
+        return merlins(self, obj, string, key_stack, tab)
+
+    MerlinSpec._dict_to_yaml = dict_to_yaml
+
+
+def _reads_the_same(text: str) -> bool:
+    try:
+        return yaml.load(f"a: [{text}]\nb: {text}", Loader=FAST_LOADER) == {"a": [text], "b": text}
+    except yaml.YAMLError:
+        return False
 
 
 def _reduce_graph(graph: DAG):
@@ -205,3 +255,5 @@ def _short(task_id: str) -> bytes:
 keep_messages_small()
 refuse_pickled_samples()
 count_once()
+keep_words_as_they_are()
+report_failures()

@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,6 +71,22 @@ class Plan:
         tasks = (replace(task, node=f"{name}:{task.node}") for task in other.tasks)
         children = {f"{name}:{node}": [f"{name}:{one}" for one in after] for node, after in other.children.items()}
         return Plan((*self.tasks, *tasks), self.children | children)
+
+    def needed_by_all(self, failed: Iterable[Task], ended: Container[Task]) -> Task | None:
+        """The one of the `failed` tasks, alone in its step, on which all depend that have not ended; None without."""
+        waiting = {task.node for task in self.tasks if task not in ended}
+        alone = {tasks[0] for tasks in self.steps().values() if len(tasks) == 1}
+        return next((task for task in failed if waiting and task in alone and waiting <= self._after(task.node)), None)
+
+    def _after(self, node: str) -> set[str]:
+        """The nodes that depend on a node, at any distance."""
+        found: set[str] = set()
+        pending = [node]
+        while pending:
+            new = set(self.children.get(pending.pop(), ())) - found
+            found |= new
+            pending += new
+        return found
 
     def _chained(self, nodes: dict[str, list[Task]]) -> set[str]:
         """Nodes whose only child has no other parent: there Merlin lets each sample follow its own."""

@@ -9,7 +9,9 @@ import yaml
 
 from sim2seq._support.config import assignments, split_assignment
 from sim2seq.checks import preflight
+from sim2seq.checks.launch import launch_problems
 from sim2seq.checks.serving import serving
+from sim2seq.checks.steps import step_problems, table_problems
 from sim2seq.workflow.nested import read_notes
 from sim2seq.workflow.rounds import Refused, StudyRun, vars_option
 
@@ -26,7 +28,7 @@ def refuse(problems: list[str]) -> None:
 
 def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], output) -> StudyRun:
     spec = preflight.read_spec(path)
-    problems = serving(spec).problems
+    problems = [*step_problems(spec), *table_problems(spec)] or serving(spec).problems
     declared = preflight.variables(spec)
     if runs is not None and runs < 1:
         problems.append(f"--runs {runs}: expected 1 or more")
@@ -52,6 +54,7 @@ def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], out
     expected = int(written[RUNS]) if batched else _run_count(runs, pargs, spec)
     if problem := preflight.target_problem(output, expected, batched=batched):
         raise Refused(problem)
+    refuse(launch_problems(expanded, served.started, output))
     places |= {STORE: _store(written[STORE])} if _makes_samples(spec, STORE) else {}
     variables = [item for item in variables if split_assignment(item)[0] not in places]
     variables += [f"{name}={place}" for name, place in places.items()]

@@ -12,6 +12,7 @@ from pathlib import Path
 from sim2seq.checks import preflight
 from sim2seq.checks.serving import Serving
 from sim2seq.workflow.nested import QUEUES, Nested, keep_notes, read_notes
+from sim2seq.workflow.tasks import News
 from sim2seq.workflow.workers import CLIENT_LOG, MERLIN, Processes, Workers
 
 TICK_SECONDS = 0.5
@@ -114,18 +115,20 @@ def one_round(study: StudyRun, display, stack: contextlib.ExitStack):
             if study.made is None:
                 study.made = _begin(study, processes)
                 stack.enter_context(study_lock(study.folder))
-                display.say(f"study: {study.folder}")
             else:
                 processes.start([*MERLIN, *study.client], CLIENT_LOG)
             trouble = _wait_for_client(processes, broker, study.folder)
-            ended = processes.guards[CLIENT_LOG].poll() not in (None, 0)
-            if ended and (refusal := _samples_refusal(study)):
+            ended = processes.guards[CLIENT_LOG].poll()
+            if ended and (refusal := _losses(processes, ended) or _samples_refusal(study)):
                 shutil.rmtree(study.folder, ignore_errors=True)  # Merlin made it a moment ago, and nothing began in it
                 raise Refused(refusal)
+            study.hopeless = ended == 1 and broker.answers()  # Merlin itself would say the same the next time
             for one in study.nested if study.client[0] == "restart" else ():
                 if one.kind == "queued" and not trouble:
                     processes.start([*MERLIN, "restart", one.folder], CLIENT_LOG)
                     trouble = _wait_for_client(processes, broker, study.folder)
+            if study.client[0] == "run":
+                display.say(f"study: {study.folder}")
             progress = Progress(load_whole_plan(study.folder))
             trouble = trouble or _watch(progress, broker, workers, study, display)
             if _is_quiet(broker):
@@ -204,6 +207,14 @@ def _wait_for_client(processes: Processes, broker, folder: str) -> str | None:
     return None
 
 
+def _losses(processes: Processes, ended: int) -> str | None:
+    """What Merlin would lose of the study, as the client found before it queued anything; None for another end."""
+    from sim2seq.workflow.messages import REFUSAL, REFUSED
+
+    lines = processes.logs[CLIENT_LOG].read_text(errors="replace").splitlines() if ended == REFUSED else []
+    return "\n".join(line.removeprefix(REFUSAL) for line in lines if line.startswith(REFUSAL)) or None
+
+
 def _samples_refusal(study: StudyRun) -> str | None:
     """Why the study's samples could not be made; None if they were. Merlin itself says no more than "not found"."""
     info = Path(study.folder, "merlin_info")
@@ -235,7 +246,7 @@ def _watch(progress, broker, workers: Workers, study: StudyRun, display) -> str 
     import redis
     from kombu.exceptions import OperationalError
 
-    idle_since = None
+    idle_since, news = None, News(study.folder, display.say)
     while True:
         began = time.monotonic()
         progress.scan()
@@ -246,23 +257,20 @@ def _watch(progress, broker, workers: Workers, study: StudyRun, display) -> str 
         if full := space_problem(study.folder):
             return full
         try:
-            idle, mark = broker.waiting() == 0, (len(progress.done), broker.results())
-        except redis.RedisError:
-            return "the broker died"
-        if not idle:
-            idle_since = None
-            if "cancelled" in progress.failed.values() and workers.dead():  # by a step that said MERLIN_STOP_WORKERS
-                return None
-            try:
+            waiting, mark = broker.waiting(), (len(progress.done), broker.results())
+            news.hear(broker.news())
+            words = news.stuck(waiting) or news.needed(progress)
+            if not words and waiting:
+                if "cancelled" in progress.failed.values() and workers.dead():  # a step said MERLIN_STOP_WORKERS
+                    return None
                 words = workers.look_after(mark, display.say)
-            except (redis.RedisError, OperationalError):
-                return "the broker died"
-            if words:
-                study.hopeless = True
-                return words
-        elif idle_since is None:
-            idle_since = began
-        elif began - idle_since > IDLE_SECONDS:
+        except (redis.RedisError, OperationalError):
+            return "the broker died"
+        if words:
+            study.hopeless = True
+            return words
+        idle_since = None if waiting else idle_since or began
+        if idle_since and began - idle_since > IDLE_SECONDS:
             progress.scan()
-            return workers.history()
+            return news.last or workers.history()
         time.sleep(max(TICK_SECONDS, 5 * (time.monotonic() - began)))  # a slow file system is looked at less often

@@ -12,11 +12,15 @@ import psutil
 from sim2seq._support.guard import GRACE, Guarded, runs
 from sim2seq.checks import preflight
 from sim2seq.workflow import nested
+from sim2seq.workflow.summary import CONTROL
+from sim2seq.workflow.tasks import WORKERS_LOG
 
-CLIENT_LOG, WORKERS_LOG = "merlin_client.log", "merlin_workers.log"
+CLIENT_LOG = "merlin_client.log"
 MERLIN = [sys.executable, "-c", "from sim2seq.workflow.messages import merlin; merlin()"]
 PATIENCE = 3  # rounds in a row that bring nothing
+LAST_LINES, LAST_BYTES = 6, 64_000  # of the workers' log
 MOST_FRUITLESS = 6  # replacements in a row during which no task ended
+MOST_UNREADY = 2  # starts in a row after which not every worker came as far as to be ready
 MOST_RESPAWNS = 3  # looks at which workers had replaced processes while no task ended: a task that kills its own
 
 
@@ -52,6 +56,11 @@ class Processes:
                 fcntl.flock(output, fcntl.LOCK_SH)  # whoever writes there holds it: see wait_for_earlier_processes
             self.guards[log] = Guarded(command, output=output, cwd=self.cwd, env=self.environment)
         return self.guards[log]
+
+    def size_of(self, log: str) -> int:
+        """Bytes in a log; 0 before there is one."""
+        path = self._log_path(log)
+        return path.stat().st_size if path.exists() else 0
 
     def _log_path(self, log: str) -> Path:
         if os.path.isdir(os.path.join(self.folder, "merlin_info")):
@@ -98,10 +107,12 @@ class Workers:
 
     def __init__(self, command: list[str], expected: int, processes: Processes, broker):
         self.command, self.expected, self.processes, self.broker = command, expected, processes, broker
-        self.replaced, self._fruitless, self._respawns, self._mark = 0, 0, 0, None
+        self.replaced, self._fruitless, self._respawns, self._unready, self._mark = 0, 0, 0, 0, None
         self._start()
 
     def _start(self) -> None:
+        self.broker.expect_workers()
+        self._said_before = self.processes.size_of(WORKERS_LOG)
         self.guarded = self.processes.start(self.command, WORKERS_LOG)
         self._celery: list[psutil.Process] | None = None
         self._children: set[int] = set()
@@ -121,15 +132,31 @@ class Workers:
         if not (dead := self.dead()):
             return None
         words = f"{dead} of {self.expected} workers died"
+        if self._never_began():
+            return f"{words} as they began: {self.last_words()}"
         if self._fruitless == MOST_FRUITLESS:
-            return f"{words}, and no task ended since they were last replaced"
-        say(f"{words}; starting them again")
+            return f"{words}, and no task ended since they were last replaced: {self.last_words()}"
+        say(f"{words}; starting them again ({self.processes.logs[WORKERS_LOG]})")
         self._fruitless += 1
         self.replaced += 1
         self.end()
         give_back(self.broker.socket)
         self._start()
         return None
+
+    def _never_began(self) -> bool:
+        """Whether some ended before they were ready, and again: another start would end as the last ones did."""
+        self._unready = self._unready + 1 if self.broker.ready() < self.expected else 0
+        return self._unready == MOST_UNREADY
+
+    def last_words(self) -> str:
+        """The end of what the workers said since they were last started, and where all of it stands."""
+        path = self.processes.logs[WORKERS_LOG]
+        with path.open("rb") as log:
+            log.seek(max(self._said_before, path.stat().st_size - LAST_BYTES))
+            lines = log.read().decode(errors="replace").splitlines()
+        said = [" ".join(CONTROL.sub("", line).split()) for line in lines]
+        return "".join(f"\n    | {line[:300]}" for line in list(filter(None, said))[-LAST_LINES:]) + f"\n    {path}"
 
     def end(self) -> None:
         """End all workers at once, who are at nothing or will do it again: a warm shutdown takes seconds."""

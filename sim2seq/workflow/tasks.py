@@ -1,0 +1,177 @@
+"""Tasks: why one did not run, or how its script ended, said where it is looked for; hooks for Merlin's workers.
+
+Merlin tries again, for hours and without a word, whatever goes wrong before a script runs: a shell that is not there, a
+file system that lets nothing run. Here what will not get better by itself fails at once, with the reason in the task's
+error output; what may get better is tried again as before, and told to whoever watches the study.
+"""
+
+import errno
+import functools
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+NEWS, READY = "sim2seq:news", "sim2seq:ready"  # in the broker: a list of what went wrong, a set of workers
+LASTING = {  # errors of the system that are there the next time too
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
+    *(errno.ENAMETOOLONG, errno.EROFS, errno.E2BIG, errno.EINVAL, errno.ENODEV),
+}
+MOST_ATTEMPTS = 3  # of Merlin at a task that nothing else is left beside
+WORKERS_LOG = "merlin_workers.log"
+SOFT_FAIL = 101  # the exit code MERLIN_SOFT_FAIL
+MERLINS_CODES = range(100, 107)  # MERLIN_RESTART and so on
+_tells = False  # whether whoever started this worker listens
+
+
+def report_failures() -> None:
+    """Let Merlin's tasks leave the reason of a failure, in this process."""
+    from merlin.study import script_adapter
+    from merlin.study.step import Step
+
+    adapter = script_adapter.MerlinScriptAdapter
+    if not hasattr(Step.execute, "__wrapped__"):
+        Step.execute = _fail_at_once(Step.execute)
+        adapter._execute_subprocess = _say_how_it_ended(adapter._execute_subprocess)
+        script_adapter.start_process = _start_process
+
+
+def _fail_at_once(merlins):
+    """Merlin's `Step.execute`: an error that lasts is a failure of the step, not a reason to try again."""
+
+    @functools.wraps(merlins)
+    def execute(step, adapter_config):
+        from merlin.common.enums import ReturnCode
+
+        try:
+            return merlins(step, adapter_config)
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno not in LASTING:
+                raise
+            script = getattr(step.mstep, "script", "") or str(Path(step.get_workspace(), f"{step.name()}.sh"))
+            _add_line(script, reason(error, script))  # raises where there is no folder: then Merlin tries again
+            return ReturnCode.SOFT_FAIL
+
+    return execute
+
+
+def reason(error: Exception, script: str) -> str:
+    """Why `script` did not run, in one line."""
+    words = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    code = getattr(error, "errno", None)
+    if not Path(script).exists() or getattr(error, "filename", None) != script:
+        return words
+    if code == errno.ENOENT:
+        with open(script, errors="replace") as file:
+            return f"the shell of this step is not there: {file.readline()[2:].strip()} ({words})"
+    if code == errno.EACCES:
+        return f"the system does not let the script run: is its file system mounted noexec? ({words})"
+    return words
+
+
+def _say_how_it_ended(merlins):
+    """Merlin's `_execute_subprocess`: an exit code or signal is the last line of the task's error output."""
+
+    @functools.wraps(merlins)
+    def execute(self, output_name, script_path, cwd, *arguments, **options):
+        record = merlins(self, output_name, script_path, cwd, *arguments, **options)
+        if code := record.return_code:
+            _tell({"task": cwd, "code": code})
+        if code and code not in MERLINS_CODES:
+            _add_line(script_path, f"{Path(script_path).name}: {ending(code)}")
+        return record
+
+    return execute
+
+
+def ending(code: int) -> str:
+    """An exit code in words; those of signals have names."""
+    number = -code if code < 0 else code - 128
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"exit code {code}"
+    return f"ended by {name}" if code < 0 else f"exit code {code}, as after {name}"
+
+
+def _start_process(command, cwd=None, env=None, shell=True):
+    """Maestro's `start_process`, for output in any encoding: its own fails over the first byte that is not UTF-8."""
+    pipe = subprocess.PIPE
+    shell = shell and isinstance(command, str)
+    return subprocess.Popen(command, shell=shell, cwd=cwd, env=env, stdout=pipe, stderr=pipe, errors="replace")
+
+
+def _add_line(script: str, text: str) -> None:
+    with Path(script).with_suffix(".err").open("a", errors="replace") as file:
+        file.write(f"{text}\n")
+
+
+def tell_broker() -> None:
+    """Put into the broker what `sim2seq run` cannot see in folders, from now on, in this process and those it forks."""
+    from celery import signals
+
+    global _tells
+    _tells = True
+    signals.worker_ready.connect(_ready, weak=False)
+    signals.task_retry.connect(_retried, weak=False)
+    signals.task_failure.connect(_failed, weak=False)
+
+
+def _ready(sender, **_) -> None:
+    sender.app.backend.client.sadd(READY, f"{sender.hostname} {os.getpid()}")
+
+
+def _retried(sender, request, reason, **_) -> None:
+    if getattr(reason, "exc", None) is not None:  # else a step asked for it, by its exit code
+        _tell({"task": request.id, "error": _words(reason.exc), "attempts": request.retries + 1})
+
+
+def _failed(sender, task_id, exception, **_) -> None:
+    if type(exception).__name__ != "HardFailException":  # a step's own exit code
+        _tell({"task": task_id, "error": _words(exception), "attempts": 0})
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
+
+
+def _tell(news: dict) -> None:
+    if _tells:
+        from merlin.celery import app
+
+        app.backend.client.rpush(NEWS, json.dumps(news))
+
+
+class News:
+    """What the workers tell of tasks beside what their folders say: said once, and when it means the end."""
+
+    def __init__(self, study: str, say):
+        self.study, self.say = study, say
+        self.last: str | None = None
+        self._codes: dict[str, int] = {}  # folder of a task -> exit code of its script
+        self._attempts: dict[str, int] = {}
+
+    def hear(self, news: list[dict]) -> None:
+        """Say errors that no script wrote down, and keep in mind what matters later."""
+        for each in news:
+            task = os.path.relpath(each["task"], self.study) if os.path.isabs(each["task"]) else each["task"]
+            if "code" in each:
+                self._codes[each["task"]] = each["code"]
+                continue
+            self._attempts[each["task"]] = each["attempts"]
+            again = f", attempt {each['attempts']}" if each["attempts"] else ""
+            self.last = f"{task}: {each['error']}{again} ({os.path.join(self.study, 'logs', WORKERS_LOG)})"
+            self.say(self.last)
+
+    def stuck(self, waiting: int) -> str | None:
+        """Why it is no use to go on, where all that is left are tasks that Merlin has tried again and again."""
+        stuck = sum(attempts >= MOST_ATTEMPTS for attempts in self._attempts.values())
+        return self.last if 0 < waiting <= stuck else None
+
+    def needed(self, progress) -> str | None:
+        """That a task failed which all others need; not by MERLIN_SOFT_FAIL, with which a step lets them go on."""
+        failed = [task for task, state in progress.failed.items() if state == "failed"]
+        failed = [task for task in failed if self._codes.get(task.folder) != SOFT_FAIL]
+        task = failed and progress.plan.needed_by_all(failed, progress.done | progress.failed.keys())
+        return f"{task.step} failed, and all that is left depends on it" if task else None

@@ -1,0 +1,68 @@
+"""A task that cannot run fails at once, and its error output says why; Merlin tries again only what may get better."""
+
+import errno
+import os
+from types import SimpleNamespace
+
+import pytest
+from merlin.common.enums import ReturnCode
+from merlin.study import script_adapter
+
+from sim2seq.workflow import messages, tasks  # noqa: F401  # messages puts the hooks in place
+
+
+def step(folder, error):
+    """A step of Merlin's whose execution raises `error`."""
+    script = folder / "one.sh"
+    script.write_text("#!/bin/bsah\n\necho\n")
+    record = SimpleNamespace(script=str(script))
+
+    def execute(self, config):
+        raise error(str(script))
+
+    return tasks._fail_at_once(execute), SimpleNamespace(
+        mstep=record, get_workspace=lambda: str(folder), name=lambda: "one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            lambda script: OSError(errno.ENOENT, "No such file", script),
+            "the shell of this step is not there: /bin/bsah",
+        ),
+        (lambda script: OSError(errno.EACCES, "Permission denied", script), "mounted noexec?"),
+        (lambda script: OSError(errno.ENAMETOOLONG, "File name too long", "x"), "File name too long: 'x'"),
+        (lambda script: ValueError("16 is no valid code"), "ValueError: 16 is no valid code"),
+    ],
+)
+def test_error_that_lasts_is_a_failure_with_its_reason(tmp_path, error, words):
+    execute, made = step(tmp_path, error)
+    assert execute(made, {}) == ReturnCode.SOFT_FAIL
+    (line,) = (tmp_path / "one.err").read_text().splitlines()
+    assert words in line
+
+
+def test_error_that_may_pass_is_left_to_merlin(tmp_path):
+    execute, made = step(tmp_path, lambda script: OSError(errno.EAGAIN, "Resource temporarily unavailable"))
+    with pytest.raises(OSError, match="temporarily"):
+        execute(made, {})
+
+
+@pytest.mark.parametrize(
+    ("cmd", "last"),
+    [
+        ("exit 3", "one.sh: exit code 3"),
+        ("kill -9 $$", "one.sh: ended by SIGKILL"),
+        ("sh -c 'kill -15 $$'", "one.sh: exit code 143, as after SIGTERM"),
+        ("exit 101", ""),
+        ("printf '\\377\\n' >&2; exit 0", "\ufffd"),
+    ],
+)
+def test_end_of_a_script_is_the_last_line_of_its_errors(tmp_path, cmd, last):
+    script = tmp_path / "one.sh"
+    script.write_text(f"#!/bin/bash\n\n{cmd}\n")
+    os.chmod(script, 0o755)
+    script_adapter.MerlinScriptAdapter()._execute_subprocess("one", str(script), str(tmp_path))
+    assert ["", *(tmp_path / "one.err").read_text().splitlines()][-1] == last
