@@ -250,12 +250,12 @@ def _watch(progress, broker, workers: Workers, study: StudyRun, display) -> str 
     while True:
         began = time.monotonic()
         progress.scan()
+        if not progress.complete and (full := space_problem(study.folder)):
+            return full
         _take_in(study, progress, broker, display)
         display.show(progress)
         if progress.complete:
             return None
-        if full := space_problem(study.folder):
-            return full
         try:
             waiting, mark = broker.waiting(), (len(progress.done), broker.results())
             news.hear(broker.news())
