@@ -39,7 +39,6 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None
 from celery.backends.redis import RedisBackend  # noqa: E402
 from jsonschema import ValidationError as ValidationError  # noqa: E402
 from merlin.cli.utils import parse_override_vars as parse_override_vars  # noqa: E402
-from merlin.config import configfile  # noqa: E402
 from merlin.spec import specification as merlin_specification  # noqa: E402
 from merlin.spec.expansion import get_spec_with_expansion as get_spec_with_expansion  # noqa: E402
 from merlin.spec.specification import MerlinSpec as MerlinSpec  # noqa: E402
@@ -193,12 +192,16 @@ def _info_folder(graph: DAG) -> Path | None:
 
 def note_graphs(arguments) -> None:
     """Note the study of each graph among a task's arguments, where a step has made it (nested.py)."""
+    from merlin.config import configfile  # reads ./app.yaml, and warns where there is none
+
     for graph in arguments:
         if isinstance(graph, DAG) and (folder := _info_folder(graph)):
             nested.note(str(folder.parent), None if configfile.is_local_mode() else _queues(graph))
 
 
 def _queues(graph: DAG) -> set[str]:
+    from merlin.config import configfile
+
     tag = configfile.CONFIG.celery.queue_tag
     steps = (graph.step(name) for name in graph.maestro_values if name != "_source")
     return {step.get_task_queue().removeprefix(tag) for step in steps}
