@@ -177,6 +177,11 @@ def test_a_training_is_that_of_its_own_settings(trained, ensemble):
         fit(ensemble, replace(DEBUG, seed=1), trained.folder, study=STUDY, quiet=True)
 
 
+def test_a_policy_errs_as_the_epoch_that_it_was_kept_from(trained):
+    one = trained.predictions["validation"]
+    assert np.nanmean(np.abs(one.middle - one.truth)) == pytest.approx(min(trained.history["val_loss"]), rel=1e-5)
+
+
 def test_learned_from_tuned_on_and_judged_by_are_other_launches():
     launches = pgen_ensembles.parameter_table(NUM_STUDIES="1000")["SEED"]
     starts = [scores.TEST_SEED, scores.NOTEBOOK_SEED, scores.VALIDATION_SEED, min(launches)]
