@@ -5,6 +5,7 @@ sim2seq run SPEC --pgen FILE --runs N     a whole study on this machine
 sim2seq run STUDY_FOLDER                  go on with an unfinished one
 sim2seq wait STUDY_FOLDER [STEP ...]      until workers elsewhere have done it
 sim2seq create STORE                      make a store; ingest FOLDER STORE: put finished runs into it
+sim2seq import STORE FILE ...             put runs that other programs wrote into a store; export: as NetCDF
 sim2seq check STORE MERLIN_INFO           is every run of the study in the store?
 sim2seq train STORE [name:value ...]      train on a store's runs
 sim2seq leaderboard STORE                 rank the trainings recorded in a store
@@ -18,6 +19,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
+from sim2seq import cli_data as data
 from sim2seq import cli_learn as learn
 from sim2seq._support import command
 from sim2seq.cli_learn import add_words
@@ -167,6 +169,8 @@ COMMANDS = {  # name: (arguments, function, help)
     "wait": (add_wait, wait, "wait for a study that workers elsewhere do"),
     "create": (add_create, create, "make the Kosh store of a study"),
     "ingest": (add_ingest, ingest, "put finished runs into a store"),
+    "import": (data.add_import, data.import_, "put runs in files of other programs into a store"),
+    "export": (data.add_export, data.export, "write a store's runs as a NetCDF file"),
     "check": (add_check, check, "is every run of a study in the store?"),
     "train": (learn.add_train, learn.train, "train on a store's runs, and record the result there"),
     "grid": (learn.add_grid, learn.grid, "write the points of a sweep, for sweep.yaml"),

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sim2seq.store.sina import ARRAYS, CURVE_SET, StoreError, values_of
+from sim2seq.store.sina import ARRAYS, CURVE_SET, FOREIGN, StoreError, values_of
 
 STORES: dict[str, dict[str, str]] = {}  # path -> id -> JSON
 
@@ -67,4 +67,4 @@ class MemoryStore:
 
 
 def is_in_array_file(record: dict) -> bool:
-    return any(file["mimetype"] == ARRAYS for file in record["files"].values())
+    return any(file["mimetype"] in (ARRAYS, FOREIGN) for file in record["files"].values())

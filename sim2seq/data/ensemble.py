@@ -46,6 +46,33 @@ class Ensemble:
         object.__setattr__(self, "lengths", lengths)
         check_ensemble(self)
 
+    @classmethod
+    def from_xarray(cls, data, **options) -> Ensemble:
+        """The runs in an xarray Dataset, DataArray or DataTree (a run a child), as `sim2seq import` reads them.
+
+        options: those of foreign.reading.Reading, such as time="t", run="member", features=["x"], every=2. Units come
+        from attributes, inputs are the variables with one number a run. Raises ValueError, in one line.
+        """
+        from sim2seq.data.foreign import convert, reading  # a second, which nobody else must pay
+
+        return convert.from_xarray(data, reading.Reading(**options))
+
+    @classmethod
+    def from_pandas(cls, frame, *, inputs=None, **options) -> Ensemble:
+        """The runs in a DataFrame with a row a step, and a column or index that tells runs apart; or run -> DataFrame.
+
+        inputs: a DataFrame with a row a run. Other options, and errors, as for `from_xarray`.
+        """
+        from sim2seq.data.foreign import convert, reading
+
+        return convert.from_pandas(frame, reading.Reading(**options), inputs)
+
+    def to_xarray(self):
+        """An xarray Dataset: a variable (run, time, ...) a series, one (run,) an input or result; see from_xarray."""
+        from sim2seq.data.foreign.convert import to_xarray
+
+        return to_xarray(self)
+
     @property
     def runs(self) -> int:
         return self.values.shape[0]

@@ -29,11 +29,13 @@ TRUTH = {"true": 1.0, "false": 0.0, "np.true_": 1.0, "np.false_": 0.0}
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
-Run = namedtuple("Run", "id data series place units", defaults=[None, None])
+Run = namedtuple("Run", "id data series place units notes", defaults=[None, None, None])
 Run.__doc__ = """One run: its id, data (name -> number or word), series (name -> list of numbers, one a step).
 
 `place` is None, or where the series stand instead of here: (array file, row, digest of the series).
+Of a run in a foreign file there is a fourth: how the file is read.
 `units` is None, or name -> unit, of data and series; that of the series `time` is the unit of the steps.
+`notes` is None, or what was done to the run at its import: "filled" -> series -> how many numbers.
 """
 
 SHOWN = 60  # characters of untrusted text in a message

@@ -12,8 +12,8 @@ from sqlalchemy import URL, bindparam, column, delete, select, table, text, upda
 from sqlalchemy.dialects.mysql import insert
 
 from sim2seq.store.database import Database, read_url
-from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RUN_IDS, as_text, index_rows, parsed
-from sim2seq.store.sina import ARRAYS, CURVE_SET, ROW, StoreError
+from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RUN_IDS, RUNS_BY, as_text, index_rows, parsed
+from sim2seq.store.sina import StoreError
 
 COLLATION = "utf8mb4_nopad_bin"  # any other takes a_1 for A_1, or "a" for "a "
 LONGEST_URI = 512  # characters of a path; Sina's 1500 do not fit into an index of four-byte characters
@@ -206,9 +206,8 @@ class MariadbStore(Database):
 
     def run_ids(self) -> list[str]:
         """Ids of all runs."""
-        values = {"curve_set": CURVE_SET, "arrays": ARRAYS, "row": ROW}
         with self.reporting("cannot read"):
-            return list(self.connection.scalars(text(RUN_IDS), values))
+            return list(self.connection.scalars(text(RUN_IDS), RUNS_BY))
 
     def entries(self, names: list[str]) -> Iterator[str | None]:
         """Sina's JSON of the named entries, in that order; None for one that is not there."""

@@ -2,20 +2,64 @@
 
 from __future__ import annotations
 
+import json
 import os
 from array import array
+from collections import Counter
 from itertools import chain
 
 import numpy as np
 
 from sim2seq.data import arrays, clock
-from sim2seq.data.array_layout import Layout
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.records import TIME, is_result
 from sim2seq.store.room import Room
-from sim2seq.store.sina import CURVE_SET, ROW, StoreError, place_of, units_of, values_of
+from sim2seq.store.sina import CURVE_SET, NOTES, ROW, StoreError, place_of, units_of, values_of
 
 SHOWN = 5  # names in a message
+
+
+class ArrayFile:
+    """An array file of this package, as `foreign.place.ForeignFile` is one of others."""
+
+    def __init__(self, path: str):
+        self.path, layout = path, arrays.layout_of(path)
+        self.steps, self.runs_at_once = layout.steps, layout.runs_at_once
+        self.features, self.types_of = layout.features, layout.types_of
+
+    def series_of(self, run_ids: list[str], rows: list[int], digests: list[str]) -> arrays.Block:
+        return arrays.series_of(self.path, run_ids, rows, digests)
+
+
+def opened(path: str, reading: str):
+    """The file that holds the series of some runs: an array file, or with a `reading`, JSON, a foreign one."""
+    if not reading:
+        return ArrayFile(path)
+    from sim2seq.data.foreign.place import ForeignFile  # a second, which other stores must not pay
+
+    return ForeignFile(path, json.loads(reading))
+
+
+class Notes:
+    """What was done to runs at their import, summed up."""
+
+    def __init__(self, *lines: str):
+        self.said = lines
+        self.filled: Counter[str] = Counter()
+        self.runs = 0
+        self.left_out: dict[str, int] = {}
+
+    def add(self, notes: dict) -> None:
+        self.filled.update({str(name): int(number) for name, number in notes.get("filled", {}).items()})
+        self.runs += bool(notes.get("filled"))
+        self.left_out |= {str(name): int(number) for name, number in notes.get("left_out", {}).items()}
+
+    def lines(self) -> tuple[str, ...]:
+        """One line a thing that was done."""
+        filled = listed([f"{name} {number}" for name, number in self.filled.items()])
+        lines = [f"gaps filled by interpolation in {self.runs} runs: {filled}"] if self.filled else []
+        lines += [f"{number} runs of {name} with gaps were left out" for name, number in self.left_out.items()]
+        return (*self.said, *lines)
 
 
 class Reader:
@@ -23,13 +67,14 @@ class Reader:
 
     names         of the series to load, or of features, in that order; None: all
     resample      a time step: every run is interpolated to it; None: as stored
-    array_files   array file -> [(row, position, digest)], of the runs whose series stand there
+    array_files   array file, and of a foreign one how it is read -> [(row, position, digest)] of the runs that it holds
     """
 
     def __init__(self, path, run_ids: list[str], names: list[str] | None, in_memory: int | None, resample=None):
         self.path, self.run_ids, self.names, self.in_memory = path, run_ids, names, in_memory
         self.resample = resample
-        self.array_files: dict[str, list[tuple[int, int, str]]] = {}
+        self.array_files: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
+        self.notes = Notes() if resample is None else Notes(f"interpolated linearly to a time step of {resample:g}")
         self.columns: dict[str, array] | None = None  # name -> one number a run, where all runs so far have it
         self.lengths = np.zeros(len(run_ids), dtype=int)
         self.features: dict[str, None] = {}  # of every run, in this order; those of the run `first`
@@ -45,11 +90,13 @@ class Reader:
         if CURVE_SET in record["curve_sets"]:
             self._add_series(position, values_of(record["curve_sets"][CURVE_SET]["dependent"]))
         else:
-            path, row, digest = place_of(record)
-            self.array_files.setdefault(path, []).append((int(row), position, str(digest)))
+            path, row, digest, *reading = place_of(record)
+            key = (str(path), json.dumps(reading[0]) if reading else "")
+            self.array_files.setdefault(key, []).append((int(row), position, str(digest)))
             data.pop(ROW, None)
         self.columns = gather(self.columns, data)
         self._add_units(self.run_ids[position], units_of(record))
+        self.notes.add(record["user_defined"].get(NOTES, {}))
 
     def _add_units(self, run_id: str, units: dict[str, str]) -> None:
         """Keep the units of a run. Raises StoreError for one that another run has otherwise."""
@@ -81,25 +128,25 @@ class Reader:
 
     def add_array_files(self) -> None:
         """Put the runs that stand in array files, file by file and some runs at a time."""
-        layouts = {path: arrays.layout_of(path) for path in self.array_files}
-        self.timed |= bool(layouts)
-        features = {path: self._places_in(path, layout) for path, layout in layouts.items()}
-        types = {each for layout in layouts.values() for each in layout.types_of(self.features)}
+        files = {key: opened(*key) for key in self.array_files}
+        self.timed |= bool(files)
+        features = {key: self._places_in(key, file) for key, file in files.items()}
+        types = {each for file in files.values() for each in file.types_of(self.features)}
         types = types if self.resample is None else {np.dtype(float)}
-        for path, layout in layouts.items():
+        for key, file in files.items():
             room = self._room(*types if len(types) == 1 else [float])
-            room.reserve(max(each.steps for each in layouts.values()) if self.resample is None else 1)
-            places = sorted(self.array_files[path])
-            for first in range(0, len(places), layout.runs_at_once):
-                self._add_block(room, path, places[first : first + layout.runs_at_once], features[path])
+            room.reserve(max(each.steps for each in files.values()) if self.resample is None else 1)
+            places = sorted(self.array_files[key])
+            for first in range(0, len(places), file.runs_at_once):
+                self._add_block(room, file, places[first : first + file.runs_at_once], features[key])
 
-    def _places_in(self, path: str, layout: Layout) -> list[int]:
-        _, position, _ = self.array_files[path][0]
-        return self._places(self.run_ids[position], layout.features)
+    def _places_in(self, key: tuple[str, str], file: ArrayFile) -> list[int]:
+        _, position, _ = self.array_files[key][0]
+        return self._places(self.run_ids[position], file.features)
 
-    def _add_block(self, room: Room, path: str, places: list[tuple[int, int, str]], features: list[int]) -> None:
+    def _add_block(self, room: Room, file: ArrayFile, places: list[tuple[int, int, str]], features: list[int]) -> None:
         rows, positions, digests = (list(each) for each in zip(*places, strict=True))
-        block = arrays.series_of(path, [self.run_ids[position] for position in positions], rows, digests)
+        block = file.series_of([self.run_ids[position] for position in positions], rows, digests)
         values = block.values(features)
         if self.resample is not None:
             for position, length, of_run in zip(positions, block.lengths, values, strict=True):
@@ -164,7 +211,7 @@ class Reader:
             lengths=self.lengths,
             units=self._units(),
             step_unit=self.units.get(TIME, "s") if self.timed else "",
-            notes=() if self.resample is None else (f"interpolated linearly to a time step of {self.resample:g}",),
+            notes=self.notes.lines(),
         )
 
 

@@ -6,7 +6,7 @@ to Sina's own, table by table.
 
 import json
 
-from sim2seq.store.sina import StoreError, values_of
+from sim2seq.store.sina import ARRAYS, CURVE_SET, FOREIGN, ROW, StoreError, values_of
 
 # the tables and columns that ingest writes; checked before the first write
 COLUMNS = {
@@ -20,8 +20,9 @@ COLUMNS = {
 INDEX = [table for table in COLUMNS if table != "Record"]
 RUN_IDS = """
     SELECT id FROM CurveSetMeta WHERE name = :curve_set
-    UNION SELECT id FROM ScalarData JOIN Document USING (id) WHERE name = :row AND mimetype = :arrays
+    UNION SELECT id FROM ScalarData JOIN Document USING (id) WHERE name = :row AND mimetype IN (:arrays, :foreign)
 """
+RUNS_BY = {"curve_set": CURVE_SET, "arrays": ARRAYS, "foreign": FOREIGN, "row": ROW}  # what RUN_IDS asks by
 NUMBERS = "SELECT id, name FROM ScalarData"
 
 

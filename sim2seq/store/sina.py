@@ -9,8 +9,10 @@ from sim2seq.data.records import CURVE_SET, STEP_AXIS, Run, check_id
 LEARNING_CURVE = "learning_curve"  # the curve set of a training, and what tells it from a run
 EPOCH_AXIS = "epoch"
 ARRAYS = "hdf5"  # Kosh's name for the type of file that holds the series of many runs
+FOREIGN = "foreign"  # the same for a file that Kosh does not read
 ROW = "row"  # where a run's series stand in that file
-PLACE = "sim2seq_place"  # that file, that row, and a digest of the series
+PLACE = "sim2seq_place"  # that file, that row, a digest of the series, and of a foreign file how it is read
+NOTES = "sim2seq_notes"  # what was done to the run at its import
 UNITS = "sim2seq_units"  # name -> unit, of data and series
 COLUMNS_OF_RUN = "sim2seq_columns"  # which data came with the record; users may add some of their own
 LONGEST_WORD = 15_000  # characters; Sina's column
@@ -39,8 +41,9 @@ def sina_record(run: Run) -> dict:
         text = f"run {run.id}: a series named {STEP_AXIS!r} is the store's own: expected another name"
         raise StoreError(text, run=run.id)
     record = sina_series(run) if run.place is None else sina_reference(run)
-    if run.units:
-        record["user_defined"][UNITS] = dict(run.units)
+    for key, content in ((UNITS, run.units), (NOTES, run.notes)):
+        if content:
+            record["user_defined"][key] = dict(content)
     return record
 
 
@@ -52,14 +55,14 @@ def sina_series(run: Run) -> dict:
 
 def sina_reference(run: Run) -> dict:
     """A run whose series stay in an array file: the file and the row go into the store."""
-    path, row, _ = run.place
+    path, row = run.place[:2]
     if ROW in run.data:
         text = f"run {run.id}: a number named {ROW!r} is the store's own: expected another name"
         raise StoreError(text, run=run.id)
     if len(path) > LONGEST_PATH:
         raise StoreError(f"run {run.id}: expected a path of up to {LONGEST_PATH} characters, got {len(path)}")
     record = sina_entry(run.id, run.data | {ROW: row})
-    record["files"] = {path: {"mimetype": ARRAYS}}
+    record["files"] = {path: {"mimetype": ARRAYS if path.endswith((".h5", ".hdf5", ".nc", ".nc4")) else FOREIGN}}
     record["user_defined"][PLACE] = list(run.place)
     return record
 
@@ -115,7 +118,7 @@ def differences(stored: dict, new: dict, names=("store", "new")) -> list[str]:
     if (held := place_of(stored)[:1]) != (place := place_of(new)[:1]):
         words = (str(*each) or "the record itself" for each in (held, place))
         return [*found, f"series: {one} {next(words)}, {other} {next(words)}"]
-    if place_of(stored) != place_of(new):
+    if place_of(stored)[:3] != place_of(new)[:3]:
         return [*found, f"series in {place[0]}: other numbers than when they were stored"]
     for curve_set in new["curve_sets"]:
         sets = (record.get("curve_sets", {}).get(curve_set, {}) for record in (stored, new))

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RUN_IDS, as_text, index_rows, parsed
-from sim2seq.store.sina import ARRAYS, CURVE_SET, ROW, StoreError
+from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RUN_IDS, RUNS_BY, as_text, index_rows, parsed
+from sim2seq.store.sina import StoreError
 
 NEW_STORE = "new.sqlite"
 LOCK_TIMEOUT = 600  # s a writer waits for its turn
@@ -145,7 +145,7 @@ class SqliteStore:
 
     def run_ids(self) -> list[str]:
         """Ids of all runs."""
-        rows = self.connection.execute(RUN_IDS, {"curve_set": CURVE_SET, "arrays": ARRAYS, "row": ROW})
+        rows = self.connection.execute(RUN_IDS, RUNS_BY)
         found = [row[0] for row in rows]
         if not all(isinstance(name, str) for name in found):  # SQLite keeps anything in any column
             raise StoreError(f"{self.path}: not a Kosh store, an id is no text")

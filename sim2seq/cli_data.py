@@ -1,0 +1,93 @@
+"""Commands for files of other programs: import, export; for sim2seq/cli.py."""
+
+import sys
+from typing import Any
+
+
+def add_import(parser) -> None:
+    parser.add_argument("store", metavar="STORE", help="the Kosh store of a study; made if it is not there")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="CSV, Parquet, NetCDF, HDF5, Zarr, .npz; or folders")
+    parser.add_argument("--dry-run", action="store_true", help="say what is in the files, and change nothing")
+    parser.add_argument("--inputs", metavar="TABLE", help="a table with a line for each run: what it was given")
+    parser.add_argument("--features", metavar="A,B", help="the series to read; without it, all that change")
+    parser.add_argument("--controls", metavar="A,B", help="series that were set at each step; read besides --features")
+    parser.add_argument("--time", metavar="NAME", help="the column, variable or dimension of the time")
+    parser.add_argument("--run", metavar="NAME", help="the column, variable or dimension that tells runs apart")
+    parser.add_argument("--rename", action="append", default=[], metavar="OLD=NEW", help="repeatable")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="read every Nth step")
+    parser.add_argument("--step", type=float, default=0.0, metavar="DT", help="interpolate to even steps of that size")
+    parser.add_argument("--gaps", choices=("refuse", "fill", "drop"), default="refuse", help="missing numbers; the run")
+    parser.add_argument("--repeats", choices=("refuse", "first", "last"), default="refuse", help="rows of one time")
+    parser.add_argument("--group", metavar="NAME", help="of HDF5, NetCDF or Zarr: the one with the arrays")
+    parser.add_argument("--dims", metavar="A,B", help="axes of arrays that name none: of run, time, feature")
+    parser.add_argument("--columns", metavar="A,B", help="names of a table's columns, where it has none")
+    parser.add_argument("--dates", metavar="FORMAT", help="how dates are written, such as %%d.%%m.%%Y")
+    parser.add_argument("--replace", action="store_true", help="overwrite runs stored with other content")
+
+
+def import_(arguments) -> int:
+    from sim2seq.store.imports import import_files
+
+    options = {"inputs": arguments.inputs, "replace": arguments.replace, "dry_run": arguments.dry_run}
+    try:
+        done = import_files(arguments.store, arguments.files, reading_of(arguments), **options)
+    except KeyboardInterrupt:
+        print("sim2seq import: interrupted, nothing was imported", file=sys.stderr)
+        return 130
+    print("\n".join(done.lines))
+    if not arguments.dry_run:
+        print(f"{arguments.store}: " + ", ".join(f"{count} {what}" for what, count in done.counts.items()))
+        print(f"next: sim2seq train {arguments.store}{words_for_training(arguments, done.seen)} --report report.html")
+    return 0
+
+
+def reading_of(arguments):
+    """How files are to be read, as the command line says it."""
+    from sim2seq.data.foreign.reading import Reading
+
+    lists: dict[str, Any] = {
+        name: split(getattr(arguments, name)) for name in ("features", "controls", "dims", "columns")
+    }
+    words: dict[str, Any] = {name: getattr(arguments, name) or "" for name in ("time", "run", "group", "dates")}
+    others = {name: getattr(arguments, name) for name in ("every", "step", "gaps", "repeats")}
+    return Reading(rename=dict(map(renamed, arguments.rename)), **lists, **words, **others)
+
+
+def split(text: str | None) -> tuple[str, ...]:
+    """Names with commas between."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def renamed(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not equals or not old.strip() or not new.strip():
+        raise ValueError(f"--rename {text}: expected OLD=NEW")
+    return old.strip(), new.strip()
+
+
+def words_for_training(arguments, seen) -> str:
+    """The settings that go with what was imported: inputs that differ between runs, controls."""
+    runs = len(seen.lengths)
+    inputs = [name for name, values in seen.inputs.items() if len(values) == runs and is_varying(name, values)]
+    words = {"inputs": ",".join(inputs), "controls": arguments.controls}
+    return "".join(f" {name}:{value}" for name, value in words.items() if value)
+
+
+def is_varying(name: str, values: list) -> bool:
+    """Whether an input is a number that differs between runs."""
+    from sim2seq.data.records import is_result
+
+    return not is_result(name) and all(isinstance(value, float) for value in values) and min(values) < max(values)
+
+
+def add_export(parser) -> None:
+    parser.add_argument("store", metavar="STORE", help="the Kosh store of a study")
+    parser.add_argument("--netcdf", metavar="FILE", required=True, help="the file to write; import reads it back")
+
+
+def export(arguments) -> int:
+    from sim2seq.store.imports import export as write
+
+    write(arguments.store, arguments.netcdf)
+    print(arguments.netcdf)
+    return 0

@@ -1,0 +1,187 @@
+"""Axes: which dimension of a Dataset is the run, which the time, found by names, attributes and sizes, or asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+
+from sim2seq.data.foreign.clock import SINCE
+from sim2seq.data.foreign.reading import COUNTERS, RUNS, Reading, clock_among, first_of, listed
+from sim2seq.data.records import RecordError, shown
+
+UNNAMED = "phony_dim_"  # how h5netcdf calls the axes of arrays without named dimensions, and `named` here
+NUMBERS = "biuf"
+TEXTS = "OSUT"
+PER_RUN = ("inputs_", "input_", "param_", "params_", "parameter_")  # how arrays of one number a run begin
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What the dimensions of a Dataset are.
+
+    time, run   dimensions; run "": the Dataset is one run
+    clock, ids  variables that hold the times, (time,) or (run, time), and the runs' names; "": there is none
+    labels      other dimensions whose places have names
+    """
+
+    time: str
+    run: str = ""
+    clock: str = ""
+    ids: str = ""
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def axes_of(data: xr.Dataset, reading: Reading, *, one_run: bool = False) -> Axes:
+    """What the dimensions of a Dataset are; `one_run`: none of them is the run.
+
+    Raises RecordError, with the option that says it, where nothing tells.
+    """
+    said = asked_for(data, reading)
+    clock = clock_of(data, reading)
+    run, ids = ("", "") if one_run else run_of(data, reading, said)
+    time = said.get("time") or time_of(data, reading, clock, run)
+    labels = labels_of(data, {time, run})
+    if not (time and (run or one_run or said)) and any(str(each).startswith(UNNAMED) for each in data.dims):
+        time, run = by_shape(data, time, run, labels, one_run)
+    if not time:
+        what = f"which of its dimensions {listed(data.dims) or '(none)'} is the time? --time NAME says it"
+        raise RecordError(f"{what}; its variables are {listed(data.variables)}")
+    clock = clock if clock and time in data[clock].dims else ""
+    ids = ids or names_along(data, run)
+    return Axes(time, run, clock, ids, {name: each for name, each in labels.items() if name not in (time, run)})
+
+
+def clock_of(data: xr.Dataset, reading: Reading) -> str:
+    """The variable that holds the times; "": there is none. Raises RecordError where one was asked for."""
+    if reading.time in data.dims:
+        return reading.time if reading.time in data.variables else ""
+    possible = [str(name) for name, each in data.variables.items() if 1 <= each.ndim <= 2]
+    return clock_among(possible, reading.time) if reading.time else time_by_attributes(data) or clock_among(possible)
+
+
+def asked_for(data: xr.Dataset, reading: Reading) -> dict[str, str]:
+    """Axis -> dimension, as reading.dims says of the arrays with so many axes."""
+    if not reading.dims:
+        return {}
+    fitting = [
+        each for each in data.data_vars.values() if each.dtype.kind in NUMBERS and each.ndim == len(reading.dims)
+    ]
+    if not fitting or "time" not in reading.dims:
+        raise RecordError(f"--dims {','.join(reading.dims)}: expected the axes of an array, time among them")
+    return dict(zip(reading.dims, map(str, fitting[0].dims), strict=True))
+
+
+def time_by_attributes(data: xr.Dataset) -> str:
+    """A variable whose attributes say that it is the time."""
+    for name, each in data.variables.items():
+        told = {each.attrs.get("standard_name"), each.attrs.get("axis")} & {"time", "T"}
+        if each.ndim == 1 and (each.dtype.kind == "M" or told or SINCE.fullmatch(str(each.attrs.get("units", "")))):
+            return str(name)
+    return ""
+
+
+def run_of(data: xr.Dataset, reading: Reading, said: dict[str, str]) -> tuple[str, str]:
+    """The dimension of the runs and the variable with their names, as far as names tell."""
+    name = reading.run or said.get("run") or first_of(map(str, data.dims), RUNS)
+    if name and name in data.dims:
+        return name, name if name in data.variables else ""
+    if reading.run and (reading.run not in data.variables or data[reading.run].ndim != 1):
+        raise RecordError(f"no run {shown(reading.run)}: its dimensions are {listed(data.dims)}")
+    if said:
+        return "", ""
+    flat = [str(name) for name, each in data.variables.items() if each.ndim == 1]
+    ids = reading.run or first_of(flat, RUNS)
+    if ids:
+        return str(data[ids].dims[0]), ids
+    begun = [name for name in flat if name.lower().startswith(PER_RUN)]
+    return (str(data[begun[0]].dims[0]), "") if begun else ("", "")
+
+
+def time_of(data: xr.Dataset, reading: Reading, clock: str, run: str) -> str:
+    """The dimension of the time, as far as names tell."""
+    if reading.time in data.dims:
+        return reading.time
+    if clock:
+        others = [str(each) for each in data[clock].dims if each != run]
+        if len(others) == 1:
+            check_size(data, clock, others[0])
+            return others[0]
+    found = clock_among(str(each) for each in data.dims if each != run)
+    return found or first_of((str(each) for each in data.dims if each != run), COUNTERS)
+
+
+def check_size(data: xr.Dataset, clock: str, time: str) -> None:
+    """Raise RecordError where unnamed axes of one size leave open which of them is the time."""
+    for name, each in data.data_vars.items():
+        alike = [axis for axis, size in each.sizes.items() if size == data.sizes[time]]
+        if str(time).startswith(UNNAMED) and each.ndim > 1 and name != clock and len(alike) > 1:
+            what = f"{name} {each.shape}: {clock} could belong to any of its axes: --dims says what they are"
+            raise RecordError(f"{what}, such as --dims run,time,feature")
+
+
+def labels_of(data: xr.Dataset, others: set[str]) -> dict[str, tuple[str, ...]]:
+    """Dimension -> names of its places, of those that a variable of texts names, each once."""
+    found: dict[str, tuple[str, ...]] = {}
+    for each in data.variables.values():
+        if each.ndim == 1 and str(each.dims[0]) not in others and each.dtype.kind in TEXTS:
+            names = tuple(text_of(name) for name in each.values)
+            if len(set(names)) == len(names):
+                found.setdefault(str(each.dims[0]), names)
+    return found
+
+
+def names_along(data: xr.Dataset, run: str) -> str:
+    """A variable of texts that names the runs, each once."""
+    for name, each in data.variables.items():
+        if run and each.dims == (run,) and each.dtype.kind in TEXTS:
+            return str(name) if len(set(map(text_of, each.values))) == each.size else ""
+    return ""
+
+
+def by_shape(data: xr.Dataset, time: str, run: str, labels: dict, one_run: bool) -> tuple[str, str]:
+    """Time and run of arrays without named dimensions: (runs, steps), or (runs, steps, features) and so on.
+
+    Raises RecordError where that leaves more than one way.
+    """
+    arrays = {str(name): each for name, each in data.data_vars.items() if each.dtype.kind in NUMBERS and each.ndim > 1}
+    if not arrays:
+        return time, run
+    name, largest = max(arrays.items(), key=lambda item: item[1].ndim)
+    free = [str(each) for each in largest.dims if each not in (time, run, *labels)]
+    count = Counter(each.dims for each in arrays.values())[largest.dims]
+    if not free or one_run:
+        return time or (free[0] if free else ""), run
+    if time or run:
+        if run:
+            return free[0], run
+        if largest.ndim == 2 and count == 1 and not labels:
+            raise RecordError(ambiguous(name, largest))
+        return time, free[0]
+    if len(free) < 2 or (largest.ndim == 2 and count == 1):
+        raise RecordError(ambiguous(name, largest))
+    return free[1], free[0]
+
+
+def ambiguous(name: str, array: xr.DataArray) -> str:
+    return f"{name} {array.shape}: what are its axes? --dims says it, such as --dims run,time or --dims time,feature"
+
+
+def named(arrays: dict[str, np.ndarray]) -> xr.Dataset:
+    """Arrays without named dimensions as a Dataset: axes of one size are one dimension."""
+    variables = {}
+    for name, array in arrays.items():
+        seen: Counter[int] = Counter()
+        dims = []
+        for size in array.shape:
+            seen[size] += 1
+            dims.append(f"{UNNAMED}{size}" + (f"_{seen[size]}" if seen[size] > 1 else ""))
+        variables[name] = (dims, array)
+    return xr.Dataset(variables)
+
+
+def text_of(value) -> str:
+    """A text that a file holds as text or bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

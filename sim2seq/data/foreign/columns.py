@@ -1,0 +1,120 @@
+"""Columns: the rows of tables, put together piece by piece in a file without a name: numbers, words as codes, times."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from sim2seq.data.foreign import clock
+from sim2seq.data.foreign.reading import listed
+from sim2seq.data.records import RecordError, shown
+
+MOST_WRONG = 0.5  # share of the cells that are no numbers, from which on a column is one of words
+
+
+@dataclass
+class Columns:
+    """Rows of tables with the same columns.
+
+    names   of all columns but the time; words: name -> the texts that its numbers stand for, where it holds words
+    codes   of each row, which run it belongs to: a place in `ids`
+    """
+
+    dates: str = ""
+    names: tuple[str, ...] = ()
+    ids: dict[str, int] = field(default_factory=dict)
+    words: dict[str, dict[str, int]] = field(default_factory=dict)
+    numeric: set[str] = field(default_factory=set)
+    rows: int = 0
+
+    def __post_init__(self):
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115  # as long as this object
+        self._codes: list[np.ndarray] = []
+        self._times: list[np.ndarray] = []
+
+    def add(self, frame: pd.DataFrame, origin: str, runs: list[str], times, skipped: int = 0) -> None:
+        """Add rows: frame without times and runs, whose index counts lines after `skipped`; the run of each row.
+
+        times   (rows,) of any kind; None: the rows are the steps
+        Raises RecordError, with the line, for a cell that does not fit.
+        """
+        if not self.names:
+            self.names = tuple(frame.columns)
+        lacks, more = (set(one) - set(other) for one, other in ((self.names, frame), (frame, self.names)))
+        if lacks or more:
+            what = f"lacks {listed(sorted(lacks))}" if lacks else f"has {listed(sorted(more))}"
+            raise RecordError(f"{origin}: {what}: expected the columns of the files before it")
+        lines = frame.index.to_numpy() + skipped + 1
+        block = np.stack([self.numbers(frame[name], origin, lines) for name in self.names], axis=1)
+        block.tofile(self.file)
+        self.rows += len(block)
+        self._codes.append(np.array([self.ids.setdefault(each, len(self.ids)) for each in runs], dtype=np.int32))
+        if times is not None:
+            self._times.append(self.parsed(times, origin))
+
+    def parsed(self, times, origin: str) -> np.ndarray:
+        """Times, all of one kind. Raises RecordError."""
+        try:
+            found = clock.parse(times, self.dates)
+        except RecordError as error:
+            raise RecordError(f"{origin}: {error}") from error
+        if self._times and self._times[0].dtype != found.dtype:
+            raise RecordError(f"{origin}: expected times of the kind that stands before, got {shown(times[0])}")
+        return found
+
+    def numbers(self, cells: pd.Series, origin: str, lines: np.ndarray) -> np.ndarray:
+        """Cells of a column as numbers: of words, their codes; nan where there is none."""
+        name = str(cells.name)
+        if name not in self.words:
+            made, wrong = as_numbers(cells)
+            few = name in self.numeric or wrong.sum() <= MOST_WRONG * cells.notna().sum()
+            if wrong.any() and few:
+                place = int(np.argmax(wrong))
+                what = f"expected a number, got {shown(cells.iloc[place])}"
+                raise RecordError(f"{origin}, line {lines[place]}, column {name}: {what}")
+            if not wrong.any():
+                self.numeric |= {name} if np.isfinite(made).any() else set()
+                return made
+        codes = self.words.setdefault(name, {})
+        return np.array(
+            [np.nan if each is None or each != each else codes.setdefault(str(each), len(codes)) for each in cells]
+        )
+
+    @property
+    def table(self) -> np.ndarray:
+        """All rows, (rows, columns), which the machine keeps in memory or not."""
+        self.file.flush()
+        shape = (self.rows, len(self.names))
+        return (
+            np.memmap(self.file, dtype=float, mode="r", shape=shape)
+            if os.fstat(self.file.fileno()).st_size
+            else np.empty(shape)
+        )
+
+    @property
+    def codes(self) -> np.ndarray:
+        return np.concatenate(self._codes)
+
+    @property
+    def times(self) -> np.ndarray | None:
+        return np.concatenate(self._times) if self._times else None
+
+
+def as_numbers(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Cells as numbers, nan where there is none, and which cells are something else."""
+    if cells.dtype.kind in "biuf":
+        return cells.to_numpy(dtype=float), np.zeros(len(cells), dtype=bool)
+    if cells.dtype.kind in "mM":
+        return np.full(len(cells), np.nan), cells.notna().to_numpy()
+    texts = cells.astype(object).map(lambda each: each.strip() if isinstance(each, str) else each).replace("", np.nan)
+    made = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float, na_value=np.nan, copy=True)
+    wrong = texts.notna().to_numpy() & np.isnan(made)
+    if wrong.any():  # as Fortran writes numbers, and with a comma in the place of the point
+        again = texts[wrong].astype(str).str.replace(r"^([-+\d.]+)[dD]([-+]?\d+)$", r"\1e\2", regex=True)
+        made[wrong] = pd.to_numeric(again.str.replace(r"^([-+]?\d*),(\d+)$", r"\1.\2", regex=True), errors="coerce")
+        wrong = texts.notna().to_numpy() & np.isnan(made)
+    return made, wrong

@@ -1,0 +1,174 @@
+"""Convert: an Ensemble from xarray's Dataset or pandas' DataFrame, and to a Dataset, which `from_xarray` reads back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from sim2seq.data.array_layout import features_of
+from sim2seq.data.arrays import Block
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.foreign.files import Source, with_units
+from sim2seq.data.foreign.groups import Groups
+from sim2seq.data.foreign.reading import Reading
+from sim2seq.data.foreign.runs import Seen, check_ids, refusal
+from sim2seq.data.foreign.table import Table
+from sim2seq.data.foreign.tidy import tidy
+from sim2seq.data.foreign.wide import Wide
+from sim2seq.data.records import RecordError, is_result
+
+PART = re.compile(r"(.+)\[([\d,]+)\]")  # of a series with further dimensions
+
+
+def from_xarray(data, reading: Reading) -> Ensemble:
+    """As Ensemble.from_xarray."""
+    if isinstance(data, xr.DataTree):
+        opened: dict = {name: partial(each.to_dataset) for name, each in data.children.items()}
+        return ensemble_of(Groups(opened, reading), reading)
+    if isinstance(data, xr.DataArray):
+        data = data.to_dataset(name=data.name or "values")
+    return ensemble_of(Wide.of(xr.decode_cf(data, decode_times=False, decode_timedelta=False), "run", reading), reading)
+
+
+def from_pandas(frame, reading: Reading, inputs=None) -> Ensemble:
+    """As Ensemble.from_pandas."""
+    frames = frame if isinstance(frame, Mapping) else {"run": frame}
+    pieces = [with_units(plain(each), f"run {name}", str(name), {}) for name, each in frames.items()]
+    table = Table(pieces, reading)
+    given = None if inputs is None else {str(run): values for run, values in inputs.T.to_dict().items()}
+    return ensemble_of(table, reading, given)
+
+
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame whose index, where it says something, is among its columns."""
+    index = frame.index
+    if isinstance(index, pd.MultiIndex):
+        names = [name or default for name, default in zip(index.names, ("run", "time"), strict=False)]
+        return frame.rename_axis(index=names).reset_index()
+    if index.name or isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)):
+        return frame.rename_axis(index=index.name or "time").reset_index()
+    return frame.reset_index(drop=True)
+
+
+def ensemble_of(runs, reading: Reading, inputs: dict | None = None) -> Ensemble:
+    """The runs of a source as an Ensemble. Raises RecordError, in one line, as `runs.runs_of` does."""
+    check_ids([Source("", runs)], inputs)
+    seen, ids, blocks = Seen(), list[str](), list[Block]()
+    units, given = dict[str, str](), dict[str, list]()
+    for first in range(0, len(runs.ids), runs.runs_at_once):
+        rows = list(range(first, min(first + runs.runs_at_once, len(runs.ids))))
+        kept, block = tidy(runs.block(rows), [runs.ids[row] for row in rows], reading, seen.gaps)
+        some = [runs.ids[rows[place]] for place in kept]
+        if some:
+            seen.add(some, block)
+            blocks.append(block)
+        ids += some
+        for run_id, place in zip(some, kept, strict=True):
+            units |= runs.units_of(rows[place])
+            for name, value in (runs.inputs_of(rows[place]) | (inputs or {}).get(run_id, {})).items():
+                given.setdefault(name, []).append(value)
+    if (seen.gaps.found and reading.gaps == "refuse") or not blocks:
+        raise RecordError(refusal(seen.gaps, reading) if seen.gaps.found else "no run")
+    return assembled(ids, blocks, seen, units, given)
+
+
+def assembled(ids: list[str], blocks: list[Block], seen: Seen, units: dict, given: dict[str, list]) -> Ensemble:
+    """Blocks of runs as one Ensemble; what every run has as a number is an input or a result."""
+    features = [each for name, values in blocks[0].series.items() for each in features_of(name, values.shape[2:])]
+    types = {values.dtype for block in blocks for values in block.series.values()}
+    kind = types.pop() if len(types) == 1 else np.dtype(float)
+    padding = np.nan if kind.kind == "f" else 0
+    values, first = np.full((len(ids), len(seen.times), len(features)), padding, kind), 0
+    for block in blocks:
+        flat = np.concatenate([each.reshape(*each.shape[:2], -1) for each in block.series.values()], axis=2)
+        for run, length in enumerate(block.lengths, first):
+            values[run, :length] = flat[run - first, :length]
+        first += len(block.lengths)
+    columns = {name: np.array(column, dtype=float) for name, column in given.items() if is_column(column, len(ids))}
+    return Ensemble(
+        values=values,
+        run_ids=tuple(ids),
+        features=tuple(features),
+        times=seen.times,
+        inputs={name: column for name, column in columns.items() if not is_result(name)},
+        results={name: column for name, column in columns.items() if is_result(name)},
+        units={name: unit for name, unit in of_parts(units, features).items() if unit and name != "time"},
+        step_unit=units.get("time", "s"),
+        lengths=np.array(seen.lengths),
+    )
+
+
+def of_parts(units: dict[str, str], features: list[str]) -> dict[str, str]:
+    """Units, those of the parts of a series among them."""
+    return {name: units[base] for name in features if (base := name.partition("[")[0]) in units} | units
+
+
+def is_column(column: list, runs: int) -> bool:
+    return len(column) == runs and all(isinstance(value, (int, float)) for value in column)
+
+
+def to_xarray(ensemble: Ensemble) -> xr.Dataset:
+    """As Ensemble.to_xarray."""
+    variables: dict = {}
+    taken = {"run", "time", "sim2seq_length", *ensemble.inputs, *ensemble.results}
+    for name, values, dims in variables_of(ensemble):
+        if name in taken or "/" in name:
+            raise ValueError(f"feature {name!r}: expected another name, this one is taken or has a / in it")
+        variables[name] = (("run", "time", *dims), values, unit_of(ensemble, name))
+    for name, column in (ensemble.inputs | ensemble.results).items():
+        variables[name] = ("run", np.asarray(column), unit_of(ensemble, name))
+    if not ensemble.uniform:
+        variables["sim2seq_length"] = ("run", ensemble.lengths, {"long_name": "steps of each run"})
+    clock = ("time", ensemble.times, {"units": ensemble.step_unit})
+    coordinates = {"run": np.array(ensemble.run_ids, dtype=str), "time": clock}
+    return xr.Dataset(variables, coordinates)
+
+
+def unit_of(ensemble: Ensemble, name: str) -> dict[str, str]:
+    """The attributes of a variable: its unit, where it has one."""
+    first = next((each for each in ensemble.features if each.startswith(f"{name}[")), name)
+    unit = ensemble.units.get(name) or ensemble.units.get(first)
+    return {"units": unit} if unit else {}
+
+
+def parts(features) -> dict[str, tuple[int, ...]]:
+    """Series whose parts NAME[0,0], NAME[0,1], ... are all there in row-major order: name -> its shape."""
+    found: dict[str, list[str]] = {}
+    for feature in features:
+        if part := PART.fullmatch(feature):
+            found.setdefault(part[1], []).append(part[2])
+    shapes = {name: tuple(int(each) + 1 for each in last[-1].split(",")) for name, last in found.items()}
+    return {name: shape for name, shape in shapes.items() if is_whole(list(features), name, shape)}
+
+
+def is_whole(features: list[str], name: str, shape: tuple[int, ...]) -> bool:
+    """Whether the features hold all parts of a series of this shape, and no others of it, one after the other."""
+    if int(np.prod(shape)) > len(features):
+        return False
+    expected = list(features_of(name, shape))
+    first = features.index(expected[0]) if expected[0] in features else 0
+    held = sum(each.startswith(f"{name}[") for each in features)
+    return features[first : first + len(expected)] == expected and held == len(expected)
+
+
+def variables_of(ensemble: Ensemble):
+    """(name, values (runs, steps, ...), further dimensions) of each series."""
+    whole, done = parts(ensemble.features), set[str]()
+    values = ensemble.values if isinstance(ensemble.values, np.ndarray) else np.asarray(ensemble.values[:])
+    for place, feature in enumerate(ensemble.features):
+        part = PART.fullmatch(feature)
+        name = part[1] if part and part[1] in whole else feature
+        if name in done:
+            continue
+        done.add(name)
+        if name is feature:
+            yield feature, values[..., place], ()
+        else:
+            shape = whole[name]
+            several = values[..., place : place + int(np.prod(shape))].reshape(*values.shape[:2], *shape)
+            yield name, several, tuple(f"{name}_{axis}" for axis in range(len(shape)))

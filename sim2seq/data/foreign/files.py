@@ -1,0 +1,222 @@
+"""Files: what kind of file this is, by its first bytes, and the runs in it, by the library that knows the kind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from sim2seq.data.foreign import npz, text
+from sim2seq.data.foreign.axes import UNNAMED as UNNAMED
+from sim2seq.data.foreign.axes import named
+from sim2seq.data.foreign.groups import Groups, hdf5_groups, zarr_groups
+from sim2seq.data.foreign.reading import Reading, natural
+from sim2seq.data.foreign.table import Piece, Table
+from sim2seq.data.foreign.wide import Wide
+from sim2seq.data.records import RecordError
+
+BEGINNINGS = {
+    b"\x89HDF\r\n\x1a\n": "hdf5",
+    b"CDF\x01": "netcdf3",
+    b"CDF\x02": "netcdf3",
+    b"PK\x03\x04": "npz",
+    b"\x93NUMPY": "npy",
+    b"PAR1": "parquet",
+}
+ZARR = (".zgroup", ".zarray", "zarr.json", ".zmetadata")
+SUFFIXES = (
+    ".csv",
+    ".txt",
+    ".tsv",
+    ".dat",
+    ".parquet",
+    ".nc",
+    ".nc4",
+    ".cdf",
+    ".h5",
+    ".hdf5",
+    ".he5",
+    ".npz",
+    ".npy",
+    ".zarr",
+)
+PACKAGES = {"zarr": "zarr", "parquet": "pyarrow"}  # of the extra `import`
+TABLES = ("text", "parquet")
+HARMLESS: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "cache": False}
+ERRORS = (
+    OSError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    NotImplementedError,
+    EOFError,
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The runs in one file of arrays, or in all tables together (path "").
+
+    runs   Wide, Groups or Table: ids, series, units_of(row), inputs_of(row), numbers, runs_at_once, block(rows)
+    """
+
+    path: str
+    runs: Any
+
+
+def sources(paths: Iterable, reading: Reading) -> list[Source]:
+    """The runs in these files, and in those below folders. Raises RecordError, in one line, for what cannot be read."""
+    found, tables = [], []
+    for path in found_below(paths):
+        if (kind := kind_of(path)) in TABLES:
+            tables.append((path, kind))
+        else:
+            found.append(Source(path, open_arrays(path, reading)))
+    if tables:
+        pieces = (piece for path, kind in tables for piece in pieces_of(path, kind, reading))
+        found.append(Source("", Table(pieces, reading)))
+    return found
+
+
+def found_below(paths: Iterable) -> list[str]:
+    """Files and Zarr stores as they are; of other folders the files below them whose suffix says what they are."""
+    found: list[str] = []
+    for path in map(os.fspath, paths):
+        if not os.path.isdir(path) or is_zarr(path):
+            found.append(path)
+            continue
+        below = [
+            str(each) for each in Path(path).rglob("*") if each.suffix.lower() in SUFFIXES and not is_inside(each, path)
+        ]
+        if not below:
+            raise RecordError(f"{path}: expected files below it that end in one of {', '.join(SUFFIXES)}")
+        found += sorted(below, key=natural)
+    return list(dict.fromkeys(os.path.normpath(path) for path in found))
+
+
+def is_inside(path: Path, folder: str) -> bool:
+    """Whether a path below `folder` lies within a Zarr store there."""
+    return any(is_zarr(str(each)) for each in path.parents if str(each).startswith(folder) and str(each) != folder)
+
+
+def is_zarr(path: str) -> bool:
+    return any(os.path.isfile(os.path.join(path, name)) for name in ZARR)
+
+
+def kind_of(path: str) -> str:
+    """What kind of file this is. Raises RecordError for one that is not read here, FileNotFoundError for none."""
+    if os.path.isdir(path):
+        return "zarr"
+    if not os.path.isfile(path):
+        raise (RecordError if os.path.exists(path) else FileNotFoundError)(f"{path}: no such file")
+    with open(path, "rb") as file:
+        head = file.read(8)
+    if head.startswith((b"CDF\x05", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")):
+        what = (
+            "NetCDF with 64-bit data: nccopy -k nc4 makes one that can"
+            if head[:3] == b"CDF"
+            else "compressed: unpack it first"
+        )
+        raise RecordError(f"{path}: cannot be read as it is, it is {what}")
+    if path.endswith(".dsv"):
+        raise RecordError(f"{path}: a record of this package: sim2seq ingest reads it")
+    return next((kind for begin, kind in BEGINNINGS.items() if head.startswith(begin)), "text")
+
+
+@contextmanager
+def reading_errors(path: str) -> Iterator[None]:
+    """Whatever a library says of a file becomes a RecordError of one line with its path."""
+    try:
+        yield
+    except RecordError as error:
+        raise (error if str(error).startswith(path) else RecordError(f"{path}: {error}")) from error
+    except FileNotFoundError as error:
+        raise RecordError(f"{path}: no such file; was it moved?") from error
+    except (*ERRORS, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise RecordError(f"{path}: cannot be read, or damaged ({reason})") from error
+
+
+def need(path: str, kind: str) -> None:
+    """Raise RecordError where the package that reads this kind is missing."""
+    if (package := PACKAGES.get(kind)) and not find_spec(package):
+        raise RecordError(f"{path}: needs {package}: pip install '.[import]'")
+
+
+def pieces_of(path: str, kind: str, reading: Reading) -> Iterator[Piece]:
+    """The rows of a table, some at a time."""
+    need(path, kind)
+    name = Path(path).stem
+    with reading_errors(path):
+        if kind == "parquet":
+            yield from parquet_pieces(path, name)
+            return
+        form = text.format_of(path, reading)
+        names = (["unnamed 0"] if form.unnamed else []) + list(form.names)
+        units = (("",) if form.unnamed else ()) + form.units
+        for frame in text.pieces(path, form):
+            frame.columns = pd.Index(names)
+            yield Piece(frame, path, name, units, form.skip)
+
+
+def parquet_pieces(path: str, name: str) -> Iterator[Piece]:
+    from pyarrow import parquet
+
+    file = parquet.ParquetFile(path)
+    said = {each.name: (each.metadata or {}) for each in file.schema_arrow}
+    for batch in file.iter_batches(batch_size=text.ROWS):
+        frame = batch.to_pandas()
+        frame = frame.reset_index() if any(frame.index.names) else frame
+        yield with_units(frame, path, name, {key: unit_in(held) for key, held in said.items()})
+
+
+def unit_in(metadata: dict) -> str:
+    """The unit in the metadata of a column."""
+    found = metadata.get(b"units") or metadata.get(b"unit") or b""
+    return found.decode("utf-8", "replace")
+
+
+def with_units(frame: pd.DataFrame, origin: str, name: str, units: dict[str, str]) -> Piece:
+    """A frame whose names may hold units in brackets, as a piece."""
+    pairs = [text.split_unit(str(column)) for column in frame.columns]
+    units_of = tuple(units.get(str(column)) or unit for column, (_, unit) in zip(frame.columns, pairs, strict=True))
+    return Piece(frame.set_axis([pair[0] for pair in pairs], axis=1), origin, name, units_of)
+
+
+def open_arrays(path: str, reading: Reading) -> Wide | Groups:
+    """The runs in a file of arrays. Raises RecordError, in one line."""
+    kind = kind_of(path)
+    need(path, kind)
+    name = Path(path).stem
+    with reading_errors(path):
+        if kind in ("hdf5", "zarr"):
+            group, groups = (hdf5_groups if kind == "hdf5" else zarr_groups)(path, reading.group)
+            if groups:
+                return Groups(groups, reading)
+            return Wide.of(opened(path, kind, group), name, reading)
+        if reading.group:
+            raise RecordError("it has no groups")
+        return Wide.of(opened(path, kind), name, reading)
+
+
+def opened(path: str, kind: str, group: str = "") -> xr.Dataset:
+    """A file of arrays as a Dataset, unread, with times as they stand there."""
+    if kind == "npz":
+        return named(npz.arrays(path))
+    if kind == "npy":
+        return named({"values": npz.array(path)})
+    if kind == "netcdf3":
+        return xr.open_dataset(path, engine="scipy", **HARMLESS)
+    if kind == "hdf5":
+        return xr.open_dataset(path, engine="h5netcdf", group=group or None, phony_dims="access", **HARMLESS)
+    return xr.open_dataset(path, engine="zarr", group=group or None, consolidated=False, **HARMLESS)

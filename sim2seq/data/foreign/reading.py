@@ -1,0 +1,157 @@
+"""Reading: how foreign files are to be read where they do not say it themselves, and the words they say it with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field, fields
+
+from sim2seq._support.config import one_of
+from sim2seq.data.records import SAFE_ID, RecordError, shown
+
+# names, in lower case, of what holds the clock, the counter of steps, the run; earlier ones go before later ones
+CLOCKS = (
+    "time",
+    "times",
+    "t",
+    "sim_time",
+    "simtime",
+    "simulation_time",
+    "timestamp",
+    "datetime",
+    "date",
+    "zeit",
+    "seconds",
+)
+COUNTERS = ("step", "steps", "timestep", "tick", "ticks", "cycle", "iteration", "iter", "frame", "epoch", "year")
+RUNS = (
+    *("run", "runs", "run_id", "runid", "simulation", "sim", "sim_id", "member", "ensemble", "realization"),
+    *("realisation", "sample", "sample_id", "case", "trial", "episode", "experiment", "instance", "instances", "id"),
+)
+GAPS = ("refuse", "fill", "drop")
+REPEATS = ("refuse", "first", "last")
+AXES = ("run", "time", "feature")
+CLOCK_WITH_UNIT = re.compile(r"(?:time|t)[ _](s|sec|ms|us|ns|min|h|d)")
+BRACKETS = re.compile(r"(.*?)(?:\s*\[([^\[\]]*)\]|\s+\(([^()]*)\))\s*")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are read. Names are those after `rename`.
+
+    time, run   the column, variable or dimension that is the clock, that tells the runs apart; "": found by its name
+    features    the series to read, in that order; none: all; controls: series that are read besides, set at each step
+    rename      name in the file -> name
+    group       the group of an HDF5, NetCDF or Zarr file that holds the arrays
+    dims        what the axes of arrays without named dimensions are: of "run", "time", "feature"
+    columns     the names of a table's columns, where its first line has none
+    dates       how dates are written, as for strptime
+    gaps        what becomes of nan and infinite numbers within a run: "refuse"; "fill": interpolated in time, the
+                nearest number at the ends; "drop": runs with gaps are left out
+    repeats     which of several rows of one time in a run counts where they differ: "refuse", "first", "last"
+    every       1: each step; 2: every second one, ...
+    step        > 0: each run is interpolated to even steps of that size
+    Raises ValueError for a value that is not possible.
+    """
+
+    time: str = ""
+    run: str = ""
+    features: tuple[str, ...] = ()
+    controls: tuple[str, ...] = ()
+    rename: dict[str, str] = field(default_factory=dict)
+    group: str = ""
+    dims: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    dates: str = ""
+    gaps: str = "refuse"
+    repeats: str = "refuse"
+    every: int = 1
+    step: float = 0.0
+
+    def __post_init__(self):
+        for name in ("features", "controls", "dims", "columns"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        one_of("way with gaps", self.gaps, GAPS)
+        one_of("way with repeats", self.repeats, REPEATS)
+        for axis in self.dims:
+            one_of("axis", axis, AXES)
+        if self.every < 1 or not 0 <= self.step < float("inf"):
+            raise ValueError(f"expected every 1 or more and step above 0; got {self.every} and {self.step}")
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The series that are asked for; none: all."""
+        return tuple(dict.fromkeys((*self.features, *self.controls))) if self.features else ()
+
+    def name(self, name: str) -> str:
+        """What a name in the file becomes."""
+        return self.rename.get(name, name)
+
+    def to_json(self) -> dict:
+        """What differs from the defaults, for a store."""
+        plain = Reading()
+        return {key: value for key, value in asdict(self).items() if value != getattr(plain, key)}
+
+    @classmethod
+    def of(cls, content) -> Reading:
+        """From what `to_json` gave. Raises ValueError for anything else."""
+        known = {each.name: type(getattr(cls(), each.name)) for each in fields(cls)}
+        if not isinstance(content, dict) or not content.keys() <= known.keys():
+            raise ValueError("expected how the file is to be read")
+        return cls(**{name: known[name](value) for name, value in content.items()})
+
+
+def split_unit(header: str) -> tuple[str, str]:
+    """A name with its unit in brackets, "speed [m/s]" or "speed (m/s)", as a pair; an index as in x[0] is no unit."""
+    header = " ".join(header.split())
+    found = BRACKETS.fullmatch(header)
+    if not found or not found[1] or re.fullmatch(r"[\d,: ]+", found[2] or found[3] or ""):
+        return header, ""
+    return found[1].strip(), (found[2] or found[3] or "").strip()
+
+
+def clock_among(names, asked: str = "") -> str:
+    """The name of the clock, or of the counter of steps, among `names`; "": there is none.
+
+    Raises RecordError where `asked` is not there.
+    """
+    names = list(names)
+    if asked:
+        if asked not in names:
+            raise RecordError(f"no time {shown(asked)}: it has {listed(names)}")
+        return asked
+    return first_of(names, CLOCKS) or next(filter(is_clock, names), "") or first_of(names, COUNTERS)
+
+
+def is_clock(name: str) -> bool:
+    """Whether a name says time and its unit: time_s, t_ms."""
+    return bool(CLOCK_WITH_UNIT.fullmatch(name.lower()))
+
+
+def first_of(names, known) -> str:
+    """That of `names` that comes first among `known`, whatever its case; "": none of them."""
+    names = [name for name in names if len(name) > 1 or name.islower()]  # T is a temperature
+    lower = {name.lower().replace(" ", "_"): name for name in reversed(names)}
+    return next((lower[each] for each in known if each in lower), "")
+
+
+def run_id(text) -> str:
+    """A run's id made of any text: what an id may not hold becomes "_". Raises RecordError where nothing is left."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    if isinstance(text, float) and text.is_integer():
+        text = int(text)
+    made = re.sub(r"\.\.+", ".", re.sub(r"[^A-Za-z0-9._+-]", "_", str(text).strip())).lstrip("._+-")[:255]
+    if not SAFE_ID.fullmatch(made):
+        raise RecordError(f"run {shown(text)}: expected an id with letters or digits")
+    return made
+
+
+def natural(text: str):
+    """Sort key that puts run 2 before run 10."""
+    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)", text)]
+
+
+def listed(names, most: int = 8) -> str:
+    """Names as a message may hold them."""
+    names = [str(name)[:60] if str(name).isprintable() else repr(str(name)[:60]) for name in names]
+    return ", ".join(names[:most] + ([f"{len(names) - most} more"] if len(names) > most else []))

@@ -1,0 +1,208 @@
+"""Runs: what the sources hold as records.Run, one after the other, and a count of what was seen on the way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sim2seq.data.array_layout import TIME, features_of
+from sim2seq.data.arrays import Block, digests_of
+from sim2seq.data.foreign.files import Source, reading_errors
+from sim2seq.data.foreign.reading import Reading, listed
+from sim2seq.data.foreign.tidy import ROUNDING, Gaps, tidy
+from sim2seq.data.records import RecordError, Run, is_result
+
+STAYS = 1_000_000  # numbers in a file of arrays, from which on they stay there
+SINA_OWN = {"name", "creation_date", "row"}  # data that a store gives each run
+
+
+@dataclass
+class Seen:
+    """What was seen of the runs so far.
+
+    lengths, units, inputs   of all runs; ranges: feature -> (lowest, highest), where `look` asks for them
+    times                    of the longest run, `longest`
+    """
+
+    look: bool = False
+    lengths: list[int] = field(default_factory=list)
+    units: dict[str, str] = field(default_factory=dict)
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    inputs: dict[str, list] = field(default_factory=dict)
+    times: np.ndarray = field(default_factory=lambda: np.empty(0))
+    longest: str = ""
+    gaps: Gaps = field(default_factory=Gaps)
+    stay: dict[str, int] = field(default_factory=dict)  # file -> runs whose numbers stay there
+
+    def add(self, run_ids: list[str], block: Block) -> None:
+        self.lengths += block.lengths.tolist()
+        place = int(np.argmax(block.lengths))
+        self.check_times(run_ids[place], block.times[: block.lengths[place]])
+        for name, values in block.series.items() if self.look else ():
+            for feature, column in zip(features_of(name, values.shape[2:]), flat(values), strict=True):
+                held = [column[run, :length] for run, length in enumerate(block.lengths)]
+                low, high = self.ranges.get(feature, (np.inf, -np.inf))
+                self.ranges[feature] = (min(low, *map(np.min, held)), max(high, *map(np.max, held)))
+
+    def check_times(self, run_id: str, times: np.ndarray) -> None:
+        """Keep the times of the longest run. Raises RecordError for a run whose times are not the beginning of its."""
+        if not np.isfinite(times).all():
+            raise RecordError(f"run {run_id}: expected a time for each step")
+        common = min(len(times), len(self.times))
+        longer = times if len(times) > len(self.times) else self.times
+        near = ROUNDING * np.diff(longer).min(initial=np.inf) if len(longer) > 1 else 0.0
+        differs = np.abs(times[:common] - self.times[:common]) > near
+        if differs.any():
+            step = int(np.argmax(differs))
+            what = f"run {run_id} has step {step} at time {times[step]:g}, run {self.longest} at {self.times[step]:g}"
+            raise RecordError(f"{what}: expected one clock; --step DT interpolates every run to even steps")
+        if len(times) > len(self.times):
+            self.times, self.longest = times, run_id
+
+
+def flat(values: np.ndarray) -> np.ndarray:
+    """Values (runs, steps, ...) feature by feature: (features, runs, steps)."""
+    return np.moveaxis(values.reshape(*values.shape[:2], -1), 2, 0)
+
+
+def runs_of(
+    sources: list[Source], reading: Reading, seen: Seen, *, inputs: dict | None = None, units: dict | None = None
+) -> Iterator[Run]:
+    """The runs of all sources; what was seen of them is in `seen` at the end.
+
+    inputs   run id -> name -> number or word, over those in the files; units of these
+    Raises RecordError, in one line: for a run twice, for a run that `inputs` lacks, and, once all was read, for gaps.
+    """
+    check_ids(sources, inputs)
+    for source in sources:
+        with reading_errors(source.path) if source.path else no_errors():
+            yield from of_source(source, reading, seen, inputs or {}, units or {})
+    if seen.gaps.found and (reading.gaps == "refuse" or (reading.gaps == "fill" and seen.gaps.left_out)):
+        raise RecordError(refusal(seen.gaps, reading))
+
+
+class no_errors:
+    """A context that changes nothing."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+
+def refusal(gaps: Gaps, reading: Reading) -> str:
+    """What is missing, by run and feature, and what would settle it."""
+    if reading.gaps == "fill":
+        return f"nothing to fill the gaps from: {'; '.join(gaps.lines())}; --gaps drop leaves these runs out"
+    what = f"numbers are missing or not finite: {gaps.by_feature()}; {'; '.join(gaps.lines())}"
+    return f"{what}; --gaps fill interpolates them, --gaps drop leaves these runs out"
+
+
+def check_ids(sources: list[Source], inputs: dict | None) -> None:
+    """Raise RecordError for a run that is there twice, or that a table of inputs lacks."""
+    held: dict[str, str] = {}
+    for source in sources:
+        for run_id in source.runs.ids:
+            if run_id in held:
+                raise RecordError(f"{source.path}: run {run_id} is there already, in {held[run_id] or 'a table'}")
+            held[run_id] = source.path
+    lacking = [run_id for run_id in held if run_id not in inputs] if inputs is not None else []
+    if lacking:
+        raise RecordError(f"--inputs: no line for run {listed(lacking)}; it has {listed(inputs or ())}")
+
+
+def of_source(source: Source, reading: Reading, seen: Seen, inputs: dict, units: dict) -> Iterator[Run]:
+    runs = source.runs
+    stays = bool(source.path) and runs.numbers > STAYS
+    for first in range(0, len(runs.ids), runs.runs_at_once):
+        rows = list(range(first, min(first + runs.runs_at_once, len(runs.ids))))
+        counted = dict(seen.gaps.found)
+        kept, block = tidy(runs.block(rows), [runs.ids[row] for row in rows], reading, seen.gaps)
+        rows = [rows[place] for place in kept]
+        if not rows:
+            continue
+        seen.add([runs.ids[row] for row in rows], block)
+        digests = digests_of(block) if stays else iter([""] * len(rows))
+        for place, (row, digest) in enumerate(zip(rows, digests, strict=True)):
+            run_id = runs.ids[row]
+            data = named_data(run_id, runs.inputs_of(row) | inputs.get(run_id, {}))
+            said = {name: unit for name, unit in (runs.units_of(row) | units).items() if name == TIME or unit}
+            filled = {name: n for name, n in seen.gaps.found.get(run_id, {}).items() if run_id not in counted}
+            note = {"filled": filled} if filled else None
+            where = (os.path.abspath(source.path), row, digest, reading.to_json()) if stays else None
+            remember(seen, source, data, said, stays)
+            yield Run(run_id, data, {} if stays else lists(block, place), where, said, note)
+
+
+def remember(seen: Seen, source: Source, data: dict, units: dict[str, str], stays: bool) -> None:
+    """Keep what is said of a run. Raises RecordError where it has another unit than the runs before it."""
+    for name, unit in units.items():
+        if seen.units.setdefault(name, unit) != unit:
+            raise RecordError(f"{name} is in {unit!r} and in {seen.units[name]!r}: expected one unit")
+    for name, value in data.items():
+        seen.inputs.setdefault(name, []).append(value)
+    if stays:
+        seen.stay[source.path] = seen.stay.get(source.path, 0) + 1
+
+
+def named_data(run_id: str, data: dict) -> dict:
+    """Inputs by names that a store has not given away. Raises RecordError."""
+    if taken := SINA_OWN & data.keys():
+        name = min(taken)
+        raise RecordError(f"run {run_id}: an input named {name} is the store's own: --rename {name}=OTHER")
+    return data
+
+
+def lists(block: Block, place: int) -> dict[str, list[float]]:
+    """The series of a run as a record has them, feature by feature, and its times."""
+    length = block.lengths[place]
+    series = {TIME: block.times[:length].tolist()}
+    for name, values in block.series.items():
+        columns = flat(values[place : place + 1, :length])[:, 0]
+        series |= dict(zip(features_of(name, values.shape[2:]), columns.astype(float).tolist(), strict=True))
+    return series
+
+
+def first_look(seen: Seen, names: list[str]) -> list[str]:
+    """What was seen, in lines: runs, steps, features, inputs, units, gaps, ranges."""
+    if not seen.lengths:
+        return ["no run"]
+    shortest, longest = min(seen.lengths), max(seen.lengths)
+    steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
+    lines = [f"{len(seen.lengths)} runs of {steps} steps{step_words(seen)}"]
+    for name, (low, high) in seen.ranges.items():
+        unit = seen.units.get(name) or seen.units.get(name.partition("[")[0], "")
+        lines.append(f"feature {name}{f' [{unit}]' if unit else ''}: {low:.6g} to {high:.6g}")
+    for name, values in seen.inputs.items():
+        kind = "result" if is_result(name) else "input"
+        unit = seen.units.get(name, "")
+        lines.append(f"{kind} {name}{f' [{unit}]' if unit else ''}: {words_for(values, len(seen.lengths))}")
+    if names:
+        lines.append(f"passed by: {listed(names)}")
+    if seen.gaps.found:
+        lines.append(f"gaps: {seen.gaps.by_feature()}, in {len(seen.gaps.found)} runs")
+    lines += [f"{number} runs stay in {path}" for path, number in seen.stay.items()]
+    return lines
+
+
+def step_words(seen: Seen) -> str:
+    """How long the steps are."""
+    steps = np.diff(seen.times)
+    if not len(steps):
+        return ""
+    unit = seen.units.get(TIME, "s")
+    if np.ptp(steps) <= 1e-3 * steps.mean():
+        return f" of {steps.mean():.6g} {unit or '(no unit)'}"
+    return f" of {steps.min():.6g} to {steps.max():.6g} {unit or '(no unit)'}: uneven, --step DT interpolates them"
+
+
+def words_for(values: list, runs: int) -> str:
+    """The range of an input, or its words."""
+    lack = f", {runs - len(values)} runs lack it" if len(values) < runs else ""
+    if all(isinstance(value, float) for value in values):
+        return (f"{min(values):.6g} to {max(values):.6g}" if min(values) < max(values) else f"{values[0]:.6g}") + lack
+    return f"words: {listed(dict.fromkeys(map(str, values)), 4)}{lack}"

@@ -1,0 +1,189 @@
+"""Table: rows of tables as runs: which column is the time, which tells runs apart, which are series, which inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from sim2seq.data.arrays import Block
+from sim2seq.data.foreign import clock
+from sim2seq.data.foreign.columns import Columns
+from sim2seq.data.foreign.reading import COUNTERS, RUNS, Reading, clock_among, first_of, listed, run_id
+from sim2seq.data.records import RecordError, shown
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of a table.
+
+    frame    with the names of the file; its index counts the lines after the first `skipped` ones
+    origin   the file; name: the run of a table without a column that tells runs apart
+    units    of the columns, in their order
+    """
+
+    frame: pd.DataFrame
+    origin: str
+    name: str
+    units: tuple[str, ...] = ()
+    skipped: int = 0
+
+
+class Table:
+    """Runs in the rows of tables, of which every run is read by itself."""
+
+    runs_at_once = 1
+
+    def __init__(self, pieces: Iterable[Piece], reading: Reading):
+        self.reading, self.columns = reading, Columns(reading.dates)
+        self.time, self.said = "", dict[str, str]()
+        for piece in pieces:
+            self._add(piece)
+        if not self.columns.rows:
+            raise RecordError("expected tables with rows, got none")
+        self.left_out: dict[str, str] = {}
+
+    def _add(self, piece: Piece) -> None:
+        reading = self.reading
+        frame = piece.frame.rename(columns=reading.name).dropna(how="all")
+        if frame.columns.duplicated().any():
+            twice = frame.columns[frame.columns.duplicated()][0]
+            raise RecordError(f"{piece.origin}: two columns are named {shown(twice)}")
+        names = [str(name) for name in frame.columns]
+        try:
+            run = (
+                reading.run
+                if reading.run in names
+                else first_of(names, RUNS)
+                if not reading.run
+                else self.no_run(names)
+            )
+            time = clock_among([name for name in names if name != run], reading.time)
+        except RecordError as error:
+            raise RecordError(f"{piece.origin}: {error}") from error
+        self.time = self.time or time
+        self.said |= dict(zip(names, piece.units, strict=False))
+        runs = list(map(run_id, frame[run])) if run else [run_id(piece.name)] * len(frame)
+        if run and frame[run].isna().any():
+            line = frame.index[int(np.argmax(frame[run].isna()))] + piece.skipped + 1
+            raise RecordError(f"{piece.origin}, line {line}: {run}: expected the run that the row belongs to")
+        rest = frame.drop(columns=[name for name in (run, time) if name])
+        if rest.columns.empty:
+            raise RecordError(f"{piece.origin}: expected columns with numbers beside {listed(names)}")
+        times = frame[time].to_numpy() if time else None
+        self.columns.add(rest, piece.origin, runs, times, piece.skipped)
+
+    def no_run(self, names: list[str]) -> str:
+        raise RecordError(f"no column {shown(self.reading.run)} that tells runs apart: it has {listed(names)}")
+
+    @cached_property
+    def ids(self) -> list[str]:
+        return list(self.columns.ids)
+
+    @cached_property
+    def _rows(self) -> list[np.ndarray]:
+        """Which rows each run has."""
+        codes = self.columns.codes
+        order = np.argsort(codes, kind="stable")
+        return np.split(order, np.searchsorted(codes[order], np.arange(1, len(self.ids))))
+
+    @cached_property
+    def _extent(self) -> tuple[np.ndarray, np.ndarray]:
+        """The smallest and the largest number of each column in each run, both (runs, columns); nan without any."""
+        table, shape = self.columns.table, (len(self.ids), len(self.columns.names))
+        low, high = np.full(shape, np.nan), np.full(shape, np.nan)
+        for run, rows in enumerate(self._rows):
+            values = table[rows]
+            there = ~np.isnan(values)
+            some = there.any(axis=0)
+            low[run, some] = np.where(there, values, np.inf).min(axis=0)[some]
+            high[run, some] = np.where(there, values, -np.inf).max(axis=0)[some]
+        return low, high
+
+    @cached_property
+    def _constant(self) -> dict[str, bool]:
+        """Whether each column has one value in each run."""
+        low, high = self._extent
+        return dict(zip(self.columns.names, ((low == high) | np.isnan(low)).all(axis=0).tolist(), strict=True))
+
+    @cached_property
+    def _empty(self) -> set[str]:
+        low, _ = self._extent
+        return {name for name, none in zip(self.columns.names, np.isnan(low).all(axis=0), strict=True) if none}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are series: those asked for, or numbers that change within a run."""
+        numbers = [name for name in self.columns.names if name not in self.columns.words]
+        asked = (*self.reading.series, *self.reading.controls)
+        unknown = [name for name in asked if name not in numbers]
+        if unknown:
+            raise RecordError(f"no series {listed(unknown)}: columns of numbers are {listed(numbers) or 'none'}")
+        if self.reading.series:
+            return self.reading.series
+        several = len(self.ids) > 1 and max(map(len, self._rows)) > 1
+        found = [name for name in numbers if name not in self._empty and not self._beside(name)]
+        changing = [name for name in found if not self._constant[name] or name in self.reading.controls]
+        chosen = changing if several and changing else found
+        if not chosen:
+            raise RecordError(f"no series: columns of numbers are {listed(numbers) or 'none'}")
+        return tuple(chosen)
+
+    def _beside(self, name: str) -> bool:
+        """Whether a column only counts rows: it has no name, or there is a clock beside it."""
+        return name.startswith(("unnamed ", "Unnamed: ")) or bool(self.time and name.lower() in COUNTERS)
+
+    @cached_property
+    def series(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+        return {name: ((), np.dtype(float)) for name in self.names}
+
+    @cached_property
+    def given(self) -> list[str]:
+        """The columns that are inputs: one number or word in each run."""
+        names = [name for name in self.columns.names if name not in (*self.names, *self._empty)]
+        return [name for name in names if self._constant[name] and not name.startswith(("unnamed ", "Unnamed: "))]
+
+    def inputs_of(self, row: int) -> dict:
+        """Name -> number or word of a run."""
+        low, _ = self._extent
+        found = {name: float(low[row, self.columns.names.index(name)]) for name in self.given}
+        texts = {name: list(codes) for name, codes in self.columns.words.items()}
+        found = {name: number for name, number in found.items() if number == number}
+        return {name: texts[name][int(number)] if name in texts else number for name, number in found.items()}
+
+    @cached_property
+    def passed_by(self) -> list[str]:
+        """The columns that are neither series nor inputs."""
+        return [name for name in self.columns.names if name not in (*self.names, *self.given)]
+
+    @cached_property
+    def clock(self) -> tuple[np.ndarray, str, bool]:
+        """The time of each row; its unit; whether each run counts it from its own start."""
+        times = self.columns.times
+        if times is None:
+            return np.zeros(0), "", False
+        return times, *clock.unit_of(self.said.get(self.time, ""), self.time, times)
+
+    @cached_property
+    def units(self) -> dict[str, str]:
+        units = {name: unit for name, unit in self.said.items() if unit and name != self.time}
+        return units if self.time and not self.clock[1] else units | {"time": self.clock[1]}
+
+    def units_of(self, row: int) -> dict[str, str]:
+        return self.units
+
+    @property
+    def numbers(self) -> int:
+        return self.columns.rows * len(self.names)
+
+    def block(self, rows: list[int]) -> Block:
+        """The series of one run as the table has them."""
+        held, (times, unit, from_start) = self._rows[rows[0]], self.clock
+        values = self.columns.table[held]
+        places = {name: self.columns.names.index(name) for name in self.names}
+        series = {name: values[None, :, place] for name, place in places.items()}
+        counted = clock.count(times[held], unit, from_start) if len(times) else np.arange(len(held), dtype=float)
+        return Block(series, counted, np.array([len(held)]))

@@ -1,0 +1,206 @@
+"""Text: how a table in a text file is written, separator, decimal sign, names, units, and its rows in pieces."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from sim2seq.data.foreign.reading import Reading, listed, split_unit
+from sim2seq.data.records import RecordError, shown
+
+MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+LOOK = 1 << 16  # bytes of a file that are looked at
+ROWS = 100_000  # of a table that are read together
+SEPARATORS = (";", "\t", "|", ",", " ")
+COMMENTS = ("#", "//", "%", "!")
+NUMBER = re.compile(
+    r"\s*[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?\s*|\s*[-+]?(nan|inf|infinity|na|n/a|null|none)\s*", re.IGNORECASE
+)
+BEGINS = re.compile(r"^\s*(#|//|%|!)+\s*")  # how comments begin
+UNITS = frozenset(
+    re.split(
+        r"\s+",
+        """s ms us ns min h d m mm cm km um g kg mg t N kN J kJ W kW MW Pa kPa MPa bar V mV A mA Hz kHz K C F degC °C
+        degF °F rad deg ° mol l L ml - % 1 rpm Nm sec seconds days hours""",
+    )
+)
+COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
+WITH_POINTS = re.compile(r"\s*[-+]?\d{1,3}(\.\d{3})+,\d+\s*")
+DATE_OR_DURATION = re.compile(r"\s*\d+[-/.:]\d+[-/.:]\d.*|\s*\d+:\d\d\s*")
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a table is written.
+
+    encoding, separator, decimal, thousands   as pandas wants them; separator " ": any white space
+    names, units   of the columns; skip: lines before the first row of numbers
+    unnamed        whether each row begins with a cell that has no name (R writes the names of rows so)
+    """
+
+    encoding: str
+    separator: str
+    decimal: str
+    thousands: str | None
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    skip: int
+    unnamed: bool = False
+    comment: str | None = None
+
+
+def format_of(path, reading: Reading) -> Format:
+    """How the table in a text file is written. Raises RecordError, in one line, for what is none."""
+    encoding, text, whole = beginning(path)
+    lines = text.splitlines()
+    lines = lines if whole or len(lines) < 2 else lines[:-1]
+    full = [number for number, line in enumerate(lines) if line.strip()]
+    if not full:
+        raise RecordError(f"{path}: the file is empty, expected a table")
+    separator, rows = separated(lines, full)
+    first = first_row(rows, full)
+    if first is None:
+        raise RecordError(f"{path}: expected a table of numbers below a line of names, got {shown(lines[full[0]])}")
+    header, below = above(lines, full, first, separator, len(rows[first]))
+    if header is None and not reading.columns:
+        what = f"expected a line of names above {shown(lines[first])}"
+        raise RecordError(f"{path}: {what}; --columns time,x,... says them")
+    names, units, unnamed = names_of(
+        f"{path}, line {first + 1}", list(reading.columns or header or ()), below, rows[first]
+    )
+    cells = [cell for number in full if number >= first for cell in rows[number]]
+    decimal = "," if separator != "," and any(map(COMMA.fullmatch, cells)) else "."
+    thousands = "." if decimal == "," and any(map(WITH_POINTS.fullmatch, cells)) else None
+    comment = "#" if any(line.lstrip().startswith("#") for line in lines) else None
+    return Format(encoding, separator, decimal, thousands, names, units, first, unnamed, comment)
+
+
+def names_of(where: str, header: list[str], below: list[str] | None, row: list[str]) -> tuple[tuple, tuple, bool]:
+    """The names and units of the columns, and whether rows begin with a cell that the header has no name for.
+
+    below   a line of units; row: the first one of numbers
+    """
+    trailing = len(row) == len(header) + 1 and row[-1].strip() == ""
+    unnamed = len(row) == len(header) + 1 and not trailing
+    header = [*header, ""] if trailing else header
+    if len(header) != len(row) - unnamed:
+        raise RecordError(f"{where}: expected {len(header)} cells ({listed(header)}), got {len(row)}")
+    pairs = [split_unit(name) for name in header]
+    names = [name or f"unnamed {place}" for place, (name, _) in enumerate(pairs, 1)]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RecordError(f"{where}: two columns are named {shown(twice)}")
+    others = [*(below or ()), *[""] * len(names)]
+    return tuple(names), tuple(unit or other for (_, unit), other in zip(pairs, others, strict=False)), unnamed
+
+
+def beginning(path) -> tuple[str, str, bool]:
+    """The encoding of a file, its first characters, and whether these are all."""
+    with open(path, "rb") as file:
+        head = file.read(LOOK)
+        whole = not file.read(1)
+    for mark, encoding in MARKS:
+        if head.startswith(mark):
+            return encoding, head.decode(encoding, "replace"), whole
+    if b"\0" in head:
+        raise RecordError(
+            f"{path}: expected a table in text, or NetCDF, HDF5, Zarr, .npz, Parquet; it is none of these"
+        )
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head, final=whole)
+    except UnicodeDecodeError:
+        return "cp1252", head.decode("cp1252", "replace"), whole
+    return "utf-8", head.decode("utf-8", "replace"), whole
+
+
+def separated(lines: list[str], full: list[int]) -> tuple[str, dict[int, list[str]]]:
+    """The separator that cuts the last lines into as many cells each, and the cells of all full lines by number."""
+    tail = [lines[number] for number in full[-20:]]
+    for separator in SEPARATORS:
+        counts = {len(cut(line, separator)) for line in tail[len(tail) // 2 :]}
+        if len(counts) == 1 and counts.pop() > 1:
+            return separator, {number: cut(lines[number], separator) for number in full}
+    return ",", {number: cut(lines[number], ",") for number in full}
+
+
+def cut(line: str, separator: str) -> list[str]:
+    """The cells of a line."""
+    if separator == " " and '"' not in line:
+        return line.split()
+    try:
+        line = " ".join(line.split()) if separator == " " else line
+        return next(csv.reader([line], delimiter=separator))
+    except (csv.Error, StopIteration):
+        return line.split(separator)
+
+
+def first_row(rows: dict[int, list[str]], full: list[int]) -> int | None:
+    """The number of the first line that holds numbers, and is as wide as the last one."""
+    width = len(rows[full[-1]])
+    for number in full:
+        cells = rows[number]
+        some = [cell for cell in cells if cell.strip()]
+        comment = cells[0].lstrip().startswith(COMMENTS)
+        if len(cells) == width and some and not comment and any(map(is_number, some)):
+            return number
+    return None
+
+
+def is_number(cell: str) -> bool:
+    return bool(cell.strip()) and bool(NUMBER.fullmatch(cell) or COMMA.fullmatch(cell) or WITH_POINTS.fullmatch(cell))
+
+
+def above(lines, full: list[int], first: int, separator: str, width: int) -> tuple[list[str] | None, list[str] | None]:
+    """The line of names above the first row, and a line of units between the two; None for what is not there."""
+    before = [number for number in full if number < first][-2:]
+    rows = [[cell.strip() for cell in cut(BEGINS.sub("", lines[number]), separator)] for number in before]
+    fitting = [row for row in rows if fits(row, width, separator)]
+    if len(fitting) == 2 and before[1] == before[0] + 1 and are_units(fitting[1]):
+        return fitting[0], [cell.strip("[]() ") for cell in fitting[1]]
+    return (fitting[-1] if fitting else None), None
+
+
+def fits(row: list[str], width: int, separator: str) -> bool:
+    """Whether a line can hold the names of so many columns, or of all but the first."""
+    enough = len(row) == width or (len(row) == width - 1 and (len(row) > 1 or separator == " "))
+    return enough and not all(map(is_number, row))
+
+
+def are_units(row: list[str]) -> bool:
+    """Whether at least half of the cells are units, known ones or some in brackets."""
+    some = [cell for cell in row if cell]
+    found = [cell for cell in some if cell.strip("[]() ") != cell or re.sub(r"[/*^.\d -].*", "", cell) in UNITS]
+    return len(found) > 0 and 2 * len(found) >= len(some)
+
+
+def pieces(path, form: Format) -> Iterator[pd.DataFrame]:
+    """The rows of a table, some at a time, with its line as the index; cells that are no numbers stay texts."""
+    names = (["unnamed 0"] if form.unnamed else []) + list(form.names)
+    options = {"sep": r"\s+"} if form.separator == " " else {"sep": form.separator, "skipinitialspace": True}
+    try:
+        frames = pd.read_csv(
+            path,
+            **options,
+            names=names,
+            header=None,
+            skiprows=form.skip,
+            encoding=form.encoding,
+            encoding_errors="replace",
+            decimal=form.decimal,
+            thousands=form.thousands,
+            chunksize=ROWS,
+            index_col=False,
+            on_bad_lines="error",
+            low_memory=False,
+            skip_blank_lines=False,  # so that rows and lines can be told from each other
+            comment=form.comment,
+        )
+        with frames:
+            yield from frames
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError, csv.Error) as error:
+        raise RecordError(f"{path}: {' '.join(str(error).split())[:200]}") from error

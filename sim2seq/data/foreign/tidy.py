@@ -1,0 +1,186 @@
+"""Tidy: some runs as a file has them become runs on one clock: sorted, each time once, ends found, gaps dealt with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sim2seq.data.arrays import Block
+from sim2seq.data.foreign.reading import Reading, listed
+from sim2seq.data.records import RecordError
+
+ROUNDING = 1e-6  # of a step: nearer than that, two times are one
+WORST = 5  # runs in a message
+
+
+@dataclass
+class Gaps:
+    """Numbers that are missing within runs: run -> feature -> how many; `left_out`: the runs that they cost."""
+
+    found: dict[str, Counter] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def add(self, run_id: str, name: str, number: int) -> None:
+        self.found.setdefault(run_id, Counter())[name] += number
+
+    def lines(self) -> list[str]:
+        """One line a run, of the first few."""
+        runs = [
+            f"run {run_id}: " + listed([f"{name} {number}" for name, number in counts.items()])
+            for run_id, counts in list(self.found.items())[:WORST]
+        ]
+        return runs + ([f"and {len(self.found) - WORST} more runs"] if len(self.found) > WORST else [])
+
+    def by_feature(self) -> str:
+        total: Counter[str] = sum(self.found.values(), Counter())
+        return listed([f"{name} {number}" for name, number in total.items()])
+
+
+def tidy(block: Block, ids: list[str], reading: Reading, gaps: Gaps) -> tuple[list[int], Block]:
+    """The runs of a block as `reading` wants them, and their places in it: gaps may leave some out.
+
+    block   runs of one clock, in any order of steps; nan where a number is missing. After the end of a run, in all of
+            its series: nan, or whatever stands there where block.lengths already says so
+    Raises RecordError, in one line with the run, for times that cannot be a clock.
+    """
+    block = end(in_order(block, ids, reading))
+    kept = list(range(len(ids)))
+    if has_gaps(block):
+        kept, block = without_gaps(block, ids, reading, gaps)
+    if reading.step and kept:
+        block = at_even_steps(block, reading.step)
+    return kept, thinned(block, reading.every)
+
+
+def in_order(block: Block, ids: list[str], reading: Reading) -> Block:
+    """The block with its times rising, each once."""
+    times = block.times
+    if len(times) < 2 or (np.diff(times) > 0).all():
+        return block
+    if np.isnan(times).any():
+        block = timed(block, ids)
+        times = block.times
+    order = np.argsort(times, kind="stable")
+    again = np.flatnonzero(np.diff(times[order]) <= 0)
+    if len(again):
+        order = np.delete(order, again + chosen(block, ids, order, again, reading.repeats))
+    return at_steps(block, order)
+
+
+def timed(block: Block, ids: list[str]) -> Block:
+    """The block without steps of no time and no numbers. Raises RecordError for numbers without a time."""
+    there = ~np.isnan(block.times)
+    if any(not empty(values[:, ~there]) for values in block.series.values()):
+        raise RecordError(f"run {ids[0]}: {int((~there).sum())} steps have numbers and no time")
+    return at_steps(block, np.flatnonzero(there))
+
+
+def empty(values: np.ndarray) -> bool:
+    return values.dtype.kind == "f" and bool(np.isnan(values).all())
+
+
+def chosen(block: Block, ids: list[str], order: np.ndarray, again: np.ndarray, repeats: str) -> int:
+    """0 to leave out the earlier one of two steps of one time, 1 to leave out the later one."""
+    for name, values in block.series.items():
+        one, other = values[:, order[again]], values[:, order[again + 1]]
+        same = (one == other) | ((one != one) & (other != other))
+        if repeats == "refuse" and not same.all():
+            run, place = np.argwhere(~same)[0][:2]
+            what = f"time {block.times[order[again[place]]]:g} stands there twice, {name} differs"
+            raise RecordError(f"run {ids[run]}: {what}: --repeats first or last says which one counts")
+    return 0 if repeats == "last" else 1
+
+
+def at_steps(block: Block, steps) -> Block:
+    """The block at some of its steps; all runs have all of them."""
+    series = {name: values[:, steps] for name, values in block.series.items()}
+    lengths = (block.lengths[:, None] > np.arange(len(block.times))[steps]).sum(axis=1)
+    return Block(series, block.times[steps], lengths)
+
+
+def end(block: Block) -> Block:
+    """The block with the end of each run where nothing but nan follows in all of its series."""
+    floats = [values for values in block.series.values() if values.dtype.kind == "f"]
+    if len(floats) < len(block.series) or not any(np.isnan(values[:, -1:].sum()) for values in floats):
+        return block
+    there = np.zeros((len(block.lengths), len(block.times)), dtype=bool)
+    for values in floats:
+        there |= ~np.isnan(values).all(axis=tuple(range(2, values.ndim)))
+    last = len(block.times) - np.argmax(there[:, ::-1], axis=1)
+    return replace(block, lengths=np.minimum(block.lengths, np.where(there.any(axis=1), last, 0)))
+
+
+def has_gaps(block: Block) -> bool:
+    """Whether a number within a run is not finite; quick where none is."""
+    floats = {name: values for name, values in block.series.items() if values.dtype.kind == "f"}
+    with np.errstate(over="ignore", invalid="ignore"):
+        if all(np.isfinite(values.sum(dtype=float)) for values in floats.values()):
+            return False
+    return any(gaps_in(values, block.lengths).any() for values in floats.values()) or (block.lengths == 0).any()
+
+
+def gaps_in(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Where numbers within a run are not finite, (runs, steps, ...)."""
+    within = np.arange(values.shape[1]) < lengths[:, None]
+    return ~np.isfinite(values) & within.reshape(*within.shape, *(1,) * (values.ndim - 2))
+
+
+def without_gaps(block: Block, ids: list[str], reading: Reading, gaps: Gaps) -> tuple[list[int], Block]:
+    """The block with its gaps filled, or without the runs that have some; they are counted in any case."""
+    series, spoilt = dict(block.series), block.lengths == 0
+    for name, values in block.series.items():
+        bad = gaps_in(values, block.lengths) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
+        for run in np.flatnonzero(bad.any(axis=tuple(range(1, bad.ndim)))):
+            gaps.add(ids[run], name, int(bad[run].sum()))
+            spoilt[run] = spoilt[run] or reading.gaps == "drop" or not can_be_filled(bad[run][: block.lengths[run]])
+    for run in np.flatnonzero(block.lengths == 0):
+        gaps.add(ids[run], "all", len(block.times))
+    if reading.gaps == "fill":
+        series = {name: fill(values, gaps_in(values, block.lengths), block.times) for name, values in series.items()}
+    kept = np.flatnonzero(~spoilt).tolist()
+    gaps.left_out += [ids[run] for run in np.flatnonzero(spoilt)]
+    return kept, Block({name: values[kept] for name, values in series.items()}, block.times, block.lengths[kept])
+
+
+def can_be_filled(bad: np.ndarray) -> bool:
+    """Whether each feature of a run (steps, ...) has a number to interpolate from."""
+    return bool((~bad).any(axis=0).all())
+
+
+def fill(values: np.ndarray, bad: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Numbers in the place of gaps, interpolated in time; before the first and after the last one the nearest."""
+    if not bad.any():
+        return values
+    made = values.copy()
+    for place in np.argwhere(bad.any(axis=1)):
+        where = (place[0], slice(None), *place[1:])
+        good = ~bad[where] & np.isfinite(values[where])  # not beyond the end of the run
+        if good.any():
+            made[where][bad[where]] = np.interp(times[bad[where]], times[good], values[where][good])
+    return made
+
+
+def at_even_steps(block: Block, step: float) -> Block:
+    """Runs interpolated in time at even steps from the first one on, up to the end of each."""
+    first = block.times[0]
+    lengths = np.floor((block.times[block.lengths - 1] - first) / step + ROUNDING).astype(int) + 1
+    times = first + step * np.arange(lengths.max())
+    series = {name: interpolated(values, block, times, lengths) for name, values in block.series.items()}
+    return Block(series, times, lengths)
+
+
+def interpolated(values: np.ndarray, block: Block, times: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Values (runs, steps, ...) of a block at other `times`; nan after the end of a run."""
+    made = np.full((len(values), len(times), *values.shape[2:]), np.nan)
+    for run, (had, has) in enumerate(zip(block.lengths, lengths, strict=True)):
+        for place in np.ndindex(values.shape[2:]):
+            here = (run, slice(had), *place)
+            made[(run, slice(has), *place)] = np.interp(times[:has], block.times[:had], values[here])
+    return made
+
+
+def thinned(block: Block, every: int) -> Block:
+    """Every so-manieth step."""
+    return block if every == 1 else at_steps(block, slice(None, None, every))

@@ -1,0 +1,233 @@
+"""Wide: an xarray Dataset as runs: what is a series of its runs, what an input; some runs are read at a time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+
+from sim2seq.data.array_layout import NUMBERS_AT_ONCE, RUNS_AT_ONCE, TYPES
+from sim2seq.data.arrays import Block
+from sim2seq.data.foreign import clock
+from sim2seq.data.foreign.axes import NUMBERS, TEXTS, Axes, axes_of, text_of
+from sim2seq.data.foreign.reading import Reading, listed, run_id
+from sim2seq.data.foreign.tidy import ROUNDING
+from sim2seq.data.records import RecordError
+
+LENGTHS = ("sim2seq_length", "length", "lengths", "n_steps")  # variables with the steps of each run
+ABOUT_FILE = {"conventions", "title", "history", "institution", "source", "references", "comment", "featuretype"}
+
+
+@dataclass(frozen=True)
+class Wide:
+    """Runs in the variables of a Dataset.
+
+    data      with decoded masks; times may be undecoded
+    name      of the file or group: the run's id where there is one run, else the beginning of ids that are places only
+    words     whether attributes that are words are inputs too, beside numbers: those of a group that is one run
+    """
+
+    data: xr.Dataset
+    axes: Axes
+    name: str
+    reading: Reading = field(default_factory=Reading)
+    words: bool = False
+
+    @classmethod
+    def of(cls, data: xr.Dataset, name: str, reading: Reading, *, one_run: bool = False) -> Wide:
+        """The runs in a Dataset, or the one run of a group.
+
+        Raises RecordError, in one line, where its variables do not say what they are.
+        """
+        there = {str(each) for each in [*data.variables, *data.dims]}
+        try:
+            data = data.rename({old: new for old, new in reading.rename.items() if old in there})
+        except ValueError as error:
+            raise RecordError(f"rename: {' '.join(str(error).split())[:200]}") from error
+        return cls(data, axes_of(data, reading, one_run=one_run), name, reading, one_run)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        if not self.axes.run:
+            return [run_id(self.name)]
+        if self.axes.ids:
+            return [run_id(plain(each)) for each in self.data[self.axes.ids].values]
+        return [run_id(f"{self.name}_{place}") for place in range(self.data.sizes[self.axes.run])]
+
+    @cached_property
+    def columns(self) -> dict[str, tuple[str, int | None]]:
+        """Series -> the variable that holds it, and its place along a dimension whose places have names."""
+        found: dict[str, tuple[str, int | None]] = {}
+        along = {str(name): each for name, each in self.data.data_vars.items() if self.axes.time in each.dims}
+        labelled = [name for name in along if self.labels_of(name)]
+        for name, each in along.items():
+            if name in (self.axes.clock, self.axes.ids) or each.dtype.kind not in NUMBERS:
+                continue
+            for place, label in enumerate(self.labels_of(name)):
+                found[label if len(labelled) == 1 else f"{name}_{label}"] = (name, place)
+            if not self.labels_of(name):
+                found[name] = (name, None)
+        return self.wanted(found)
+
+    def labels_of(self, name: str) -> tuple[str, ...]:
+        """The names along the one dimension of a variable that is neither run nor time; none for other variables."""
+        others = [str(each) for each in self.data[name].dims if each not in (self.axes.run, self.axes.time)]
+        return self.axes.labels.get(others[0], ()) if len(others) == 1 else ()
+
+    def wanted(self, found: dict) -> dict:
+        """Those of the series that were asked for, in that order. Raises RecordError where there is none."""
+        unknown = [name for name in (*self.reading.series, *self.reading.controls) if name not in found]
+        if unknown or not found:
+            what = f"no series {listed(unknown)}" if unknown else "no series"
+            raise RecordError(f"{what}: along {self.axes.time} it has {listed(found) or 'no numbers'}")
+        return {name: found[name] for name in self.reading.series or found}
+
+    @cached_property
+    def series(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+        """Name -> (shape of a step, type), as `array_layout.Layout` has them."""
+        shapes = {}
+        for name, (variable, place) in self.columns.items():
+            each = self.data[variable]
+            others = tuple(size for dim, size in each.sizes.items() if dim not in (self.axes.run, self.axes.time))
+            kind = np.dtype(float) if self.reading.step else plain_type(each.dtype)
+            shapes[name] = (others if place is None else (), kind)
+        return shapes
+
+    @cached_property
+    def clock(self) -> tuple[np.ndarray, str, bool]:
+        """Times (steps,), or (runs, steps) where runs differ in them; their unit; whether they count from the start."""
+        if not self.axes.clock:
+            times = np.arange(self.data.sizes[self.axes.time], dtype=float)
+            return times, *clock.unit_of("", self.axes.time, times)
+        found = self.data[self.axes.clock]
+        if self.axes.run in found.dims:
+            found = found.transpose(self.axes.run, self.axes.time)
+        times = clock.parse(found.values, self.reading.dates).reshape(found.shape)
+        if times.ndim == 2 and times.dtype.kind == "f" and is_one_clock(times):
+            times = times[0]
+        said = str(found.attrs.get("units", ""))
+        return times, *clock.unit_of(said, self.axes.clock, times)
+
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """Name -> unit of series, inputs and `time`, where an attribute says it."""
+        held = {name: self.data[variable] for name, (variable, _) in self.columns.items()} | self.given
+        units = {name: text_of(each.attrs["units"]).strip() for name, each in held.items() if "units" in each.attrs}
+        return {name: unit for name, unit in units.items() if unit} | self.unit_of_steps
+
+    @property
+    def unit_of_steps(self) -> dict[str, str]:
+        """The unit of the times, or nothing where there are some and nobody says it."""
+        said = not self.axes.clock or self.clock[1] or "units" in self.data[self.axes.clock].attrs
+        return {"time": self.clock[1]} if said else {}
+
+    @cached_property
+    def given(self) -> dict[str, xr.DataArray]:
+        """The variables with one number or word a run, or one for all."""
+        known = {*self.axes.labels, self.axes.ids, self.axes.clock, self.axes.run, self.axes.time, *LENGTHS}
+        dims = ((), (self.axes.run,))
+        found = {str(name): each for name, each in self.data.variables.items() if each.dims in dims}
+        kinds = NUMBERS + TEXTS
+        found = {name: each for name, each in found.items() if name not in known and each.dtype.kind in kinds}
+        return {without_prefix(name): self.data[name] for name in found}
+
+    @cached_property
+    def inputs(self) -> dict[str, list]:
+        """Name -> one number or word a run: variables, and attributes of the file that are numbers."""
+        runs = len(self.ids)
+        made = {
+            name: [plain(value) for value in np.broadcast_to(each.values, runs)] for name, each in self.given.items()
+        }
+        attributes = {} if self.axes.run else self.data.attrs
+        for name, value in attributes.items():
+            value = plain(value)
+            if str(name).lower() in ABOUT_FILE or str(name).startswith("_"):
+                continue
+            if isinstance(value, float) or (self.words and isinstance(value, str) and value):
+                made.setdefault(self.reading.name(str(name)), [value] * runs)
+        return made
+
+    def units_of(self, row: int) -> dict[str, str]:
+        return self.units
+
+    def inputs_of(self, row: int) -> dict:
+        return {name: column[row] for name, column in self.inputs.items() if column[row] == column[row]}
+
+    @cached_property
+    def lengths(self) -> np.ndarray | None:
+        """(runs,): steps of each run, where a variable says so."""
+        for name in LENGTHS:
+            if self.axes.run and name in self.data.variables and self.data[name].dims == (self.axes.run,):
+                values = self.data[name].values
+                if values.dtype.kind in "iu" and values.min() >= 1 and values.max() <= self.data.sizes[self.axes.time]:
+                    return values.astype(int)
+        return None
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers all series have."""
+        step = sum(math.prod(shape) for shape, _ in self.series.values())
+        return len(self.ids) * self.data.sizes[self.axes.time] * step
+
+    @property
+    def runs_at_once(self) -> int:
+        """How many runs are read together: those of one clock, in memory."""
+        if self.clock[0].ndim == 2:
+            return 1
+        return max(1, min(RUNS_AT_ONCE, NUMBERS_AT_ONCE * len(self.ids) // max(1, self.numbers)))
+
+    def block(self, rows: list[int]) -> Block:
+        """The series of these rows as the file has them; with runs of clocks of their own, of one row."""
+        held = {variable: self.read(variable, rows) for variable, _ in self.columns.values()}
+        series = {
+            name: held[each] if place is None else held[each][..., place]
+            for name, (each, place) in self.columns.items()
+        }
+        times, unit, from_start = self.clock
+        times = clock.count(times[rows[0]] if times.ndim == 2 else times, unit, from_start)
+        lengths = np.full(len(rows), len(times)) if self.lengths is None else self.lengths[rows]
+        return Block(series, times, lengths)
+
+    def read(self, variable: str, rows: list[int]) -> np.ndarray:
+        """A variable of these runs, (runs, steps, ...)."""
+        each = self.data.variables[variable]
+        if self.axes.run in each.dims:
+            together = rows == list(range(rows[0], rows[-1] + 1))
+            each = each.isel({self.axes.run: slice(rows[0], rows[-1] + 1) if together else rows})
+            each = each.transpose(self.axes.run, self.axes.time, ...)
+            values = each.to_numpy()
+        else:
+            values = each.transpose(self.axes.time, ...).to_numpy()
+            values = np.broadcast_to(values, (len(rows), *values.shape))
+        return values.astype(plain_type(values.dtype), copy=False)
+
+
+def plain_type(dtype: np.dtype) -> np.dtype:
+    """The type in which numbers of a file are kept: itself where array files know it, else float64."""
+    native = np.dtype("u1") if dtype.kind == "b" else dtype.newbyteorder("=")
+    return native if native in TYPES else np.dtype(float)
+
+
+def is_one_clock(times: np.ndarray) -> bool:
+    """Whether all runs have the times of the first one, but for rounding; (runs, steps)."""
+    apart = np.abs(np.diff(times[0])).min(initial=np.inf) if times.shape[1] > 1 else np.inf
+    return bool((np.abs(times - times[0]) <= ROUNDING * apart).all())
+
+
+def plain(value):
+    """A NumPy number as float, a text as str; anything else as it is."""
+    value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+    if isinstance(value, (str, bytes)):
+        return text_of(value)
+    return float(value) if isinstance(value, (bool, int, float, np.bool_, np.number)) else value
+
+
+def without_prefix(name: str) -> str:
+    """The name of an input, without the word that says that it is one: inputs_mass is mass."""
+    for prefix in ("inputs_", "input_"):
+        if name.lower().startswith(prefix) and len(name) > len(prefix):
+            return name[len(prefix) :]
+    return name

@@ -1,0 +1,270 @@
+"""Arrays that other programs write, in NetCDF, HDF5, Zarr or NumPy's files, are read as they are meant."""
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.foreign.files import open_arrays, sources
+from sim2seq.data.foreign.reading import Reading
+from sim2seq.data.foreign.runs import Seen, runs_of
+from sim2seq.data.records import RecordError
+
+RUNS, STEPS, FEATURES = 4, 6, 3
+VALUES = np.arange(RUNS * STEPS * FEATURES, dtype="float32").reshape(RUNS, STEPS, FEATURES)
+TIMES = np.arange(STEPS) / 2
+FIRST = VALUES[0, :, 0].tolist()
+
+
+def read(*paths, **options):
+    """Run id -> Run of these files."""
+    reading = Reading(**options)
+    return {run.id: run for run in runs_of(sources(paths, reading), reading, Seen())}
+
+
+def dataset():
+    """x and y of four runs, as xarray has them."""
+    attributes = {"units": "m", "long_name": "position"}
+    variables = {
+        "x": (("member", "time"), VALUES[..., 0].copy(), attributes),
+        "y": (("member", "time"), VALUES[..., 1].copy()),
+    }
+    variables["mass"] = ("member", np.arange(4.0), {"units": "kg"})
+    return xr.Dataset(
+        variables, {"time": ("time", TIMES, {"units": "days since 2001-01-01"})}, {"Conventions": "CF-1.8"}
+    )
+
+
+def test_netcdf_3_and_4_and_zarr_give_runs_inputs_and_units(tmp_path):
+    pytest.importorskip("zarr")
+    dataset().to_netcdf(tmp_path / "four.nc", engine="h5netcdf")
+    dataset().to_netcdf(tmp_path / "three.nc", engine="scipy")
+    dataset().to_zarr(tmp_path / "z.zarr", zarr_format=2)
+    for path in tmp_path.iterdir():
+        runs = list(read(path).values())
+        assert [run.id for run in runs] == [f"{path.stem}_{place}" for place in range(4)]
+        assert runs[1].series == {"time": TIMES.tolist(), "x": VALUES[1, :, 0].tolist(), "y": VALUES[1, :, 1].tolist()}
+        assert runs[1].data == {"mass": 1}
+        assert runs[1].units == {"x": "m", "mass": "kg", "time": "d"}
+
+
+@pytest.mark.parametrize("times", ["numbers", "dates", "durations", "since"])
+def test_times_are_numbers_dates_durations_or_counted_since_a_date(tmp_path, times):
+    data = dataset()
+    if times == "dates":
+        data = xr.decode_cf(data)
+    elif times == "durations":
+        data["time"] = (TIMES * 86400e9).astype("timedelta64[ns]")
+    elif times == "numbers":
+        data["time"] = ("time", TIMES * 86400, {"units": "seconds"})
+    else:
+        data["time"] = ("time", TIMES + 5, {"units": "days since 2001-01-01"})
+    ensemble = Ensemble.from_xarray(data)
+    expected = {"since": (TIMES, "d")}.get(times, (TIMES * 86400, "s"))
+    np.testing.assert_array_equal(ensemble.times, expected[0])
+    assert ensemble.step_unit == expected[1]
+
+
+@pytest.mark.parametrize("order", [("member", "time"), ("time", "member")])
+def test_the_time_may_be_the_first_or_the_last_dimension(order):
+    ensemble = Ensemble.from_xarray(dataset().transpose(*order))
+    np.testing.assert_array_equal(ensemble.values, VALUES[..., :2])
+
+
+def test_names_along_a_dimension_are_features():
+    array = xr.DataArray(
+        VALUES, dims=("run", "t", "variable"), coords={"variable": ["x", "y", "z"], "run": list("abcd")}
+    )
+    ensemble = Ensemble.from_xarray(array)
+    assert (ensemble.features, ensemble.run_ids) == (("x", "y", "z"), ("a", "b", "c", "d"))
+    np.testing.assert_array_equal(ensemble.values, VALUES)
+    assert (ensemble.step_unit, ensemble.times.tolist()) == ("", list(range(STEPS)))
+
+
+def test_other_dimensions_are_parts_of_a_series():
+    array = xr.DataArray(VALUES.reshape(RUNS, STEPS, 1, 3), dims=("run", "time", "lat", "lon"), name="T")
+    ensemble = Ensemble.from_xarray(array)
+    assert ensemble.features == ("T[0,0]", "T[0,1]", "T[0,2]")
+    np.testing.assert_array_equal(ensemble.values, VALUES)
+
+
+def test_a_series_without_a_run_belongs_to_all_of_them():
+    data = dataset()
+    data["forcing"] = ("time", TIMES)
+    ensemble = Ensemble.from_xarray(data, features=("x", "forcing"))
+    np.testing.assert_array_equal(ensemble.values[..., 1], np.tile(TIMES, (4, 1)))
+
+
+def test_npz_is_read_by_the_sizes_of_its_arrays(tmp_path):
+    names = {"features": ["x", "y", "z"], "inputs_mass": np.arange(4.0)}
+    np.savez(tmp_path / "a.npz", values=VALUES, times=TIMES, **names)
+    np.savez_compressed(tmp_path / "b.npz", values=VALUES.transpose(1, 2, 0), times=TIMES, **names)
+    for name in "ab":
+        runs = list(read(tmp_path / f"{name}.npz").values())
+        assert [run.data for run in runs] == [{"mass": place} for place in range(4)]
+        assert runs[2].series == {"time": TIMES.tolist()} | dict(zip("xyz", VALUES[2].T.tolist(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"t": TIMES, "y": VALUES[0]}, r"a\.npz: y \(6, 3\): what are its axes\? --dims says it"),
+        ({"t": TIMES, "y": np.zeros((6, 6, 2))}, "t could belong to any of its axes: --dims says what they are"),
+        ({"t": TIMES, "word": np.array("x")}, "no series: along phony_dim_6 it has no numbers"),
+        ({"y": np.array([[1], [1, 2]], dtype=object)}, "y holds objects of Python, such as arrays of unequal lengths"),
+    ],
+)
+def test_arrays_that_leave_two_ways_open_are_refused(tmp_path, arrays, words):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(RecordError, match=words):
+        read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("dims", [("time", "feature"), ("run", "time"), ("time", "run")])
+def test_axes_without_names_are_what_they_are_said_to_be(tmp_path, dims):
+    np.savez(tmp_path / "a.npz", y=VALUES[0])
+    ensemble = read(tmp_path / "a.npz", dims=dims)
+    shapes = {("time", "feature"): (1, 6, 3), ("run", "time"): (6, 3, 1), ("time", "run"): (3, 6, 1)}
+    (first, *_) = ensemble.values()
+    assert (len(ensemble), len(first.series["time"]), len(first.series) - 1) == shapes[dims]
+
+
+def grouped(path, *, shared=False):
+    """A group a run, with unequal lengths, inputs as attributes and a unit."""
+    with h5py.File(path, "w") as file:
+        for number, length in ((2, 5), (10, 6)):
+            group = file.create_group(f"runs/run_{number}")
+            group.attrs.update({"mass": 1.5 * number, "label": f"case {number}"})
+            group["x"] = VALUES[0, :length, 0]
+            group["x"].attrs["units"] = "m"
+            group["velocity"] = VALUES[0, :length, :2]
+            group["time"] = TIMES[:length]
+            group["time"].attrs["units"] = "ms"
+
+
+def test_one_group_a_run_with_its_inputs_as_attributes(tmp_path):
+    grouped(tmp_path / "a.h5")
+    runs = read(tmp_path / "a.h5")
+    assert {run.id: run.data for run in runs.values()} == {
+        "run_2": {"mass": 3, "label": "case 2"},
+        "run_10": {"mass": 15, "label": "case 10"},
+    }
+    assert list(runs["run_2"].series) == ["time", "velocity[0]", "velocity[1]", "x"]
+    assert runs["run_2"].series["x"] == FIRST[:5]
+    assert runs["run_10"].series["time"] == TIMES.tolist()
+    assert runs["run_2"].units == {"x": "m", "time": "ms"}
+
+
+def test_one_group_a_run_in_netcdf_and_zarr(tmp_path):
+    pytest.importorskip("zarr")
+    tree = xr.DataTree.from_dict({f"/run_{n}": dataset().isel(member=n, drop=True) for n in range(3)})
+    tree.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    tree.to_zarr(tmp_path / "a.zarr", consolidated=False)
+    for runs in (read(tmp_path / "a.nc"), read(tmp_path / "a.zarr")):
+        assert list(runs) == ["run_0", "run_1", "run_2"]
+        assert runs["run_2"].series["x"] == VALUES[2, :, 0].tolist()
+        assert runs["run_2"].data == {"mass": 2}
+    assert Ensemble.from_xarray(tree).run_ids == ("run_0", "run_1", "run_2")
+
+
+def test_a_group_that_holds_the_arrays_can_be_named(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["result/x"], file["result/t"], file["mesh/nodes"] = VALUES[..., 0], TIMES, np.zeros(7)
+    with pytest.raises(RecordError, match=r"which of the groups /mesh, /result holds the runs\? --group NAME says it"):
+        read(tmp_path / "a.h5")
+    with pytest.raises(RecordError, match="no group 'none': it has mesh, result"):
+        read(tmp_path / "a.h5", group="none")
+    assert read(tmp_path / "a.h5", group="result", dims=("run", "time"))["a_0"].series["x"] == FIRST
+
+
+def test_plain_hdf5_with_the_time_first_is_read_as_it_is_meant(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"], file["y"], file["t"] = VALUES[..., 0].T, VALUES[..., 1].T, TIMES
+        file["mass"] = np.arange(4)
+    runs = read(tmp_path / "a.h5")
+    assert runs["a_1"].series == {"time": TIMES.tolist(), "x": VALUES[1, :, 0].tolist(), "y": VALUES[1, :, 1].tolist()}
+    assert runs["a_1"].data == {"mass": 1}
+
+
+def test_runs_end_where_only_nan_follows_and_gaps_within_are_counted():
+    data = dataset().astype(float)
+    data["x"][1, 4:] = data["y"][1, 4:] = np.nan
+    ensemble = Ensemble.from_xarray(data)
+    assert ensemble.lengths.tolist() == [6, 4, 6, 6]
+    data["x"][2, 1:3] = np.nan
+    with pytest.raises(RecordError, match="x 2; run run_2: x 2; --gaps fill"):
+        Ensemble.from_xarray(data)
+    filled = Ensemble.from_xarray(data, gaps="fill")
+    np.testing.assert_array_equal(filled.values[2, :, 0], VALUES[2, :, 0])
+    assert Ensemble.from_xarray(data, gaps="drop").run_ids == ("run_0", "run_1", "run_3")
+
+
+def test_clocks_of_their_own_that_differ_by_rounding_are_one():
+    data = dataset().drop_vars("time")
+    clocks = np.tile(TIMES, (4, 1))
+    data["time"] = (("member", "time"), clocks * (1 + 1e-9 * np.arange(4))[:, None])
+    np.testing.assert_array_equal(Ensemble.from_xarray(data).times, TIMES)
+    data["time"] = (("member", "time"), clocks * (1 + np.arange(4))[:, None])
+    with pytest.raises(RecordError, match=r"run run_1 has step 1 at time 1, run run_0 at 0\.5: expected one clock"):
+        Ensemble.from_xarray(data)
+    assert Ensemble.from_xarray(data, step=0.5).lengths.tolist() == [6, 11, 16, 21]
+
+
+def test_packed_numbers_and_missing_values_of_netcdf_are_decoded(tmp_path):
+    packed = {"x": {"dtype": "i2", "scale_factor": 0.5, "_FillValue": -999}}
+    data = dataset()
+    data["x"][3, 5] = data["y"][3, 5] = np.nan
+    data.to_netcdf(tmp_path / "a.nc", engine="scipy", encoding=packed)
+    runs = read(tmp_path / "a.nc")
+    assert runs["a_0"].series["x"] == FIRST
+    assert len(runs["a_3"].series["x"]) == 5
+
+
+def test_an_ensemble_is_equal_after_the_way_through_xarray(tmp_path):
+    lengths, counted = np.array([6, 5, 6, 4]), np.where(np.arange(STEPS) < [[6], [5], [6], [4]], 1.0, np.nan)
+    ensemble = Ensemble(
+        VALUES[..., :1].astype(float) * counted[..., None],
+        ("a", "b", "c", "d"),
+        ("x",),
+        TIMES,
+        inputs={"mass": np.arange(4.0)},
+        results={"num_hits": np.ones(4)},
+        units={"x": "m", "mass": "kg"},
+        step_unit="h",
+        lengths=lengths,
+    )
+    again = Ensemble.from_xarray(ensemble.to_xarray())
+    np.testing.assert_array_equal(again.values, ensemble.values)
+    for name in ("run_ids", "features", "units", "step_unit", "notes"):
+        assert getattr(again, name) == getattr(ensemble, name)
+    for name in ("inputs", "results"):
+        assert {key: each.tolist() for key, each in getattr(again, name).items()} == {
+            key: each.tolist() for key, each in getattr(ensemble, name).items()
+        }
+    assert (again.lengths.tolist(), again.times.tolist()) == (lengths.tolist(), TIMES.tolist())
+
+
+def test_frames_of_whole_numbers_keep_type_and_lengths_through_xarray():
+    pixels = VALUES.astype("u1").reshape(RUNS, STEPS, 3)
+    features = ("frame[0,0]", "frame[0,1]", "frame[0,2]")
+    ensemble = Ensemble(pixels, tuple("abcd"), features, TIMES, lengths=np.array([6, 6, 2, 6]))
+    data = ensemble.to_xarray()
+    assert (data["frame"].shape, data["frame"].dtype) == ((4, 6, 1, 3), np.uint8)
+    again = Ensemble.from_xarray(data)
+    assert (again.values.dtype, again.features, again.lengths.tolist()) == (np.uint8, features, [6, 6, 2, 6])
+    np.testing.assert_array_equal(again.values[3], pixels[3])
+
+
+def test_a_file_is_read_some_runs_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("sim2seq.data.foreign.wide.NUMBERS_AT_ONCE", 20)
+    np.savez(tmp_path / "a.npz", values=VALUES, times=TIMES, features=["x", "y", "z"])
+    assert open_arrays(str(tmp_path / "a.npz"), Reading()).runs_at_once == 1
+    assert read(tmp_path / "a.npz")["a_3"].series["z"] == VALUES[3, :, 2].tolist()
+
+
+def test_a_dimension_that_no_name_tells_is_asked_for(tmp_path):
+    data = dataset().rename(time="n", member="k").drop_vars("n")
+    with pytest.raises(RecordError, match=r"which of its dimensions k, n is the time\? --time NAME says it"):
+        Ensemble.from_xarray(data)
+    np.testing.assert_array_equal(Ensemble.from_xarray(data, time="n", run="k").values, VALUES[..., :2])

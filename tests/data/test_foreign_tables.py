@@ -1,0 +1,243 @@
+"""Tables that other programs write, one a run or one for all runs, are read as they are meant."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.foreign.files import sources
+from sim2seq.data.foreign.given import read_inputs
+from sim2seq.data.foreign.reading import Reading, split_unit
+from sim2seq.data.foreign.runs import Seen, runs_of
+from sim2seq.data.records import RecordError
+
+COUNTING = "time,x,y\n0,1,10\n1,2,20\n2,3,30\n"
+
+
+def read(*paths, **options):
+    """Run id -> Run of these files."""
+    reading = Reading(**options)
+    return {run.id: run for run in runs_of(sources(paths, reading), reading, Seen())}
+
+
+def written(folder, **texts):
+    """Files of these texts, NAME.csv."""
+    paths = [folder / f"{name}.csv" for name in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return paths
+
+
+def test_one_table_a_run_has_its_id_from_the_name_of_the_file(tmp_path):
+    runs = read(*written(tmp_path, run_1=COUNTING, run_2=COUNTING.replace("3,30", "4,40")))
+    assert list(runs) == ["run_1", "run_2"]
+    assert runs["run_2"].series == {"time": [0, 1, 2], "x": [1, 2, 4], "y": [10, 20, 40]}
+
+
+def test_one_table_for_all_runs_is_told_apart_by_a_column(tmp_path):
+    text = "run,t [ms],x [m/s],mass [kg],kind\na 1,0,1,5,hot\na 1,1,2,5,hot\nb,0,3,6,cold\nb,1,4,6,cold\nb,2,5,6,cold\n"
+    runs = read(*written(tmp_path, all=text))
+    assert runs["a_1"].series == {"time": [0, 1], "x": [1, 2]}
+    assert runs["b"].series == {"time": [0, 1, 2], "x": [3, 4, 5]}
+    assert [run.data for run in runs.values()] == [{"mass": 5, "kind": "hot"}, {"mass": 6, "kind": "cold"}]
+    assert runs["a_1"].units == {"x": "m/s", "mass": "kg", "time": "ms"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "t;x\n0,0;1,5\n0,5;2,5\n1,0;-3,5e2\n",
+        "t;x\n0;1,5\n0,5;2,5\n1;-350\n",
+        "\ufefft;x;\r\n0,0;1,5;\r\n0,5;2,5;\r\n1,0;-350,0;\r\n\r\n\r\n",
+        "# made by a program\n# t x\n0 1.5\n0.5 2.5\n1.0 -3.5D+02\n",
+        "   t      x\n 0.0    1.5\n 0.5    2.5\n 1.0 -350.\n",
+        "Title of a log\nmade yesterday\n\nt\tx\n0\t1.5\n0.5\t2.5\n1\t-350\n",
+        "t|x\ns|m\n0|1.5\n0.5|2.5\n1|-350\n",
+        ",t,x\n0,0,1.5\n1,0.5,2.5\n2,1,-350\n",
+        '"t" "x"\n"1" 0 1.5\n"2" 0.5 2.5\n"3" 1 -350\n',
+        "x,t\n-350,1\n1.5,0\n2.5,0.5\n",
+    ],
+)
+def test_separators_decimals_and_headers_of_many_programs(tmp_path, text):
+    (run,) = read(*written(tmp_path, run=text)).values()
+    assert run.series == {"time": [0, 0.5, 1], "x": [1.5, 2.5, -350]}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "utf-8-sig"])
+def test_a_table_is_read_in_the_encoding_that_it_has(tmp_path, encoding):
+    (run,) = read(*written(tmp_path, run="t,höhe [µm]\n0,1\n1,2\n".encode(encoding))).values()
+    assert (run.series["höhe"], run.units["höhe"]) == ([1, 2], "µm")
+
+
+@pytest.mark.parametrize(
+    ("times", "expected", "unit"),
+    [
+        (["2024-01-01 00:00", "2024-01-01 00:30", "2024-01-01 01:00"], [0, 1800, 3600], "s"),
+        (["2024-01-01T00:00:00+01:00", "2024-01-01T00:00:00.5+01:00", "2024-01-01T00:00:01+01:00"], [0, 0.5, 1], "s"),
+        (["31.12.2023", "01.01.2024", "02.01.2024"], [0, 86400, 172800], "s"),
+        (["12/30/2023", "12/31/2023", "01/01/2024"], [0, 86400, 172800], "s"),
+        (["2024-01-31", "2024-02-29", "2024-03-31"], [0, 1, 2], "months"),
+        (["2021-07-01", "2022-07-01", "2023-07-01", "2024-07-01"], [0, 1, 2, 3], "years"),
+        (["0:00:00", "0:00:01.5", "0:00:03"], [0, 1.5, 3], "s"),
+        (["0 days 00:00:00", "0 days 12:00:00", "1 days 00:00:00"], [0, 43200, 86400], "s"),
+    ],
+)
+def test_dates_and_durations_are_counted_from_the_start(tmp_path, times, expected, unit):
+    text = "Date;x\n" + "".join(f"{time};{place}\n" for place, time in enumerate(times))
+    (run,) = read(*written(tmp_path, run=text)).values()
+    assert (run.series["time"], run.units["time"]) == (expected, unit)
+
+
+def test_a_date_that_can_be_read_in_two_ways_is_refused_with_the_option(tmp_path):
+    paths = written(tmp_path, run="date,x\n01/02/2024,1\n01/03/2024,2\n01/04/2024,3\n")
+    with pytest.raises(RecordError, match=r"run\.csv: date '01/02/2024': day or month first\? --dates %d/%m/%Y or"):
+        read(*paths)
+    assert read(*paths, dates="%m/%d/%Y")["run"].series["time"] == [0, 86400, 172800]
+    assert read(*paths, dates="%d/%m/%Y")["run"].units["time"] == "months"
+
+
+def test_rows_in_any_order_and_rows_written_twice_are_one_run(tmp_path):
+    paths = written(tmp_path, a="t,x\n2,3\n0,1\n1,2\n", b="run,t,x\nq,0,1\nq,1,2\nq,0,1\nq,1,2\nq,2,3\n")
+    found = [(run.id, run.series["time"], run.series["x"]) for each in paths for run in read(each).values()]
+    assert found == [("a", [0, 1, 2], [1, 2, 3]), ("q", [0, 1, 2], [1, 2, 3])]
+
+
+def test_an_event_needs_to_be_told_which_row_counts(tmp_path):
+    paths = written(tmp_path, run="t,x\n0,1\n1,2\n1,-2\n2,-1\n")
+    with pytest.raises(RecordError, match="run run: time 1 stands there twice, x differs: --repeats first or last"):
+        read(*paths)
+    assert read(*paths, repeats="first")["run"].series["x"] == [1, 2, -1]
+    assert read(*paths, repeats="last")["run"].series["x"] == [1, -2, -1]
+
+
+def test_gaps_are_counted_by_run_and_feature_filled_or_dropped(tmp_path):
+    paths = written(tmp_path, a="t,x,y\n0,1,1\n2,,2\n4,3,\n6,4,4\n", b="t,x,y\n0,1,1\n2,2,2\n4,3,3\n6,4,4\n")
+    with pytest.raises(RecordError, match="x 1, y 1; run a: x 1, y 1; --gaps fill interpolates them"):
+        read(*paths)
+    filled = read(*paths, gaps="fill")
+    assert filled["a"].series == {"time": [0, 2, 4, 6], "x": [1, 2, 3, 4], "y": [1, 2, 3, 4]}
+    assert (filled["a"].notes, filled["b"].notes) == ({"filled": {"x": 1, "y": 1}}, None)
+    assert list(read(*paths, gaps="drop")) == ["b"]
+
+
+def test_a_run_may_end_early_as_empty_cells_and_has_its_length(tmp_path):
+    (run,) = read(*written(tmp_path, run="t,x\n0,1\n1,2\n2,\n3,\n")).values()
+    assert run.series == {"time": [0, 1], "x": [1, 2]}
+
+
+def test_every_second_step_and_even_steps_by_interpolation(tmp_path):
+    paths = written(tmp_path, run="t,x\n0,0\n1,2\n2,4\n3,6\n4,8\n")
+    assert read(*paths, every=2)["run"].series == {"time": [0, 2, 4], "x": [0, 4, 8]}
+    assert read(*paths, step=1.5)["run"].series == {"time": [0, 1.5, 3], "x": [0, 3, 6]}
+
+
+def test_clocks_that_differ_between_runs_are_refused_or_interpolated(tmp_path):
+    paths = written(tmp_path, a="t,x\n0,0\n1,1\n2,2\n", b="t,x\n0,0\n0.5,1\n2,4\n3,6\n")
+    with pytest.raises(RecordError, match=r"run b has step 1 at time 0\.5, run a at 1: expected one clock; --step DT"):
+        read(*paths)
+    runs = read(*paths, step=1)
+    assert [run.series["time"] for run in runs.values()] == [[0, 1, 2], [0, 1, 2, 3]]
+    assert runs["b"].series["x"] == [0, 2, 4, 6]
+
+
+def test_features_controls_and_new_names_are_as_asked_for(tmp_path):
+    paths = written(tmp_path, run="time,x,y,valve\n0,1,2,0\n1,3,4,0\n")
+    runs = read(*paths, features=("pos",), controls=("valve",), rename={"x": "pos"})
+    assert list(runs["run"].series) == ["time", "pos", "valve"]
+    with pytest.raises(RecordError, match="no series z: columns of numbers are x, y, valve"):
+        read(*paths, features=("z",))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "the file is empty"),
+        ("hello\nworld\n", "expected a table of numbers below a line of names, got 'hello'"),
+        ("1,2\n3,4\n", "expected a line of names above '1,2'; --columns time,x,... says them"),
+        ("t,x\n0,1\n1,***\n2,3\n3,4\n", r"run\.csv, line 3, column x: expected a number, got '\*\*\*'"),
+        ("t,x,x\n0,1,2\n", "two columns are named 'x'"),
+        ("run,t,x\na,0,1\n,1,2\na,2,3\n", r"run\.csv, line 3: run: expected the run that the row belongs to"),
+        ("t,x\n0,1\n,2\n2,3\n", "run run: 1 steps have numbers and no time"),
+        (b"\x00\x01\x02\x03", "expected a table in text, or NetCDF, HDF5, Zarr"),
+        (b"\x1f\x8b\x08\x00", "compressed: unpack it first"),
+    ],
+)
+def test_what_is_no_table_is_refused_in_one_line(tmp_path, text, words):
+    with pytest.raises(RecordError, match=words) as caught:
+        read(*written(tmp_path, run=text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_without_names_is_read_with_names_given(tmp_path):
+    (run,) = read(*written(tmp_path, run="0 1\n1 2\n"), columns=("t", "x")).values()
+    assert run.series == {"time": [0, 1], "x": [1, 2]}
+
+
+def test_a_table_without_a_time_counts_its_steps(tmp_path):
+    (run,) = read(*written(tmp_path, run="x,y\n5,6\n7,8\n")).values()
+    assert (run.series["time"], run.units["time"]) == ([0, 1], "")
+
+
+def test_files_with_other_columns_than_the_first_are_refused(tmp_path):
+    with pytest.raises(RecordError, match=r"b\.csv: lacks y: expected the columns of the files before it"):
+        read(*written(tmp_path, a=COUNTING, b="time,x\n0,1\n"))
+
+
+def test_a_table_larger_than_a_piece_is_read_as_a_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("sim2seq.data.foreign.text.ROWS", 7)
+    text = "run,t,x,word\n" + "".join(f"{run},{t},{10 * run + t},w{run}\n" for t in range(20) for run in (2, 1))
+    runs = read(*written(tmp_path, all=text))
+    assert [run.series["x"] for run in runs.values()] == [[20 + t for t in range(20)], [10 + t for t in range(20)]]
+    assert [run.data for run in runs.values()] == [{"word": "w2"}, {"word": "w1"}]
+
+
+def test_inputs_come_from_a_table_of_their_own(tmp_path):
+    data, table = written(tmp_path, a=COUNTING, inputs="name;mass [kg];kind\na;1,5;hot\nb;2,5;cold\n")
+    given, units = read_inputs(table, Reading())
+    assert given == {"a": {"mass": 1.5, "kind": "hot"}, "b": {"mass": 2.5, "kind": "cold"}}
+    assert units == {"mass": "kg"}
+    (run,) = runs_of(sources([data], Reading()), Reading(), Seen(), inputs=given, units=units)
+    assert (run.data, run.units) == (given["a"], units)
+    with pytest.raises(RecordError, match="--inputs: no line for run a; it has b"):
+        list(runs_of(sources([data], Reading()), Reading(), Seen(), inputs={"b": {}}))
+
+
+def test_parquet_is_read_like_text(tmp_path):
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"run": ["a"] * 3 + ["b"] * 2, "t": [0.0, 1, 2, 0, 1], "x [m]": [1.0, 2, 3, 4, 5]})
+    frame.to_parquet(tmp_path / "all.parquet")
+    runs = read(tmp_path / "all.parquet")
+    assert {run.id: run.series["x"] for run in runs.values()} == {"a": [1, 2, 3], "b": [4, 5]}
+    assert runs["a"].units["x"] == "m"
+
+
+def test_an_ensemble_comes_of_a_frame_with_a_row_a_step():
+    index = pd.MultiIndex.from_product([["a", "b"], [0.0, 0.5, 1.0]], names=["run", "time"])
+    frame = pd.DataFrame({"x [m]": np.arange(6.0), "mass": [1, 1, 1, 2, 2, 2]}, index)
+    ensemble = Ensemble.from_pandas(frame.iloc[:-1], inputs=pd.DataFrame({"drag": [0.1, 0.2]}, index=["a", "b"]))
+    assert (ensemble.run_ids, ensemble.features, ensemble.lengths.tolist()) == (("a", "b"), ("x",), [3, 2])
+    np.testing.assert_array_equal(ensemble.values[..., 0], [[0, 1, 2], [3, 4, np.nan]])
+    assert {name: column.tolist() for name, column in ensemble.inputs.items()} == {"mass": [1, 2], "drag": [0.1, 0.2]}
+    assert ensemble.units == {"x": "m"}
+
+
+def test_an_ensemble_comes_of_a_frame_a_run():
+    frames = {name: pd.DataFrame({"x": [1.0, 2.0]}, pd.date_range("2024", periods=2, freq="h")) for name in "ab"}
+    ensemble = Ensemble.from_pandas(frames)
+    assert (ensemble.run_ids, ensemble.times.tolist(), ensemble.step_unit) == (("a", "b"), [0, 3600], "s")
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("x [m]", ("x", "m")),
+        ("speed[m/s]", ("speed", "m/s")),
+        ("T (°C)", ("T", "°C")),
+        ("der(x)", ("der(x)", "")),
+        ("frame[0,1]", ("frame[0,1]", "")),
+        ("  two   words ", ("two words", "")),
+        ("[m]", ("[m]", "")),
+    ],
+)
+def test_units_stand_in_brackets_and_indices_do_not(header, expected):
+    assert split_unit(header) == expected

@@ -1,0 +1,194 @@
+"""Files of other programs go into a store: whole or not at all, once, and large ones by their place."""
+
+import os
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from helpers import counting_ensemble
+
+from sim2seq import cli
+from sim2seq.data.foreign import runs as foreign
+from sim2seq.data.foreign.reading import Reading
+from sim2seq.store import imports, store
+from sim2seq.store.sina import StoreError
+
+
+def imported(path, *files, **options):
+    """Import; the counts."""
+    return imports.import_files(path, files, Reading(**options)).counts
+
+
+@pytest.fixture(autouse=True)
+def made_by_copying(monkeypatch, empty_store):
+    """Kosh takes seconds to make a store."""
+    monkeypatch.setattr(store, "create", lambda path: os.path.exists(path) or shutil.copy(empty_store, path))
+
+
+@pytest.fixture
+def counting(tmp_path):
+    """The counting dummy as a NetCDF file."""
+    counting_ensemble().to_xarray().to_netcdf(tmp_path / "runs.nc")
+    return tmp_path / "runs.nc"
+
+
+@pytest.fixture
+def everything_stays(monkeypatch):
+    monkeypatch.setattr(foreign, "STAYS", 0)
+
+
+def same(one, other):
+    """Whether two ensembles are equal."""
+    np.testing.assert_array_equal(one.values, other.values)
+    np.testing.assert_array_equal(one.times, other.times)
+    names = ("run_ids", "features", "units", "step_unit")
+    return all(getattr(one, name) == getattr(other, name) for name in names) and all(
+        one.inputs[name].tolist() == other.inputs[name].tolist() for name in {*one.inputs, *other.inputs}
+    )
+
+
+def test_an_import_makes_the_store_and_a_second_one_adds_nothing(tmp_path, counting):
+    assert imported(tmp_path / "s.sqlite", counting) == {"added": 6}
+    assert imported(tmp_path / "s.sqlite", counting) == {"unchanged": 6}
+    assert same(store.load(tmp_path / "s.sqlite"), counting_ensemble())
+
+
+@pytest.mark.usefixtures("everything_stays")
+def test_a_large_file_stays_and_the_store_keeps_place_and_digest(tmp_path, counting):
+    assert imported(tmp_path / "s.sqlite", counting) == {"added": 6}
+    assert imported(tmp_path / "s.sqlite", counting) == {"unchanged": 6}
+    assert same(store.load(tmp_path / "s.sqlite"), counting_ensemble())
+    part = store.load(tmp_path / "s.sqlite", runs=["run_4", "run_1"], features=["count_1"])
+    np.testing.assert_array_equal(part.values[..., 0], counting_ensemble().values[[4, 1], :, 1])
+    with xr.open_dataset(counting, engine="h5netcdf") as data:
+        changed = data.load()
+    changed["count_0"][4, 7] += 1
+    os.remove(counting)
+    with pytest.raises(ValueError, match=r"runs\.nc: no such file; was it moved\?"):
+        store.load(tmp_path / "s.sqlite")
+    changed.to_netcdf(counting)
+    with pytest.raises(ValueError, match=r"runs\.nc: run run_4 has other numbers than at the import"):
+        store.load(tmp_path / "s.sqlite")
+    changed.isel(run=slice(4)).to_netcdf(counting)
+    with pytest.raises(ValueError, match="expected run run_4 in place 4; the file was changed since the import"):
+        store.load(tmp_path / "s.sqlite")
+
+
+@pytest.mark.usefixtures("everything_stays")
+@pytest.mark.parametrize("options", [{"every": 3}, {"features": ("count_1",)}, {"rename": {"count_0": "x"}}])
+def test_a_file_that_stays_is_read_again_as_at_the_import(tmp_path, counting, options, monkeypatch):
+    assert imported(tmp_path / "stays.sqlite", counting, **options) == {"added": 6}
+    monkeypatch.setattr(foreign, "STAYS", 10**9)
+    assert imported(tmp_path / "copied.sqlite", counting, **options) == {"added": 6}
+    assert same(store.load(tmp_path / "stays.sqlite"), store.load(tmp_path / "copied.sqlite"))
+
+
+@pytest.mark.usefixtures("everything_stays")
+def test_runs_of_own_clocks_and_lengths_stay_group_by_group(tmp_path):
+    runs = {
+        f"r{n}": pd.DataFrame({"x": np.arange(float(3 + n))}, pd.Index(np.arange(3.0 + n), name="t")) for n in range(3)
+    }
+    tree = xr.DataTree.from_dict({name: frame.to_xarray().assign_attrs(mass=1.0) for name, frame in runs.items()})
+    tree.to_netcdf(tmp_path / "runs.nc", engine="h5netcdf")
+    assert imported(tmp_path / "s.sqlite", tmp_path / "runs.nc") == {"added": 3}
+    ensemble = store.load(tmp_path / "s.sqlite")
+    assert (ensemble.lengths.tolist(), ensemble.values[2, :, 0].tolist()) == ([3, 4, 5], [0, 1, 2, 3, 4])
+    assert ensemble.inputs["mass"].tolist() == [1, 1, 1]
+
+
+def test_what_is_refused_leaves_no_run_and_no_store(tmp_path):
+    (tmp_path / "a.csv").write_text("t,x\n0,1\n1,2\n2,3\n")
+    (tmp_path / "b.csv").write_text("t,x\n0,1\n1,\n2,3\n")
+    with pytest.raises(ValueError, match="run b: x 1"):
+        imported(tmp_path / "s.sqlite", tmp_path / "a.csv", tmp_path / "b.csv")
+    assert not (tmp_path / "s.sqlite").exists() or store.run_ids(tmp_path / "s.sqlite") == []
+
+
+def test_an_interrupted_import_leaves_no_half_of_it(tmp_path, counting, monkeypatch, capsys):
+    store.create(tmp_path / "s.sqlite")
+    seen = []
+
+    def interrupt(*arguments):
+        seen.append(arguments)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(foreign, "remember", interrupt)
+    assert cli.main(["import", str(tmp_path / "s.sqlite"), str(counting)]) == 130
+    assert capsys.readouterr().err == "sim2seq import: interrupted, nothing was imported\n"
+    assert store.run_ids(tmp_path / "s.sqlite") == []
+
+
+def test_what_was_filled_or_left_out_goes_with_the_runs(tmp_path):
+    for name, cells in {"a": "1 2 3 4", "b": "1  3 4", "c": "1   4"}.items():
+        lines = [f"{step},{cell}" for step, cell in enumerate(cells.split(" "))]
+        (tmp_path / f"{name}.csv").write_text("t,x\n" + "\n".join(lines) + "\n")
+    assert imported(tmp_path / "s.sqlite", tmp_path, gaps="fill") == {"added": 3}
+    ensemble = store.load(tmp_path / "s.sqlite")
+    np.testing.assert_array_equal(ensemble.values[..., 0], [[1, 2, 3, 4]] * 3)
+    assert ensemble.notes == ("gaps filled by interpolation in 2 runs: x 3",)
+    assert imported(tmp_path / "d.sqlite", tmp_path, gaps="drop") == {"added": 1}
+    assert store.load(tmp_path / "d.sqlite").notes == ("2 runs of the tables with gaps were left out",)
+
+
+def test_a_first_look_changes_nothing_and_says_what_is_there(tmp_path, counting, capsys):
+    words = ["--inputs", str(tmp_path / "inputs.csv"), "--rename", "count_0=x"]
+    (tmp_path / "inputs.csv").write_text("run,drag [1/s]\n" + "".join(f"run_{run},{run / 2}\n" for run in range(6)))
+    assert cli.main(["import", str(tmp_path / "s.sqlite"), str(counting), "--dry-run", *words]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[:3] == [
+        "6 runs of 20 steps of 0.05 s",
+        "feature x [m]: 0 to 519",
+        "feature count_1 [m]: 10000 to 10519",
+    ]
+    assert {"input start: 0 to 500", "input fixed: 1", "input drag [1/s]: 0 to 2.5"} <= set(said)
+    assert not (tmp_path / "s.sqlite").exists()
+    (tmp_path / "gaps.csv").write_text("t,x\n0,1\n1,\n2,3\n")
+    assert cli.main(["import", str(tmp_path / "s.sqlite"), str(tmp_path / "gaps.csv"), "--dry-run"]) == 2
+    assert "numbers are missing or not finite: x 1" in capsys.readouterr().err
+
+
+def test_the_command_says_how_to_train_on_what_was_imported(tmp_path, counting, capsys):
+    path = str(tmp_path / "s.sqlite")
+    assert cli.main(["import", path, str(counting), "--controls", "count_1"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"{path}: 6 added",
+        f"next: sim2seq train {path} inputs:start,other controls:count_1 --report report.html",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["missing.csv"], "missing.csv: no such file"),
+        (["runs.nc", "--rename", "x"], "--rename x: expected OLD=NEW"),
+        (["runs.nc", "--features", "z"], "runs.nc: no series z: along time it has count_0, count_1"),
+        (["runs.nc", "--every", "0"], "expected every 1 or more"),
+        (["runs.nc", "--dims", "run,place"], "unknown axis 'place'; known: run, time, feature"),
+        (["runs.nc", "runs.nc", "again.nc"], "again.nc: run run_0 is there already, in runs.nc"),
+    ],
+)
+def test_a_wrong_command_is_refused_in_one_line(tmp_path, counting, words, said, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "again.nc").write_bytes(counting.read_bytes())
+    assert cli.main(["import", "s.sqlite", *words]) == 2
+    assert capsys.readouterr().err.startswith(f"sim2seq import: {said}")
+
+
+def test_export_closes_the_circle(tmp_path, counting, capsys):
+    first, second = str(tmp_path / "a.sqlite"), str(tmp_path / "b.sqlite")
+    imported(first, counting)
+    assert cli.main(["export", first, "--netcdf", str(tmp_path / "out.nc")]) == 0
+    imported(second, tmp_path / "out.nc")
+    assert same(store.load(second), store.load(first))
+    assert cli.main(["export", first, "--netcdf", str(tmp_path / "none" / "out.nc")]) == 2
+
+
+def test_other_content_under_the_same_ids_is_refused_unless_replaced(tmp_path, counting):
+    imported(tmp_path / "s.sqlite", counting)
+    with pytest.raises(StoreError, match="run run_0 is in the store with other content: time: store 20 steps, new 7"):
+        imported(tmp_path / "s.sqlite", counting, every=3)
+    again = imports.import_files(tmp_path / "s.sqlite", [counting], Reading(every=3), replace=True)
+    assert again.counts == {"replaced": 6}
