@@ -15,7 +15,7 @@ def add_import(parser) -> None:
     parser.add_argument("--run", metavar="NAME", help="the column, variable or dimension that tells runs apart")
     parser.add_argument("--rename", action="append", default=[], metavar="OLD=NEW", help="repeatable")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="read every Nth step")
-    parser.add_argument("--step", type=float, default=0.0, metavar="DT", help="interpolate to even steps of that size")
+    parser.add_argument("--resample", type=float, default=0.0, metavar="DT", help="interpolate to that time step")
     parser.add_argument("--gaps", choices=("refuse", "fill", "drop"), default="refuse", help="missing numbers; the run")
     parser.add_argument("--repeats", choices=("refuse", "first", "last"), default="refuse", help="rows of one time")
     parser.add_argument("--group", metavar="NAME", help="of HDF5, NetCDF or Zarr: the one with the arrays")
@@ -49,7 +49,7 @@ def reading_of(arguments):
         name: split(getattr(arguments, name)) for name in ("features", "controls", "dims", "columns")
     }
     words: dict[str, Any] = {name: getattr(arguments, name) or "" for name in ("time", "run", "group", "dates")}
-    others = {name: getattr(arguments, name) for name in ("every", "step", "gaps", "repeats")}
+    others = {name: getattr(arguments, name) for name in ("every", "resample", "gaps", "repeats")}
     return Reading(rename=dict(map(renamed, arguments.rename)), **lists, **words, **others)
 
 

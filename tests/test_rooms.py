@@ -40,7 +40,12 @@ def test_a_room_imports_only_the_rooms_below_it(room):
         assert rooms_of(path) <= set(below), path
 
 
-@pytest.mark.parametrize("room", [*ROOMS, "workflow"])
+def test_the_room_of_foreign_files_imports_no_more_than_data():
+    for path in (PACKAGE / "data" / "foreign").glob("*.py"):
+        assert rooms_of(path) <= {"_support", "data"}, path
+
+
+@pytest.mark.parametrize("room", [*ROOMS, "workflow", "data/foreign"])
 def test_a_room_is_small_and_says_what_belongs_in_it(room):
     files = sorted((PACKAGE / room).glob("*.py"))
     assert len(files) <= MOST_FILES

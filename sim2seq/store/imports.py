@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sim2seq.data.foreign.files import Source, sources
-from sim2seq.data.foreign.given import read_inputs
 from sim2seq.data.foreign.reading import Reading
-from sim2seq.data.foreign.runs import Seen, first_look, runs_of
+from sim2seq.data.foreign.runs import Seen, first_look, read_inputs, runs_of
 from sim2seq.data.records import Run
 from sim2seq.store import store
 

@@ -206,9 +206,9 @@ def test_clocks_of_their_own_that_differ_by_rounding_are_one():
     data["time"] = (("member", "time"), clocks * (1 + 1e-9 * np.arange(4))[:, None])
     np.testing.assert_array_equal(Ensemble.from_xarray(data).times, TIMES)
     data["time"] = (("member", "time"), clocks * (1 + np.arange(4))[:, None])
-    with pytest.raises(RecordError, match=r"run run_1 has step 1 at time 1, run run_0 at 0\.5: expected one clock"):
+    with pytest.raises(RecordError, match=r"run run_1 has step 1 at time 1, run run_0 at 0\.5: --resample DT"):
         Ensemble.from_xarray(data)
-    assert Ensemble.from_xarray(data, step=0.5).lengths.tolist() == [6, 11, 16, 21]
+    assert Ensemble.from_xarray(data, resample=0.5).lengths.tolist() == [6, 11, 16, 21]
 
 
 def test_packed_numbers_and_missing_values_of_netcdf_are_decoded(tmp_path):

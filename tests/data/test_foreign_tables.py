@@ -6,9 +6,8 @@ import pytest
 
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.foreign.files import sources
-from sim2seq.data.foreign.given import read_inputs
 from sim2seq.data.foreign.reading import Reading, split_unit
-from sim2seq.data.foreign.runs import Seen, runs_of
+from sim2seq.data.foreign.runs import Seen, read_inputs, runs_of
 from sim2seq.data.records import RecordError
 
 COUNTING = "time,x,y\n0,1,10\n1,2,20\n2,3,30\n"
@@ -128,14 +127,14 @@ def test_a_run_may_end_early_as_empty_cells_and_has_its_length(tmp_path):
 def test_every_second_step_and_even_steps_by_interpolation(tmp_path):
     paths = written(tmp_path, run="t,x\n0,0\n1,2\n2,4\n3,6\n4,8\n")
     assert read(*paths, every=2)["run"].series == {"time": [0, 2, 4], "x": [0, 4, 8]}
-    assert read(*paths, step=1.5)["run"].series == {"time": [0, 1.5, 3], "x": [0, 3, 6]}
+    assert read(*paths, resample=1.5)["run"].series == {"time": [0, 1.5, 3], "x": [0, 3, 6]}
 
 
 def test_clocks_that_differ_between_runs_are_refused_or_interpolated(tmp_path):
     paths = written(tmp_path, a="t,x\n0,0\n1,1\n2,2\n", b="t,x\n0,0\n0.5,1\n2,4\n3,6\n")
-    with pytest.raises(RecordError, match=r"run b has step 1 at time 0\.5, run a at 1: expected one clock; --step DT"):
+    with pytest.raises(RecordError, match=r"run b has step 1 at time 0\.5, run a at 1: --resample DT brings all runs"):
         read(*paths)
-    runs = read(*paths, step=1)
+    runs = read(*paths, resample=1)
     assert [run.series["time"] for run in runs.values()] == [[0, 1, 2], [0, 1, 2, 3]]
     assert runs["b"].series["x"] == [0, 2, 4, 6]
 

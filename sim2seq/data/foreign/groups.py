@@ -12,7 +12,7 @@ import xarray as xr
 
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign.axes import UNNAMED, text_of
-from sim2seq.data.foreign.reading import Reading, listed, natural, run_id
+from sim2seq.data.foreign.reading import Reading, id_of, listed, natural
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import CURVE_SET, RecordError, shown
 
@@ -26,7 +26,7 @@ class Groups:
 
     def __init__(self, opened: dict[str, Callable[[], xr.Dataset]], reading: Reading):
         self.names, self.reading = list(opened), reading
-        self.ids = [run_id(name.strip("/").rpartition("/")[2]) for name in self.names]
+        self.ids = [id_of(name.strip("/").rpartition("/")[2]) for name in self.names]
         self._opened = opened
         self.run = lru_cache(maxsize=2)(self._run)
 

@@ -49,7 +49,7 @@ class Reading:
                 nearest number at the ends; "drop": runs with gaps are left out
     repeats     which of several rows of one time in a run counts where they differ: "refuse", "first", "last"
     every       1: each step; 2: every second one, ...
-    step        > 0: each run is interpolated to even steps of that size
+    resample    > 0: each run is interpolated linearly to that time step, and its times count from its first one
     Raises ValueError for a value that is not possible.
     """
 
@@ -65,7 +65,7 @@ class Reading:
     gaps: str = "refuse"
     repeats: str = "refuse"
     every: int = 1
-    step: float = 0.0
+    resample: float = 0.0
 
     def __post_init__(self):
         for name in ("features", "controls", "dims", "columns"):
@@ -74,8 +74,8 @@ class Reading:
         one_of("way with repeats", self.repeats, REPEATS)
         for axis in self.dims:
             one_of("axis", axis, AXES)
-        if self.every < 1 or not 0 <= self.step < float("inf"):
-            raise ValueError(f"expected every 1 or more and step above 0; got {self.every} and {self.step}")
+        if self.every < 1 or not 0 <= self.resample < float("inf"):
+            raise ValueError(f"expected every 1 or more, resample above 0; got {self.every} and {self.resample}")
 
     @property
     def series(self) -> tuple[str, ...]:
@@ -134,7 +134,7 @@ def first_of(names, known) -> str:
     return next((lower[each] for each in known if each in lower), "")
 
 
-def run_id(text) -> str:
+def id_of(text) -> str:
     """A run's id made of any text: what an id may not hold becomes "_". Raises RecordError where nothing is left."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")

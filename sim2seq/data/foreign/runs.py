@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
-from sim2seq.data.array_layout import TIME, features_of
+from sim2seq.data import clock
+from sim2seq.data.array_layout import features_of
 from sim2seq.data.arrays import Block, digests_of
-from sim2seq.data.foreign.files import Source, reading_errors
-from sim2seq.data.foreign.reading import Reading, listed
-from sim2seq.data.foreign.tidy import ROUNDING, Gaps, tidy
-from sim2seq.data.records import RecordError, Run, is_result
+from sim2seq.data.foreign.columns import as_numbers
+from sim2seq.data.foreign.files import TABLES, Source, kind_of, pieces_of, reading_errors
+from sim2seq.data.foreign.reading import RUNS, Reading, first_of, id_of, listed
+from sim2seq.data.foreign.tidy import Gaps, tidy
+from sim2seq.data.records import TIME, RecordError, Run, is_result
 
 STAYS = 1_000_000  # numbers in a file of arrays, from which on they stay there
 SINA_OWN = {"name", "creation_date", "row"}  # data that a store gives each run
@@ -51,14 +54,10 @@ class Seen:
         """Keep the times of the longest run. Raises RecordError for a run whose times are not the beginning of its."""
         if not np.isfinite(times).all():
             raise RecordError(f"run {run_id}: expected a time for each step")
-        common = min(len(times), len(self.times))
-        longer = times if len(times) > len(self.times) else self.times
-        near = ROUNDING * np.diff(longer).min(initial=np.inf) if len(longer) > 1 else 0.0
-        differs = np.abs(times[:common] - self.times[:common]) > near
-        if differs.any():
-            step = int(np.argmax(differs))
+        if (step := clock.first_difference(times, self.times)) is not None:
             what = f"run {run_id} has step {step} at time {times[step]:g}, run {self.longest} at {self.times[step]:g}"
-            raise RecordError(f"{what}: expected one clock; --step DT interpolates every run to even steps")
+            suggested = f"such as {clock.time_step(self.times):.6g}"
+            raise RecordError(f"{what}: --resample DT brings all runs to one time step, {suggested}")
         if len(times) > len(self.times):
             self.times, self.longest = times, run_id
 
@@ -195,9 +194,9 @@ def step_words(seen: Seen) -> str:
     if not len(steps):
         return ""
     unit = seen.units.get(TIME, "s")
-    if np.ptp(steps) <= 1e-3 * steps.mean():
-        return f" of {steps.mean():.6g} {unit or '(no unit)'}"
-    return f" of {steps.min():.6g} to {steps.max():.6g} {unit or '(no unit)'}: uneven, --step DT interpolates them"
+    if clock.uneven_step(seen.times) is None:
+        return f" of {clock.time_step(seen.times):.6g} {unit or '(no unit)'}"
+    return f" of {steps.min():.6g} to {steps.max():.6g} {unit or '(no unit)'}, uneven: --resample DT makes them even"
 
 
 def words_for(values: list, runs: int) -> str:
@@ -206,3 +205,38 @@ def words_for(values: list, runs: int) -> str:
     if all(isinstance(value, float) for value in values):
         return (f"{min(values):.6g} to {max(values):.6g}" if min(values) < max(values) else f"{values[0]:.6g}") + lack
     return f"words: {listed(dict.fromkeys(map(str, values)), 4)}{lack}"
+
+
+def read_inputs(path, reading: Reading) -> tuple[dict[str, dict], dict[str, str]]:
+    """Run id -> name -> number or word, and the units of these, of a table.
+
+    The runs stand in the column that tells runs apart in the data, or one of such a name, or the first.
+    Raises RecordError, in one line, for what is no such table.
+    """
+    path = str(path)
+    if (kind := kind_of(path)) not in TABLES:
+        raise RecordError(f"{path}: expected a table with a line for each run")
+    pieces = list(pieces_of(path, kind, reading))
+    frame = pd.concat([each.frame for each in pieces]).dropna(how="all").rename(columns=reading.name)
+    names = [str(name) for name in frame.columns]
+    run = reading.run if reading.run in names else first_of(names, RUNS) or names[0]
+    ids = [id_of(each) for each in frame[run]]
+    if len(set(ids)) < len(ids):
+        raise RecordError(f"{path}: run {next(each for each in ids if ids.count(each) > 1)} has two lines")
+    columns = {name: cells_of(frame[name]) for name in names if name != run}
+    rows = [
+        {name: column[row] for name, column in columns.items() if column[row] is not None} for row in range(len(ids))
+    ]
+    units = dict(zip(names, pieces[0].units, strict=False))
+    return dict(zip(ids, rows, strict=True)), {name: unit for name, unit in units.items() if unit and name != run}
+
+
+def cells_of(cells: pd.Series) -> list:
+    """Numbers, or words where one of them is none; None for what is missing."""
+    numbers, wrong = as_numbers(cells)
+    held = (
+        [str(each) if each == each and each is not None else None for each in cells]
+        if wrong.any()
+        else numbers.tolist()
+    )
+    return [each if each == each else None for each in held]

@@ -12,7 +12,7 @@ import pandas as pd
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign import clock
 from sim2seq.data.foreign.columns import Columns
-from sim2seq.data.foreign.reading import COUNTERS, RUNS, Reading, clock_among, first_of, listed, run_id
+from sim2seq.data.foreign.reading import COUNTERS, RUNS, Reading, clock_among, first_of, id_of, listed
 from sim2seq.data.records import RecordError, shown
 
 
@@ -66,7 +66,7 @@ class Table:
             raise RecordError(f"{piece.origin}: {error}") from error
         self.time = self.time or time
         self.said |= dict(zip(names, piece.units, strict=False))
-        runs = list(map(run_id, frame[run])) if run else [run_id(piece.name)] * len(frame)
+        runs = list(map(id_of, frame[run])) if run else [id_of(piece.name)] * len(frame)
         if run and frame[run].isna().any():
             line = frame.index[int(np.argmax(frame[run].isna()))] + piece.skipped + 1
             raise RecordError(f"{piece.origin}, line {line}: {run}: expected the run that the row belongs to")

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from sim2seq.data import clock
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign.reading import Reading, listed
 from sim2seq.data.records import RecordError
 
-ROUNDING = 1e-6  # of a step: nearer than that, two times are one
 WORST = 5  # runs in a message
 
 
@@ -49,8 +49,8 @@ def tidy(block: Block, ids: list[str], reading: Reading, gaps: Gaps) -> tuple[li
     kept = list(range(len(ids)))
     if has_gaps(block):
         kept, block = without_gaps(block, ids, reading, gaps)
-    if reading.step and kept:
-        block = at_even_steps(block, reading.step)
+    if reading.resample and kept:
+        block = resampled(block, reading.resample)
     return kept, thinned(block, reading.every)
 
 
@@ -162,23 +162,21 @@ def fill(values: np.ndarray, bad: np.ndarray, times: np.ndarray) -> np.ndarray:
     return made
 
 
-def at_even_steps(block: Block, step: float) -> Block:
-    """Runs interpolated in time at even steps from the first one on, up to the end of each."""
-    first = block.times[0]
-    lengths = np.floor((block.times[block.lengths - 1] - first) / step + ROUNDING).astype(int) + 1
-    times = first + step * np.arange(lengths.max())
-    series = {name: interpolated(values, block, times, lengths) for name, values in block.series.items()}
-    return Block(series, times, lengths)
-
-
-def interpolated(values: np.ndarray, block: Block, times: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Values (runs, steps, ...) of a block at other `times`; nan after the end of a run."""
-    made = np.full((len(values), len(times), *values.shape[2:]), np.nan)
-    for run, (had, has) in enumerate(zip(block.lengths, lengths, strict=True)):
-        for place in np.ndindex(values.shape[2:]):
-            here = (run, slice(had), *place)
-            made[(run, slice(has), *place)] = np.interp(times[:has], block.times[:had], values[here])
-    return made
+def resampled(block: Block, step: float) -> Block:
+    """Runs interpolated in time every `step` from their first one on, up to the end of each; nan after it."""
+    flat = np.concatenate([each.reshape(*each.shape[:2], -1) for each in block.series.values()], axis=2)
+    each_run = zip(flat, block.lengths, strict=True)
+    made = [clock.resampled(block.times[:length], values[:length].astype(float), step) for values, length in each_run]
+    lengths = np.array([len(times) for times, _ in made])
+    values = np.full((len(made), lengths.max(), flat.shape[2]), np.nan)
+    for run, (_, of_run) in enumerate(made):
+        values[run, : lengths[run]] = of_run
+    series, first = {}, 0
+    for name, each in block.series.items():
+        width = int(np.prod(each.shape[2:]))
+        series[name] = values[..., first : first + width].reshape(*values.shape[:2], *each.shape[2:])
+        first += width
+    return Block(series, max((times for times, _ in made), key=len), lengths)
 
 
 def thinned(block: Block, every: int) -> Block:

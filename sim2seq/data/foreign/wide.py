@@ -9,12 +9,12 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
+from sim2seq.data import clock
 from sim2seq.data.array_layout import NUMBERS_AT_ONCE, RUNS_AT_ONCE, TYPES
 from sim2seq.data.arrays import Block
-from sim2seq.data.foreign import clock
+from sim2seq.data.foreign import clock as foreign_clock
 from sim2seq.data.foreign.axes import NUMBERS, TEXTS, Axes, axes_of, text_of
-from sim2seq.data.foreign.reading import Reading, listed, run_id
-from sim2seq.data.foreign.tidy import ROUNDING
+from sim2seq.data.foreign.reading import Reading, id_of, listed
 from sim2seq.data.records import RecordError
 
 LENGTHS = ("sim2seq_length", "length", "lengths", "n_steps")  # variables with the steps of each run
@@ -52,10 +52,10 @@ class Wide:
     @cached_property
     def ids(self) -> list[str]:
         if not self.axes.run:
-            return [run_id(self.name)]
+            return [id_of(self.name)]
         if self.axes.ids:
-            return [run_id(plain(each)) for each in self.data[self.axes.ids].values]
-        return [run_id(f"{self.name}_{place}") for place in range(self.data.sizes[self.axes.run])]
+            return [id_of(plain(each)) for each in self.data[self.axes.ids].values]
+        return [id_of(f"{self.name}_{place}") for place in range(self.data.sizes[self.axes.run])]
 
     @cached_property
     def columns(self) -> dict[str, tuple[str, int | None]]:
@@ -92,7 +92,7 @@ class Wide:
         for name, (variable, place) in self.columns.items():
             each = self.data[variable]
             others = tuple(size for dim, size in each.sizes.items() if dim not in (self.axes.run, self.axes.time))
-            kind = np.dtype(float) if self.reading.step else plain_type(each.dtype)
+            kind = np.dtype(float) if self.reading.resample else plain_type(each.dtype)
             shapes[name] = (others if place is None else (), kind)
         return shapes
 
@@ -101,15 +101,15 @@ class Wide:
         """Times (steps,), or (runs, steps) where runs differ in them; their unit; whether they count from the start."""
         if not self.axes.clock:
             times = np.arange(self.data.sizes[self.axes.time], dtype=float)
-            return times, *clock.unit_of("", self.axes.time, times)
+            return times, *foreign_clock.unit_of("", self.axes.time, times)
         found = self.data[self.axes.clock]
         if self.axes.run in found.dims:
             found = found.transpose(self.axes.run, self.axes.time)
-        times = clock.parse(found.values, self.reading.dates).reshape(found.shape)
+        times = foreign_clock.parse(found.values, self.reading.dates).reshape(found.shape)
         if times.ndim == 2 and times.dtype.kind == "f" and is_one_clock(times):
             times = times[0]
         said = str(found.attrs.get("units", ""))
-        return times, *clock.unit_of(said, self.axes.clock, times)
+        return times, *foreign_clock.unit_of(said, self.axes.clock, times)
 
     @cached_property
     def units(self) -> dict[str, str]:
@@ -187,7 +187,7 @@ class Wide:
             for name, (each, place) in self.columns.items()
         }
         times, unit, from_start = self.clock
-        times = clock.count(times[rows[0]] if times.ndim == 2 else times, unit, from_start)
+        times = foreign_clock.count(times[rows[0]] if times.ndim == 2 else times, unit, from_start)
         lengths = np.full(len(rows), len(times)) if self.lengths is None else self.lengths[rows]
         return Block(series, times, lengths)
 
@@ -213,8 +213,7 @@ def plain_type(dtype: np.dtype) -> np.dtype:
 
 def is_one_clock(times: np.ndarray) -> bool:
     """Whether all runs have the times of the first one, but for rounding; (runs, steps)."""
-    apart = np.abs(np.diff(times[0])).min(initial=np.inf) if times.shape[1] > 1 else np.inf
-    return bool((np.abs(times - times[0]) <= ROUNDING * apart).all())
+    return all(clock.first_difference(times[0], each) is None for each in times)
 
 
 def plain(value):
