@@ -57,7 +57,7 @@ def refused(shell: str, folder: Path) -> str | None:
         except OSError as error:
             return reason(error, next(iter(shell.split()), ""), folder)
     words = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"]
-    return words[-1] if done.returncode in NOT_STARTED else None
+    return words[0] if done.returncode in NOT_STARTED else None
 
 
 def reason(error: OSError, program: str, folder: Path) -> str:

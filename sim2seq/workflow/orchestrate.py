@@ -11,9 +11,11 @@ import shlex
 import signal
 import sys
 import time
+from pathlib import Path
 
 from sim2seq._support import permissions
 from sim2seq.checks import preflight
+from sim2seq.workflow import tasks
 from sim2seq.workflow.request import CONCURRENCY, merlins_refusal, new_study, refuse, unfinished_study
 from sim2seq.workflow.rounds import Refused, StudyRun, one_round, space_problem, study_lock
 from sim2seq.workflow.workers import PATIENCE, wait_for_earlier_processes
@@ -131,11 +133,13 @@ def _progress(study: StudyRun):
 
 def _prepare_restart(study: StudyRun, display) -> bool:
     """Make every task run again that is unfinished or depends on such a one; False if there is none."""
-    from sim2seq.workflow.plan import forget
+    from sim2seq.workflow.plan import FINISHED, forget
 
     if study.nested:
         _drop_outdated(study)
     progress = _progress(study)
+    for task in progress.stopped:  # or Merlin would do it again, and it would stop the workers again
+        Path(task.folder, FINISHED).touch()
     stale = progress.plan.stale()
     if not stale:
         display.say(f"{study.folder}: this study is finished, nothing to do")
@@ -191,10 +195,13 @@ def _summarise(study: StudyRun, progress, display, *, outcome: str, code: int) -
     changes = preflight.package_changes(study.packages, preflight.installed_packages())
     if changes:
         display.say(f"a step changed this environment, for all that runs in it from now on: {', '.join(changes)}")
+    if study.asked:
+        display.say(f"exit codes of Merlin's own: {tasks.in_words(study.asked)}")
     received, sent = study.traffic
     facts = {"verdict": outcome, "exit_code": code, "wall_seconds": time.time() - study.started}
     facts |= {"rounds": study.rounds, "broker_bytes_in": received, "broker_bytes_out": sent}
     facts["environment_changes"] = changes
+    facts["merlin_codes"] = [[step, name, count] for (step, name), count in sorted(study.asked.items())]
     try:
         write_summary(study.folder, progress, **facts)
     except OSError as error:  # a full disk

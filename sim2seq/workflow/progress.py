@@ -10,17 +10,22 @@ from pathlib import Path
 from sim2seq._support.files import NOTE
 from sim2seq.workflow.plan import STATUS, Plan, Task
 
+STOPPED = "CANCELLED"  # the state of a task that ended with MERLIN_STOP_WORKERS: it did what it was to do
 FAILED = {"FAILED", "CANCELLED", "UNKNOWN", "DRY_RUN"}  # states in which Merlin leaves a task for good
 PLAIN_SECONDS = 10.0  # between two lines when stdout is no terminal
 
 
 @dataclass
 class Progress:
-    """Which tasks of a plan are done and which failed; `scan` looks at the unfinished ones only."""
+    """Which tasks of a plan are done and which failed; `scan` looks at the unfinished ones only.
+
+    `stopped` are those of the done that stopped the workers, after whatever they themselves had to do.
+    """
 
     plan: Plan
     done: set[Task] = field(default_factory=set)
     failed: dict[Task, str] = field(default_factory=dict)  # task -> Merlin's state
+    stopped: set[Task] = field(default_factory=set)
     _seen: dict[Task, int] = field(default_factory=dict)  # task -> time stamp of the status file last read
 
     def scan(self) -> None:
@@ -43,7 +48,10 @@ class Progress:
             if state is None:  # being written
                 return
             self._seen[task] = changed
-            if state in FAILED:
+            if state == STOPPED:
+                self.done.add(task)
+                self.stopped.add(task)
+            elif state in FAILED:
                 self.failed[task] = state.lower()
             else:
                 self.failed.pop(task, None)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class StudyRun:
     output: str = ""  # a new study's folder is made below
     served: Serving = field(default_factory=Serving)
     nested: list[Nested] = field(default_factory=list)  # studies that its steps have made
+    asked: Counter = field(default_factory=Counter)  # (step, name of an exit code of Merlin's) -> how often
     packages: dict[str, str] = field(default_factory=preflight.installed_packages)  # before any step ran
     started: float = field(default_factory=time.time)
     rounds: int = 0
@@ -246,7 +248,7 @@ def _watch(progress, broker, workers: Workers, study: StudyRun, display) -> str 
     import redis
     from kombu.exceptions import OperationalError
 
-    idle_since, news = None, News(study.folder, display.say)
+    idle_since, news = None, News(study.folder, display.say, study.asked)
     while True:
         began = time.monotonic()
         progress.scan()
@@ -255,14 +257,16 @@ def _watch(progress, broker, workers: Workers, study: StudyRun, display) -> str 
         _take_in(study, progress, broker, display)
         display.show(progress)
         if progress.complete:
+            with contextlib.suppress(redis.RedisError):
+                news.hear(broker.news())
             return None
         try:
             waiting, mark = broker.waiting(), (len(progress.done), broker.results())
             news.hear(broker.news())
-            words = news.stuck(waiting) or news.needed(progress)
-            if not words and waiting:
-                if "cancelled" in progress.failed.values() and workers.dead():  # a step said MERLIN_STOP_WORKERS
-                    return None
+            words = news.ended() or news.stuck(waiting) or news.needed(progress)
+            if progress.stopped and workers.dead() == workers.expected:
+                return None
+            if not words and waiting and not progress.stopped:
                 words = workers.look_after(mark, display.say)
         except (redis.RedisError, OperationalError):
             return "the broker died"

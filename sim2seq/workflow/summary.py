@@ -53,6 +53,8 @@ def ending(progress: Progress, trouble: str | None) -> str:
     count = f"{len(plan.tasks) - len(progress.done)} of {len(plan.tasks)} tasks"
     if all(task in progress.done for task in plan.tasks if not plan.children.get(task.node)):
         return f"{count} failed; the steps after them went on with what there was"
+    stopped = ", ".join(sorted({task.step for task in progress.stopped}))
+    trouble = trouble or (f"{stopped} ended with MERLIN_STOP_WORKERS" if stopped else None)
     return f"{count} did not finish" + (f": {trouble}" if trouble else "")
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 NEWS, READY = "sim2seq:news", "sim2seq:ready"  # in the broker: a list of what went wrong, a set of workers
@@ -20,8 +21,11 @@ LASTING = {  # errors of the system that are there the next time too
 }
 MOST_ATTEMPTS = 3  # of Merlin at a task that nothing else is left beside
 WORKERS_LOG = "merlin_workers.log"
-SOFT_FAIL = 101  # the exit code MERLIN_SOFT_FAIL
-MERLINS_CODES = range(100, 107)  # MERLIN_RESTART and so on
+MERLINS_CODES = {  # exit codes by which a step asks for something (merlin/common/enums.py)
+    **{100: "MERLIN_RESTART", 101: "MERLIN_SOFT_FAIL", 102: "MERLIN_HARD_FAIL"},
+    **{104: "MERLIN_RETRY", 105: "MERLIN_STOP_WORKERS", 106: "MERLIN_RAISE_ERROR"},
+}
+SOFT_FAIL, HARD_FAIL = 101, 102
 _tells = False  # whether whoever started this worker listens
 
 
@@ -78,7 +82,6 @@ def _say_how_it_ended(merlins):
         record = merlins(self, output_name, script_path, cwd, *arguments, **options)
         if code := record.return_code:
             _tell({"task": cwd, "code": code})
-        if code and code not in MERLINS_CODES:
             _add_line(script_path, f"{Path(script_path).name}: {ending(code)}")
         return record
 
@@ -86,7 +89,9 @@ def _say_how_it_ended(merlins):
 
 
 def ending(code: int) -> str:
-    """An exit code in words; those of signals have names."""
+    """An exit code in words; those of signals and Merlin's own have names."""
+    if code in MERLINS_CODES:
+        return f"exit code {code}, {MERLINS_CODES[code]}"
     number = -code if code < 0 else code - 128
     try:
         name = signal.Signals(number).name
@@ -143,11 +148,25 @@ def _tell(news: dict) -> None:
         app.backend.client.rpush(NEWS, json.dumps(news))
 
 
+def step_of(task: str) -> str:
+    """The step of a task's folder, which lies below a study's."""
+    parents = [Path(task), *Path(task).parents]
+    return next((one.name for one in parents if Path(one.parent, "merlin_info").is_dir()), parents[0].name)
+
+
+def in_words(asked: Counter) -> str:
+    """What the steps asked for by their exit codes: (step, name) -> how often, as text."""
+    counts = (f"{step} {name} {count} times" for (step, name), count in sorted(asked.items()))
+    return ", ".join(counts).replace(" 1 times", " once")
+
+
 class News:
     """What the workers tell of tasks beside what their folders say: said once, and when it means the end."""
 
-    def __init__(self, study: str, say):
+    def __init__(self, study: str, say, asked: Counter | None = None):
+        """`asked` counts (step, name of Merlin's exit code)."""
         self.study, self.say = study, say
+        self.asked = Counter() if asked is None else asked
         self.last: str | None = None
         self._codes: dict[str, int] = {}  # folder of a task -> exit code of its script
         self._attempts: dict[str, int] = {}
@@ -158,11 +177,18 @@ class News:
             task = os.path.relpath(each["task"], self.study) if os.path.isabs(each["task"]) else each["task"]
             if "code" in each:
                 self._codes[each["task"]] = each["code"]
+                if name := MERLINS_CODES.get(each["code"]):
+                    self.asked[step_of(each["task"]), name] += 1
                 continue
             self._attempts[each["task"]] = each["attempts"]
             again = f", attempt {each['attempts']}" if each["attempts"] else ""
             self.last = f"{task}: {each['error']}{again} ({os.path.join(self.study, 'logs', WORKERS_LOG)})"
             self.say(self.last)
+
+    def ended(self) -> str | None:
+        """That a step asked for the end of the study; Merlin 1.13 means to obey, and goes on."""
+        hard = next((task for task, code in self._codes.items() if code == HARD_FAIL), None)
+        return hard and f"{step_of(hard)} ended with {MERLINS_CODES[HARD_FAIL]}"
 
     def stuck(self, waiting: int) -> str | None:
         """Why it is no use to go on, where all that is left are tasks that Merlin has tried again and again."""

@@ -121,3 +121,34 @@ def test_step_that_changes_the_environment_is_said(study, tmp_path, monkeypatch)
     changes = ["gone_one 1.0 is gone", "new_one 0.11 is new", "numpie 2.4.6 is now 1.26.4"]
     assert said == [f"a step changed this environment, for all that runs in it from now on: {', '.join(changes)}"]
     assert json.loads(Path(now.folder, "sim2seq_run.json").read_text())["environment_changes"] == changes
+
+
+CODES = """
+description: {name: codes, description: steps that ask for something by their exit codes}
+env: {variables: {OUTPUT_PATH: ./out}}
+study:
+    - name: again
+      description: restarts, then retries, then ends well
+      run:
+          cmd: "echo x >> tries; case $(wc -l < tries) in 1) exit $(MERLIN_RESTART);; 2) exit $(MERLIN_RETRY);; esac"
+    - name: soft
+      description: fails, and lets the others go on
+      run: {cmd: exit $(MERLIN_SOFT_FAIL)}
+    - name: stop
+      description: ends the workers once all is done
+      run: {cmd: exit $(MERLIN_STOP_WORKERS), depends: [again, soft]}
+"""
+
+
+def test_steps_that_end_with_merlins_codes_are_named(study):
+    study.spec.write_text(CODES)
+    code, output = finish(study.start(study.spec))
+    assert code == 1, output
+    asked = (
+        "again MERLIN_RESTART once, again MERLIN_RETRY once, soft MERLIN_SOFT_FAIL once, stop MERLIN_STOP_WORKERS once"
+    )
+    assert f"exit codes of Merlin's own: {asked}stop MERLIN_STOP_WORKERS once" in output
+    assert "failed    soft\n          | soft.sh: exit code 101, MERLIN_SOFT_FAIL" in output
+    assert "1 of 3 tasks failed" in output  # stopping the workers is what the third was to do
+    (folder,) = study.folder.glob("out/codes_*")
+    assert json.loads((folder / "sim2seq_run.json").read_text())["merlin_codes"][0] == ["again", "MERLIN_RESTART", 1]

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -56,7 +57,7 @@ def test_error_that_may_pass_is_left_to_merlin(tmp_path):
         ("exit 3", "one.sh: exit code 3"),
         ("kill -9 $$", "one.sh: ended by SIGKILL"),
         ("sh -c 'kill -15 $$'", "one.sh: exit code 143, as after SIGTERM"),
-        ("exit 101", ""),
+        ("exit 101", "one.sh: exit code 101, MERLIN_SOFT_FAIL"),
         ("printf '\\377\\n' >&2; exit 0", "\ufffd"),
     ],
 )
@@ -66,3 +67,17 @@ def test_end_of_a_script_is_the_last_line_of_its_errors(tmp_path, cmd, last):
     os.chmod(script, 0o755)
     script_adapter.MerlinScriptAdapter()._execute_subprocess("one", str(script), str(tmp_path))
     assert ["", *(tmp_path / "one.err").read_text().splitlines()][-1] == last
+
+
+def test_hard_fail_ends_a_study_and_other_codes_are_counted(tmp_path):
+    """Tasks of two runs, each below a study, one of which a step of the other has made."""
+    asked = Counter()
+    for study in ("outer", "outer/next/inner"):
+        (tmp_path / study / "merlin_info").mkdir(parents=True)
+    news = tasks.News(str(tmp_path / "outer"), print, asked)
+    for task, code in (("outer/runs/00", 100), ("outer/runs/01", 100), ("outer/next/inner/work", 104), ("outer/a", 3)):
+        news.hear([{"task": str(tmp_path / task), "code": code}])
+    assert tasks.in_words(asked) == "runs MERLIN_RESTART 2 times, work MERLIN_RETRY once"
+    assert news.ended() is None
+    news.hear([{"task": str(tmp_path / "outer" / "check"), "code": 102}])
+    assert news.ended() == "check ended with MERLIN_HARD_FAIL"
