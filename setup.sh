@@ -3,6 +3,7 @@
 #
 #     ./setup.sh                     what every study needs
 #     ./setup.sh test                also extras of pyproject.toml: the test tools, or a study's own packages
+#     ./setup.sh --kernel            also register this environment with your Jupyter, as the kernel "sim2seq"
 #     PYTHON=python3.12 ./setup.sh   with another interpreter
 #
 # Versions are those of requirements.lock on Linux x86-64, elsewhere the newest that requirements.txt allows.
@@ -24,10 +25,21 @@ done
 minor='import pip, sys; print("%d.%d" % sys.version_info[:2])'
 version="$("$python" -c "${minor/pip, /}")"
 
+kernel=""
+extras_asked=()
+for word in "$@"; do
+    case "$word" in --kernel) kernel=yes ;; *) extras_asked+=("$word") ;; esac
+done
+set -- ${extras_asked[@]+"${extras_asked[@]}"}
 known="$(sed -n '/^\[project.optional-dependencies\]/,/^\[tool/s/^\([a-z0-9_]*\) = \[.*/\1/p' pyproject.toml | xargs)"
 for extra in "$@"; do
-    case " $known " in *" $extra "*) ;; *) refuse "$extra: expected extras of pyproject.toml: $known" ;; esac
+    case " $known " in *" $extra "*) ;; *) refuse "$extra: expected --kernel, or extras of pyproject.toml: $known" ;; esac
 done
+
+register() {  # for every Jupyter of this user, wherever that is installed
+    if [ -z "$kernel" ]; then return; fi
+    .venv/bin/python -m ipykernel install --user --name sim2seq --display-name sim2seq
+}
 
 # --- nothing to do? -----------------------------------------------------------------------------------------------
 exec 9> .setup.lock
@@ -40,6 +52,7 @@ wanted="$(cat setup.sh requirements.txt requirements.lock pyproject.toml | cksum
 { read -r built && read -r had; } 2>/dev/null < .venv/built-from || { built="" had=""; }
 extras="$(printf '%s\n' ${had:-} "$@" | sort -u | xargs)"  # what was there stays
 if [ "$built" = "$wanted" ] && [ "$extras" = "$had" ]; then
+    register
     exit 0
 fi
 
@@ -99,4 +112,5 @@ find .venv/lib/python*/site-packages -mindepth 1 -maxdepth 1 -print0 |
     true  # some of them are templates and cannot be compiled
 
 printf '%s\n%s\n' "$wanted" "$extras" > .venv/built-from
+register
 say "done; 'source .venv/bin/activate' puts sim2seq, merlin and jupyter on your PATH"

@@ -65,7 +65,9 @@ def trust(model: Surrogate) -> list[str]:
     low, high = map(skill_text, scores.skill_interval)
     compared = f"against {scores.best_baseline}, on {scores.scored_runs['test']} test runs"
     skill = f"skill {skill_text(scores.skill)} (95 %: {low} to {high}) {compared}"
-    return [skill, *([trust_forecast(scores, scores.band)] if scores.band else [])]
+    units = dict(zip(scores.features, scores.units, strict=True)) | {"time": scores.time_unit}
+    named = ", ".join(f"{name} in {unit}" for name, unit in units.items() if unit)
+    return [*([named] if named else []), skill, *([trust_forecast(scores, scores.band)] if scores.band else [])]
 
 
 def named_number(text: str) -> tuple[str, float]:

@@ -228,9 +228,11 @@ class Surrogate:
         for i, name in enumerate(self.inputs):
             if (value := furthest(conditions[:, i], *(ends := self.scores.inputs[name]))) is not None:
                 lines.append(f"{name} {value:.7g} is outside the range of the training runs, {between(*ends)}")
+        units = dict(zip(self.scores.features, self.scores.units, strict=True))
         for i, (name, ends) in enumerate(self.scores.first_window.items()):
             if (value := furthest(windows[..., i], *ends, share=FAR)) is not None:
-                lines.append(f"{name} {value:.7g} is far from the windows of the training runs, {between(*ends)}")
+                range_ = f"{between(*ends)} {units.get(name, '')}".rstrip()
+                lines.append(f"{name} {value:.7g} is far from the windows of the training runs, {range_}")
         return [f"{line}: neither forecast nor band is vouched for" for line in lines]
 
 

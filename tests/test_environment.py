@@ -142,6 +142,14 @@ def test_setup_installs_what_is_missing_and_keeps_extras(clone):
     assert built(clone)[1][4:] == [".[dodging-robot,pong]"]
 
 
+def test_a_kernel_is_registered_with_every_call_that_asks_for_one(clone):
+    (clone / "python").write_text(PYTHON + '[ "$2" != ipykernel ] || echo "$* kernel" >> calls\n')
+    assert built(clone, "--kernel")[1] == ["venv", ".", "kernel"]
+    assert built(clone)[1] == ["venv", ".", "kernel"]
+    assert built(clone, "--kernel", "pong")[1] == ["venv", ".", "kernel", ".[pong]", "kernel"]
+    assert built(clone, "--kernel") == ([], ["venv", ".", "kernel", ".[pong]", "kernel", "kernel"])
+
+
 def test_setup_says_what_it_waits_for_and_since_when(clone):
     said, _ = built(clone)
     assert [re.fullmatch(r"setup\.sh: +\d+ s  (\w+).*", line).group(1) for line in said] == [
@@ -172,7 +180,7 @@ def refusal(folder: Path, *extras: str) -> str:
 
 
 def test_an_extra_that_is_not_there_is_refused_in_one_line(clone):
-    assert "swing: expected extras of pyproject.toml: dodging_robot " in refusal(clone, "test", "swing")
+    assert "swing: expected --kernel, or extras of pyproject.toml: dodging_robot " in refusal(clone, "test", "swing")
 
 
 def test_a_python_that_does_not_fit_is_refused_in_one_line(clone):

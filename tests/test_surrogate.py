@@ -206,8 +206,8 @@ def test_predict_says_on_stderr_how_far_to_trust_it(paced, place, capsys):
     ):
         assert cli.main(["predict", str(paced), "--initial", "window.npy", "--inputs", f"pace={pace}", "push=1"]) == 0
         captured = capsys.readouterr()
-        skill = "skill 0.5 (95 %: 0.4 to 0.6) against hold, on 1 test runs"
-        assert captured.err.splitlines() == [f"sim2seq predict: {line}" for line in (skill, last)]
+        lines = ("x in m, time in s", "skill 0.5 (95 %: 0.4 to 0.6) against hold, on 1 test runs", last)
+        assert captured.err.splitlines() == [f"sim2seq predict: {line}" for line in lines]
         assert captured.out.count("\n") == 9
 
 
@@ -216,7 +216,7 @@ def test_trust_is_that_of_the_report(counting):
     band |= {"half_width": {}, "error": {}, "steps": 8, "trusted_steps": 4, "reason": "baseline"}
     scores = Scores.of(SCORES | {"band": band})
     lines = trust(replace(surrogate.load(counting), scores=scores))
-    assert lines[1].startswith("Trust this forecast up to step 4 (2 s after the window), and no further: its error")
+    assert lines[2].startswith("Trust this forecast up to step 4 (2 s after the window), and no further: its error")
 
 
 @pytest.mark.parametrize("skill", [0.0, -0.25, float("nan"), float("-inf")])

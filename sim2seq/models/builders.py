@@ -220,6 +220,6 @@ def normalization(scaling: Scaling, precision: str, *, invert: bool = False, **o
     """A Keras layer that scales as `scaling` does, or back (`invert`)."""
     if not scaling.plain:
         scale, offset = (scaling.std, scaling.mean) if invert else (1 / scaling.std, -scaling.mean / scaling.std)
-        return keras.layers.Rescaling(scale.tolist(), offset.tolist(), dtype=precision, **options)
+        return keras.layers.Rescaling(scale, offset, dtype=precision, **options)  # lists would become float32
     mean, variance = scaling.mean.tolist(), (scaling.std**2).tolist()
     return keras.layers.Normalization(mean=mean, variance=variance, dtype=precision, invert=invert, **options)

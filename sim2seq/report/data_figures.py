@@ -8,7 +8,19 @@ from sim2seq.data.ensemble import Ensemble, is_varying
 from sim2seq.data.splits import PARTS, Split
 from sim2seq.data.streaming import extent
 from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE
-from sim2seq.report.style import COLOURS, MOST_FEATURES, Picture, area, grid, label, plain, spread, styled, turn_off
+from sim2seq.report.style import (
+    COLOURS,
+    MOST_FEATURES,
+    Picture,
+    area,
+    grid,
+    label,
+    plain,
+    spread,
+    styled,
+    turn_off,
+    with_unit,
+)
 
 PART_LINES = dict(zip(PARTS, ((BLUE, "-"), (ORANGE, "--"), (GREEN, ":")), strict=True))
 MOST_INPUTS = 12
@@ -67,7 +79,9 @@ def input_ranges(ensemble: Ensemble) -> Picture:
     for axis, name in zip(axes.flat, varying, strict=False):
         column = np.asarray(ensemble.inputs[name], dtype=float)
         axis.hist(column, bins=min(20, max(4, ensemble.runs // 6)), color=BLUE, alpha=0.85, edgecolor="white", lw=0.5)
-        axis.set_xlabel(plain(f"{name}: {column.min():g} to {column.max():g}"))
+        axis.set_xlabel(
+            plain(f"{name}: {with_unit(f'{column.min():g} to {column.max():g}', ensemble.units.get(name))}")
+        )
     turn_off(axes, len(varying))
     figure.supylabel("runs", fontsize=9.5)
     return figure

@@ -73,7 +73,7 @@ OF_FEATURES = ("rollout", "stretch", "predicted_against_true")  # each shows a f
 
 def draw_all(training: Training, ensemble: Ensemble) -> dict[str, tuple[Picture, str]]:
     """Name -> figure and caption: what the frame draws of this kind of task, then what only the study draws."""
-    drawn = of_data(training, ensemble) | of_predictions(training, ensemble) | of_scores(training)
+    drawn = of_data(training, ensemble) | of_predictions(training, ensemble) | of_scores(training, ensemble)
     found = {name: (figure, caption(name, training, ensemble)) for name, figure in drawn.items()}
     own = training.study.figures
     return found | (own(training, ensemble) if own else {})
@@ -103,14 +103,14 @@ def of_predictions(training: Training, ensemble: Ensemble) -> dict[str, Picture]
     return drawn | {"predicted_against_true": predicted_against_true(training)}
 
 
-def of_scores(training: Training) -> dict[str, Picture]:
+def of_scores(training: Training, ensemble: Ensemble) -> dict[str, Picture]:
     """The figures of losses and scores."""
     scores = training.scores
     drawn = {"learning_curve": learning_curve(training.history), "error_by_position": error_by_position(scores)}
     if scores.band:
         drawn["band_coverage"] = band_coverage(scores)
     if scores.held_out and scores.inputs:
-        drawn["outside_ranges"] = outside_ranges(scores)
+        drawn["outside_ranges"] = outside_ranges(scores, ensemble.units)
     return drawn
 
 

@@ -98,7 +98,7 @@ def rollout_grid(training: Training, ensemble: Ensemble) -> Picture:
         block[0, 0].set_ylabel(label(scores.features[place], scores.units[place]))
         fit_to_lines(block[0])
         if rows == 2:
-            block[1, 0].set_ylabel("error")
+            block[1, 0].set_ylabel(label("error", scores.units[place]))
     figure.align_ylabels(axes[:, 0])  # the numbers of an error's axis are wider than the others
     pairs = [pair for axis in axes[:rows, 0] for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
     figure.legend(*zip(*pairs, strict=True), loc="outside upper center", ncols=len(pairs))
@@ -178,7 +178,6 @@ def predicted_against_true(training: Training) -> Picture:
     name = f"{100 * training.band.level:g} % band"
     for column, (title, positions) in enumerate(columns.items()):
         axes[0, column].set_title(plain(title))
-        axes[-1, column].set_xlabel("true")
         for row, place in enumerate(places):
             points = [each[:, positions, place].ravel() for each in (kept.truth, kept.middle, kept.low, kept.high)]
             draw_points(axes[row, column], name, *points)
@@ -186,6 +185,8 @@ def predicted_against_true(training: Training) -> Picture:
         low, high = limits(np.concatenate([kept.truth[..., place].ravel(), kept.middle[..., place].ravel()]))
         row[0].set(xlim=(low, high), ylim=(low, high))
         row[0].set_ylabel(label(f"{scores.features[place]}, predicted", scores.units[place]))
+        for axis in row if scores.units[place] or place == places[-1] else ():
+            axis.set_xlabel(label("true", scores.units[place]))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 

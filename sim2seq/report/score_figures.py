@@ -126,9 +126,10 @@ def draw_widths(axis, scores: Scores, band: BandScores) -> None:
 
 
 @styled
-def outside_ranges(scores: Scores) -> Picture:
+def outside_ranges(scores: Scores, units: dict[str, str] | None = None) -> Picture:
     """The error of each run against its inputs, inside and outside the ranges of the training runs (shaded).
 
+    units   name -> unit, of the inputs
     Raises ValueError for scores without runs that are held out.
     """
     if scores.held_out is None:
@@ -142,7 +143,7 @@ def outside_ranges(scores: Scores) -> Picture:
         outside = held_out.inputs[name], held_out.rmse_by_run
         axis.plot(*inside, "o", color=BLUE, ms=5, alpha=0.75, mew=0, label="test run inside the ranges")
         axis.plot(*outside, "^", color=RED, ms=5.5, mfc="none", mew=1.2, label="run outside a range")
-        axis.set(yscale="log", xlabel=plain(name))
+        axis.set(yscale="log", xlabel=label(name, (units or {}).get(name, "")))
     for axis in axes[:, 0]:
         axis.set_ylabel(label("RMSE of the run", common_unit(scores.units)))
     turn_off(axes, len(ranges))

@@ -60,6 +60,11 @@ def label(name: str, unit: str) -> str:
     return plain(f"{name} [{unit}]" if unit else name)
 
 
+def with_unit(text: str, unit: str | None) -> str:
+    """ "text unit", or the text alone where there is no unit."""
+    return f"{text} {unit}" if unit else text
+
+
 def plain(text: str) -> str:
     """`text` for matplotlib, which would read what stands between two dollar signs as a formula."""
     return text.replace("$", r"\$")

@@ -12,7 +12,7 @@ from sim2seq.data.splits import PARTS
 from sim2seq.evaluation.scores import Errors, Scores, skill
 from sim2seq.report.data_figures import varying_inputs
 from sim2seq.report.page import number, skill_text
-from sim2seq.report.style import MOST_FEATURES, by_error, spread
+from sim2seq.report.style import MOST_FEATURES, by_error, common_unit, spread, with_unit
 from sim2seq.training.folder import Training
 
 POSITIONS = 5  # of a card at most: the first, the last, and evenly between
@@ -46,7 +46,8 @@ def score_table(scores: Scores) -> ScoreTable:
 def columns_of(scores: Scores) -> dict[str, dict]:
     """Title of a group -> name of a column -> what it takes from Errors."""
     chosen = by_error(scores.errors["test"].by_feature) if len(scores.features) > 1 else []
-    features = {name: lambda errors, name=name: errors.by_feature[name] for name in chosen}
+    units = dict(zip(scores.features, scores.units, strict=True)) if not common_unit(scores.units) else {}
+    features = {heading(name, units): lambda errors, name=name: errors.by_feature[name] for name in chosen}
     if scores.task == "target per run":
         places = spread(len(scores.positions), MOST_FEATURES)
         shares = {f"{100 * scores.positions[i]:g} %": lambda errors, i=i: errors.by_position[i] for i in places}
@@ -54,6 +55,11 @@ def columns_of(scores: Scores) -> dict[str, dict]:
         return by_share | ({"by target": features} if features else {})
     first = {f"first {n}": lambda errors, n=n: errors.first[n] for n in scores.errors["test"].first}
     return {"rollout" if scores.task == "forecast" else "error": {"all steps": all_over, **first, **features}}
+
+
+def heading(name: str, units: dict[str, str]) -> str:
+    """A name as the head of a column, with its unit where the columns have several."""
+    return f"{name} [{units[name]}]" if units.get(name) else name
 
 
 def all_over(errors: Errors) -> float:
@@ -91,6 +97,8 @@ def outside_table(scores: Scores) -> list[dict] | None:
 def facts(ensemble: Ensemble, training: Training) -> dict[str, str]:
     """The ensemble in a few short lines, name -> text."""
     sizes, epochs = training.scores.runs, training.settings.epochs
+    short = training.study.task.too_short(ensemble, training.settings)
+    said = {"read": "; ".join(ensemble.notes), "too short, left out": some_names(short)}
     return {
         "runs": str(ensemble.runs),
         "steps in each": steps_in_each(ensemble),
@@ -99,6 +107,7 @@ def facts(ensemble: Ensemble, training: Training) -> dict[str, str]:
         "split": f"{training.settings.split}: " + " / ".join(str(sizes[part]) for part in PARTS) + " runs",
         "trained": f"{len(training.history['loss'])} of at most {epochs} epochs",
         "models": str(training.scores.members),
+        **{name: text for name, text in said.items() if text},
     }
 
 
@@ -120,7 +129,8 @@ def input_table(ensemble: Ensemble) -> list[tuple[str, str, str]]:
     """Each input with its range, or its one value: (name, kind, text); MOST_ROWS at most, those that vary first."""
     order = sorted(ensemble.inputs, key=lambda name: not is_varying(ensemble.inputs[name]))
     names = list(ensemble.inputs) if len(order) <= MOST_ROWS else order[:MOST_ROWS]
-    return [(name, *describe(np.asarray(ensemble.inputs[name]))) for name in names]
+    found = [(name, *describe(np.asarray(ensemble.inputs[name]))) for name in names]
+    return [(name, kind, with_unit(text, ensemble.units.get(name))) for name, kind, text in found]
 
 
 def describe(column: np.ndarray) -> tuple[str, str]:
@@ -150,8 +160,10 @@ def card_numbers(training: Training) -> str:
     chosen = sorted({round(place * (len(positions) - 1) / max(count - 1, 1)) for place in range(count)})
     titles = [f"{positions[place]:g}" for place in chosen]
     titles[0] += f" {scores.position}"
+    unit = common_unit(scores.units)
+    error = f"RMSE [{unit}], test runs" if unit else "RMSE, test runs"
     rows = {"**model**": scores.errors["test"], **scores.baselines}
-    lines = ["| RMSE, test runs | all | " + " | ".join(titles) + " |", "|---" * (2 + len(chosen)) + "|"]
+    lines = [f"| {error} | all | " + " | ".join(titles) + " |", "|---" * (2 + len(chosen)) + "|"]
     for name, errors in sorted(rows.items(), key=lambda pair: pair[1].rmse):
         cells = [number(errors.rmse), *(number(errors.by_position[place]) for place in chosen)]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")

@@ -278,7 +278,7 @@ def test_a_card_has_the_numbers_of_the_report(tiny_training):
 
     trained, _ = tiny_training
     lines = card_numbers(trained).splitlines()
-    assert lines[0].startswith("| RMSE, test runs | all | 1 steps ahead |")
+    assert lines[0].startswith("| RMSE [length], test runs | all | 1 steps ahead |")
     assert f"| **model** | {number(trained.scores.errors['test'].rmse)} |" in "\n".join(lines)
     assert len(lines) == 2 + 1 + len(trained.scores.baselines) + 2
     assert f"against {trained.scores.best_baseline}" in lines[-1]
