@@ -21,7 +21,7 @@ from pathlib import Path
 
 from sim2seq import cli_data as data
 from sim2seq import cli_learn as learn
-from sim2seq._support import command
+from sim2seq._support import command, keras_settings
 from sim2seq.cli_learn import add_words
 
 SHOWN = 100  # missing runs that `check` names; the file of --json has all
@@ -150,7 +150,7 @@ def doctor(arguments) -> int:
 
     for name, version in preflight.package_versions().items():
         print(f"{name} {version or 'missing'}")
-    problems = preflight.environment_problems()
+    problems = preflight.environment_problems() + keras_settings.problems()
     if arguments.spec:
         problems += serving(preflight.read_spec(arguments.spec)).problems
     problem = preflight.target_problem(os.getcwd(), 0)

@@ -57,6 +57,14 @@ def test_settings_that_keras_passes_by_are_passed_by(home, content):
     keras_settings.check()
 
 
+def test_the_doctor_says_what_backend_is_not_there(home, capsys, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    assert cli.main(["doctor"]) == 2
+    captured = capsys.readouterr()
+    assert "sim2seq doctor: Keras' backend is 'torch' (KERAS_BACKEND): expected tensorflow or jax" in captured.err
+    assert "a study can run here" not in captured.out
+
+
 def test_precision_is_not_the_users_to_set(home):
     (home / "keras.json").write_text(json.dumps({"floatx": "float16", "epsilon": 0.1, "backend": "tensorflow"}))
     code = "import sim2seq, keras; sim2seq.Settings; print(keras.config.floatx(), keras.config.epsilon())"

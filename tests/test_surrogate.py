@@ -267,7 +267,7 @@ def test_predict_writes_table_and_figure(counting, place, capsys):
 
 def broken_files():
     """A file each that must be refused: (what writes it, its name, words of the message)."""
-    five = [f"0,{step},{step},w" for step in range(5)]
+    five = [f"{step / 2},{step},{step},w" for step in range(5)]
 
     def array(content, **options):
         return lambda: np.save("bad.npy", content, **options)
@@ -281,9 +281,10 @@ def broken_files():
         (lambda: write_csv(five, "x,x,y,w", "bad.csv"), "bad.csv", "expected column names that differ"),
         (lambda: write_csv(five[:4], name="bad.csv"), "bad.csv", "got 4 steps with 2 features"),
         (lambda: write_csv([], name="bad.csv"), "bad.csv", "got 0 steps with 2 features"),
+        (lambda: write_csv(["0,1,1,w"] * 5, name="bad.csv"), "bad.csv", "time: expected times that increase"),
         (lambda: write_csv([*five[:4], "0,1"], name="bad.csv"), "bad.csv", "step 5: expected 4 columns; got 2"),
-        (lambda: write_csv([*five[:4], "0,a,1,w"], name="bad.csv"), "bad.csv", "step 5: expected numbers"),
-        (lambda: write_csv([*five[:4], "0,inf,1,w"], name="bad.csv"), "bad.csv", "step 5 of the window, x: expected a"),
+        (lambda: write_csv([*five[:4], "2,a,1,w"], name="bad.csv"), "bad.csv", "step 5: expected numbers"),
+        (lambda: write_csv([*five[:4], "2,inf,1,w"], name="bad.csv"), "bad.csv", "step 5 of the window, x: expected a"),
         (lambda: open("bad.csv", "w").close(), "bad.csv", "missing x, y, it has none"),
         (lambda: open("bad.npy", "w").close(), "bad.npy", "expected an array of numbers"),
         (array(WINDOW[0]), "bad.npy", "(runs, window, features); got shape (2,)"),

@@ -49,6 +49,15 @@ def backend() -> tuple[str, str]:
     return (str(held["backend"]), path()) if "backend" in held else ("tensorflow", "Keras' default")
 
 
+def problems() -> list[str]:
+    """What `check` refuses, as lines: none, or one."""
+    try:
+        check()
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
 def check() -> None:
     """Raise ValueError, in one line, unless Keras can start here, on a backend that sim2seq runs on."""
     name, source = backend()

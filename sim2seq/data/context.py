@@ -79,6 +79,8 @@ def on_clock(where: str, times, values: np.ndarray, model, resample: bool) -> np
     if times is None or step is None or not len(values):
         return values
     times = np.asarray(times)
+    if not (np.diff(times) > 0).all():
+        raise ValueError(f"{where}: {TIME}: expected times that increase")
     if resample:
         return clock.resampled(times, values, step)[1]
     wrong = clock.first_difference(times, times[0] + step * np.arange(len(times)))
@@ -105,7 +107,7 @@ def read_table(path: Path, model, resample: bool) -> Context:
         if len(line) != len(names):
             raise ValueError(f"step {number}: expected {len(names)} columns; got {len(line)}")
         steps.append(dict(zip(names, line, strict=True)))
-    times = numbers(steps, [TIME])[0, :, 0] if TIME in names and model.time_step else None
+    times = times_in(steps) if TIME in names else None
 
     def columns(lines, some) -> np.ndarray:
         of_lines = None if times is None else times[: len(lines)]
@@ -114,6 +116,14 @@ def read_table(path: Path, model, resample: bool) -> Context:
     seen = columns(steps[: model.window] if controls and not resample else steps, list(model.features))
     window = seen[:, : model.window] if resample else seen
     return Context(window, ["1"], {}, columns(steps, controls) if controls else None)
+
+
+def times_in(steps: list[dict[str, str]]) -> np.ndarray | None:
+    """The times of a table, (steps,); None where they are no numbers but dates, of which nothing is known here."""
+    try:
+        return numbers(steps, [TIME])[0, :, 0]
+    except ValueError:
+        return None
 
 
 def numbers(steps: list[dict[str, str]], names: list[str]) -> np.ndarray:

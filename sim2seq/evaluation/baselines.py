@@ -12,6 +12,7 @@ targets (samples, outputs), and what is seen before each target to be predicted,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,34 +124,34 @@ TARGET_BASELINES = {
 def forest(inputs, targets, queries, *, trees: int, seed: int) -> np.ndarray:
     """The mean of the trees of ExtraTreesRegressor(trees, random_state=seed), grown one by one.
 
-    All at once take 3 GB for 1000 runs. Trees split by distances between targets, and answer with means of them, so
-    what they are grown on is where the targets lie in the space that they span: as many numbers as there are samples,
-    instead of one for each step of each feature.
+    All at once take 3 GB for 1000 runs.
     """
     from joblib import Parallel, delayed
     from sklearn.tree import ExtraTreeRegressor
 
-    centre = flat(targets).mean(axis=0)
-    within, span = spanned(flat(targets) - centre)
+    within, restore = spanned(targets)
 
     def forecast_of_tree(state):
         return regress(ExtraTreeRegressor(max_features=1.0, random_state=state), inputs, within, queries)
 
     states = np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=trees)
     grown = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(delayed(forecast_of_tree)(s) for s in states)
-    middle = sum(grown) / trees
-    return np.reshape(centre + (middle if span is None else middle @ span), (len(queries), *targets.shape[1:]))
+    return restore(sum(grown) / trees)
 
 
-def spanned(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Targets (samples, outputs) as (samples, samples) numbers along an orthonormal basis, and that (samples, outputs).
+def spanned(targets: np.ndarray) -> tuple[np.ndarray, Callable]:
+    """Targets (samples, ...) as (samples, numbers), and what makes targets (queries, ...) of such numbers.
 
-    None, and the targets as they are, where there are fewer outputs than samples.
+    What a regressor learns that is linear in its targets, or sees no more of them than their distances, does not depend
+    on the axes along which they are measured. So where a target has more outputs than there are samples, one for each
+    step of each feature, it is measured along axes that span the samples alone: as many numbers as samples.
     """
-    if targets.shape[1] <= len(targets):
-        return targets, None
-    basis, along = np.linalg.qr(targets.T)
-    return along.T, basis.T
+    samples, outputs = len(targets), flat(targets)
+    if outputs.shape[1] <= samples:
+        return outputs, lambda numbers: np.reshape(numbers, (-1, *targets.shape[1:]))
+    centre = outputs.mean(axis=0)
+    axes, numbers = np.linalg.qr((outputs - centre).T)
+    return numbers.T, lambda numbers: np.reshape(centre + numbers @ axes.T, (-1, *targets.shape[1:]))
 
 
 def window_and_future(training: Told, context, steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -191,8 +192,8 @@ def last_state(windows, *, lag: int = 10) -> np.ndarray:
 
 def regress(regressor, inputs, targets, queries) -> np.ndarray:
     """Fit a scikit-learn regressor from inputs to flattened targets and predict the targets of `queries`."""
-    predicted = regressor.fit(inputs, flat(targets)).predict(queries)
-    return np.reshape(predicted, (len(queries), *targets.shape[1:]))
+    within, restore = spanned(targets)
+    return restore(regressor.fit(inputs, within).predict(queries))
 
 
 def join(state, told) -> np.ndarray:

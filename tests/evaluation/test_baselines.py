@@ -73,6 +73,16 @@ def test_trees_grown_one_by_one_are_those_of_scikit_learns_forest():
     np.testing.assert_allclose(forecast_of("extra trees", values, values[:4, :5], 15, trees=7, seed=3), expected)
 
 
+def test_ridge_of_many_outputs_is_that_of_scikit_learn():
+    """At 1000 features its coefficients, one for each output and number of the window, would take 80 GB."""
+    from sklearn.linear_model import Ridge
+
+    values = np.random.default_rng(0).normal(size=(12, 20, 40)).cumsum(axis=1)
+    ridge = Ridge(alpha=1e-3).fit(values[:, :5].reshape(12, -1), values[:, 5:].reshape(12, -1))
+    expected = ridge.predict(values[:4, :5].reshape(4, -1) + 1).reshape(4, 15, 40)
+    np.testing.assert_allclose(forecast_of("ridge", values, values[:4, :5] + 1, 15), expected, rtol=1e-6, atol=1e-9)
+
+
 @pytest.mark.parametrize("name", ["ridge", "extra trees"])
 def test_a_baseline_that_is_told_an_input_of_the_run_uses_it(name):
     """What follows is the input, which the window does not show."""
