@@ -45,11 +45,11 @@ def add_run(parser) -> None:
 
 
 def run(arguments) -> int:
+    from sim2seq import rehearsal
     from sim2seq.workflow import orchestrate
 
-    options = vars(arguments)
-    names = ("pgen", "runs", "workers", "pargs", "output")
-    return orchestrate.run(options["target"], variables=options["vars"], **{name: options[name] for name in names})
+    options = {name: getattr(arguments, name) for name in ("pgen", "runs", "workers", "pargs", "output")}
+    return orchestrate.run(arguments.target, variables=arguments.vars, rehearse=rehearsal.request, **options)
 
 
 def add_wait(parser) -> None:

@@ -19,7 +19,7 @@ NAME_MAX, PATH_MAX = 255, 4095  # bytes of a name and of a path, on Linux
 LONGEST_END = ".restart.sh"  # of what Merlin calls after a task, in its folder
 VARIABLE = re.compile(r"\$\(([A-Z][A-Z0-9_]*)\)")
 WORKSPACE = re.compile(r"\$\(([^()\s]+)\.workspace\)")
-OWN_COMMANDS = re.compile(r"(^|[\s;&])(source|module|\.|conda|eval|alias|function)\s|PATH=", re.MULTILINE)
+OWN_COMMANDS = re.compile(r"(^|[;&|(])\s*(source|module|\.|conda|eval|alias|function)\s|PATH=", re.MULTILINE)
 SHOWN = 3  # of the lines of one kind
 
 

@@ -31,6 +31,7 @@ class Study:
                trainings are ranked by the first one, lower is better. It never looks at test runs
     figures    (Training, Ensemble) -> name -> (figure, caption): what only this study draws
     checks     (Training, Ensemble) -> rows for the report: laws that the predictions of the test runs must obey
+    needs      names of the inputs that each run must have, for `read`, `checks` and so on; looked for at the start
     """
 
     name: str
@@ -47,6 +48,7 @@ class Study:
     judge: Callable | None = None
     figures: Callable | None = None
     checks: Callable | None = None
+    needs: tuple[str, ...] = ()
 
     def __post_init__(self):
         if "debug" not in self.settings.recipes:

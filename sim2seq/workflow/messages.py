@@ -19,9 +19,11 @@ the visibility timeout passed) would be counted twice, and the step begin before
 import copyreg
 import functools
 import hashlib
+import json
 import os
 import pickle
 import secrets
+import subprocess
 import sys
 from pathlib import Path
 
@@ -32,7 +34,7 @@ from sim2seq._support import permissions
 from sim2seq.checks.expansion import expansion_problems
 from sim2seq.checks.preflight import FAST_LOADER
 from sim2seq.workflow import nested
-from sim2seq.workflow.tasks import report_failures
+from sim2seq.workflow.tasks import REFUSAL, REFUSED, REHEARSAL, report_failures
 
 # jsonschema would build a grammar from it: 0.9 s, and Merlin has no use
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None: not to be imported (import system)
@@ -54,7 +56,6 @@ if sys.modules["rfc3987_syntax"] is None:
 ADD_ONCE = "if redis.call('SADD', KEYS[1], ARGV[1]) == 1 then redis.call('INCR', KEYS[2]) end"
 DAY = 24 * 60 * 60
 OUTPUT, FROM = "SIM2SEQ_OUTPUT", "SIM2SEQ_FROM"  # environment of the `merlin` command, see there
-REFUSED, REFUSAL = 65, "sim2seq: "  # exit code of `merlin run`, and how a line of the reason begins
 
 
 def keep_messages_small() -> None:
@@ -86,7 +87,7 @@ def merlin() -> None:
     keep_messages_small()
     # our broker is this study's alone; Merlin looks at all of the user's processes, and fails over one that is a zombie
     celeryadapter.get_running_queues = lambda *_, **__: []
-    MerlinStudy.load_dag = _refuse_losses(MerlinStudy.load_dag)
+    MerlinStudy.load_dag = _refuse_losses(MerlinStudy.load_dag, _start_rehearsal())
     if output := os.environ.get(OUTPUT):
         defaults.ENV["env"]["variables"]["OUTPUT_PATH"] = output
     if sys.argv[1:2] == ["run"]:
@@ -95,13 +96,38 @@ def merlin() -> None:
     sys.exit(main())
 
 
-def _refuse_losses(merlins):
+def _start_rehearsal() -> subprocess.Popen | None:
+    """Start the command of REHEARSAL, beside which Merlin makes its graph; None without one."""
+    if not os.path.exists(REHEARSAL) or sys.argv[1:2] not in (["run"], ["restart"]):
+        return None
+    path = os.path.abspath(REHEARSAL)
+    return subprocess.Popen(
+        [*json.loads(Path(path).read_text())["command"], path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _end_of(rehearsal: subprocess.Popen | None) -> list[str]:
+    """What a rehearsal has found, once it has ended."""
+    if rehearsal is None or rehearsal.returncode is not None:
+        return []
+    said, errors = rehearsal.communicate()
+    found = [line.removeprefix(REFUSAL) for line in said.splitlines() if line.startswith(REFUSAL)]
+    if rehearsal.returncode and not found:
+        return [f"the last steps could not be rehearsed: {' '.join(errors.split())[-300:] or rehearsal.returncode}"]
+    return found
+
+
+def _refuse_losses(merlins, rehearsal: subprocess.Popen | None):
     """Merlin's `load_dag`, which makes the graph; where a new one has lost something, this process says so and ends."""
 
     @functools.wraps(merlins)
     def load_dag(self):
         merlins(self)
-        if self.restart_dir is None and (problems := expansion_problems(self)):
+        problems = expansion_problems(self) if self.restart_dir is None else []
+        if problems := problems or _end_of(rehearsal):
             print(*(f"{REFUSAL}{line}" for line in problems), sep="\n", flush=True)
             sys.exit(REFUSED)
 

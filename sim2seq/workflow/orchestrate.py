@@ -29,14 +29,15 @@ class Stopped(BaseException):
         self.number = number
 
 
-def run(target, *, pgen=None, runs=None, workers=None, variables=(), pargs=(), output=None) -> int:
+def run(target, *, pgen=None, runs=None, workers=None, variables=(), pargs=(), output=None, rehearse=None) -> int:
     """Run the spec `target`, or go on with the study in the folder `target`, and return the exit code.
 
     0: every task finished; 1: some failed or are missing, and a table says which; 130, 143: stopped by Ctrl-C, SIGTERM.
     `runs` and `pargs` ("NAME:VALUE") go to the parameter generator `pgen`, `variables` ("NAME=VALUE") to the spec;
     `workers` simulations run at once; the study's folder is made below `output`. Going on, a variable's new value holds
-    from then on, and what was done with the old one is done again. Raises ValueError, before anything is started, with
-    one line for each reason why the study cannot run.
+    from then on, and what was done with the old one is done again. `rehearse` says what is to be tried before the first
+    task (sim2seq/rehearsal.py). Raises ValueError, before any task begins, with one line for each reason why the study
+    cannot run.
     """
     refuse(preflight.environment_problems())
     variables = list(variables) + ([f"{CONCURRENCY}={workers}"] if workers is not None else [])
@@ -45,6 +46,7 @@ def run(target, *, pgen=None, runs=None, workers=None, variables=(), pargs=(), o
         study = unfinished_study(target, variables)
     else:
         study = new_study(target, pgen, runs, variables, list(pargs), output)
+    study.rehearse = rehearse
     permissions.keep_others_from_writing()
     if doubt := preflight.sqlite_doubt(study.place):
         print(f"sim2seq run: {doubt}", file=sys.stderr)

@@ -9,6 +9,7 @@ import yaml
 
 from sim2seq._support.config import assignments, split_assignment
 from sim2seq.checks import preflight
+from sim2seq.checks.commands import script_problems
 from sim2seq.checks.launch import launch_problems
 from sim2seq.checks.serving import serving
 from sim2seq.checks.steps import step_problems, table_problems
@@ -55,6 +56,7 @@ def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], out
     if problem := preflight.target_problem(output, expected, batched=batched):
         raise Refused(problem)
     refuse(launch_problems(expanded, served.started, output))
+    refuse([*script_problems(expanded, os.path.dirname(os.path.abspath(path)))])
     places |= {STORE: _store(written[STORE])} if _makes_samples(spec, STORE) else {}
     variables = [item for item in variables if split_assignment(item)[0] not in places]
     variables += [f"{name}={place}" for name, place in places.items()]
@@ -62,7 +64,8 @@ def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], out
     if pgen:
         pargs = pargs + ([f"NUM_STUDIES:{runs}"] if runs is not None else [])
         client += ["--pgen", os.path.abspath(pgen), *(word for item in pargs for word in ("--pargs", item))]
-    return StudyRun(os.path.abspath(path), client, variables, output=output, served=served)
+    options: dict = {"output": output, "served": served, "expanded": expanded, "generator": pgen}
+    return StudyRun(os.path.abspath(path), client, variables, **options)
 
 
 def _makes_samples(spec: dict, name: str) -> bool:
@@ -113,7 +116,8 @@ def _expanded(path: str, variables: list[str]) -> dict:
 
     with merlins_refusal(path):
         spec = get_spec_with_expansion(path, override_vars=dict(item.split("=", 1) for item in variables))
-    return {"env": spec.environment, "study": spec.study, "merlin": spec.merlin, "batch": spec.batch}
+    sections = {"env": spec.environment, "study": spec.study, "merlin": spec.merlin, "batch": spec.batch}
+    return sections | {"global.parameters": spec.globals}
 
 
 @contextlib.contextmanager

@@ -7,20 +7,22 @@ import re
 import shutil
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sim2seq._support.files import write_json
 from sim2seq.checks import preflight
 from sim2seq.checks.serving import Serving
 from sim2seq.workflow.nested import QUEUES, Nested, keep_notes, read_notes
-from sim2seq.workflow.tasks import News
+from sim2seq.workflow.summary import last_lines
+from sim2seq.workflow.tasks import REFUSAL, REFUSED, REHEARSAL, News
 from sim2seq.workflow.workers import CLIENT_LOG, MERLIN, Processes, Workers
 
 TICK_SECONDS = 0.5
 FULL_BYTES = 20_000_000  # with less than this free the disk counts as full
 IDLE_SECONDS = 2.0  # an empty broker for this long means that nothing will ever happen
 STUDY_FOLDER = re.compile(r"Study workspace is '(.+)'")  # as `merlin run` reports it
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Refused(ValueError):
@@ -40,6 +42,9 @@ class StudyRun:
     nested: list[Nested] = field(default_factory=list)  # studies that its steps have made
     asked: Counter = field(default_factory=Counter)  # (step, name of an exit code of Merlin's) -> how often
     packages: dict[str, str] = field(default_factory=preflight.installed_packages)  # before any step ran
+    expanded: dict = field(default_factory=dict)  # the sections of a new study's spec
+    generator: str | None = None  # of its parameters
+    rehearse: Callable[..., dict | None] | None = None  # (spec, its folder, generator) -> what to try before it begins
     started: float = field(default_factory=time.time)
     rounds: int = 0
     hopeless: bool = False  # another round would end as the last one did
@@ -113,6 +118,8 @@ def one_round(study: StudyRun, display, stack: contextlib.ExitStack):
     with Broker() as broker, Processes(broker.folder, study.place) as processes:
         try:
             Path(broker.folder, QUEUES).write_text("\n".join(study.served.queues))
+            if study.rounds == 1:
+                _prepare_rehearsal(study, broker.folder)
             workers = Workers(study.worker_command(), len(study.served.started), processes, broker)
             if study.made is None:
                 study.made = _begin(study, processes)
@@ -120,9 +127,11 @@ def one_round(study: StudyRun, display, stack: contextlib.ExitStack):
             else:
                 processes.start([*MERLIN, *study.client], CLIENT_LOG)
             trouble = _wait_for_client(processes, broker, study.folder)
+            Path(broker.folder, REHEARSAL).unlink(missing_ok=True)
             ended = processes.guards[CLIENT_LOG].poll()
             if ended and (refusal := _losses(processes, ended) or _samples_refusal(study)):
-                shutil.rmtree(study.folder, ignore_errors=True)  # Merlin made it a moment ago, and nothing began in it
+                if study.client[0] == "run":  # Merlin made it a moment ago, and nothing began in it
+                    shutil.rmtree(study.folder, ignore_errors=True)
                 raise Refused(refusal)
             study.hopeless = ended == 1 and broker.answers()  # Merlin itself would say the same the next time
             for one in study.nested if study.client[0] == "restart" else ():
@@ -138,6 +147,17 @@ def one_round(study: StudyRun, display, stack: contextlib.ExitStack):
             return progress, trouble
         finally:
             study.traffic = tuple(before + now for before, now in zip(study.traffic, broker.traffic(), strict=True))
+
+
+def _prepare_rehearsal(study: StudyRun, folder: str) -> None:
+    """Leave beside the broker what the client is to have rehearsed before it queues anything, if there is something."""
+    from sim2seq.workflow.plan import expanded_spec
+
+    if study.rehearse is None:
+        return
+    spec = study.expanded or preflight.read_spec(str(expanded_spec(os.path.join(study.folder, "merlin_info"))))
+    if asked := study.rehearse(spec, os.path.dirname(study.spec), study.generator):
+        write_json(Path(folder, REHEARSAL), asked)
 
 
 def _is_quiet(broker) -> bool:
@@ -190,9 +210,7 @@ def _discard_empty_study(output: str, before: set[str]) -> None:
 
 
 def _merlins_words(log: Path) -> str:
-    lines = [COLOUR.sub("", line).strip() for line in log.read_text(errors="replace").splitlines()]
-    lines = [line for line in lines if line]
-    return lines[-1] if lines else f"ended without a word, see {log}"
+    return next(iter(last_lines(log, 1)), f"ended without a word, see {log}").strip()
 
 
 def _wait_for_client(processes: Processes, broker, folder: str) -> str | None:
@@ -211,8 +229,6 @@ def _wait_for_client(processes: Processes, broker, folder: str) -> str | None:
 
 def _losses(processes: Processes, ended: int) -> str | None:
     """What Merlin would lose of the study, as the client found before it queued anything; None for another end."""
-    from sim2seq.workflow.messages import REFUSAL, REFUSED
-
     lines = processes.logs[CLIENT_LOG].read_text(errors="replace").splitlines() if ended == REFUSED else []
     return "\n".join(line.removeprefix(REFUSAL) for line in lines if line.startswith(REFUSAL)) or None
 

@@ -19,6 +19,8 @@ LASTING = {  # errors of the system that are there the next time too
     *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
     *(errno.ENAMETOOLONG, errno.EROFS, errno.E2BIG, errno.EINVAL, errno.ENODEV),
 }
+REFUSED, REFUSAL = 65, "sim2seq: "  # exit code of `merlin run`, and how a line of the reason begins
+REHEARSAL = "rehearsal.json"  # beside the broker: the command that rehearses the last steps, and what for
 MOST_ATTEMPTS = 3  # of Merlin at a task that nothing else is left beside
 WORKERS_LOG = "merlin_workers.log"
 MERLINS_CODES = {  # exit codes by which a step asks for something (merlin/common/enums.py)

@@ -27,4 +27,11 @@ def laws(training, ensemble: Ensemble) -> list[dict]:
     return forecast_checks(predicted.truth, predicted.middle, **world)
 
 
-STUDY = Study("ball_bounce", title="Bouncing ball", task=Forecast(), read=read_runs, checks=laws)
+STUDY = Study(
+    "ball_bounce",
+    title="Bouncing ball",
+    task=Forecast(),
+    read=read_runs,
+    checks=laws,
+    needs=tuple(WORLD.values()),
+)

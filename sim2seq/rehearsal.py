@@ -1,0 +1,197 @@
+"""Rehearsal: the trainings of a study gone through up to where they need its runs, before its first simulation.
+
+    python -m sim2seq.rehearsal FILE
+
+FILE is what `request` says, as JSON. A process of its own, because it imports whatever the last steps import: Keras and
+its backend, the study's own modules, those of its notebook.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import difflib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from sim2seq._support import command
+from sim2seq.checks.commands import named_inputs, trainings
+
+PREFIX = "sim2seq: "  # of a line that says what is wrong; libraries print others
+HARMLESS = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.ClassDef)
+
+
+def request(spec: dict, place: str, generator: str | None) -> dict | None:
+    """What is to be rehearsed of an expanded spec that stands in the folder `place`; None if it begins no training."""
+    found = trainings(spec, place)
+    if not found:
+        return None
+    names = named_inputs(spec, place, generator, [one["step"] for one in found])
+    line = [sys.executable, "-m", "sim2seq.rehearsal"]
+    return {"command": line, "trainings": found, "names": None if names is None else sorted(names)}
+
+
+def problems(found: list[dict], names: list[str] | None) -> Iterator[str]:
+    """Why these trainings (checks/commands.py) would fail whatever the runs are; one line each.
+
+    names   that inputs of the runs may have, in lower case; None: any
+    """
+    for one in found:
+        where = f"step {one['step']!r}: {one.get('notebook', 'sim2seq train')}"
+        try:
+            yield from (f"{where}: {line}" for line in _rehearsed(one, names))
+        except ModuleNotFoundError as error:
+            yield f"{where}: it needs the package {error.name}, which is not installed"
+        except (ValueError, OSError) as error:
+            yield f"{where}: {command.plain(error)}"
+        except Exception as error:  # of a study's own files
+            yield f"{where}: {type(error).__name__}: {command.plain(error)}"
+
+
+def _rehearsed(one: dict, names: list[str] | None) -> Iterator[str]:
+    from sim2seq._support import keras_settings
+
+    keras_settings.check()
+    import sim2seq.report.report
+    import sim2seq.training.fit  # noqa: F401
+
+    if "train" in one:
+        studies, chosen = _train(one["train"])
+    else:
+        yield from (lines := list(_notebook_problems(Path(one["notebook"]), one)))
+        studies, chosen = ([], []) if lines else _notebook(Path(one["notebook"]), one)
+    yield from _unnamed((name for settings in chosen for name in settings.inputs), names, "setting inputs")
+    for study in studies:
+        yield from _unnamed(study.needs, names, f"the study {study.name}, with its laws, needs of each run the input")
+
+
+def _unnamed(inputs: Iterable[str], names: list[str] | None, what: str) -> Iterator[str]:
+    for name in dict.fromkeys(inputs):
+        if names is not None and name.lower() not in names:
+            near = difflib.get_close_matches(name.lower(), names, n=1)
+            yield (
+                f"{what} {name!r}: nothing in the spec, its generator or the scripts of its steps has this name"
+                + (f"; did you mean {near[0]!r}?" if near else "")
+            )
+
+
+class Strict(command.Parser):
+    """A parser whose errors are ValueErrors."""
+
+    def error(self, message):
+        raise ValueError(message)
+
+
+def _train(words: list[str]) -> tuple[list, list]:
+    """The study and all settings of a `sim2seq train` with these words."""
+    from sim2seq.cli_learn import add_train
+    from sim2seq.study import FORECAST, load_study
+    from sim2seq.sweep import crossed
+
+    parser = Strict(prog="sim2seq train")
+    add_train(parser)
+    chosen, more = parser.parse_known_args(words)
+    if unknown := [word for word in more if word.startswith("-")]:
+        raise ValueError(f"unrecognized arguments: {' '.join(unknown)}")
+    study = load_study(chosen.study) if chosen.study and known(chosen.study) else FORECAST
+    plain = [word for word in (*chosen.settings, *more) if known(word)]
+    each = crossed(chosen.each) if chosen.each and all(map(known, chosen.each)) else [[]]
+    return [study], [study.settings.parse([*plain, *point]) for point in each]
+
+
+def known(word: str) -> bool:
+    """Whether a word is known before the study runs: of a sample, or of Merlin, it is {NAME} here."""
+    return "{" not in word
+
+
+def _notebook_problems(path: Path, one: dict) -> Iterator[str]:
+    """Why a notebook cannot run as a script: cells that are not Python, or metadata that say another language."""
+    from IPython.core.inputtransformer2 import TransformerManager
+    from nbconvert.exporters import PythonExporter, ScriptExporter
+
+    exporter = PythonExporter if one["to"] == "python" else ScriptExporter
+    end = exporter().from_filename(str(path))[1]["output_extension"]
+    if end != ".py":
+        yield f"its metadata do not say Python, and nbconvert would write {path.stem}{end}: convert it with --to python"
+    for number, source in enumerate(code_cells(path), start=1):
+        code = TransformerManager().transform_cell(source)
+        if "get_ipython()" in code and "get_ipython()" not in source and one["runner"] != "ipython":
+            first = magic(source)
+            yield f"code cell {number}: {first!r:.80} is for IPython: run `ipython {one['script']}`, or remove it"
+        try:
+            ast.parse(code)
+        except SyntaxError as error:
+            yield f"code cell {number}, line {error.lineno}: expected Python ({error.msg})"
+
+
+def magic(source: str) -> str:
+    """The first line of a cell that only IPython understands."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    lines = [line.strip() for line in source.splitlines() if line.strip()]
+    return next((line for line in lines if "get_ipython()" in TransformerManager().transform_cell(line)), lines[0])
+
+
+def code_cells(path: Path) -> list[str]:
+    import nbformat
+
+    with contextlib.redirect_stderr(None):  # it complains about metadata of others
+        cells = nbformat.read(path, as_version=4).cells
+    return [cell.source for cell in cells if cell.cell_type == "code"]
+
+
+class Rehearsed(BaseException):
+    """The notebook has come to where it opens its study, with these settings."""
+
+    def __init__(self, settings):
+        super().__init__()
+        self.settings = settings
+
+
+def _notebook(path: Path, one: dict) -> tuple[list, list]:
+    """The studies and settings with which the notebook, as a script, would open its study's folder."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    from sim2seq import notebook
+    from sim2seq.training.study import Study
+
+    words = [word for word in one["words"][1:] if known(word)]
+
+    def open_study(workspace, settings, *, arguments=None):
+        raise Rehearsed(type(settings).parse(words, base=settings))
+
+    notebook.open_study = open_study
+    code = ast.parse("\n".join(TransformerManager().transform_cell(source) for source in code_cells(path)))
+    opens = any(map(calls_open_study, code.body))
+    names: dict = {"__name__": "__main__"}
+    chosen = []
+    for statement in code.body:
+        if isinstance(statement, HARMLESS if opens else HARMLESS[:2]) or calls_open_study(statement):
+            try:
+                exec(compile(ast.Module([statement], []), one["script"], "exec"), names)
+            except Rehearsed as reached:
+                chosen.append(reached.settings)
+                break
+    return [value for value in names.values() if isinstance(value, Study)], chosen
+
+
+def calls_open_study(statement: ast.stmt) -> bool:
+    calls = (node.func for node in ast.walk(statement) if isinstance(node, ast.Call))
+    return any(getattr(func, "attr", getattr(func, "id", "")) == "open_study" for func in calls)
+
+
+def main() -> int:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    content = json.loads(Path(sys.argv[1]).read_text())
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # as empty as that of a step
+        for line in problems(content["trainings"], content["names"]):
+            print(f"{PREFIX}{line}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
