@@ -16,6 +16,7 @@ the tasks that were added and those that ended. A task that is delivered twice (
 the visibility timeout passed) would be counted twice, and the step begin before the last tasks have ended.
 """
 
+import copy
 import copyreg
 import functools
 import hashlib
@@ -188,6 +189,12 @@ def keep_words_as_they_are() -> None:
     MerlinSpec._dict_to_yaml = dict_to_yaml
 
 
+def keep_defaults_apart() -> None:
+    """Let Merlin fill specs with copies of its defaults: what it adds to one would be in the next, too."""
+    fill = MerlinSpec.fill_missing_defaults
+    MerlinSpec.fill_missing_defaults = staticmethod(lambda spec, defaults: fill(spec, copy.deepcopy(defaults)))
+
+
 def _reads_the_same(text: str) -> bool:
     try:
         return yaml.load(f"a: [{text}]\nb: {text}", Loader=FAST_LOADER) == {"a": [text], "b": text}
@@ -285,4 +292,5 @@ keep_messages_small()
 refuse_pickled_samples()
 count_once()
 keep_words_as_they_are()
+keep_defaults_apart()
 report_failures()
