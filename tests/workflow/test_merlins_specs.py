@@ -147,7 +147,7 @@ def test_steps_that_end_with_merlins_codes_are_named(study):
     asked = (
         "again MERLIN_RESTART once, again MERLIN_RETRY once, soft MERLIN_SOFT_FAIL once, stop MERLIN_STOP_WORKERS once"
     )
-    assert f"exit codes of Merlin's own: {asked}stop MERLIN_STOP_WORKERS once" in output
+    assert f"exit codes of Merlin's own: {asked}\n" in output
     assert "failed    soft\n          | soft.sh: exit code 101, MERLIN_SOFT_FAIL" in output
     assert "1 of 3 tasks failed" in output  # stopping the workers is what the third was to do
     (folder,) = study.folder.glob("out/codes_*")
