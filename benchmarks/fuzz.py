@@ -1,12 +1,13 @@
 #!/usr/bin/env python
-"""Can a file from a stranger break the readers? Inputs by the million through data.records and data.arrays.
+"""Can a file from a stranger break the readers? Inputs by the million through data.records, data.arrays and data.foreign.
 
-    python benchmarks/fuzz.py [--inputs 1000000] [--seed 0] [--ways mutated hypothesis atheris arrays] [--json FILE]
+    python benchmarks/fuzz.py [--inputs 1000000] [--seed 0] [--ways mutated hypothesis atheris arrays foreign] [--json FILE]
 
 mutated      valid records changed a few times where it hurts, one in eight as bytes of a file
 hypothesis   records drawn column by column, with wrong cells among the right ones
 atheris      libFuzzer's search for new paths through the reader; needs `pip install atheris`
 arrays       bytes changed in a small valid array file (HDF5), in processes of their own: a crash of the library counts
+foreign      bytes changed in small files of other programs (CSV, NetCDF, HDF5, .npz), likewise
 
 Every input must give runs that survive writing and reading bit for bit, or one RecordError of one line, within
 SECONDS. The ways share the inputs as SHARES says. Exit code 1 if one does not, and the input is shown.
@@ -36,7 +37,7 @@ from sim2seq.data.records import RecordError, Run
 SECONDS = 2  # of computing that an input may take
 LONGEST_MESSAGE = 500  # characters
 BATCH = 500  # array files a process
-SHARES = {"mutated": 655, "hypothesis": 10, "atheris": 330, "arrays": 5}  # of the inputs, in proportion
+SHARES = {"mutated": 655, "hypothesis": 10, "atheris": 330, "arrays": 4, "foreign": 1}  # of the inputs, in proportion
 
 
 class Broken(AssertionError):
@@ -187,16 +188,16 @@ def atheris_child(arguments: list[str]) -> None:
     atheris.Fuzz()
 
 
-def in_arrays(inputs: int, seed: int, tell) -> Counter:
+def in_arrays(inputs: int, seed: int, tell, child: str = "--array-files") -> Counter:
     """Changed array files, BATCH of them a process; a process that dies or hangs names its input."""
     counts = Counter()
     for first in range(0, inputs, BATCH):
-        command = [sys.executable, __file__, "--array-files", *map(str, (seed, first, min(BATCH, inputs - first)))]
+        command = [sys.executable, __file__, child, *map(str, (seed, first, min(BATCH, inputs - first)))]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         said = done.stdout.split()
         if done.returncode:
             why = done.stderr.strip().splitlines()[-1:] or f"exit code {done.returncode}"
-            raise Broken(f"arrays: after input {said[-1:]} of seed {seed}: {why}")
+            raise Broken(f"{child}: after input {said[-1:]} of seed {seed}: {why}")
         counts.update(word for word in said if not word.isdigit())
         tell(counts.total())
     return counts
@@ -232,7 +233,80 @@ def judge_array(arrays, path) -> str:
     return "read"
 
 
-WAYS = {"mutated": mutated, "hypothesis": by_hypothesis, "atheris": by_atheris, "arrays": in_arrays}
+def in_foreign(inputs: int, seed: int, tell) -> Counter:
+    """Changed files of other programs, likewise."""
+    return in_arrays(inputs, seed, tell, "--foreign-files")
+
+
+def foreign_files(folder: str) -> list[str]:
+    """Small files of each kind, with two or three runs."""
+    import h5py
+    import numpy as np
+    import xarray as xr
+
+    texts = {
+        "long.csv": "run,time [s],x [m],kind\na,0,1,hot\na,0.5,2,hot\nb,0,3,cold\nb,0.5,4,cold\n",
+        "german.csv": "Datum;x (m)\n31.12.2023;1,5\n01.01.2024;2,5\n02.01.2024;-3,5e1\n",
+        "log.txt": "# a log\n# t x y\n0 1 2\n1 3 4\n2 5 6\n",
+    }
+    for name, text in texts.items():
+        Path(folder, name).write_text(text)
+    values, times = np.arange(12.0).reshape(2, 3, 2), np.arange(3.0)
+    data = xr.Dataset(
+        {"x": (("run", "time"), values[..., 0])}, {"time": ("time", times, {"units": "days since 2000-01-01"})}
+    )
+    data.to_netcdf(Path(folder, "three.nc"), engine="scipy")
+    data.to_netcdf(Path(folder, "four.nc"), engine="h5netcdf")
+    np.savez(Path(folder, "a.npz"), values=values, times=times, features=["x", "y"], inputs_mass=[1.0, 2.0])
+    np.savez_compressed(Path(folder, "b.npz"), values=values, times=times, features=["x", "y"])
+    with h5py.File(Path(folder, "groups.h5"), "w") as file:
+        for name in ("run_1", "run_2"):
+            file[f"{name}/x"], file[f"{name}/time"] = times, times
+            file[name].attrs["mass"] = 1.5
+    return sorted(str(path) for path in Path(folder).iterdir())
+
+
+def foreign_child(seed: int, first: int, count: int) -> None:
+    """What `in_foreign` starts, as `array_child`."""
+    import warnings
+
+    from sim2seq.data.foreign.files import sources
+    from sim2seq.data.foreign.reading import Reading
+    from sim2seq.data.foreign.runs import Seen, first_look, runs_of
+
+    warnings.simplefilter("ignore")
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    with tempfile.TemporaryDirectory() as folder:
+        whole = {path: Path(path).read_bytes() for path in foreign_files(folder)}
+        for number in range(first, first + count):
+            dice = random.Random(seed * 1_000_003 + number)
+            path = dice.choice(list(whole))
+            reading = Reading(gaps=dice.choice(["refuse", "fill", "drop"]), repeats=dice.choice(["refuse", "last"]))
+            print(number, flush=True)
+            Path(path).write_bytes(changed_bytes(dice, whole[path], dice.randint(1, 6)))
+            signal.setitimer(signal.ITIMER_PROF, 10 * SECONDS)
+            seen = Seen(look=True)
+            try:
+                runs = list(runs_of(sources([path], reading), reading, seen))
+                first_look(seen, [])
+                print(
+                    "read"
+                    if all(map(math.isfinite, (v for run in runs for s in run.series.values() for v in s)))
+                    else "inf"
+                )
+            except RecordError as error:
+                check_message(str(error))
+                print("refused")
+            signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+WAYS = {
+    "mutated": mutated,
+    "hypothesis": by_hypothesis,
+    "atheris": by_atheris,
+    "arrays": in_arrays,
+    "foreign": in_foreign,
+}
 
 
 def teller(way: str, inputs: int):
@@ -271,6 +345,8 @@ def fuzz(inputs: int, seed: int, ways: list[str]) -> list[dict]:
 def main() -> int:
     if sys.argv[1:2] == ["--atheris"]:
         return atheris_child(sys.argv[2:])
+    if sys.argv[1:2] == ["--foreign-files"]:
+        return foreign_child(*map(int, sys.argv[2:]))
     if sys.argv[1:2] == ["--array-files"]:
         return array_child(*map(int, sys.argv[2:]))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

@@ -47,6 +47,12 @@ def test_damaged_array_files_crash_nothing(fuzz):
     assert counts["refused"] > 20
 
 
+def test_damaged_files_of_other_programs_give_runs_or_one_line(fuzz):
+    counts = fuzz.in_foreign(100, 1, lambda number: None)
+    assert counts.total() == 100
+    assert min(counts["read"], counts["refused"]) > 10
+
+
 @pytest.mark.parametrize(
     ("read", "words"),
     [

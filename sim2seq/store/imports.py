@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ def import_files(path, files: Iterable, reading: Reading, *, inputs=None, replac
     dry_run   only look; the store is not touched
     Raises RecordError or StoreError, in one line, for what cannot be read or does not fit.
     """
+    warnings.simplefilter("ignore")  # of libraries, on what is refused or said below
     found = sources(files, reading)
     given, units = read_inputs(inputs, reading) if inputs else (None, {})
     seen = Seen(look=dry_run)

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from sim2seq.data.foreign.clock import SINCE
-from sim2seq.data.foreign.reading import COUNTERS, RUNS, Reading, clock_among, first_of, listed
+from sim2seq.data.foreign.reading import COUNTERS, NO_TIME, RUNS, Reading, clock_among, first_of, listed
 from sim2seq.data.records import RecordError, shown
 
 UNNAMED = "phony_dim_"  # how h5netcdf calls the axes of arrays without named dimensions, and `named` here
@@ -58,6 +58,8 @@ def clock_of(data: xr.Dataset, reading: Reading) -> str:
     """The variable that holds the times; "": there is none. Raises RecordError where one was asked for."""
     if reading.time in data.dims:
         return reading.time if reading.time in data.variables else ""
+    if reading.time == NO_TIME:
+        return ""
     possible = [str(name) for name, each in data.variables.items() if 1 <= each.ndim <= 2]
     return clock_among(possible, reading.time) if reading.time else time_by_attributes(data) or clock_among(possible)
 

@@ -6,7 +6,7 @@ import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from struct import unpack
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.io
 import xarray as xr
 from numpy.lib import format as npy
 
@@ -27,6 +28,8 @@ from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import RecordError
 
 BEGINNINGS = {
+    b"MATLAB 5": "mat",
+    b"MATLAB 7": "hdf5",
     b"\x89HDF\r\n\x1a\n": "hdf5",
     b"CDF\x01": "netcdf3",
     b"CDF\x02": "netcdf3",
@@ -73,24 +76,40 @@ class Source:
     """The runs in one file of arrays, or in all tables together (path "").
 
     runs   Wide, Groups or Table: ids, series, units_of(row), inputs_of(row), numbers, runs_at_once, block(rows)
+    reading   how they are read
     """
 
     path: str
     runs: Any
+    reading: Reading = field(default_factory=Reading)
 
 
 def sources(paths: Iterable, reading: Reading) -> list[Source]:
     """The runs in these files, and in those below folders. Raises RecordError, in one line, for what cannot be read."""
     found, tables = [], []
-    for path in found_below(paths):
+    for path, name in named_apart(found_below(paths)).items():
         if (kind := kind_of(path)) in TABLES:
-            tables.append((path, kind))
+            tables.append((path, kind, name))
         else:
-            found.append(Source(path, open_arrays(path, reading)))
+            read = replace(reading, label="" if name == Path(path).stem else name)
+            found.append(Source(path, open_arrays(path, read), read))
     if tables:
-        pieces = (piece for path, kind in tables for piece in pieces_of(path, kind, reading))
-        found.append(Source("", Table(pieces, reading)))
+        pieces = (piece for path, kind, name in tables for piece in pieces_of(path, kind, reading, name))
+        found.append(Source("", Table(pieces, reading), reading))
     return found
+
+
+def named_apart(paths: list[str]) -> dict[str, str]:
+    """Path -> a name for it that no other one has: the file's, or the folder's, or both."""
+    for name_of in (
+        lambda path: path.stem,
+        lambda path: path.parent.name,
+        lambda path: "_".join(path.with_suffix("").parts),
+    ):
+        names = [name_of(Path(path)) for path in paths]
+        if len(set(names)) == len(names) and all(names):
+            break
+    return dict(zip(paths, names, strict=True))
 
 
 def found_below(paths: Iterable) -> list[str]:
@@ -158,10 +177,9 @@ def need(path: str, kind: str) -> None:
         raise RecordError(f"{path}: needs {package}: pip install '.[import]'")
 
 
-def pieces_of(path: str, kind: str, reading: Reading) -> Iterator[Piece]:
+def pieces_of(path: str, kind: str, reading: Reading, name: str = "run") -> Iterator[Piece]:
     """The rows of a table, some at a time."""
     need(path, kind)
-    name = Path(path).stem
     with reading_errors(path):
         if kind == "parquet":
             yield from parquet_pieces(path, name)
@@ -202,16 +220,17 @@ def open_arrays(path: str, reading: Reading) -> Wide | Groups:
     """The runs in a file of arrays. Raises RecordError, in one line."""
     kind = kind_of(path)
     need(path, kind)
-    name = Path(path).stem
+    name = reading.label or Path(path).stem
     with reading_errors(path):
         if kind in ("hdf5", "zarr"):
             group, groups = (hdf5_groups if kind == "hdf5" else zarr_groups)(path, reading.group)
-            if groups:
-                return Groups(groups, reading)
-            return Wide.of(opened(path, kind, group), name, reading)
-        if reading.group:
+        elif reading.group:
             raise RecordError("it has no groups")
-        return Wide.of(opened(path, kind), name, reading)
+        else:
+            group, groups = "", {}
+        found = Groups(groups, reading, name) if groups else Wide.of(opened(path, kind, group), name, reading)
+        _ = found.series, found.passed_by  # what is wrong with them is wrong with this file
+        return found
 
 
 def opened(path: str, kind: str, group: str = "") -> xr.Dataset:
@@ -220,6 +239,10 @@ def opened(path: str, kind: str, group: str = "") -> xr.Dataset:
         return named(npz_arrays(path))
     if kind == "npy":
         return named({"values": np.load(path, mmap_mode="r", allow_pickle=False)})
+    if kind == "mat":
+        held = scipy.io.loadmat(path, squeeze_me=True)
+        plain = {name: np.asarray(each) for name, each in held.items() if not name.startswith("__")}
+        return named({name: each for name, each in plain.items() if each.dtype.kind in "biufU"})
     if kind == "netcdf3":
         return xr.open_dataset(path, engine="scipy", **HARMLESS)
     if kind == "hdf5":
@@ -235,7 +258,7 @@ def npz_arrays(path: str) -> dict[str, np.ndarray]:
             if member.filename.endswith(".npy"):
                 found[member.filename.removesuffix(".npy")] = of_member(path, file, member)
     if not found:
-        raise RecordError(f"{path}: a zip file without arrays of NumPy")
+        raise RecordError("a zip file without arrays of NumPy; save a spreadsheet as CSV")
     return found
 
 

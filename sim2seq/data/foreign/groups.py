@@ -17,16 +17,17 @@ from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import CURVE_SET, RecordError, shown
 
 NUMBERS_AND_TEXTS = "biufOS"
+PARTS_OF_RUN = {"inputs", "input", "parameters", "params", "outputs", "output"}  # groups in a file that is one run
 
 
 class Groups:
-    """Runs of which each is a Dataset of its own. `opened`: name of the run -> a function that opens it."""
+    """Runs of which each is a Dataset of its own. `opened`: name of the run -> a function that opens it; "": label."""
 
     runs_at_once = 1
 
-    def __init__(self, opened: dict[str, Callable[[], xr.Dataset]], reading: Reading):
+    def __init__(self, opened: dict[str, Callable[[], xr.Dataset]], reading: Reading, label: str = "run"):
         self.names, self.reading = list(opened), reading
-        self.ids = [id_of(name.strip("/").rpartition("/")[2]) for name in self.names]
+        self.ids = [id_of(name.strip("/").rpartition("/")[2] or label) for name in self.names]
         self._opened = opened
         self.run = lru_cache(maxsize=2)(self._run)
 
@@ -46,6 +47,10 @@ class Groups:
     def numbers(self) -> int:
         """How many numbers there are, if all runs are like the first one."""
         return self.run(0).numbers * len(self.ids)
+
+    @property
+    def passed_by(self) -> list[str]:
+        return self.run(0).passed_by
 
     def inputs_of(self, row: int) -> dict:
         return self.run(row).inputs_of(0)
@@ -70,21 +75,33 @@ def hdf5_groups(path: str, group: str) -> tuple[str, dict[str, Callable[[], xr.D
             raise RecordError("an array file of this package: sim2seq ingest reads it")
         if group and not isinstance(file.get(group), h5py.Group):
             raise RecordError(f"no group {shown(group)}: it has {listed(file)}")
-        place, runs = group, dict[str, set[str]]()
+        place = group
         while True:
             held = file[place or "/"]
-            inner = {name: each for name, each in held.items() if isinstance(each, h5py.Group)}
-            flat = [name for name, each in held.items() if isinstance(each, h5py.Dataset) and each.shape]
-            if len(inner) != 1 or flat:
+            inner = [name for name in members(held, h5py.Group) if has_arrays(held[name])]
+            flat = [name for name in members(held, h5py.Dataset) if held[name].shape]
+            parts = PARTS_OF_RUN & {name.lower() for name in members(held, h5py.Group)}
+            if len(inner) != 1 or flat or parts:
                 break
-            place = f"{place}/{next(iter(inner))}"
-        runs = {f"{place}/{name}": set(each) for name, each in inner.items()}
-        shared = [name for name in flat if file[f"{place}/{name}"].ndim < 2]
-        if not runs or len(shared) < len(flat):
+            place = f"{place}/{inner[0]}"
+        shared = [f"{place}/{name}" for name in flat if file[f"{place}/{name}"].ndim < 2]
+        if not inner or len(shared) < len(flat):
             return place, {}
-        of_one_kind(runs)
-    common = [f"{place}/{each}" for each in shared]
-    return place, {name: partial(of_hdf5, path, name, common) for name in sorted(runs, key=natural)}
+        if parts:
+            return place, {"": partial(of_hdf5, path, place or "/", [])}
+        of_one_kind({f"{place}/{name}": set(file[f"{place}/{name}"]) for name in inner})
+    runs = sorted((f"{place}/{name}" for name in inner), key=natural)
+    return place, {name: partial(of_hdf5, path, name, shared) for name in runs}
+
+
+def members(group: h5py.Group, kind: type) -> list[str]:
+    """The names of the groups, or of the datasets, in a group."""
+    return [name for name, each in group.items() if isinstance(each, kind)]
+
+
+def has_arrays(group: h5py.Group) -> bool:
+    """Whether a group, or one in it, has an array."""
+    return bool(group.visititems(lambda name, each: True if isinstance(each, h5py.Dataset) and each.shape else None))
 
 
 def of_one_kind(runs: dict[str, set[str]]) -> None:
@@ -94,14 +111,21 @@ def of_one_kind(runs: dict[str, set[str]]) -> None:
 
 
 def of_hdf5(path: str, group: str, shared: list[str]) -> xr.Dataset:
-    """A group with one run, read as a whole, and the datasets that all runs share."""
+    """A group with one run, read as a whole with the groups in it, and the datasets that all runs share."""
     with h5py.File(path, "r", locking="best-effort") as file:
-        held = file[group]
-        found = {name.rpartition("/")[2]: file[name] for name in shared}
-        found |= {name: each for name, each in held.items() if isinstance(each, h5py.Dataset)}
-        variables = {name: of_dataset(each) for name, each in found.items() if each.dtype.kind in NUMBERS_AND_TEXTS}
-        attributes = {str(name): value for name, value in held.attrs.items()}
-    return xr.decode_cf(xr.Dataset(variables, attrs=attributes), decode_times=False, decode_timedelta=False)
+        found, attributes = {name.rpartition("/")[2]: file[name] for name in shared}, dict(file[group].attrs)
+
+        def visit(name: str, each) -> None:
+            if isinstance(each, h5py.Group):
+                attributes.update(each.attrs)
+            elif each.dtype.kind in NUMBERS_AND_TEXTS:
+                short = name.rpartition("/")[2]
+                found[name.replace("/", "_") if short in found else short] = each
+
+        file[group].visititems(visit)
+        variables = {name: of_dataset(each) for name, each in found.items()}
+    told = {str(name): value for name, value in attributes.items()}
+    return xr.decode_cf(xr.Dataset(variables, attrs=told), decode_times=False, decode_timedelta=False)
 
 
 def of_dataset(dataset: h5py.Dataset) -> xr.Variable:

@@ -10,23 +10,19 @@ from sim2seq.data.records import SAFE_ID, RecordError, shown
 
 # names, in lower case, of what holds the clock, the counter of steps, the run; earlier ones go before later ones
 CLOCKS = (
-    "time",
-    "times",
-    "t",
-    "sim_time",
-    "simtime",
-    "simulation_time",
-    "timestamp",
-    "datetime",
-    "date",
-    "zeit",
-    "seconds",
+    *("time", "times", "t", "sim_time", "simtime", "simulation_time", "timestamp", "datetime", "date", "datum", "zeit"),
+    *("uhrzeit", "seconds"),
 )
-COUNTERS = ("step", "steps", "timestep", "tick", "ticks", "cycle", "iteration", "iter", "frame", "epoch", "year")
+COUNTERS = (
+    *("step", "steps", "timestep", "tick", "ticks", "cycle", "iteration", "iter", "frame", "epoch", "sample", "index"),
+    "year",
+)
 RUNS = (
     *("run", "runs", "run_id", "runid", "simulation", "sim", "sim_id", "member", "ensemble", "realization"),
     *("realisation", "sample", "sample_id", "case", "trial", "episode", "experiment", "instance", "instances", "id"),
 )
+NO_TIME = "none"  # for `time`: the steps are counted
+TAKEN = ("name", "creation_date")  # words that a store gives each run
 GAPS = ("refuse", "fill", "drop")
 REPEATS = ("refuse", "first", "last")
 AXES = ("run", "time", "feature")
@@ -38,9 +34,11 @@ BRACKETS = re.compile(r"(.*?)(?:\s*\[([^\[\]]*)\]|\s+\(([^()]*)\))\s*")
 class Reading:
     """How files are read. Names are those after `rename`.
 
-    time, run   the column, variable or dimension that is the clock, that tells the runs apart; "": found by its name
+    time, run   the column, variable or dimension that is the clock, that tells the runs apart; "": found by its name.
+                time "none": steps are counted
     features    the series to read, in that order; none: all; controls: series that are read besides, set at each step
     rename      name in the file -> name
+    label       the run of a file that is one run, and the beginning of ids that are places; "": the file's name
     group       the group of an HDF5, NetCDF or Zarr file that holds the arrays
     dims        what the axes of arrays without named dimensions are: of "run", "time", "feature"
     columns     the names of a table's columns, where its first line has none
@@ -58,6 +56,7 @@ class Reading:
     features: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
     rename: dict[str, str] = field(default_factory=dict)
+    label: str = ""
     group: str = ""
     dims: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()

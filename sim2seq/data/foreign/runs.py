@@ -14,19 +14,21 @@ from sim2seq.data.array_layout import features_of
 from sim2seq.data.arrays import Block, digests_of
 from sim2seq.data.foreign.columns import as_numbers
 from sim2seq.data.foreign.files import TABLES, Source, kind_of, pieces_of, reading_errors
-from sim2seq.data.foreign.reading import RUNS, Reading, first_of, id_of, listed
+from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, listed
 from sim2seq.data.foreign.tidy import Gaps, tidy
-from sim2seq.data.records import TIME, RecordError, Run, is_result
+from sim2seq.data.records import STEP_AXIS, TIME, RecordError, Run, is_result
 
 STAYS = 1_000_000  # numbers in a file of arrays, from which on they stay there
-SINA_OWN = {"name", "creation_date", "row"}  # data that a store gives each run
+MOST_LINES = 50  # of inputs
+ROW = "row"  # the number that a store gives a run whose series stay in a file
 
 
 @dataclass
 class Seen:
     """What was seen of the runs so far.
 
-    lengths, units, inputs   of all runs; ranges: feature -> (lowest, highest), where `look` asks for them
+    lengths, units, inputs   of all runs; where `look` asks for them:
+    ranges, shapes           series -> (lowest, highest), its further dimensions
     times                    of the longest run, `longest`
     """
 
@@ -34,6 +36,7 @@ class Seen:
     lengths: list[int] = field(default_factory=list)
     units: dict[str, str] = field(default_factory=dict)
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     inputs: dict[str, list] = field(default_factory=dict)
     times: np.ndarray = field(default_factory=lambda: np.empty(0))
     longest: str = ""
@@ -45,10 +48,10 @@ class Seen:
         place = int(np.argmax(block.lengths))
         self.check_times(run_ids[place], block.times[: block.lengths[place]])
         for name, values in block.series.items() if self.look else ():
-            for feature, column in zip(features_of(name, values.shape[2:]), flat(values), strict=True):
-                held = [column[run, :length] for run, length in enumerate(block.lengths)]
-                low, high = self.ranges.get(feature, (np.inf, -np.inf))
-                self.ranges[feature] = (min(low, *map(np.min, held)), max(high, *map(np.max, held)))
+            held = [values[run, :length] for run, length in enumerate(block.lengths)]
+            low, high = self.ranges.get(name, (np.inf, -np.inf))
+            self.ranges[name] = (min(low, *map(np.min, held)), max(high, *map(np.max, held)))
+            self.shapes[name] = values.shape[2:]
 
     def check_times(self, run_id: str, times: np.ndarray) -> None:
         """Keep the times of the longest run. Raises RecordError for a run whose times are not the beginning of its."""
@@ -132,7 +135,7 @@ def of_source(source: Source, reading: Reading, seen: Seen, inputs: dict, units:
             said = {name: unit for name, unit in (runs.units_of(row) | units).items() if name == TIME or unit}
             filled = {name: n for name, n in seen.gaps.found.get(run_id, {}).items() if run_id not in counted}
             note = {"filled": filled} if filled else None
-            where = (os.path.abspath(source.path), row, digest, reading.to_json()) if stays else None
+            where = (os.path.abspath(source.path), row, digest, source.reading.to_json()) if stays else None
             remember(seen, source, data, said, stays)
             yield Run(run_id, data, {} if stays else lists(block, place), where, said, note)
 
@@ -150,7 +153,7 @@ def remember(seen: Seen, source: Source, data: dict, units: dict[str, str], stay
 
 def named_data(run_id: str, data: dict) -> dict:
     """Inputs by names that a store has not given away. Raises RecordError."""
-    if taken := SINA_OWN & data.keys():
+    if taken := [name for name in data if name in (ROW, *TAKEN)]:
         name = min(taken)
         raise RecordError(f"run {run_id}: an input named {name} is the store's own: --rename {name}=OTHER")
     return data
@@ -162,6 +165,8 @@ def lists(block: Block, place: int) -> dict[str, list[float]]:
     series = {TIME: block.times[:length].tolist()}
     for name, values in block.series.items():
         columns = flat(values[place : place + 1, :length])[:, 0]
+        if name in (TIME, STEP_AXIS):
+            raise RecordError(f"a series named {name} is the store's own: --rename {name}=OTHER")
         series |= dict(zip(features_of(name, values.shape[2:]), columns.astype(float).tolist(), strict=True))
     return series
 
@@ -174,18 +179,23 @@ def first_look(seen: Seen, names: list[str]) -> list[str]:
     steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
     lines = [f"{len(seen.lengths)} runs of {steps} steps{step_words(seen)}"]
     for name, (low, high) in seen.ranges.items():
-        unit = seen.units.get(name) or seen.units.get(name.partition("[")[0], "")
-        lines.append(f"feature {name}{f' [{unit}]' if unit else ''}: {low:.6g} to {high:.6g}")
-    for name, values in seen.inputs.items():
+        shape = f" of shape {seen.shapes[name]}" if seen.shapes[name] else ""
+        lines.append(f"feature {in_unit(seen, name)}{shape}: {low:.6g} to {high:.6g}")
+    for name, values in list(seen.inputs.items())[:MOST_LINES]:
         kind = "result" if is_result(name) else "input"
-        unit = seen.units.get(name, "")
-        lines.append(f"{kind} {name}{f' [{unit}]' if unit else ''}: {words_for(values, len(seen.lengths))}")
+        lines.append(f"{kind} {in_unit(seen, name)}: {words_for(values, len(seen.lengths))}")
     if names:
         lines.append(f"passed by: {listed(names)}")
     if seen.gaps.found:
         lines.append(f"gaps: {seen.gaps.by_feature()}, in {len(seen.gaps.found)} runs")
     lines += [f"{number} runs stay in {path}" for path, number in seen.stay.items()]
     return lines
+
+
+def in_unit(seen: Seen, name: str) -> str:
+    """A name with its unit."""
+    unit = seen.units.get(name, "")
+    return f"{name} [{unit}]" if unit else name
 
 
 def step_words(seen: Seen) -> str:

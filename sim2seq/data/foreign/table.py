@@ -12,8 +12,10 @@ import pandas as pd
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign import clock
 from sim2seq.data.foreign.columns import Columns
-from sim2seq.data.foreign.reading import COUNTERS, RUNS, Reading, clock_among, first_of, id_of, listed
+from sim2seq.data.foreign.reading import COUNTERS, NO_TIME, RUNS, TAKEN, Reading, clock_among, first_of, id_of, listed
 from sim2seq.data.records import RecordError, shown
+
+DAYS, TIMES_OF_DAY = ("date", "datum", "day"), ("time", "zeit", "uhrzeit", "clock", "time_of_day")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,21 @@ class Piece:
     skipped: int = 0
 
 
+def runs_in(cells: pd.Series, piece: Piece) -> list[str]:
+    """The run of each row. Raises RecordError, with the line, where there is none."""
+    codes, held = pd.factorize(cells)
+    if (codes < 0).any():
+        line = cells.index[int(np.argmax(codes < 0))] + piece.skipped + 1
+        what = f"{cells.name}: expected the run that the row belongs to"
+        raise RecordError(f"{piece.origin}, line {line}: {what}")
+    ids = [id_of(each) for each in held]
+    return [ids[code] for code in codes]
+
+
+def are_words(cells: pd.Series) -> bool:
+    return not pd.api.types.is_numeric_dtype(cells) and cells.map(lambda each: isinstance(each, str)).all()
+
+
 class Table:
     """Runs in the rows of tables, of which every run is read by itself."""
 
@@ -40,44 +57,53 @@ class Table:
     def __init__(self, pieces: Iterable[Piece], reading: Reading):
         self.reading, self.columns = reading, Columns(reading.dates)
         self.time, self.said = "", dict[str, str]()
+        self._run: dict[str, str] = {}  # file -> the column that tells its runs apart
         for piece in pieces:
             self._add(piece)
         if not self.columns.rows:
             raise RecordError("expected tables with rows, got none")
-        self.left_out: dict[str, str] = {}
 
     def _add(self, piece: Piece) -> None:
-        reading = self.reading
-        frame = piece.frame.rename(columns=reading.name).dropna(how="all")
+        frame = piece.frame.rename(columns=self.reading.name).dropna(how="all")
         if frame.columns.duplicated().any():
             twice = frame.columns[frame.columns.duplicated()][0]
             raise RecordError(f"{piece.origin}: two columns are named {shown(twice)}")
         names = [str(name) for name in frame.columns]
         try:
-            run = (
-                reading.run
-                if reading.run in names
-                else first_of(names, RUNS)
-                if not reading.run
-                else self.no_run(names)
-            )
-            time = clock_among([name for name in names if name != run], reading.time)
+            run = self._run[piece.origin] if piece.origin in self._run else self._run_among(frame, names)
+            frame, time = self._timed(frame, [name for name in names if name != run])
         except RecordError as error:
             raise RecordError(f"{piece.origin}: {error}") from error
+        self._run[piece.origin] = run
         self.time = self.time or time
         self.said |= dict(zip(names, piece.units, strict=False))
-        runs = list(map(id_of, frame[run])) if run else [id_of(piece.name)] * len(frame)
-        if run and frame[run].isna().any():
-            line = frame.index[int(np.argmax(frame[run].isna()))] + piece.skipped + 1
-            raise RecordError(f"{piece.origin}, line {line}: {run}: expected the run that the row belongs to")
+        runs = runs_in(frame[run], piece) if run else [id_of(piece.name)] * len(frame)
         rest = frame.drop(columns=[name for name in (run, time) if name])
         if rest.columns.empty:
             raise RecordError(f"{piece.origin}: expected columns with numbers beside {listed(names)}")
         times = frame[time].to_numpy() if time else None
         self.columns.add(rest, piece.origin, runs, times, piece.skipped)
 
-    def no_run(self, names: list[str]) -> str:
-        raise RecordError(f"no column {shown(self.reading.run)} that tells runs apart: it has {listed(names)}")
+    def _run_among(self, frame: pd.DataFrame, names: list[str]) -> str:
+        """The column that tells runs apart; "": there is none. Raises RecordError where one was asked for.
+
+        A column with another number in each row counts rows.
+        """
+        asked = self.reading.run
+        if asked and asked not in names:
+            raise RecordError(f"no column {shown(asked)} that tells runs apart: it has {listed(names)}")
+        several = [name for name in names if len(frame) < 2 or frame[name].nunique() < len(frame)]
+        return asked or first_of(several, RUNS)
+
+    def _timed(self, frame: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, str]:
+        """The frame, with date and time of day as one where they are two, and the column of the time; "": none."""
+        if self.reading.time == NO_TIME:
+            return frame, ""
+        day, clock_ = (first_of(names, those) for those in (DAYS, TIMES_OF_DAY))
+        if not self.reading.time and day and clock_ and are_words(frame[day]) and are_words(frame[clock_]):
+            both = frame[day].astype(str) + " " + frame[clock_].astype(str)
+            return frame.drop(columns=clock_).assign(**{day: both}), day
+        return frame, clock_among(names, self.reading.time)
 
     @cached_property
     def ids(self) -> list[str]:
@@ -134,7 +160,8 @@ class Table:
 
     def _beside(self, name: str) -> bool:
         """Whether a column only counts rows: it has no name, or there is a clock beside it."""
-        return name.startswith(("unnamed ", "Unnamed: ")) or bool(self.time and name.lower() in COUNTERS)
+        counts = (*COUNTERS, *RUNS) if self.time else RUNS
+        return name.startswith(("unnamed ", "Unnamed: ")) or name.lower() in counts
 
     @cached_property
     def series(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
@@ -144,6 +171,7 @@ class Table:
     def given(self) -> list[str]:
         """The columns that are inputs: one number or word in each run."""
         names = [name for name in self.columns.names if name not in (*self.names, *self._empty)]
+        names = [name for name in names if not (name in self.columns.words and name in TAKEN)]
         return [name for name in names if self._constant[name] and not name.startswith(("unnamed ", "Unnamed: "))]
 
     def inputs_of(self, row: int) -> dict:

@@ -13,6 +13,7 @@ from sim2seq.data.foreign.reading import Reading, listed
 from sim2seq.data.records import RecordError
 
 WORST = 5  # runs in a message
+FILL_VALUE = 9.96920996838687e36  # what stands in a number of NetCDF that was never written
 
 
 @dataclass
@@ -45,9 +46,9 @@ def tidy(block: Block, ids: list[str], reading: Reading, gaps: Gaps) -> tuple[li
             its series: nan, or whatever stands there where block.lengths already says so
     Raises RecordError, in one line with the run, for times that cannot be a clock.
     """
-    block = end(in_order(block, ids, reading))
-    kept = list(range(len(ids)))
-    if has_gaps(block):
+    block, kept = in_order(block, ids, reading), list(range(len(ids)))
+    if is_doubtful(block):
+        block = end(without_fill_values(block))
         kept, block = without_gaps(block, ids, reading, gaps)
     if reading.resample and kept:
         block = resampled(block, reading.resample)
@@ -100,25 +101,34 @@ def at_steps(block: Block, steps) -> Block:
     return Block(series, block.times[steps], lengths)
 
 
+def floats(block: Block) -> dict[str, np.ndarray]:
+    """The series that can hold nan."""
+    return {name: values for name, values in block.series.items() if values.dtype.kind == "f"}
+
+
+def is_doubtful(block: Block) -> bool:
+    """Whether a number may be missing or not finite; quick where none is."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return not all(abs(values.sum(dtype=float)) < FILL_VALUE / 2 for values in floats(block).values())
+
+
+def without_fill_values(block: Block) -> Block:
+    """The block with nan where NetCDF has written nothing."""
+    filled = {name: values >= np.float32(FILL_VALUE) for name, values in floats(block).items()}
+    changed = {name: np.where(where, np.nan, block.series[name]) for name, where in filled.items() if where.any()}
+    changed = {name: values.astype(block.series[name].dtype) for name, values in changed.items()}
+    return replace(block, series=block.series | changed)
+
+
 def end(block: Block) -> Block:
     """The block with the end of each run where nothing but nan follows in all of its series."""
-    floats = [values for values in block.series.values() if values.dtype.kind == "f"]
-    if len(floats) < len(block.series) or not any(np.isnan(values[:, -1:].sum()) for values in floats):
+    if len(floats(block)) < len(block.series):
         return block
     there = np.zeros((len(block.lengths), len(block.times)), dtype=bool)
-    for values in floats:
+    for values in block.series.values():
         there |= ~np.isnan(values).all(axis=tuple(range(2, values.ndim)))
     last = len(block.times) - np.argmax(there[:, ::-1], axis=1)
     return replace(block, lengths=np.minimum(block.lengths, np.where(there.any(axis=1), last, 0)))
-
-
-def has_gaps(block: Block) -> bool:
-    """Whether a number within a run is not finite; quick where none is."""
-    floats = {name: values for name, values in block.series.items() if values.dtype.kind == "f"}
-    with np.errstate(over="ignore", invalid="ignore"):
-        if all(np.isfinite(values.sum(dtype=float)) for values in floats.values()):
-            return False
-    return any(gaps_in(values, block.lengths).any() for values in floats.values()) or (block.lengths == 0).any()
 
 
 def gaps_in(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from sim2seq.data.array_layout import NUMBERS_AT_ONCE, RUNS_AT_ONCE, TYPES
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign import clock as foreign_clock
 from sim2seq.data.foreign.axes import NUMBERS, TEXTS, Axes, axes_of, text_of
-from sim2seq.data.foreign.reading import Reading, id_of, listed
+from sim2seq.data.foreign.reading import TAKEN, Reading, id_of, listed
 from sim2seq.data.records import RecordError
 
 LENGTHS = ("sim2seq_length", "length", "lengths", "n_steps")  # variables with the steps of each run
@@ -64,13 +64,19 @@ class Wide:
         along = {str(name): each for name, each in self.data.data_vars.items() if self.axes.time in each.dims}
         labelled = [name for name in along if self.labels_of(name)]
         for name, each in along.items():
-            if name in (self.axes.clock, self.axes.ids) or each.dtype.kind not in NUMBERS:
+            if name in (self.axes.clock, self.axes.ids, *self.bounds) or each.dtype.kind not in NUMBERS:
                 continue
             for place, label in enumerate(self.labels_of(name)):
                 found[label if len(labelled) == 1 else f"{name}_{label}"] = (name, place)
             if not self.labels_of(name):
                 found[name] = (name, None)
         return self.wanted(found)
+
+    @cached_property
+    def bounds(self) -> set[str]:
+        """Variables that say where the cells of others end."""
+        told = [each.attrs.get("bounds") or each.encoding.get("bounds") for each in self.data.variables.values()]
+        return {str(name) for name in told if name}
 
     def labels_of(self, name: str) -> tuple[str, ...]:
         """The names along the one dimension of a variable that is neither run nor time; none for other variables."""
@@ -144,7 +150,7 @@ class Wide:
         attributes = {} if self.axes.run else self.data.attrs
         for name, value in attributes.items():
             value = plain(value)
-            if str(name).lower() in ABOUT_FILE or str(name).startswith("_"):
+            if str(name).lower() in (*ABOUT_FILE, *TAKEN) or str(name).startswith("_"):
                 continue
             if isinstance(value, float) or (self.words and isinstance(value, str) and value):
                 made.setdefault(self.reading.name(str(name)), [value] * runs)
@@ -165,6 +171,14 @@ class Wide:
                 if values.dtype.kind in "iu" and values.min() >= 1 and values.max() <= self.data.sizes[self.axes.time]:
                     return values.astype(int)
         return None
+
+    @cached_property
+    def passed_by(self) -> list[str]:
+        """The variables that are neither series nor inputs nor say what these are."""
+        used = {name for name, _ in self.columns.values()} | {self.axes.clock, self.axes.ids, *LENGTHS}
+        used |= {str(each.name) for each in self.given.values()} | {str(name) for name in self.data.coords}
+        others = [str(name) for name, each in self.data.data_vars.items() if str(name) not in used]
+        return [name for name in others if not set(self.data[name].dims) & self.axes.labels.keys()]
 
     @property
     def numbers(self) -> int:
