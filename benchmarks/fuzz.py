@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-"""Can a file from a stranger break the readers? Inputs by the million through data.records, data.arrays and data.foreign.
+"""Can a file from a stranger break the readers? Inputs by the million through sim2seq/data.
 
-    python benchmarks/fuzz.py [--inputs 1000000] [--seed 0] [--ways mutated hypothesis atheris arrays foreign] [--json FILE]
+    python benchmarks/fuzz.py [--inputs 1000000] [--seed 0] [--ways mutated hypothesis ...] [--json FILE]
 
 mutated      valid records changed a few times where it hurts, one in eight as bytes of a file
 hypothesis   records drawn column by column, with wrong cells among the right ones

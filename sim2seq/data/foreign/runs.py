@@ -120,6 +120,7 @@ def check_ids(sources: list[Source], inputs: dict | None) -> None:
 def of_source(source: Source, reading: Reading, seen: Seen, inputs: dict, units: dict) -> Iterator[Run]:
     runs = source.runs
     stays = bool(source.path) and runs.numbers > STAYS
+    path, read_as = os.path.abspath(source.path), source.reading.to_json()
     for first in range(0, len(runs.ids), runs.runs_at_once):
         rows = list(range(first, min(first + runs.runs_at_once, len(runs.ids))))
         counted = dict(seen.gaps.found)
@@ -135,7 +136,7 @@ def of_source(source: Source, reading: Reading, seen: Seen, inputs: dict, units:
             said = {name: unit for name, unit in (runs.units_of(row) | units).items() if name == TIME or unit}
             filled = {name: n for name, n in seen.gaps.found.get(run_id, {}).items() if run_id not in counted}
             note = {"filled": filled} if filled else None
-            where = (os.path.abspath(source.path), row, digest, source.reading.to_json()) if stays else None
+            where = (path, row, digest, read_as) if stays else None
             remember(seen, source, data, said, stays)
             yield Run(run_id, data, {} if stays else lists(block, place), where, said, note)
 
