@@ -5,7 +5,9 @@ import grp
 import importlib.util
 import os
 import shutil
+import site
 import sys
+import sysconfig
 from importlib import metadata
 from pathlib import Path
 
@@ -60,10 +62,15 @@ def package_versions() -> dict[str, str | None]:
     return versions
 
 
+def package_places() -> set[str]:
+    """The folders that packages are installed in. sys.path has others, which change as modules are imported."""
+    return {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), site.getusersitepackages()}
+
+
 def installed_packages() -> dict[str, str]:
-    """Every package that this Python finds, name -> version, by the names of the folders that installers leave."""
+    """Every package of this environment, name -> version, by the names of the folders that installers leave."""
     found: dict[str, str] = {}
-    for place in filter(os.path.isdir, sys.path):
+    for place in filter(os.path.isdir, package_places()):
         for name in os.listdir(place):
             if name.endswith((".dist-info", ".egg-info")):
                 package, _, version = name.rpartition(".")[0].partition("-")

@@ -60,10 +60,10 @@ def _task_folder() -> str:
 
 
 def read_notes(folder: str | Path) -> list[Nested]:
-    """What is noted in this folder, of a broker or a study's merlin_info; each study once."""
+    """What is noted in this folder, of a broker or a study's merlin_info; each study once, even restarted."""
     path = Path(folder, NOTES)
-    lines = path.read_text().splitlines() if path.exists() else []
-    return list(dict.fromkeys(Nested(*line.split("\t")) for line in lines))
+    notes = (Nested(*line.split("\t")) for line in path.read_text().splitlines()) if path.exists() else ()
+    return list({one.folder: one for one in notes}.values())
 
 
 def keep_notes(study: str, notes: Iterable[Nested]) -> None:

@@ -196,7 +196,7 @@ def _summarise(study: StudyRun, progress, display, *, outcome: str, code: int) -
 
     changes = preflight.package_changes(study.packages, preflight.installed_packages())
     if changes:
-        display.say(f"a step changed this environment, for all that runs in it from now on: {', '.join(changes)}")
+        display.say(f"this environment changed while the study ran, by a step or from outside: {', '.join(changes)}")
     if study.asked:
         display.say(f"exit codes of Merlin's own: {tasks.in_words(study.asked)}")
     received, sent = study.traffic

@@ -248,7 +248,8 @@ def _take_in(study: StudyRun, progress, broker, display) -> None:
     """Watch the studies, too, that steps have made since the last look."""
     from sim2seq.workflow.plan import load_plan
 
-    new = [one for one in read_notes(broker.folder) if one not in study.nested]
+    known = {study.folder, *(one.folder for one in study.nested)}
+    new = [one for one in read_notes(broker.folder) if one.folder not in known]
     for one in new:
         display.say(f"a step made a study, {one.kind}: {one.folder}{': ' if one.words else ''}{one.words}")
         if one.kind != "refused":

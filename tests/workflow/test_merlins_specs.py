@@ -6,6 +6,7 @@ from pathlib import Path
 
 from scene import finish, prepared
 
+from sim2seq.checks import preflight
 from sim2seq.workflow import nested, orchestrate, rounds
 from sim2seq.workflow.nested import Nested
 from sim2seq.workflow.plan import Plan, Task
@@ -33,7 +34,7 @@ merlin:
 def test_spec_without_variables_runs_from_where_it_is_called(study):
     study.spec.write_text(PLAIN)
     (study.folder / "numbers.csv").write_text("1\n2\n")
-    code, output = finish(study.start(study.spec))
+    code, output = finish(study.start(study.spec), 300)
     assert code == 0, output
     assert "note: the worker 'default_worker' is not started: it shares the queue 'q' with 'w'" in output
     (folder,) = study.folder.glob("plain_*")
@@ -78,7 +79,7 @@ def test_studies_that_steps_make_reach_this_broker_and_count(study):
     (study.folder / "inner.yaml").write_text(INNER)
     (study.folder / "app.yaml").write_text(STRANGER)
     study.environment["CELERY_BROKER_URL"] = "redis://127.0.0.1:1"
-    code, output = finish(study.start(study.spec))
+    code, output = finish(study.start(study.spec), 300)
     assert code == 1, output
     (folder,) = study.folder.glob("out/outer_*")
     (queued,) = study.folder.glob("inner_output/inner_*")
@@ -109,7 +110,7 @@ def test_plans_of_two_studies_stay_apart_where_their_steps_have_one_name():
 
 def test_step_that_changes_the_environment_is_said(study, tmp_path, monkeypatch):
     """Installers leave folders; a step that calls pip changes what all later steps and studies run on."""
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.setattr(preflight, "package_places", lambda: [str(tmp_path / "site")])
     for name in ("numpie-2.4.6", "gone_one-1.0"):
         (tmp_path / "site" / f"{name}.dist-info").mkdir(parents=True)
     now = rounds.StudyRun(str(study.spec), [], [], made=str(prepared(study)))
@@ -119,7 +120,7 @@ def test_step_that_changes_the_environment_is_said(study, tmp_path, monkeypatch)
     display = types.SimpleNamespace(say=said.append)
     orchestrate._summarise(now, orchestrate._progress(now), display, outcome="finished", code=0)
     changes = ["gone_one 1.0 is gone", "new_one 0.11 is new", "numpie 2.4.6 is now 1.26.4"]
-    assert said == [f"a step changed this environment, for all that runs in it from now on: {', '.join(changes)}"]
+    assert said == [f"this environment changed while the study ran, by a step or from outside: {', '.join(changes)}"]
     assert json.loads(Path(now.folder, "sim2seq_run.json").read_text())["environment_changes"] == changes
 
 
@@ -142,7 +143,7 @@ study:
 
 def test_steps_that_end_with_merlins_codes_are_named(study):
     study.spec.write_text(CODES)
-    code, output = finish(study.start(study.spec))
+    code, output = finish(study.start(study.spec), 300)
     assert code == 1, output
     asked = (
         "again MERLIN_RESTART once, again MERLIN_RETRY once, soft MERLIN_SOFT_FAIL once, stop MERLIN_STOP_WORKERS once"
