@@ -141,20 +141,22 @@ def check(arguments) -> int:
 
 
 def add_doctor(parser) -> None:
-    parser.add_argument("spec", nargs="?", metavar="SPEC", help="a Merlin spec to look at too")
+    parser.add_argument("spec", nargs="?", metavar="SPEC", help="a Merlin spec: what its study would start is started")
+    parser.add_argument("--pgen", metavar="FILE", help="its parameter generator")
+    parser.add_argument("--vars", nargs="+", action="extend", default=[], metavar="K=V", help="variables of the spec")
 
 
 def doctor(arguments) -> int:
     from sim2seq.checks import preflight
-    from sim2seq.checks.serving import serving
+    from sim2seq.doctor import problems_of
 
     for name, version in preflight.package_versions().items():
         print(f"{name} {version or 'missing'}")
     problems = preflight.environment_problems() + keras_settings.problems()
-    if arguments.spec:
-        problems += serving(preflight.read_spec(arguments.spec)).problems
     problem = preflight.target_problem(os.getcwd(), 0)
     problems += [problem] if problem else []
+    if arguments.spec and not problems:
+        problems += problems_of(arguments.spec, arguments.pgen, arguments.vars)
     doubt = preflight.sqlite_doubt(os.getcwd())
     for line in [*problems, *filter(None, [doubt])]:
         print(f"sim2seq doctor: {line}", file=sys.stderr)
@@ -184,6 +186,8 @@ COMMANDS = {  # name: (arguments, function, help)
 def main(arguments: list[str] | None = None) -> int:
     """The exit code of `sim2seq ARGUMENTS`: 0 done, 1 not all of it, 2 bad input (one line each on stderr)."""
     command.say_in_any_encoding()
+    if folder := os.environ.get("TMPDIR"):  # of here: whatever is started stands elsewhere
+        os.environ["TMPDIR"] = os.path.abspath(folder)
     parser = command.Parser(prog="sim2seq", description="From an ensemble of simulations to a sequence model.")
     parser.add_argument("--version", action="version", version=f"sim2seq {_version()}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -13,6 +13,7 @@ import contextlib
 import difflib
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,17 @@ def request(spec: dict, place: str, generator: str | None) -> dict | None:
     names = named_inputs(spec, place, generator, [one["step"] for one in found])
     line = [sys.executable, "-m", "sim2seq.rehearsal"]
     return {"command": line, "trainings": found, "names": None if names is None else sorted(names)}
+
+
+def tried(asked: dict) -> list[str]:
+    """What comes of such a request, in the process that it asks for."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(asked, file)
+        file.flush()
+        done = subprocess.run([*asked["command"], file.name], capture_output=True, text=True, check=False)
+    found = [line.removeprefix(PREFIX) for line in done.stdout.splitlines() if line.startswith(PREFIX)]
+    words = " ".join(done.stderr.split())[-300:]
+    return found or ([f"the last steps could not be rehearsed: {words}"] if done.returncode else [])
 
 
 def problems(found: list[dict], names: list[str] | None) -> Iterator[str]:

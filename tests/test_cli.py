@@ -161,9 +161,46 @@ def test_generators_own_refusal_is_passed_on(folder, capsys):
     assert os.listdir("out") == [".sim2seq.lock"]
 
 
-def test_doctor_says_that_a_study_can_run(folder, capsys):
+def test_doctor_starts_what_the_study_would_start(folder, capsys):
+    write_spec(SPEC, **{"global.parameters": {"RUN_ID": {"values": [1, 2], "label": "R%%"}}})
     assert cli.main(["doctor", "spec.yaml"]) == 0
     assert capsys.readouterr().out.endswith("a study can run here\n")
+    bad = {"one": {"args": "--concurency 1", "steps": ["simulate"]}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sim2seq.checks.launch.bad_arguments", lambda text: None)  # as if only the worker itself knew
+        write_spec(SPEC, **{"merlin": {"resources": {"workers": bad}}})
+        assert cli.main(["doctor", "spec.yaml"]) == 2
+    said = capsys.readouterr().err
+    assert "worker 'one': 'celery -A merlin worker --concurency 1' ends with exit code 2: Error: No such option" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"global.parameters": {"RUN_ID": {"values": [1, 1], "label": "R%%"}}}, "rows 1 and 2 of the parameters are"),
+        ({"global.parameters": {"RUN_ID": {"values": [], "label": "R%%"}}}, "RUN_ID: expected a list of values"),
+        ({"study": [STEP, STEP]}, "two steps have the name 'simulate'"),
+        ({"study": [STEP | {"run": {"cmd": "echo", "shell": "/bin/bsah"}}]}, "no script of /bin/bsah can start"),
+    ],
+)
+def test_doctor_says_what_a_run_would_say(folder, capsys, monkeypatch, changes, words):
+    monkeypatch.setattr("sim2seq.doctor.started_problems", lambda spec, started: [])
+    write_spec(SPEC, **changes)
+    assert cli.main(["doctor", "spec.yaml"]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_name_that_stands_twice_in_a_spec_is_refused(folder, capsys):
+    """YAML itself keeps the last one, without a word."""
+    with open("spec.yaml", "a") as file:
+        file.write("env: {variables: {OUTPUT_PATH: other}}\n")
+    assert "'env' stands 2 times in one place" in refusal(capsys, "run", "spec.yaml")
+
+
+def test_relative_temporary_folder_is_that_of_the_caller(folder, monkeypatch):
+    monkeypatch.setenv("TMPDIR", ".")
+    assert cli.main(["doctor"]) == 0
+    assert os.environ["TMPDIR"] == str(folder)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ class Ensemble:
     lengths     (runs,): steps that each run has, up to `steps`; without them, or with None, all of them. What stands in
                 `values` after them is padding (nan), which nobody reads
     notes       what was done to the runs on their way here, a few words each; the report says it
+    unusable    name -> which run has no number of it, of what is neither an input nor a result for that reason
 
     Raises ValueError, in one line, when a shape, a name or a number does not fit.
     """
@@ -39,6 +40,7 @@ class Ensemble:
     results: dict[str, np.ndarray] = field(default_factory=dict)
     lengths: np.ndarray = field(default_factory=lambda: ALL_STEPS)
     notes: tuple[str, ...] = ()
+    unusable: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
         all_steps = self.lengths is ALL_STEPS or self.lengths is None
@@ -124,16 +126,18 @@ class Ensemble:
 
     def inputs_of_runs(self, names) -> np.ndarray | None:
         """The inputs `names` as (runs, inputs), or None without names. Raises ValueError for an unknown name."""
-        return numbers_of_runs(self.inputs, names, "input") if names else None
+        return numbers_of_runs(self.inputs, names, "input", self.unusable) if names else None
 
     def results_of_runs(self, names) -> np.ndarray:
         """What came of the runs, `names` as (runs, results). Raises ValueError for an unknown name."""
-        return numbers_of_runs(self.results | self.inputs, names, "result")
+        return numbers_of_runs(self.results | self.inputs, names, "result", self.unusable)
 
 
-def numbers_of_runs(columns: dict, names, what: str) -> np.ndarray:
-    """Columns, name -> (runs,), side by side as (runs, names). Raises ValueError for an unknown name."""
+def numbers_of_runs(columns: dict, names, what: str, unusable: dict[str, str]) -> np.ndarray:
+    """Columns, name -> (runs,), side by side as (runs, names). Raises ValueError for a name that is not among them."""
     missing = [name for name in names if name not in columns]
+    if missing and missing[0] in unusable:
+        raise ValueError(f"{what} {missing[0]!r}: expected a number in every run; {unusable[missing[0]]}")
     if missing:
         raise ValueError(f"unknown {what} {missing[0]!r}; the runs have: {', '.join(columns) or 'none'}")
     return np.stack([columns[name] for name in names], axis=1).astype(float)

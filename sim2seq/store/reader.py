@@ -12,7 +12,7 @@ import numpy as np
 
 from sim2seq.data import arrays, clock
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.records import TIME, is_result
+from sim2seq.data.records import TIME, is_result, shown
 from sim2seq.store.room import Room
 from sim2seq.store.sina import CURVE_SET, NOTES, ROW, StoreError, place_of, units_of, values_of
 
@@ -75,7 +75,8 @@ class Reader:
         self.resample = resample
         self.array_files: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
         self.notes = Notes() if resample is None else Notes(f"interpolated linearly to a time step of {resample:g}")
-        self.columns: dict[str, array] | None = None  # name -> one number a run, where all runs so far have it
+        self.columns: dict[str, array] = {}  # name -> one number a run, where all runs so far have it
+        self.lost: dict[str, str] = {}  # name -> which run has not
         self.lengths = np.zeros(len(run_ids), dtype=int)
         self.features: dict[str, None] = {}  # of every run, in this order; those of the run `first`
         self.times = np.empty(0)  # of the longest run so far
@@ -94,7 +95,7 @@ class Reader:
             key = (str(path), json.dumps(reading[0]) if reading else "")
             self.array_files.setdefault(key, []).append((int(row), position, str(digest)))
             data.pop(ROW, None)
-        self.columns = gather(self.columns, data)
+        gather(self.columns, self.lost, data, self.run_ids[position], self.run_ids[0])
         self._add_units(self.run_ids[position], units_of(record))
         self.notes.add(record["user_defined"].get(NOTES, {}))
 
@@ -200,7 +201,7 @@ class Reader:
 
     def ensemble(self) -> Ensemble:
         """All that was put. Raises ValueError for values that are not finite and times that do not rise."""
-        columns = {name: np.array(column) for name, column in (self.columns or {}).items()}
+        columns = {name: np.array(column) for name, column in self.columns.items()}
         return Ensemble(
             values=self._room(float).finish(self.lengths),
             run_ids=tuple(self.run_ids),
@@ -208,6 +209,7 @@ class Reader:
             times=self.times,
             inputs={name: column for name, column in columns.items() if not is_result(name)},
             results={name: column for name, column in columns.items() if is_result(name)},
+            unusable=self.lost,
             lengths=self.lengths,
             units=self._units(),
             step_unit=self.units.get(TIME, "s") if self.timed else "",
@@ -215,16 +217,20 @@ class Reader:
         )
 
 
-def gather(columns: dict[str, array] | None, data: dict) -> dict[str, array]:
-    """Add a run's numbers to `columns`, name -> one number a run; a name without a number is dropped for all."""
-    if columns is None:
-        columns = {name: array("d") for name in data}
+def gather(columns: dict[str, array], lost: dict[str, str], data: dict, run_id: str, first: str) -> None:
+    """Add a run's numbers to `columns`, name -> one number a run.
+
+    A name without a number in some run is dropped for all, and goes into `lost`: name -> which run, and what it has.
+    """
+    if run_id == first:
+        columns.update({name: array("d") for name in data})
+    lost.update({name: f"run {first} lacks it" for name in data.keys() - columns.keys() - lost.keys()})
     for name in list(columns):
         if isinstance(data.get(name), (int, float)):
             columns[name].append(data[name])
         else:
             del columns[name]
-    return columns
+            lost[name] = f"run {run_id} " + (f"has {shown(data[name])}" if data.get(name) is not None else "lacks it")
 
 
 def listed(names: list[str]) -> str:

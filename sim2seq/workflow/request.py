@@ -13,6 +13,7 @@ from sim2seq.checks.commands import script_problems
 from sim2seq.checks.launch import launch_problems
 from sim2seq.checks.serving import serving
 from sim2seq.checks.steps import step_problems, table_problems
+from sim2seq.checks.stores import store_problems
 from sim2seq.workflow.nested import read_notes
 from sim2seq.workflow.rounds import Refused, StudyRun, vars_option
 
@@ -56,7 +57,7 @@ def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], out
     if problem := preflight.target_problem(output, expected, batched=batched):
         raise Refused(problem)
     refuse(launch_problems(expanded, served.started, output))
-    refuse([*script_problems(expanded, os.path.dirname(os.path.abspath(path)))])
+    refuse([*script_problems(expanded, os.path.dirname(os.path.abspath(path))), *store_problems(expanded, output)])
     places |= {STORE: _store(written[STORE])} if _makes_samples(spec, STORE) else {}
     variables = [item for item in variables if split_assignment(item)[0] not in places]
     variables += [f"{name}={place}" for name, place in places.items()]
