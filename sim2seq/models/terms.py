@@ -148,7 +148,7 @@ def fit(values: np.ndarray, conditions: np.ndarray | None = None, controls: int 
         places = np.stack([np.ones_like(last[at]), at_low[at], at_high[at]], axis=-1)
         inside = (targets[at] > low[..., feature] + AT_WALL) & (targets[at] < high[..., feature] - AT_WALL)
         inputs = np.einsum("ni,nj,nk->nijk", free[at][inside], factors[inside], places[inside])
-        weight, spread = least_squares(inputs, ((targets - last) / pace)[at][inside])
+        weight, spread = least_squares(inputs, ((targets[at] - last[at]) / pace[feature])[inside])
         weights.append(weight)
         spreads.append(spread)
     return LinearPart(np.array(weights), (bottom, top), pace, np.array(spreads))
@@ -165,7 +165,8 @@ def least_squares(inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, 
     if not len(inputs):  # a feature that only ever stands at a wall, such as a flag
         return np.zeros(inputs.shape[1:]), 1.0
     rows, scale = inputs.reshape(len(inputs), -1), ease.ravel()
-    weights = np.linalg.lstsq(rows * scale, targets, rcond=1e-12)[0] * scale
+    weights, used = np.zeros(len(scale)), rows.any(axis=0)  # without walls, two thirds of the columns are empty
+    weights[used] = np.linalg.lstsq(rows[:, used] * scale[used], targets, rcond=1e-12)[0] * scale[used]
     left = targets - rows @ weights
     return weights.reshape(inputs.shape[1:]), max(np.sqrt(np.mean(left**2)) if left.size else 0.0, SMALLEST)
 

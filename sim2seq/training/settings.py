@@ -41,6 +41,7 @@ RECIPES = {  # ready sets of settings, chosen as recipe:name or size:name; with 
         "epochs": 2,
         "passes": 1,
         "targets": 10,
+        "targets_per_epoch": 2_000,
         "batch_size": 64,
         "jit_compile": False,
         "steps_per_execution": 1,

@@ -226,6 +226,12 @@ def test_tables_of_much_are_cut(blank, tmp_path):
     assert len(input_table(ensemble)) == 40
 
 
+def test_a_page_of_1000_features_is_small(tmp_path):
+    ensemble = noise(runs=12, steps=30, features=1000)
+    page = write_report(tmp_path / "report.html", ensemble, made(ensemble, tmp_path))
+    assert page.stat().st_size < 2e6
+
+
 def test_a_studys_own_page_stands_in_the_same_frame(tmp_path):
     frame = '{% extends "page.html.j2" %}{% import "shared.html.j2" as shared %}{% block content %}'
     (tmp_path / "own.html.j2").write_text(

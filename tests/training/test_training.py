@@ -26,6 +26,7 @@ from sim2seq.training.study import FORECAST
 
 # a training of 7 epochs, slow enough to be caught in the middle of it
 SLOW = ["size=debug", "units=4", "window=5", "epochs=7", "patience=7", "learning_rate=0.01", "batch_size=16"]
+SLOW += ["targets_per_epoch=16000"]
 CASES = {  # model -> (its ensemble, its settings)
     "autoregression": (logistic_ensemble, [*SLOW, "model=autoregression", "targets=1", "passes=4", "members=2"]),
 }
