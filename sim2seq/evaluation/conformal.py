@@ -95,7 +95,9 @@ def calibrate(forecasts, truth, *, level: float = LEVEL) -> Band:
     error = np.where(there, unknown_is_infinite(np.abs(middle - truth)), np.nan)
     medians = np.nanmedian(error, axis=0)
     floor = np.stack([medians[near(step, steps)].mean(axis=0) for step in range(steps)])
-    floor = floor + np.finfo(float).eps * np.nanmax(np.abs(truth))  # rounding, or an exact model would divide by 0
+    largest = np.nanmax(np.abs(truth), axis=(0, 1))
+    rounding = np.finfo(float).eps * np.where(largest > 0, largest, largest.max())
+    floor = floor + rounding  # or an exact model would divide by 0
     with np.errstate(invalid="ignore", divide="ignore"):
         scores = error / (spread + floor)
     scores = np.where(there, np.where(error == 0, 0.0, unknown_is_infinite(scores)), np.nan)
@@ -228,7 +230,7 @@ def trusted_steps(width, squared_error, training, squared_baseline, level: float
     are compared over a tenth of the horizon around each step, since runs that meet at one step would end it there.
     width (steps, features), squared errors (steps,), training (runs, steps, features).
     """
-    low, high = np.nanquantile(training, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = quantiles(training, [(1 - level) / 2, (1 + level) / 2])
     plain = (high - low) / 2
     for step in range(len(width)):
         around = near(step, len(width))
@@ -240,6 +242,19 @@ def trusted_steps(width, squared_error, training, squared_baseline, level: float
         if not squared_error[around].mean() < squared_baseline[around].mean():
             return step, "baseline"
     return len(width), None
+
+
+def quantiles(values: np.ndarray, levels: list[float]) -> np.ndarray:
+    """Quantiles over the runs of (runs, steps, features), (levels, steps, features), as far as each of them goes.
+
+    np.nanquantile goes from number to number, so it is left to the steps that some run does not have.
+    """
+    whole = np.isfinite(values).all(axis=(0, 2))
+    found = np.empty((len(levels), *values.shape[1:]))
+    found[:, whole] = np.quantile(values[:, whole], levels, axis=0)
+    if not whole.all():
+        found[:, ~whole] = np.nanquantile(values[:, ~whole], levels, axis=0)
+    return found
 
 
 def product(factor, scale) -> np.ndarray:
