@@ -11,9 +11,10 @@ import pandas as pd
 
 from sim2seq.data import clock
 from sim2seq.data.array_layout import features_of
-from sim2seq.data.arrays import Block, digests_of
+from sim2seq.data.arrays import Block
 from sim2seq.data.foreign.columns import as_numbers
 from sim2seq.data.foreign.files import TABLES, Source, kind_of, pieces_of, reading_errors
+from sim2seq.data.foreign.place import digests
 from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, listed
 from sim2seq.data.foreign.tidy import Gaps, tidy
 from sim2seq.data.records import STEP_AXIS, TIME, RecordError, Run, is_result
@@ -129,8 +130,8 @@ def of_source(source: Source, reading: Reading, seen: Seen, inputs: dict, units:
         if not rows:
             continue
         seen.add([runs.ids[row] for row in rows], block)
-        digests = digests_of(block) if stays else iter([""] * len(rows))
-        for place, (row, digest) in enumerate(zip(rows, digests, strict=True)):
+        held = digests(block) if stays else [""] * len(rows)
+        for place, (row, digest) in enumerate(zip(rows, held, strict=True)):
             run_id = runs.ids[row]
             data = named_data(run_id, runs.inputs_of(row) | inputs.get(run_id, {}))
             said = {name: unit for name, unit in (runs.units_of(row) | units).items() if name == TIME or unit}

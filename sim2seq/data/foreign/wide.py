@@ -191,7 +191,18 @@ class Wide:
         """How many runs are read together: those of one clock, in memory."""
         if self.clock[0].ndim == 2:
             return 1
-        return max(1, min(RUNS_AT_ONCE, NUMBERS_AT_ONCE * len(self.ids) // max(1, self.numbers)))
+        fitting = max(1, min(RUNS_AT_ONCE, NUMBERS_AT_ONCE * len(self.ids) // max(1, self.numbers)))
+        return max(fitting // self.runs_stored_together, 1) * self.runs_stored_together
+
+    @property
+    def runs_stored_together(self) -> int:
+        """How many runs share a chunk of the file; part of a chunk takes as long to read as all of it."""
+        together = [1]
+        for name in {each for each, _ in self.columns.values()}:
+            variable = self.data.variables[name]
+            sizes = variable.encoding.get("chunksizes") or variable.encoding.get("chunks") or ()
+            together += [size for size, dim in zip(sizes, variable.dims, strict=False) if dim == self.axes.run]
+        return min(max(together), RUNS_AT_ONCE)
 
     def block(self, rows: list[int]) -> Block:
         """The series of these rows as the file has them; with runs of clocks of their own, of one row."""
@@ -207,16 +218,16 @@ class Wide:
 
     def read(self, variable: str, rows: list[int]) -> np.ndarray:
         """A variable of these runs, (runs, steps, ...)."""
-        each = self.data.variables[variable]
+        each, axes = self.data.variables[variable], [self.axes.time]
         if self.axes.run in each.dims:
             together = rows == list(range(rows[0], rows[-1] + 1))
             each = each.isel({self.axes.run: slice(rows[0], rows[-1] + 1) if together else rows})
-            each = each.transpose(self.axes.run, self.axes.time, ...)
-            values = each.to_numpy()
-        else:
-            values = each.transpose(self.axes.time, ...).to_numpy()
+            axes = [self.axes.run, self.axes.time]
+        order = [each.dims.index(name) for name in (*axes, *(dim for dim in each.dims if dim not in axes))]
+        values = each.to_numpy().transpose(order)  # xarray's own transpose reads number by number
+        if len(axes) == 1:
             values = np.broadcast_to(values, (len(rows), *values.shape))
-        return values.astype(plain_type(values.dtype), copy=False)
+        return np.ascontiguousarray(values, plain_type(values.dtype))
 
 
 def plain_type(dtype: np.dtype) -> np.dtype:
