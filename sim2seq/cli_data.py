@@ -1,5 +1,6 @@
 """Commands for files of other programs: import, export; for sim2seq/cli.py."""
 
+import os
 import sys
 from typing import Any
 
@@ -10,7 +11,7 @@ def add_import(parser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what is in the files, and change nothing")
     parser.add_argument("--inputs", metavar="TABLE", help="a table with a line for each run: what it was given")
     parser.add_argument("--features", metavar="A,B", help="the series to read; without it, all that change")
-    parser.add_argument("--controls", metavar="A,B", help="series that were set at each step; read besides --features")
+    parser.add_argument("--controls", metavar="A,B", help="series that were set at each step, or their table")
     parser.add_argument("--time", metavar="NAME", help="the column, variable or dimension of the time")
     parser.add_argument("--run", metavar="NAME", help="the column, variable or dimension that tells runs apart")
     parser.add_argument("--rename", action="append", default=[], metavar="OLD=NEW", help="repeatable")
@@ -28,13 +29,17 @@ def add_import(parser) -> None:
 def import_(arguments) -> int:
     from sim2seq.store.imports import import_files
 
-    options = {"inputs": arguments.inputs, "replace": arguments.replace, "dry_run": arguments.dry_run}
+    table = arguments.controls if os.path.isfile(arguments.controls or "") else None
+    arguments.controls = None if table else arguments.controls
+    options = {name: getattr(arguments, name) for name in ("inputs", "replace", "dry_run")} | {"controls": table}
     try:
         done = import_files(arguments.store, arguments.files, reading_of(arguments), **options)
     except KeyboardInterrupt:
         print("sim2seq import: interrupted, nothing was imported", file=sys.stderr)
         return 130
     print("\n".join(done.lines))
+    if done.refused:
+        raise ValueError(done.refused)
     if not arguments.dry_run:
         print(f"{arguments.store}: " + ", ".join(f"{count} {what}" for what, count in done.counts.items()))
         print(f"next: sim2seq train {arguments.store}{words_for_training(arguments, done.seen)} --report report.html")

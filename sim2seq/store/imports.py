@@ -15,8 +15,8 @@ from pathlib import Path
 
 from sim2seq.data.foreign.files import Source, sources
 from sim2seq.data.foreign.reading import Reading
-from sim2seq.data.foreign.runs import Seen, first_look, read_inputs, runs_of
-from sim2seq.data.records import Run
+from sim2seq.data.foreign.runs import Beside, Seen, first_look, read_controls, read_inputs, runs_of
+from sim2seq.data.records import RecordError, Run
 from sim2seq.store import store
 
 MANY = 20  # runs, from which on progress is shown
@@ -24,42 +24,56 @@ MANY = 20  # runs, from which on progress is shown
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did: counts as of store.ingest, and lines that say what was seen."""
+    """What an import did: counts as of store.ingest, lines that say what was seen, `refused`: why it would fail."""
 
     counts: Counter
     seen: Seen
     lines: list[str]
+    refused: str = ""
 
 
-def import_files(path, files: Iterable, reading: Reading, *, inputs=None, replace=False, dry_run=False) -> Imported:
+def import_files(
+    path, files: Iterable, reading: Reading, *, inputs=None, controls=None, replace=False, dry_run=False
+) -> Imported:
     """Put the runs in files of other programs into the store `path`, which is made if it is not there: all or none.
 
-    inputs    a table with a line for each run: what it was given
-    dry_run   only look; the store is not touched
+    inputs     a table with a line for each run: what it was given
+    controls   a table with a line for each time at which something was set
+    dry_run    only look; the store is not touched
     Raises RecordError or StoreError, in one line, for what cannot be read or does not fit.
     """
     warnings.simplefilter("ignore")  # of libraries, on what is refused or said below
-    found = sources(files, reading)
+    found, beside = sources(files, reading), tables_beside(inputs, controls, reading)
+    total = sum(len(each.runs.ids) for each in found)
+    passed_by = [name for each in found for name in each.runs.passed_by]
+    seen, counts, refused = Seen(look=dry_run), Counter[str](), ""
+    try:
+        runs: Iterable[Run] = runs_of(found, reading, seen, beside)
+        if reading.gaps == "drop":
+            runs = noted(found, runs, runs_of(found, reading, seen := Seen(look=dry_run), beside))
+        counts = (
+            Counter(seen=sum(1 for _ in watched(runs, total))) if dry_run else put(path, watched(runs, total), replace)
+        )
+    except RecordError as error:
+        if not dry_run:
+            raise
+        refused = str(error)
+    return Imported(counts, seen, first_look(seen, passed_by), refused)
+
+
+def tables_beside(inputs, controls, reading: Reading) -> Beside:
+    """What stands in these tables."""
     given, units = read_inputs(inputs, reading) if inputs else (None, {})
-    seen = Seen(look=dry_run)
-    runs = watched(runs_of(found, reading, seen, inputs=given, units=units), sum(len(each.runs.ids) for each in found))
-    passed_by = [name for each in found for name in getattr(each.runs, "passed_by", ())]
-    if dry_run:
-        counts = Counter(seen=sum(1 for _ in runs))
-        return Imported(counts, seen, first_look(seen, passed_by))
-    if reading.gaps == "drop":
-        runs = noted(found, reading, list(runs), seen)
-    counts = put(path, runs, replace)
-    return Imported(counts, seen, first_look(seen, passed_by))
+    steered, others = read_controls(controls, reading) if controls else (None, {})
+    return Beside(given, units | others, steered)
 
 
-def noted(found: list[Source], reading: Reading, runs: list[Run], seen: Seen) -> list[Run]:
-    """The runs, the first of which says how many were left out."""
-    if not seen.gaps.left_out:
-        return runs
-    name = found[0].path or "the tables"
-    note = {"left_out": {os.path.basename(name): len(seen.gaps.left_out)}}
-    return [each._replace(notes=(each.notes or {}) | note) for each in runs]
+def noted(found: list[Source], first: Iterable[Run], runs: Iterable[Run]) -> Iterator[Run]:
+    """The `runs`, each with how many of its file are left out: those missing among them; `first`: the same runs."""
+    total, kept = sum(len(each.runs.ids) for each in found), sum(1 for _ in first)
+    name = os.path.basename(found[0].path) if found[0].path else "the tables"
+    note = {"left_out": {name: total - kept}} if kept < total else {}
+    return (each._replace(notes=(each.notes or {}) | note or None) for each in runs)
 
 
 def put(path, runs: Iterable[Run], replace: bool) -> Counter:
@@ -74,7 +88,7 @@ def put(path, runs: Iterable[Run], replace: bool) -> Counter:
     return store.ingest(path, made(), replace=replace)
 
 
-def watched(runs: Iterator[Run], total: int) -> Iterable[Run]:
+def watched(runs: Iterable[Run], total: int) -> Iterable[Run]:
     """The runs, with a progress bar where there are many and someone looks."""
     if total < MANY or not sys.stderr.isatty():
         return runs

@@ -7,7 +7,7 @@ import pytest
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.foreign.files import sources
 from sim2seq.data.foreign.reading import Reading, split_unit
-from sim2seq.data.foreign.runs import Seen, read_inputs, runs_of
+from sim2seq.data.foreign.runs import Beside, Seen, read_controls, read_inputs, runs_of
 from sim2seq.data.records import RecordError
 
 COUNTING = "time,x,y\n0,1,10\n1,2,20\n2,3,30\n"
@@ -195,10 +195,22 @@ def test_inputs_come_from_a_table_of_their_own(tmp_path):
     given, units = read_inputs(table, Reading())
     assert given == {"a": {"mass": 1.5, "kind": "hot"}, "b": {"mass": 2.5, "kind": "cold"}}
     assert units == {"mass": "kg"}
-    (run,) = runs_of(sources([data], Reading()), Reading(), Seen(), inputs=given, units=units)
+    (run,) = runs_of(sources([data], Reading()), Reading(), Seen(), Beside(given, units))
     assert (run.data, run.units) == (given["a"], units)
     with pytest.raises(RecordError, match="--inputs: no line for run a; it has b"):
-        list(runs_of(sources([data], Reading()), Reading(), Seen(), inputs={"b": {}}))
+        list(runs_of(sources([data], Reading()), Reading(), Seen(), Beside({"b": {}})))
+
+
+def test_controls_of_a_table_hold_until_the_next_line(tmp_path):
+    data, table = written(tmp_path, a="t,x\n0,1\n1,2\n2,3\n3,4\n", controls="run,t,valve [%]\na,0,5\na,2,7\n")
+    controls, units = read_controls(table, Reading())
+    (run,) = runs_of(sources([data], Reading()), Reading(), Seen(), Beside(None, units, controls))
+    assert (run.series["valve"], run.units) == ([5, 5, 7, 7], {"valve": "%"})
+    table.write_text("run,t,valve\na,1,5\na,2,7\n")
+    with pytest.raises(RecordError, match="--controls: the first line of run a is of time 1, the run begins at 0"):
+        list(
+            runs_of(sources([data], Reading()), Reading(), Seen(), Beside(None, {}, read_controls(table, Reading())[0]))
+        )
 
 
 def test_parquet_is_read_like_text(tmp_path):

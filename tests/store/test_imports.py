@@ -147,7 +147,9 @@ def test_a_first_look_changes_nothing_and_says_what_is_there(tmp_path, counting,
     assert not (tmp_path / "s.sqlite").exists()
     (tmp_path / "gaps.csv").write_text("t,x\n0,1\n1,\n2,3\n")
     assert cli.main(["import", str(tmp_path / "s.sqlite"), str(tmp_path / "gaps.csv"), "--dry-run"]) == 2
-    assert "numbers are missing or not finite: x 1" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert said.err.startswith("sim2seq import: numbers are missing or not finite: x 1; run gaps: x 1; --gaps fill")
+    assert said.out.splitlines()[-1] == "gaps: x 1, in 1 runs"
 
 
 def test_the_command_says_how_to_train_on_what_was_imported(tmp_path, counting, capsys):

@@ -15,8 +15,8 @@ from sim2seq.data.arrays import Block
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.foreign.files import Source, with_units
 from sim2seq.data.foreign.groups import Groups
-from sim2seq.data.foreign.reading import Reading
-from sim2seq.data.foreign.runs import Seen, check_ids, refusal
+from sim2seq.data.foreign.reading import Reading, id_of
+from sim2seq.data.foreign.runs import Seen, check_gaps, check_ids
 from sim2seq.data.foreign.table import Table
 from sim2seq.data.foreign.tidy import tidy
 from sim2seq.data.foreign.wide import Wide
@@ -40,7 +40,7 @@ def from_pandas(frame, reading: Reading, inputs=None) -> Ensemble:
     frames = frame if isinstance(frame, Mapping) else nested(frame) or {"run": frame}
     pieces = [with_units(plain(each), f"run {name}", str(name), {}) for name, each in frames.items()]
     table = Table(pieces, reading)
-    given = None if inputs is None else {str(run): values for run, values in inputs.T.to_dict().items()}
+    given = None if inputs is None else {id_of(run): values for run, values in inputs.T.to_dict().items()}
     return ensemble_of(table, reading, given)
 
 
@@ -80,8 +80,9 @@ def ensemble_of(runs, reading: Reading, inputs: dict | None = None) -> Ensemble:
             units |= runs.units_of(rows[place])
             for name, value in (runs.inputs_of(rows[place]) | (inputs or {}).get(run_id, {})).items():
                 given.setdefault(name, []).append(value)
-    if (seen.gaps.found and reading.gaps == "refuse") or not blocks:
-        raise RecordError(refusal(seen.gaps, reading) if seen.gaps.found else "no run")
+    check_gaps(seen, reading)
+    if not blocks:
+        raise RecordError(f"no run is without gaps: {'; '.join(seen.gaps.lines())}")
     return assembled(ids, blocks, seen, units, given)
 
 
@@ -108,6 +109,7 @@ def assembled(ids: list[str], blocks: list[Block], seen: Seen, units: dict, give
         units={name: unit for name, unit in of_parts(units, features).items() if unit and name != "time"},
         step_unit=units.get("time", "s"),
         lengths=np.array(seen.lengths),
+        notes=seen.gaps.notes(),
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from sim2seq.data.foreign.columns import as_numbers
 from sim2seq.data.foreign.files import TABLES, Source, kind_of, pieces_of, reading_errors
 from sim2seq.data.foreign.place import digests
 from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, listed
+from sim2seq.data.foreign.table import Table
 from sim2seq.data.foreign.tidy import Gaps, tidy
 from sim2seq.data.records import STEP_AXIS, TIME, RecordError, Run, is_result
 
@@ -71,30 +74,56 @@ def flat(values: np.ndarray) -> np.ndarray:
     return np.moveaxis(values.reshape(*values.shape[:2], -1), 2, 0)
 
 
-def runs_of(
-    sources: list[Source], reading: Reading, seen: Seen, *, inputs: dict | None = None, units: dict | None = None
-) -> Iterator[Run]:
+@dataclass(frozen=True)
+class Beside:
+    """What stands in tables beside the files of the runs.
+
+    inputs     run id -> name -> number or word, over those in the files; None: no table. units of these and of controls
+    controls   the runs of a table of what was set at each step, each held until the next one
+    """
+
+    inputs: dict[str, dict] | None = None
+    units: dict[str, str] = field(default_factory=dict)
+    controls: Table | None = None
+
+    def steered(self, block: Block, run_ids: list[str]) -> Block:
+        """The block with the controls of its runs. Raises RecordError for a run, or a first step, without any."""
+        if self.controls is None:
+            return block
+        made: dict[str, list[np.ndarray]] = {name: [] for name in self.controls.names}
+        for run_id in run_ids:
+            if run_id not in self.controls.ids:
+                raise RecordError(f"--controls: no line for run {run_id}; it has {listed(self.controls.ids)}")
+            row = [self.controls.ids.index(run_id)]
+            _, held = tidy(self.controls.block(row), [run_id], Reading(repeats="last"), Gaps())
+            near = clock.ALMOST * clock.time_step(block.times)
+            places = np.searchsorted(held.times, block.times + near, "right") - 1
+            if places[0] < 0:
+                what = f"the first line of run {run_id} is of time {held.times[0]:g}"
+                raise RecordError(f"--controls: {what}, the run begins at {block.times[0]:g}")
+            for name, values in held.series.items():
+                made[name].append(values[0, places])
+        return replace(block, series=block.series | {name: np.stack(values) for name, values in made.items()})
+
+
+def runs_of(sources: list[Source], reading: Reading, seen: Seen, beside: Beside | None = None) -> Iterator[Run]:
     """The runs of all sources; what was seen of them is in `seen` at the end.
 
-    inputs   run id -> name -> number or word, over those in the files; units of these
-    Raises RecordError, in one line: for a run twice, for a run that `inputs` lacks, and, once all was read, for gaps.
+    Raises RecordError, in one line: for a run twice, for a run that is not in the tables beside them, and, once all was
+    read, for gaps.
     """
-    check_ids(sources, inputs)
+    beside = beside or Beside()
+    check_ids(sources, beside.inputs)
     for source in sources:
-        with reading_errors(source.path) if source.path else no_errors():
-            yield from of_source(source, reading, seen, inputs or {}, units or {})
+        with reading_errors(source.path) if source.path else nullcontext():
+            yield from of_source(source, reading, seen, beside)
+    check_gaps(seen, reading)
+
+
+def check_gaps(seen: Seen, reading: Reading) -> None:
+    """Raise RecordError for gaps that were to be refused, or could not be filled."""
     if seen.gaps.found and (reading.gaps == "refuse" or (reading.gaps == "fill" and seen.gaps.left_out)):
         raise RecordError(refusal(seen.gaps, reading))
-
-
-class no_errors:
-    """A context that changes nothing."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return False
 
 
 def refusal(gaps: Gaps, reading: Reading) -> str:
@@ -118,9 +147,9 @@ def check_ids(sources: list[Source], inputs: dict | None) -> None:
         raise RecordError(f"--inputs: no line for run {listed(lacking)}; it has {listed(inputs or ())}")
 
 
-def of_source(source: Source, reading: Reading, seen: Seen, inputs: dict, units: dict) -> Iterator[Run]:
+def of_source(source: Source, reading: Reading, seen: Seen, beside: Beside) -> Iterator[Run]:
     runs = source.runs
-    stays = bool(source.path) and runs.numbers > STAYS
+    stays, inputs = bool(source.path) and runs.numbers > STAYS and beside.controls is None, beside.inputs or {}
     path, read_as = os.path.abspath(source.path), source.reading.to_json()
     for first in range(0, len(runs.ids), runs.runs_at_once):
         rows = list(range(first, min(first + runs.runs_at_once, len(runs.ids))))
@@ -129,28 +158,28 @@ def of_source(source: Source, reading: Reading, seen: Seen, inputs: dict, units:
         rows = [rows[place] for place in kept]
         if not rows:
             continue
+        block = beside.steered(block, [runs.ids[row] for row in rows])
         seen.add([runs.ids[row] for row in rows], block)
         held = digests(block) if stays else [""] * len(rows)
         for place, (row, digest) in enumerate(zip(rows, held, strict=True)):
             run_id = runs.ids[row]
             data = named_data(run_id, runs.inputs_of(row) | inputs.get(run_id, {}))
-            said = {name: unit for name, unit in (runs.units_of(row) | units).items() if name == TIME or unit}
+            said = {name: unit for name, unit in (runs.units_of(row) | beside.units).items() if name == TIME or unit}
             filled = {name: n for name, n in seen.gaps.found.get(run_id, {}).items() if run_id not in counted}
             note = {"filled": filled} if filled else None
             where = (path, row, digest, read_as) if stays else None
-            remember(seen, source, data, said, stays)
+            remember(seen, run_id, data, said)
+            seen.stay[source.path] = seen.stay.get(source.path, 0) + stays
             yield Run(run_id, data, {} if stays else lists(block, place), where, said, note)
 
 
-def remember(seen: Seen, source: Source, data: dict, units: dict[str, str], stays: bool) -> None:
+def remember(seen: Seen, run_id: str, data: dict, units: dict[str, str]) -> None:
     """Keep what is said of a run. Raises RecordError where it has another unit than the runs before it."""
     for name, unit in units.items():
         if seen.units.setdefault(name, unit) != unit:
-            raise RecordError(f"{name} is in {unit!r} and in {seen.units[name]!r}: expected one unit")
+            raise RecordError(f"run {run_id} has {name} in {unit!r}, another run in {seen.units[name]!r}")
     for name, value in data.items():
         seen.inputs.setdefault(name, []).append(value)
-    if stays:
-        seen.stay[source.path] = seen.stay.get(source.path, 0) + 1
 
 
 def named_data(run_id: str, data: dict) -> dict:
@@ -190,7 +219,7 @@ def first_look(seen: Seen, names: list[str]) -> list[str]:
         lines.append(f"passed by: {listed(names)}")
     if seen.gaps.found:
         lines.append(f"gaps: {seen.gaps.by_feature()}, in {len(seen.gaps.found)} runs")
-    lines += [f"{number} runs stay in {path}" for path, number in seen.stay.items()]
+    lines += [f"{number} runs stay in {path}" for path, number in seen.stay.items() if number]
     return lines
 
 
@@ -252,3 +281,12 @@ def cells_of(cells: pd.Series) -> list:
         else numbers.tolist()
     )
     return [each if each == each else None for each in held]
+
+
+def read_controls(path, reading: Reading) -> tuple[Table, dict[str, str]]:
+    """The runs of a table of what was set at each step, and the units of what was set. Raises RecordError."""
+    path = str(path)
+    table = Table(pieces_of(path, kind_of(path), reading, Path(path).stem), Reading(time=reading.time, run=reading.run))
+    if not table.time or table.clock[2]:
+        raise RecordError(f"{path}: expected controls with times that are numbers, as those of the runs")
+    return table, {name: unit for name, unit in table.units.items() if name != TIME}

@@ -34,6 +34,13 @@ class Gaps:
         ]
         return runs + ([f"and {len(self.found) - WORST} more runs"] if len(self.found) > WORST else [])
 
+    def notes(self) -> tuple[str, ...]:
+        """What was done with them."""
+        if self.left_out:
+            return (f"{len(self.left_out)} runs with gaps were left out",)
+        filled = f"gaps filled by interpolation in {len(self.found)} runs: {self.by_feature()}"
+        return (filled,) if self.found else ()
+
     def by_feature(self) -> str:
         total: Counter[str] = sum(self.found.values(), Counter())
         return listed([f"{name} {number}" for name, number in total.items()])
