@@ -30,6 +30,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import faults  # noqa: E402
 import kills  # noqa: E402
 import soaking  # noqa: E402
+import starts  # noqa: E402
 from suite import Outcome, Unavailable  # noqa: E402
 
 SOAK = "soak, workers killed all the time"
@@ -41,7 +42,7 @@ def trials_of(arguments) -> list[tuple[str, object, int]]:
     shares = [arguments.trials // count + (number < arguments.trials % count) for number in range(count)]
     killed = [functools.partial(kills.killed, kind=kind) for kind in kills.VICTIMS]
     planned = [(f"kill -9: {kind}", *rest) for kind, *rest in zip(kills.VICTIMS, killed, shares, strict=True)]
-    planned += [(name, trial, arguments.others) for name, trial in faults.FAULTS.items()]
+    planned += [(name, trial, arguments.others) for name, trial in (faults.FAULTS | starts.FAULTS).items()]
     soak = functools.partial(soaking.soak, runs=arguments.runs, every=arguments.every)
     planned.append((SOAK, soak, 1))
     return [plan for plan in planned if not arguments.only or any(word in plan[0] for word in arguments.only)]

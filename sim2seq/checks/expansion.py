@@ -51,15 +51,21 @@ def lost_steps(names: list[str], steps: dict[str, list], children: dict[str, lis
     """Steps of one name, or of names that make one folder, and tasks that nothing leads to."""
     if len(steps) < len(names):
         yield f"{len(names)} steps in {len(steps)} folders ({', '.join(names)}): Merlin runs one a folder"
-    reached: set[str] = set()
-    pending = ["_source"]
-    while pending:
-        new = set(children.get(pending.pop(), ())) - reached
-        reached |= new
-        pending += new
+    begins = reached("_source", children)
     for step, records in steps.items():
-        if not reached.issuperset(record.name for record in records):
+        if not begins.issuperset(record.name for record in records):
             yield f"step {step!r} would never begin: it depends on itself, or on a step that does"
+
+
+def reached(node: str, children: dict[str, list[str]]) -> set[str]:
+    """The nodes that can be reached from a node, at any distance."""
+    found: set[str] = set()
+    pending = [node]
+    while pending:
+        new = set(children.get(pending.pop(), ())) - found
+        found |= new
+        pending += new
+    return found
 
 
 def lost_rows(table: dict[str, dict], used: dict[str, list[str]]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from sim2seq._support.files import write_text
+from sim2seq.checks.expansion import reached
 from sim2seq.checks.preflight import FAST_LOADER
 from sim2seq.workflow.nested import read_notes
 
@@ -76,17 +77,10 @@ class Plan:
         """The one of the `failed` tasks, alone in its step, on which all depend that have not ended; None without."""
         waiting = {task.node for task in self.tasks if task not in ended}
         alone = {tasks[0] for tasks in self.steps().values() if len(tasks) == 1}
-        return next((task for task in failed if waiting and task in alone and waiting <= self._after(task.node)), None)
-
-    def _after(self, node: str) -> set[str]:
-        """The nodes that depend on a node, at any distance."""
-        found: set[str] = set()
-        pending = [node]
-        while pending:
-            new = set(self.children.get(pending.pop(), ())) - found
-            found |= new
-            pending += new
-        return found
+        return next(
+            (task for task in failed if waiting and task in alone and waiting <= reached(task.node, self.children)),
+            None,
+        )
 
     def _chained(self, nodes: dict[str, list[Task]]) -> set[str]:
         """Nodes whose only child has no other parent: there Merlin lets each sample follow its own."""

@@ -14,11 +14,14 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+from sim2seq.checks.expansion import reached
+
 NEWS, READY = "sim2seq:news", "sim2seq:ready"  # in the broker: a list of what went wrong, a set of workers
 LASTING = {  # errors of the system that are there the next time too
     *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
     *(errno.ENAMETOOLONG, errno.EROFS, errno.E2BIG, errno.EINVAL, errno.ENODEV),
 }
+FAILED = "sim2seq:failed"  # in the broker: folders of failed tasks that are alone in their step
 REFUSED, REFUSAL = 65, "sim2seq: "  # exit code of `merlin run`, and how a line of the reason begins
 REHEARSAL = "rehearsal.json"  # beside the broker: the command that rehearses the last steps, and what for
 MOST_ATTEMPTS = 3  # of Merlin at a task that nothing else is left beside
@@ -48,14 +51,18 @@ def _fail_at_once(merlins):
 
     @functools.wraps(merlins)
     def execute(step, adapter_config):
+        from celery.exceptions import Ignore
         from merlin.common.enums import ReturnCode
 
+        if _is_in_vain(step):
+            raise Ignore  # whoever watches the study ends it, a moment later
         try:
             return merlins(step, adapter_config)
         except Exception as error:
             if isinstance(error, OSError) and error.errno not in LASTING:
                 raise
             script = getattr(step.mstep, "script", "") or str(Path(step.get_workspace(), f"{step.name()}.sh"))
+            _remember(step.get_workspace(), 1)
             _add_line(script, reason(error, script))  # raises where there is no folder: then Merlin tries again
             return ReturnCode.SOFT_FAIL
 
@@ -84,6 +91,7 @@ def _say_how_it_ended(merlins):
         record = merlins(self, output_name, script_path, cwd, *arguments, **options)
         if code := record.return_code:
             _tell({"task": cwd, "code": code})
+            _remember(cwd, code)
             _add_line(script_path, f"{Path(script_path).name}: {ending(code)}")
         return record
 
@@ -148,6 +156,41 @@ def _tell(news: dict) -> None:
         from merlin.celery import app
 
         app.backend.client.rpush(NEWS, json.dumps(news))
+
+
+def _remember(folder: str, code: int) -> None:
+    """Keep in the broker that a task failed which is alone in its step, so that its folder is the step's own."""
+    if _tells and code not in MERLINS_CODES and os.path.isdir(os.path.join(os.path.dirname(folder), "merlin_info")):
+        from merlin.celery import app
+
+        app.backend.client.sadd(FAILED, folder)
+
+
+def _is_in_vain(step) -> bool:
+    """Whether a task failed on which all others depend, and this step is one of those."""
+    if not _tells:
+        return False
+    from merlin.celery import app
+
+    failed = [folder.decode() for folder in app.backend.client.smembers(FAILED)]
+    return any(step.name() in _in_vain(folder) for folder in failed)
+
+
+@functools.lru_cache(maxsize=64)
+def _in_vain(folder: str) -> set[str]:
+    """The nodes of the graph that depend on the task in `folder`, where all do; else none."""
+    from sim2seq.workflow.messages import load_graph
+
+    paths = Path(folder).parent.glob("merlin_info/dag_*.pickle")
+    graph = load_graph(str(max(paths, key=lambda path: path.stat().st_mtime)))
+    values, children = graph.maestro_values, graph.maestro_adjacency_table
+    node = next((name for name, record in values.items() if record and record.workspace.value == folder), "")
+    after = reached(node, children)
+    parents: dict[str, list[str]] = {}
+    for parent, child in ((parent, child) for parent, those in children.items() for child in those):
+        parents.setdefault(child, []).append(parent)
+    before = reached(node, parents)
+    return after if len(after) + len(before) + 1 == len(children) else set()
 
 
 def step_of(task: str) -> str:

@@ -9,7 +9,8 @@ import pytest
 from merlin.common.enums import ReturnCode
 from merlin.study import script_adapter
 
-from sim2seq.workflow import messages, tasks  # noqa: F401  # messages puts the hooks in place
+from sim2seq.workflow import messages, tasks
+from sim2seq.workflow.plan import Plan, Task
 
 
 def step(folder, error):
@@ -81,3 +82,38 @@ def test_hard_fail_ends_a_study_and_other_codes_are_counted(tmp_path):
     assert news.ended() is None
     news.hear([{"task": str(tmp_path / "outer" / "check"), "code": 102}])
     assert news.ended() == "check ended with MERLIN_HARD_FAIL"
+
+
+CHAIN = {"_source": ["a"], "a": ["b", "c"], "b": ["d"], "c": ["d"], "d": []}
+
+
+@pytest.mark.parametrize(
+    ("node", "children", "lost"),
+    [
+        ("a", CHAIN, {"b", "c", "d"}),
+        ("b", CHAIN, set()),  # c does not depend on it
+        ("c", {"_source": ["a"], "a": ["c"], "c": ["d"], "d": []}, {"d"}),
+        ("a", CHAIN | {"_source": ["a", "e"], "e": []}, set()),
+    ],
+)
+def test_tasks_that_all_need_what_failed_are_in_vain(tmp_path, monkeypatch, node, children, lost):
+    (tmp_path / "merlin_info").mkdir()
+    (tmp_path / "merlin_info" / "dag_1.pickle").touch()
+    values = {name: SimpleNamespace(workspace=SimpleNamespace(value=str(tmp_path / name))) for name in children}
+    graph = SimpleNamespace(maestro_values=values | {"_source": None}, maestro_adjacency_table=children)
+    monkeypatch.setattr(messages, "load_graph", lambda path: graph)
+    assert tasks._in_vain(str(tmp_path / node)) == lost
+    study = Plan(tuple(Task(name, str(tmp_path / name), name) for name in children if name != "_source"), children)
+    place = [task.node for task in study.tasks].index(node)
+    failed, done = study.tasks[place], study.tasks[:place]
+    assert study.needed_by_all([failed], {failed, *done}) == (failed if lost else None)
+
+
+def test_study_ends_when_all_that_is_left_is_tried_in_vain():
+    said = []
+    news = tasks.News("/study", said.append)
+    news.hear([{"task": "/study/one", "error": "OSError: no memory", "attempts": attempt} for attempt in (1, 2)])
+    assert news.stuck(1) is None
+    news.hear([{"task": "/study/one", "error": "OSError: no memory", "attempts": 3}])
+    assert news.stuck(2) is None  # another task is at work, or waits
+    assert news.stuck(1) == said[-1] == "one: OSError: no memory, attempt 3 (/study/logs/merlin_workers.log)"
