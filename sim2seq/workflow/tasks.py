@@ -31,6 +31,7 @@ MERLINS_CODES = {  # exit codes by which a step asks for something (merlin/commo
     **{104: "MERLIN_RETRY", 105: "MERLIN_STOP_WORKERS", 106: "MERLIN_RAISE_ERROR"},
 }
 SOFT_FAIL, HARD_FAIL = 101, 102
+NOT_FOUND = 127  # a shell's exit code
 _tells = False  # whether whoever started this worker listens
 
 
@@ -102,6 +103,8 @@ def ending(code: int) -> str:
     """An exit code in words; those of signals and Merlin's own have names."""
     if code in MERLINS_CODES:
         return f"exit code {code}, {MERLINS_CODES[code]}"
+    if code == NOT_FOUND:
+        return f"exit code {code}, as where a command is not found"
     number = -code if code < 0 else code - 128
     try:
         name = signal.Signals(number).name

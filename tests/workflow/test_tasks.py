@@ -56,6 +56,7 @@ def test_error_that_may_pass_is_left_to_merlin(tmp_path):
     ("cmd", "last"),
     [
         ("exit 3", "one.sh: exit code 3"),
+        ("nosuchcommand > build.out 2>&1", "one.sh: exit code 127, as where a command is not found"),
         ("kill -9 $$", "one.sh: ended by SIGKILL"),
         ("sh -c 'kill -15 $$'", "one.sh: exit code 143, as after SIGTERM"),
         ("exit 101", "one.sh: exit code 101, MERLIN_SOFT_FAIL"),
