@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from sim2seq._support import keras_settings
+from sim2seq._support.command import plain
 
 
 def add_train(parser) -> None:
@@ -147,7 +148,7 @@ def predict(arguments) -> int:
     inputs = dict(map(prediction.named_number, arguments.inputs))
     text, lines = prediction.predict(arguments.model, arguments.initial, inputs=inputs, **options)
     for line in lines:
-        print(f"sim2seq predict: {line}", file=sys.stderr)
+        print(f"sim2seq predict: {plain(line)}", file=sys.stderr)
     try:
         print("" if arguments.output else text, end="", flush=True)
     except BrokenPipeError:  # whoever reads has seen enough

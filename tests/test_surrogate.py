@@ -228,6 +228,12 @@ def test_what_no_better_than_a_baseline_is_refused_unless_anyway(place, capsys, 
     assert predicted(capsys, folder, "--initial", "window.npy", "--steps", "1", "--anyway")[0]["x"] == "5.0"
 
 
+@pytest.mark.parametrize("change", [{"skill": "high"}, {"skill_interval": [1]}, {"scored_runs": []}, {"skill": None}])
+def test_scores_that_say_nothing_are_refused_in_one_line(place, capsys, change):
+    folder = save(place / "training", [counting_model()], SCORES | change)
+    assert "expected the scores of a training" in refused(capsys, place, folder, "--initial", "window.npy")
+
+
 @pytest.mark.parametrize("kind", ["dsv", "csv"])
 def test_a_file_of_another_clock_is_refused_or_resampled(counting, place, capsys, kind):
     """The model knows steps of 0.5 s; at 0.25 s a step, x at its steps is 0, 2, 4, ..."""
