@@ -228,6 +228,18 @@ def test_what_no_better_than_a_baseline_is_refused_unless_anyway(place, capsys, 
     assert predicted(capsys, folder, "--initial", "window.npy", "--steps", "1", "--anyway")[0]["x"] == "5.0"
 
 
+def test_units_of_a_file_are_those_of_the_model_or_refused(counting, place, capsys):
+    lines = [f"{step / 2},np.float64({step}),{10 + step}" for step in range(5)]
+    write_csv(lines, "time [s],x [m],y [1]")
+    assert predicted(capsys, counting, "--initial", "window.csv", "--steps", "1")[0]["x"] == "5.0"
+    write_csv(lines, "time,x [cm],y")
+    assert "window.csv: x: the model knows it in m; got cm" in refused(
+        capsys, place, counting, "--initial", "window.csv"
+    )
+    records.write("run.dsv", [records.Run("a", {}, {"time": [0.0], "x": [1.0], "y": [1.0]}, units={"time": "min"})])
+    assert "run.dsv: time: the model knows it in s; got min" in refused(capsys, place, counting, "--initial", "run.dsv")
+
+
 @pytest.mark.parametrize("change", [{"skill": "high"}, {"skill_interval": [1]}, {"scored_runs": []}, {"skill": None}])
 def test_scores_that_say_nothing_are_refused_in_one_line(place, capsys, change):
     folder = save(place / "training", [counting_model()], SCORES | change)

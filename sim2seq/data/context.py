@@ -59,6 +59,7 @@ def read_record(path: Path, model, resample: bool) -> Context:
     names, window = [*model.features, *model.told.controls], model.window
     for run in runs:
         check_names(names, run.series)
+        check_units(run.units or {}, model)
         values = np.transpose([run.series[name] for name in names])
         series.append(on_clock(f"run {run.id}", run.series.get(TIME), values, model, resample))
         if len(series[-1]) < window:
@@ -98,7 +99,8 @@ def read_table(path: Path, model, resample: bool) -> Context:
             header, *lines = [line for line in csv.reader(file, strict=True) if line] or [[]]
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"expected CSV text ({error})") from error
-    names, controls = [name.strip() for name in header], list(model.told.controls)
+    (names, units), controls = records.split_units([name.strip() for name in header]), list(model.told.controls)
+    check_units(units, model)
     check_names([*model.features, *controls], names)
     if len(set(names)) != len(names):
         raise ValueError(f"expected column names that differ; got {', '.join(names)}")
@@ -131,7 +133,7 @@ def numbers(steps: list[dict[str, str]], names: list[str]) -> np.ndarray:
     rows = []
     for number, step in enumerate(steps, start=1):
         try:
-            rows.append([float(step[name]) for name in names])
+            rows.append([records.as_number(step[name]) for name in names])
         except ValueError as error:
             raise ValueError(f"step {number}: expected numbers ({error})") from None
     return np.reshape(rows, (1, len(rows), len(names)))
@@ -153,6 +155,14 @@ def read_array(path: Path, model, resample: bool) -> Context:
 
 
 READERS = {".dsv": read_record, ".csv": read_table, ".npy": read_array}
+
+
+def check_units(units: dict[str, str], model) -> None:
+    """Raise ValueError for a unit that is not the model's, where both are known."""
+    known = dict(zip(model.scores.features, model.scores.units, strict=True)) | {TIME: model.scores.time_unit}
+    for name, unit in units.items():
+        if known.get(name) and unit != known[name]:
+            raise ValueError(f"{name}: the model knows it in {known[name]}; got {unit}")
 
 
 def check_names(features, names) -> None:
