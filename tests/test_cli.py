@@ -259,6 +259,15 @@ def test_moved_study_is_refused(folder, capsys, name):
     assert words in refusal(capsys, "run", begun_study(folder, output, name))
 
 
+def test_going_on_where_no_worker_starts_is_refused(folder, capsys):
+    study = begun_study(folder, folder / "out", "tiny_20260101-120000")
+    (path,) = study.glob("merlin_info/*.expanded.yaml")
+    path.write_text(
+        path.read_text() + yaml.safe_dump({"merlin": {"resources": {"workers": {"w": {"machines": ["x y"]}}}}})
+    )
+    assert "no worker serves the step 'simulate': its worker 'w' is not started" in refusal(capsys, "run", study)
+
+
 def test_moved_study_is_refused_where_its_spec_does_not_say_where_it_was(folder, capsys):
     study = begun_study(folder, "out", "tiny_20260101-120000")
     (study / "merlin_info" / plan.MADE_AS).write_text(f"{folder}/elsewhere/tiny_20260101-120000")

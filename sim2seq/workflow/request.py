@@ -148,12 +148,13 @@ def unfinished_study(folder: str, variables: list[str]) -> StudyRun:
     problems += [
         f"--vars {item}: a study stays where it began" for item in variables if item.startswith("OUTPUT_PATH=")
     ]
-    refuse(problems)
+    served = serving(spec)
+    refuse(problems + served.problems)
     for problem in (_moved(folder, spec), preflight.target_problem(folder, preflight.table_size(spec))):
         if problem:
             raise Refused(problem)
     made = read_notes(os.path.join(folder, "merlin_info"))
-    return StudyRun(path, ["restart", folder], variables, made=folder, served=serving(spec), nested=made)
+    return StudyRun(path, ["restart", folder], variables, made=folder, served=served, nested=made)
 
 
 def _moved(folder: str, spec: dict) -> str | None:
