@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import yaml
 
-from sim2seq.checks.preflight import FAST_LOADER, search_path
+from sim2seq.checks.preflight import FAST_LOADER, read_spec, search_path
+from sim2seq.checks.steps import table_problems
 
 NAME_MAX, PATH_MAX = 255, 4095  # bytes of a name and of a path, on Linux
 LONGEST_END = ".restart.sh"  # of what Merlin calls after a task, in its folder
@@ -40,6 +42,34 @@ def expansion_problems(study) -> list[str]:
         unknown_names({step: records[0].step.run for step, records in steps.items()}, study.sample_labels),
     )
     return [line for kind in kinds for line in some_of(kind)]
+
+
+def checked_generator(merlins):
+    """MerlinStudy's `load_pgen`: whatever the generator raises, and a table that is none, become a ValueError."""
+
+    @functools.wraps(merlins)
+    def load_pgen(self, filepath, *arguments):
+        try:
+            table = merlins(self, filepath, *arguments)
+        except Exception as error:
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            raise ValueError(f"{filepath}: {kind}{error}") from error
+        for line in table_problems({"global.parameters": table}):
+            raise ValueError(f"{filepath}: {line}")
+        return table
+
+    return load_pgen
+
+
+def missing_samples(info: Path) -> str | None:
+    """Why a study's samples could not be made, told from its merlin_info; None if they were, or there are none."""
+    specs = [read_spec(str(path)) for path in info.glob("*.expanded.yaml")]
+    samples = [(spec.get("merlin") or {}).get("samples") or {} for spec in specs]
+    if all(not each.get("file") or os.path.exists(each["file"]) for each in samples):
+        return None
+    said = [line for path in info.glob("cmd.err") for line in path.read_text(errors="replace").splitlines()]
+    words = said[-1].strip() if said else f"nothing has made {samples[0]['file']}"
+    return f"the study's samples: {words}"
 
 
 def some_of(lines: Iterable[str]) -> list[str]:
@@ -159,6 +189,8 @@ def lost_samples(study, steps: list) -> Iterator[str]:
         return
     if samples.shape[1] != len(labels):
         yield f"{study.samples_file}: {samples.shape[1]} columns, {len(labels)} column_labels ({', '.join(labels)})"
+    if len(samples) > 1 and [str(word).strip() for word in samples[0]] == labels[: samples.shape[1]]:
+        yield f"{study.samples_file}: its first line is a header, which Merlin takes for a sample: begin it with #"
     if len({name.upper() for name in labels}) < len(labels):
         yield f"column_labels {', '.join(labels)}: expected names that differ, in more than their case"
     if not any(step.check_if_expansion_needed([*labels]) for step in steps):

@@ -57,3 +57,14 @@ def table_problems(spec: dict) -> Iterator[str]:
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{name} has {count}" for name, count in lengths.items())
         yield f"global.parameters: expected as many values of each, one a row; {counts}"
+
+
+def sample_problems(spec: dict) -> Iterator[str]:
+    """Samples without a file, or without names of their columns."""
+    samples = (spec.get("merlin") or {}).get("samples")
+    if samples is None:
+        return
+    if not isinstance(samples, dict) or not isinstance(samples.get("file"), str):
+        yield f"merlin.samples: expected a file, got {samples!r:.60}"
+    elif not isinstance(labels := samples.get("column_labels"), list) or not all(map(str, labels)) or not labels:
+        yield f"merlin.samples: expected column_labels, a list with a name for each column; got {labels!r:.60}"

@@ -32,7 +32,7 @@ import numpy as np
 import yaml
 
 from sim2seq._support import permissions
-from sim2seq.checks.expansion import expansion_problems
+from sim2seq.checks.expansion import checked_generator, expansion_problems
 from sim2seq.checks.preflight import FAST_LOADER
 from sim2seq.workflow import nested
 from sim2seq.workflow.tasks import REFUSAL, REFUSED, REHEARSAL, report_failures
@@ -88,6 +88,7 @@ def merlin() -> None:
     keep_messages_small()
     # our broker is this study's alone; Merlin looks at all of the user's processes, and fails over one that is a zombie
     celeryadapter.get_running_queues = lambda *_, **__: []
+    MerlinStudy.load_pgen = checked_generator(MerlinStudy.load_pgen)
     MerlinStudy.load_dag = _refuse_losses(MerlinStudy.load_dag, _start_rehearsal())
     if output := os.environ.get(OUTPUT):
         defaults.ENV["env"]["variables"]["OUTPUT_PATH"] = output

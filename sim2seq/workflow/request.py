@@ -12,7 +12,7 @@ from sim2seq.checks import preflight
 from sim2seq.checks.commands import script_problems
 from sim2seq.checks.launch import launch_problems
 from sim2seq.checks.serving import serving
-from sim2seq.checks.steps import step_problems, table_problems
+from sim2seq.checks.steps import sample_problems, step_problems, table_problems
 from sim2seq.checks.stores import store_problems
 from sim2seq.workflow.nested import read_notes
 from sim2seq.workflow.rounds import Refused, StudyRun, vars_option
@@ -30,7 +30,7 @@ def refuse(problems: list[str]) -> None:
 
 def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], output) -> StudyRun:
     spec = preflight.read_spec(path)
-    problems = [*step_problems(spec), *table_problems(spec)] or serving(spec).problems
+    problems = [*step_problems(spec), *table_problems(spec), *sample_problems(spec)] or serving(spec).problems
     declared = preflight.variables(spec)
     if runs is not None and runs < 1:
         problems.append(f"--runs {runs}: expected 1 or more")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sim2seq._support.files import write_json
 from sim2seq.checks import preflight
+from sim2seq.checks.expansion import missing_samples
 from sim2seq.checks.serving import Serving
 from sim2seq.workflow.nested import QUEUES, Nested, keep_notes, read_notes
 from sim2seq.workflow.summary import last_lines
@@ -129,7 +130,7 @@ def one_round(study: StudyRun, display, stack: contextlib.ExitStack):
             trouble = _wait_for_client(processes, broker, study.folder)
             Path(broker.folder, REHEARSAL).unlink(missing_ok=True)
             ended = processes.guards[CLIENT_LOG].poll()
-            if ended and (refusal := _losses(processes, ended) or _samples_refusal(study)):
+            if ended and (refusal := _refusal(study, processes, broker, ended)):
                 if study.client[0] == "run":  # Merlin made it a moment ago, and nothing began in it
                     shutil.rmtree(study.folder, ignore_errors=True)
                 raise Refused(refusal)
@@ -210,7 +211,8 @@ def _discard_empty_study(output: str, before: set[str]) -> None:
 
 
 def _merlins_words(log: Path) -> str:
-    return next(iter(last_lines(log, 1)), f"ended without a word, see {log}").strip()
+    words = next(iter(last_lines(log, 1)), f"ended without a word, see {log}")
+    return re.sub(r"^\[.*?: ERROR\] ", "", words.strip())
 
 
 def _wait_for_client(processes: Processes, broker, folder: str) -> str | None:
@@ -227,21 +229,15 @@ def _wait_for_client(processes: Processes, broker, folder: str) -> str | None:
     return None
 
 
-def _losses(processes: Processes, ended: int) -> str | None:
-    """What Merlin would lose of the study, as the client found before it queued anything; None for another end."""
-    lines = processes.logs[CLIENT_LOG].read_text(errors="replace").splitlines() if ended == REFUSED else []
-    return "\n".join(line.removeprefix(REFUSAL) for line in lines if line.startswith(REFUSAL)) or None
-
-
-def _samples_refusal(study: StudyRun) -> str | None:
-    """Why the study's samples could not be made; None if they were. Merlin itself says no more than "not found"."""
-    info = Path(study.folder, "merlin_info")
-    specs = [preflight.read_spec(str(path)) for path in info.glob("*.expanded.yaml")]
-    files = [((spec.get("merlin") or {}).get("samples") or {}).get("file") for spec in specs]
-    if study.client[0] != "run" or all(not file or os.path.exists(file) for file in files):
-        return None
-    said = [line for path in info.glob("cmd.err") for line in path.read_text(errors="replace").splitlines()]
-    return f"the study's samples: {said[-1].strip() if said else 'their command made none'}"
+def _refusal(study: StudyRun, processes: Processes, broker, ended: int) -> str | None:
+    """Why the client did not want to queue the study, or could not make its samples or graph; None for another end."""
+    log = processes.logs[CLIENT_LOG]
+    lines = log.read_text(errors="replace").splitlines() if ended == REFUSED else []
+    if said := [line.removeprefix(REFUSAL) for line in lines if line.startswith(REFUSAL)]:
+        return "\n".join(said)
+    if study.client[0] != "run" or ended != 1 or not broker.answers() or broker.waiting() or broker.results():
+        return None  # it was killed, or something may have begun
+    return missing_samples(Path(study.folder, "merlin_info")) or f"merlin run: {_merlins_words(log)}"
 
 
 def _take_in(study: StudyRun, progress, broker, display) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from sim2seq.checks.expansion import expansion_problems
+from sim2seq.checks.expansion import checked_generator, expansion_problems
 from sim2seq.workflow.messages import MerlinStudy
 
 
@@ -55,6 +55,7 @@ USES = step("one", "echo $(X)")
         ([step("one", "echo $(A)")], {"samples": "# A,B\n1,2\n"}, None),
         ([step("one", "echo $(A)")], {"samples": "1,2,3\n"}, "samples.csv: 3 columns, 2 column_labels (A, B)"),
         ([step("one", "echo $(A)")], {"samples": "1,a#1\n"}, "samples.csv, line 1: what follows # would be lost"),
+        ([step("one", "echo $(A)")], {"samples": "A, B\n1,2\n"}, "samples.csv: its first line is a header"),
         ([step("one", "echo $(A)")], {"samples": ""}, "samples.csv: expected samples, one a row; got an array"),
         ([step("one", "echo $(A)")], {"samples": "# A,B\n"}, "samples.csv: expected samples, one a row; got an array"),
         ([step("one", "echo")], {"samples": "1,2\n3,4\n"}, "no step uses A, B: none of the 2 samples would be run"),
@@ -77,3 +78,25 @@ def test_words_and_commands_stay_what_they_are(made):
     again = MerlinStudy(study.expanded_spec.path, restart_dir=study.workspace)
     assert list(again.dag.maestro_values) == list(study.dag.maestro_values)
     assert expansion_problems(study) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"X": {"values": [], "label": "X.%%"}}, "pgen.py: global.parameters: X: expected a list of values"),
+        (
+            {"X": {"values": [1, None], "label": "X.%%"}},
+            "pgen.py: global.parameters: X, row 2: expected a number or word",
+        ),
+        (KeyError("zz"), "pgen.py: KeyError: 'zz'"),
+        (ValueError("RUNS: expected 1 or more"), "pgen.py: RUNS: expected 1 or more"),
+    ],
+)
+def test_generator_that_makes_no_table_is_named(table, words):
+    def load_pgen(self, path, pargs):
+        if isinstance(table, Exception):
+            raise table
+        return table
+
+    with pytest.raises(ValueError, match=f"^{words}"):
+        checked_generator(load_pgen)(None, "pgen.py", [])
