@@ -64,6 +64,40 @@ def test_a_date_and_a_time_of_day_are_one_time(tmp_path):
     assert run.series == {"time": [0, 0.5, 2], "Druck": [1, 2, 3]}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",x\n2024-01-01 00:00:00,1234.5\n2024-01-01 00:00:01,2\n",
+        'when,x\n0:00:10,"1,234.5"\n0:00:11,"2.0"\n',
+        't,x\n"0,0","1234,5"\n"1,0","2,0"\n',
+    ],
+)
+def test_dates_without_a_name_and_numbers_in_quotes_are_read(tmp_path, text):
+    (tmp_path / "a.csv").write_text(text)
+    (run,) = read(tmp_path / "a.csv").values()
+    assert np.diff(run.series["time"]).tolist() == [1]
+    assert run.series["x"] == [1234.5, 2]
+
+
+def test_axes_of_one_size_are_what_they_are_said_to_be(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.outer(T, [0, 1, 2, 3, 4]), t=T, inputs_mass=np.arange(5.0))
+    runs = read(tmp_path / "a.npz", dims=("time", "run"))
+    assert (runs["a_2"].series, runs["a_2"].data) == ({"time": T.tolist(), "x": (2 * T).tolist()}, {"mass": 2})
+
+
+def test_zarr_without_names_of_axes_is_read_by_sizes(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    zarr.save_group(str(tmp_path / "a.zarr"), x=np.outer([1, 2, 3], T), y=np.outer([1, 2, 3], T), t=T)
+    assert read(tmp_path / "a.zarr")["a_2"].series["x"] == (3 * T).tolist()
+
+
+def test_a_missing_package_is_named_with_the_extra(tmp_path, monkeypatch):
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    monkeypatch.setattr("sim2seq.data.foreign.files.find_spec", lambda name: None)
+    with pytest.raises(RecordError, match=r"a\.parquet: needs pyarrow: pip install '\.\[import\]'"):
+        read(tmp_path / "a.parquet")
+
+
 def test_a_column_that_counts_rows_is_no_run_and_no_series(tmp_path):
     pd.DataFrame({"id": range(5), "time": T, "x": T**2}).to_csv(tmp_path / "a.csv")
     (run,) = read(tmp_path / "a.csv").values()

@@ -76,6 +76,17 @@ def asked_for(data: xr.Dataset, reading: Reading) -> dict[str, str]:
     return dict(zip(reading.dims, map(str, fitting[0].dims), strict=True))
 
 
+def on_its_axis(data: xr.Dataset, reading: Reading) -> xr.Dataset:
+    """The Dataset with times and inputs along the axes that were said to be theirs, where another one is as long."""
+    said, clock = asked_for(data, reading), clock_of(data, reading)
+    moved = {}
+    for name, each in data.variables.items():
+        axis = "time" if name == clock else "run" if str(name).lower().startswith(PER_RUN) else ""
+        if each.ndim == 1 and axis in said and each.size == data.sizes[said[axis]]:
+            moved[name] = (said[axis], each.values, each.attrs)
+    return data.assign(moved)
+
+
 def time_by_attributes(data: xr.Dataset) -> str:
     """A variable whose attributes say that it is the time."""
     for name, each in data.variables.items():

@@ -82,9 +82,9 @@ def parse(values, dates: str = "") -> np.ndarray:
 def of_words(words: pd.Series, some: pd.Series, dates: str) -> np.ndarray:
     """Texts as times: numbers, durations or dates, whichever all of them are; `some`: those that are there."""
     if not dates:
-        numbers = pd.to_numeric(words, errors="coerce")
-        if numbers[some.index].notna().all():
-            return numbers.to_numpy(dtype=float)
+        numbers, wrong = as_numbers(words)
+        if not wrong.any():
+            return numbers
         if DURATION.fullmatch(str(some.iloc[0])):
             return durations(words)
     first = {} if dates else {"dayfirst": day_first(some)}
@@ -139,3 +139,20 @@ def seconds(durations: np.ndarray) -> np.ndarray:
     """Durations, timedelta64, as seconds; nan for none."""
     counted = durations.astype("timedelta64[ns]")
     return np.where(np.isnat(counted), np.nan, counted.astype(np.int64) / 1e9)
+
+
+def as_numbers(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Cells as numbers, nan where there is none, and which cells are something else."""
+    if cells.dtype.kind in "biuf":
+        return cells.to_numpy(dtype=float), np.zeros(len(cells), dtype=bool)
+    if cells.dtype.kind in "mM":
+        return np.full(len(cells), np.nan), cells.notna().to_numpy()
+    texts = cells.astype(object).map(lambda each: each.strip() if isinstance(each, str) else each).replace("", np.nan)
+    made = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float, na_value=np.nan, copy=True)
+    wrong = texts.notna().to_numpy() & np.isnan(made)
+    if wrong.any():  # as Fortran writes numbers, with commas between thousands, with one in the place of the point
+        again = texts[wrong].astype(str).str.replace(r"^([-+\d.]+)[dD]([-+]?\d+)$", r"\1e\2", regex=True)
+        again = again.where(~again.str.fullmatch(r"[-+]?\d{1,3}(,\d{3})+\.\d*"), again.str.replace(",", ""))
+        made[wrong] = pd.to_numeric(again.str.replace(r"^([-+]?\d*),(\d+)$", r"\1.\2", regex=True), errors="coerce")
+        wrong = texts.notna().to_numpy() & np.isnan(made)
+    return made, wrong

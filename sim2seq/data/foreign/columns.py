@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sim2seq.data.foreign import clock
+from sim2seq.data.foreign.clock import as_numbers
 from sim2seq.data.foreign.reading import listed
 from sim2seq.data.records import RecordError, shown
 
@@ -102,19 +103,3 @@ class Columns:
     @property
     def times(self) -> np.ndarray | None:
         return np.concatenate(self._times) if self._times else None
-
-
-def as_numbers(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Cells as numbers, nan where there is none, and which cells are something else."""
-    if cells.dtype.kind in "biuf":
-        return cells.to_numpy(dtype=float), np.zeros(len(cells), dtype=bool)
-    if cells.dtype.kind in "mM":
-        return np.full(len(cells), np.nan), cells.notna().to_numpy()
-    texts = cells.astype(object).map(lambda each: each.strip() if isinstance(each, str) else each).replace("", np.nan)
-    made = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float, na_value=np.nan, copy=True)
-    wrong = texts.notna().to_numpy() & np.isnan(made)
-    if wrong.any():  # as Fortran writes numbers, and with a comma in the place of the point
-        again = texts[wrong].astype(str).str.replace(r"^([-+\d.]+)[dD]([-+]?\d+)$", r"\1e\2", regex=True)
-        made[wrong] = pd.to_numeric(again.str.replace(r"^([-+]?\d*),(\d+)$", r"\1.\2", regex=True), errors="coerce")
-        wrong = texts.notna().to_numpy() & np.isnan(made)
-    return made, wrong

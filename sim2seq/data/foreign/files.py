@@ -236,7 +236,20 @@ def opened(path: str, kind: str, group: str = "") -> xr.Dataset:
         return xr.open_dataset(path, engine="scipy", **HARMLESS)
     if kind == "hdf5":
         return xr.open_dataset(path, engine="h5netcdf", group=group or None, phony_dims="access", **HARMLESS)
-    return xr.open_dataset(path, engine="zarr", group=group or None, consolidated=False, **HARMLESS)
+    try:
+        return xr.open_dataset(path, engine="zarr", group=group or None, consolidated=False, **HARMLESS)
+    except KeyError:  # the axes have no names
+        return zarr_without_names(path, group)
+
+
+def zarr_without_names(path: str, group: str) -> xr.Dataset:
+    import zarr
+
+    arrays = dict(zarr.open_group(path, mode="r", path=group or None).arrays())
+    data = named({name: np.asarray(each[...]) for name, each in arrays.items()})
+    for name, each in arrays.items():
+        data[name].attrs.update(each.attrs)
+    return data
 
 
 def npz_arrays(path: str) -> dict[str, np.ndarray]:

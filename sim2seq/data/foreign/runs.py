@@ -14,7 +14,7 @@ import pandas as pd
 from sim2seq.data import clock
 from sim2seq.data.array_layout import features_of
 from sim2seq.data.arrays import Block
-from sim2seq.data.foreign.columns import as_numbers
+from sim2seq.data.foreign.clock import as_numbers
 from sim2seq.data.foreign.files import TABLES, Source, kind_of, pieces_of, reading_errors
 from sim2seq.data.foreign.place import digests
 from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, listed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from sim2seq.data.foreign.columns import Columns
 from sim2seq.data.foreign.reading import COUNTERS, NO_TIME, RUNS, TAKEN, Reading, clock_among, first_of, id_of, listed
 from sim2seq.data.records import RecordError, shown
 
+DATE = re.compile(r"\s*\d+[-/.]\d+[-/.]\d.*|\s*(\d+ days?,? *)?\d+:\d\d.*")  # or a duration
 DAYS, TIMES_OF_DAY = ("date", "datum", "day"), ("time", "zeit", "uhrzeit", "clock", "time_of_day")
 
 
@@ -103,7 +105,8 @@ class Table:
         if not self.reading.time and day and clock_ and are_words(frame[day]) and are_words(frame[clock_]):
             both = frame[day].astype(str) + " " + frame[clock_].astype(str)
             return frame.drop(columns=clock_).assign(**{day: both}), day
-        return frame, clock_among(names, self.reading.time)
+        dates = [name for name in names if are_words(frame[name]) and frame[name].map(DATE.fullmatch).all()]
+        return frame, clock_among(names, self.reading.time) or (dates[0] if len(dates) == 1 else "")
 
     @cached_property
     def ids(self) -> list[str]:

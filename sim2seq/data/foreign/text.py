@@ -30,8 +30,8 @@ UNITS = frozenset(
     )
 )
 COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
+WITH_COMMAS = re.compile(r"\s*[-+]?\d{1,3}(,\d{3})+(\.\d*)?\s*")
 WITH_POINTS = re.compile(r"\s*[-+]?\d{1,3}(\.\d{3})+,\d+\s*")
-DATE_OR_DURATION = re.compile(r"\s*\d+[-/.:]\d+[-/.:]\d.*|\s*\d+:\d\d\s*")
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def first_row(rows: dict[int, list[str]], full: list[int]) -> int | None:
 
 
 def is_number(cell: str) -> bool:
-    return bool(cell.strip()) and bool(NUMBER.fullmatch(cell) or COMMA.fullmatch(cell) or WITH_POINTS.fullmatch(cell))
+    return bool(cell.strip()) and any(each.fullmatch(cell) for each in (NUMBER, COMMA, WITH_POINTS, WITH_COMMAS))
 
 
 def above(lines, full: list[int], first: int, separator: str, width: int) -> tuple[list[str] | None, list[str] | None]:

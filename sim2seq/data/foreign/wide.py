@@ -13,7 +13,7 @@ from sim2seq.data import clock
 from sim2seq.data.array_layout import NUMBERS_AT_ONCE, RUNS_AT_ONCE, TYPES
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign import clock as foreign_clock
-from sim2seq.data.foreign.axes import NUMBERS, TEXTS, Axes, axes_of, text_of
+from sim2seq.data.foreign.axes import NUMBERS, TEXTS, Axes, axes_of, on_its_axis, text_of
 from sim2seq.data.foreign.reading import TAKEN, Reading, id_of, listed
 from sim2seq.data.records import RecordError
 
@@ -47,6 +47,7 @@ class Wide:
             data = data.rename({old: new for old, new in reading.rename.items() if old in there})
         except ValueError as error:
             raise RecordError(f"rename: {' '.join(str(error).split())[:200]}") from error
+        data = on_its_axis(data, reading)
         return cls(data, axes_of(data, reading, one_run=one_run), name, reading, one_run)
 
     @cached_property
