@@ -16,6 +16,7 @@ the tasks that were added and those that ended. A task that is delivered twice (
 the visibility timeout passed) would be counted twice, and the step begin before the last tasks have ended.
 """
 
+import atexit
 import copy
 import copyreg
 import functools
@@ -102,13 +103,11 @@ def _start_rehearsal() -> subprocess.Popen | None:
     """Start the command of REHEARSAL, beside which Merlin makes its graph; None without one."""
     if not os.path.exists(REHEARSAL) or sys.argv[1:2] not in (["run"], ["restart"]):
         return None
-    path = os.path.abspath(REHEARSAL)
-    return subprocess.Popen(
-        [*json.loads(Path(path).read_text())["command"], path],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    path, pipe = os.path.abspath(REHEARSAL), subprocess.PIPE
+    command = [*json.loads(Path(path).read_text())["command"], path]
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
+    atexit.register(process.kill)  # whoever waits for this process waits for what it started, too
+    return process
 
 
 def _end_of(rehearsal: subprocess.Popen | None) -> list[str]:
