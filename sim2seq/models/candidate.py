@@ -1,0 +1,63 @@
+"""Candidate: what all models that a combination weighs have in common, and the runs that they learn from.
+
+A candidate is a name and a function
+
+    fit(training, validation, *, seconds, seed, tell) -> fitted
+
+that learns from the training runs, may choose by the validation runs, and ends within about `seconds`. What it
+returns forecasts, `fitted.forecast(context, steps, conditions=, controls=)`, and consists of arrays and Keras models
+only, so that it can be kept without code. All numbers are scaled: mean 0 and standard deviation 1 of the training runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Whole runs, scaled.
+
+    values      (runs, steps, features), nan beyond the end of a run
+    window      steps that are seen before the first forecast; 0: none, a forecast from the conditions alone
+    conditions  (runs, conditions), or None
+    controls    (runs, steps, controls), or None: row t is what holds at step t; finite also beyond the end of a run
+    """
+
+    values: np.ndarray
+    window: int
+    conditions: np.ndarray | None = None
+    controls: np.ndarray | None = None
+
+    @property
+    def context(self) -> np.ndarray:
+        """What is seen: (runs, window, features)."""
+        return self.values[:, : self.window]
+
+    @property
+    def future(self) -> np.ndarray:
+        """What is to be forecast: (runs, steps - window, features), nan beyond the end of a run."""
+        return self.values[:, self.window :]
+
+    def take(self, runs) -> Runs:
+        """Some of the runs."""
+        some = (None if each is None else each[runs] for each in (self.conditions, self.controls))
+        return Runs(self.values[runs], self.window, *some)
+
+
+class Fitted(Protocol):
+    """A candidate that has learned."""
+
+    def forecast(self, context: np.ndarray, steps: int, *, conditions=None, controls=None) -> np.ndarray:
+        """The `steps` steps after the first `window` steps of runs: (runs, steps, features), scaled.
+
+        context (runs, window, features); conditions (runs, conditions); controls (runs, window + steps, controls).
+        """
+        ...
+
+
+Tell = Callable[[str], None]  # a line for whoever waits
