@@ -66,15 +66,16 @@ class Surrogate:
         return self.scores.time_step if self.scores.time_unit else None
 
     @cached_property
-    def models(self) -> tuple:
-        """The members, Keras models. Raises ValueError when they cannot be read or one is missing."""
+    def models(self):
+        """The members, Keras models, or a Combination. Raises ValueError when they cannot be read or one is missing."""
         self.check_backend()
+        from sim2seq.models.combination import Combination
         from sim2seq.training.folder import load_models  # TensorFlow, which takes seconds
 
         with untrusted.one_line(f"{self.folder}: cannot read the models"):
-            untrusted.check_archives(sorted(self.folder.glob("model*.keras")))
+            untrusted.check_archives(sorted(self.folder.glob("**/*.keras")))
             models = load_models(self.folder)
-            for model in models:
+            for model in () if isinstance(models, Combination) else models:
                 shape = (len(self.features), len(self.outputs))
                 untrusted.check_model(model, self.window, shape, self.told)
         if len(models) != self.band.members:
@@ -91,11 +92,12 @@ class Surrogate:
             raise ValueError(f"{error} ({self.folder} was trained with {with_})" if with_ else str(error)) from None
 
     def forecast(
-        self, window, steps: int | None = None, *, inputs=None, controls=None
+        self, window=None, steps: int | None = None, *, inputs=None, controls=None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The `steps` steps after `window` (None: all that the band is calibrated for): middle, low and high.
 
-        window     (window, features) of one run, or (runs, window, features), true values in physical units
+        window     (window, features) of one run, or (runs, window, features), true values in physical units; None
+                   for a model that forecasts from inputs alone
         inputs     name -> a number, or one a run, for models that are told inputs of the run
         controls   (window + steps, controls), or one for each run, for models under controls: those of every step
         returns    three arrays (steps, features), or (runs, steps, features)
@@ -106,19 +108,20 @@ class Surrogate:
         """
         if self.scores.task != FORECAST:
             raise ValueError(f"{self.folder}: this training answers with a {self.scores.task}: use `answer`")
-        windows = self.check_window(window)
+        windows = self.check_window(window) if self.window else self.no_window(window, inputs)
         steps = self.check_steps(steps)
         conditions = self.check_inputs(inputs, len(windows))
         steered = self.check_controls(controls, len(windows), steps)
         self.warn(windows, conditions)
 
-        from sim2seq.models.rollout import rollout
+        from sim2seq.training.forecast import forecasts
 
         with untrusted.one_line(f"{self.folder}: its models give no forecast"):
             told = {"conditions": conditions, "controls": steered}
-            forecasts = [rollout(model, windows, steps, **told) for model in self.models]
-        bands = self.band.around(forecasts)
-        return tuple(part[0] for part in bands) if np.ndim(window) == 2 else bands
+            members = forecasts(self.models, windows, steps, **told)
+        bands = self.band.around(members)
+        one = np.ndim(window) == 2 if self.window else all(np.ndim(each) == 0 for each in (inputs or {}).values())
+        return tuple(part[0] for part in bands) if one else bands
 
     def answer(self, series, *, inputs=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What the models say after the steps of `series` that were seen: middle, low and high, (outputs,) each.
@@ -148,6 +151,14 @@ class Surrogate:
         """The position of the band that speaks for an answer after so many steps."""
         seen = steps / self.scores.steps if self.scores.task == "target per run" else steps - 1
         return max(0, int(np.searchsorted(self.scores.positions[: self.band.steps], seen, side="right")) - 1)
+
+    def no_window(self, window, inputs) -> np.ndarray:
+        """Runs without a first step, as many as there are inputs, (runs, 0, features); or ValueError."""
+        if window is not None and np.size(window):
+            raise ValueError(
+                f"window: the model forecasts from its inputs alone; got an array of shape {np.shape(window)}"
+            )
+        return np.zeros((max([1, *(np.size(each) for each in (inputs or {}).values())]), 0, len(self.features)))
 
     def check_window(self, window) -> np.ndarray:
         """`window` as (runs, window, features), or ValueError."""

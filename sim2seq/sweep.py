@@ -160,7 +160,7 @@ def recorded_data(trained, runs: int) -> dict:
         "study": trained.study.name,
         "ranked_by": next(iter(judged), ERROR),
         "runs": runs,
-        "parameters": int(trained.model.count_params()),
+        "parameters": int(trained.parameters),
         **{name: value for name, value in numbers.items() if value is not None and math.isfinite(value)},
         "epochs_trained": len(trained.history["loss"]),
         **({"seconds": read_json(folder / SECONDS)} if (folder / SECONDS).exists() else {}),

@@ -52,6 +52,28 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
+class Combined:
+    """What a combination is made of (models/combination.py).
+
+    steps        the middles of the stretches of the horizon, in steps ahead
+    weights      name -> one number a stretch, of the candidates that have a weight anywhere
+    validation, test   name -> error of each candidate alone, over all features in units of their standard deviation;
+                 inf for what is no number
+    out          name -> why it was left out, or has learned nothing
+    seconds      name -> how long it has learned
+    rule         how the weights were chosen: by stretch, whole horizon, best alone
+    """
+
+    steps: list[float]
+    weights: dict[str, list[float]]
+    validation: dict[str, float]
+    test: dict[str, float]
+    out: dict[str, str]
+    seconds: dict[str, float]
+    rule: str
+
+
+@dataclass(frozen=True)
 class Scores:
     """What scores.json holds: how good the predictions of a training are, beside what needs no model.
 
@@ -66,6 +88,7 @@ class Scores:
     baselines            name -> errors on the test part; one_step_baselines likewise
     band                 what the conformal band holds on the test part; None without one
     judged               what the study's own judge says: name -> number
+    combined             what a combination is made of; None for one model
     """
 
     task: str
@@ -92,6 +115,7 @@ class Scores:
     one_step_baselines: dict[str, Errors] = field(default_factory=dict)
     held_out: HeldOut | None = None
     judged: dict[str, float] = field(default_factory=dict)
+    combined: Combined | None = None
 
     def to_json(self) -> dict:
         """Numbers, texts, lists and names, as JSON holds them; `of` reads it back."""
@@ -105,6 +129,8 @@ class Scores:
             content[name] = read_errors(content.get(name) or {})
         if content.get("band") is not None:
             content["band"] = conformal.BandScores(**content["band"])
+        if content.get("combined") is not None:
+            content["combined"] = Combined(**content["combined"])
         if content.get("held_out") is not None:
             apart = content["held_out"]
             content["held_out"] = HeldOut(**{**apart, "errors": read_errors(apart["errors"])})

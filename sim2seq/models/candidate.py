@@ -61,3 +61,20 @@ class Fitted(Protocol):
 
 
 Tell = Callable[[str], None]  # a line for whoever waits
+
+
+@dataclass(frozen=True)
+class Hold:
+    """The last value, for ever: a baseline that needs no training."""
+
+    features: int
+
+    def forecast(self, context: np.ndarray, steps: int, *, conditions=None, controls=None) -> np.ndarray:
+        return np.repeat(context[:, -1:], steps, axis=1)
+
+
+def fit_hold(training: Runs, validation: Runs, **options) -> Hold:
+    """Raises ValueError without a window: there is no last value."""
+    if training.window < 1:
+        raise ValueError("hold needs a window of a step or more")
+    return Hold(training.values.shape[2])

@@ -11,7 +11,7 @@ from sim2seq.data.splits import PARTS, Part, Split, select
 from sim2seq.data.streaming import extent
 from sim2seq.evaluation import conformal
 from sim2seq.evaluation.conformal import Band
-from sim2seq.evaluation.scores import HeldOut, Scores, errors_of, judge, ranges, rmse, without_positions
+from sim2seq.evaluation.scores import Combined, HeldOut, Scores, errors_of, judge, ranges, rmse, without_positions
 from sim2seq.training.folder import Prediction, digest
 from sim2seq.training.settings import Settings
 from sim2seq.training.study import Study
@@ -30,12 +30,17 @@ def evaluate(
     settings: Settings,
     *,
     held_out: Part | None = None,
+    combined: Combined | None = None,
+    validation: np.ndarray | None = None,
     naive: Callable = baselines_of,
 ) -> tuple[Scores, Band, dict[str, Prediction]]:
     """Scores, band and predictions of the members: on each part, beside the baselines on the test part.
 
     models     the members, whose middle is judged; the band is calibrated on the validation runs
     held_out   runs that belong to no part of the split, scored apart
+    combined   what there is to say of the candidates of a combination
+    validation   (members, runs, positions, outputs): forecasts of the validation runs that count for the band, where
+               those of `models` have seen them
     naive      what asks the baselines: `baselines_of`, or for several trainings one `kept_baselines()`
     All errors are root mean squared errors in physical units. Of a large part some runs are scored, and learned from by
     baselines (scored_runs); runs too short for an answer are left out.
@@ -45,6 +50,7 @@ def evaluate(
     parts = {name: part.some_runs() for name, part in whole.items()}
     layout = task.layout(ensemble, settings)
     predictions = {name: task.predict(models, part, settings) for name, part in parts.items()}
+    predictions |= {} if validation is None else {"validation": validation}
     truths = {name: task.truth(part, settings) for name, part in parts.items()}
     found = judge(predictions, truths, naive(study, parts, settings), layout.outputs)
     shown = shown_inputs(ensemble, settings) if held_out else settings.inputs
@@ -74,6 +80,7 @@ def evaluate(
             name: without_positions(errors_of(*pair, layout.outputs))
             for name, pair in task.one_step_baselines(parts["test"], settings).items()
         },
+        combined=combined,
         held_out=outside(study, models, ensemble, parts, settings, held_out, predictions["test"]) if held_out else None,
     )
     kept = {name: prediction(parts[name], predictions[name], truths[name], found.band) for name in parts}

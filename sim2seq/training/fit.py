@@ -7,9 +7,12 @@ What is learned is the task's; see folder.py for what is left behind.
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,6 +22,7 @@ from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import PARTS, SPLITS, Part, Split, select
 from sim2seq.models.builders import MODELS, physical, teacher_forced
 from sim2seq.models.rollout import is_causal
+from sim2seq.training import candidates
 from sim2seq.training.checkpoint import Checkpoint
 from sim2seq.training.evaluate import baselines_of, evaluate
 from sim2seq.training.folder import (
@@ -31,7 +35,7 @@ from sim2seq.training.folder import (
     write_predictions,
 )
 from sim2seq.training.losses import OPTIMIZERS, loss_of
-from sim2seq.training.settings import Settings
+from sim2seq.training.settings import COMBINED, Settings
 from sim2seq.training.study import FORECAST, Study
 from sim2seq.training.task import Scalings
 
@@ -68,8 +72,13 @@ def fit(
     if (folder / "scores.json").exists():
         say(f"{folder}: already trained with these settings on these data; nothing to do", quiet)
     else:
-        for member in range(settings.members):
-            train(ensemble, settings, split, folder, study, member=member, quiet=quiet)
+        if settings.model == COMBINED:
+            from sim2seq.training import combine
+
+            combine.train(ensemble, settings, split, folder, study, quiet=quiet)
+        else:
+            for member in range(settings.members):
+                train(ensemble, settings, split, folder, study, member=member, quiet=quiet)
         finish(ensemble, settings, split, folder, study, naive)
     return load(folder, study)
 
@@ -126,7 +135,15 @@ def check_parts(ensemble: Ensemble, split: Split, settings: Settings, study: Stu
 
 
 def train(
-    ensemble: Ensemble, settings: Settings, split: Split, folder: Path, study: Study, *, member=0, quiet=False
+    ensemble: Ensemble,
+    settings: Settings,
+    split: Split,
+    folder: Path,
+    study: Study,
+    *,
+    member=0,
+    quiet=False,
+    seconds: float = math.inf,
 ) -> None:
     """Train one member, from the start or from the last whole epoch, until its model in `folder` is the best one.
 
@@ -165,6 +182,7 @@ def train(
             keras.callbacks.CSVLogger(paths["history"], append=True),
             keras.callbacks.TensorBoard(paths["logs"]),
             early,
+            Deadline(seconds),
             checkpoint,
             keras.callbacks.LambdaCallback(
                 on_epoch_end=lambda epoch, logs: tell(folder, settings, member, epoch, logs)
@@ -172,6 +190,18 @@ def train(
         ],
         verbose=verbosity(quiet),
     )
+
+
+class Deadline(keras.callbacks.Callback):
+    """Ends a training after so many seconds, in the middle of an epoch."""
+
+    def __init__(self, seconds: float):
+        super().__init__()
+        self.end = time.monotonic() + seconds
+
+    def on_train_batch_end(self, batch, logs=None):
+        if time.monotonic() > self.end:
+            self.model.stop_training = True
 
 
 def verbosity(quiet: bool) -> int:
@@ -239,14 +269,30 @@ def compiled(core: keras.Model, settings: Settings, targets: int, batches: int) 
 def finish(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, study: Study, naive: Callable) -> None:
     """Judge the members together and write scores.json, which marks the folder as finished."""
     write_text(folder / NOTE, "predictions and scores\n")
-    models, apart = load_models(folder), held_out(ensemble, settings, split)
-    scores, band, predictions = evaluate(study, models, ensemble, split, settings, held_out=apart, naive=naive)
+    told: dict[str, Any] = {"held_out": held_out(ensemble, settings, split)}
+    if settings.model == COMBINED:
+        models, more = weighed(ensemble, settings, split, folder, study)
+        told |= more
+    else:
+        models = load_models(folder)
+    scores, band, predictions = evaluate(study, models, ensemble, split, settings, **told, naive=naive)
     write_json(folder / "versions.json", versions())
     write_json(folder / "band.json", band.to_dict())
     write_predictions(folder / "predictions.npz", predictions)
     write_json(folder / "scores.json", scores.to_json())
     remove(folder / "checkpoint")
     remove(folder / NOTE)
+
+
+def weighed(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, study: Study):
+    """The combination of what has learned; what there is to say of it, and its forecasts of the validation runs."""
+    parts = candidates.parts_of(ensemble, settings, split, study.task)
+    models, found = candidates.weigh(folder, parts, settings.seed)
+    test = study.task.usable(select(ensemble, split.test), settings).some_runs()
+    told = candidates.runs_of(test, settings, study.task, parts)
+    combined = candidates.combined(folder, parts, found, told)
+    candidates.tidy(folder, models)
+    return models, {"combined": combined, "validation": models.around(found.unseen, found.spread)}
 
 
 def tell(folder: Path, settings: Settings, member: int, epoch: int, logs: dict) -> None:

@@ -35,13 +35,23 @@ from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import PARTS, Part, Split
 from sim2seq.evaluation.conformal import Band
 from sim2seq.evaluation.scores import Scores
+from sim2seq.models.combination import Combination
+from sim2seq.training.candidates import FILE, read_combination
 from sim2seq.training.settings import Settings
 from sim2seq.training.study import FORECAST, Study
 from sim2seq.training.untrusted import one_line
 
 CONTENT: tuple[str, ...] = ("scores.json", "model*.keras", "history*.csv", "band.json", "predictions.npz")
-CONTENT += ("versions.json", "figures", "logs", "checkpoint", NOTE)
-MADE_LATER = {"controls": [], "loss": "squared", "optimizer": "adam", "split_seed": -1, "augment": True}  # not in 0.1
+CONTENT += ("versions.json", "figures", "logs", "checkpoint", "candidates", "combination.json", NOTE)
+MADE_LATER = {
+    "model": "residual_lstm",
+    "budget": "3m",
+    "controls": [],
+    "loss": "squared",
+    "optimizer": "adam",
+    "split_seed": -1,
+    "augment": True,
+}  # not in 0.1
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class Training:
     """A finished training, as its folder holds it. `history`, of the first member, is name -> one number an epoch."""
 
     folder: Path
-    models: tuple[keras.Model, ...]
+    models: tuple[keras.Model, ...] | Combination
     band: Band
     settings: Settings
     split: Split
@@ -75,8 +85,15 @@ class Training:
 
     @property
     def model(self) -> keras.Model:
-        """The first member, or the only one."""
+        """The first member, or the only one. Raises ValueError for a combination, which is not one model."""
+        if isinstance(self.models, Combination):
+            raise ValueError(f"{self.folder}: a combination of {', '.join(self.models.candidates)} is not one model")
         return self.models[0]
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that were learned, of a member or of all candidates that have a weight."""
+        return self.models.parameters if isinstance(self.models, Combination) else self.models[0].count_params()
 
     @cached_property
     def predictions(self) -> dict[str, Prediction]:
@@ -172,8 +189,10 @@ def member_paths(folder: Path, member: int) -> dict[str, Path]:
     return {what: folder / name for what, name in names.items()}
 
 
-def load_models(folder: Path) -> tuple[keras.Model, ...]:
-    """The members of a training, in their order; nothing in the files is run (Keras' safe mode)."""
+def load_models(folder: Path) -> tuple[keras.Model, ...] | Combination:
+    """The members of a training, in their order, or its combination; nothing in the files is run."""
+    if (folder / FILE).exists():
+        return read_combination(folder)
     paths = [member_paths(folder, member)["model"] for member in range(1 + len(list(folder.glob("model_*.keras"))))]
     return tuple(keras.saving.load_model(path, safe_mode=True) for path in paths)
 
@@ -204,6 +223,8 @@ def read_predictions(path: Path) -> dict[str, Prediction]:
 
 def read_history(path: Path) -> dict[str, list[float]]:
     """The losses of history.csv: name -> one number an epoch."""
+    if not path.exists():  # of a combination without a network that was trained by epochs
+        return {}
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"}

@@ -13,7 +13,9 @@ from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.windows import Columns
 from sim2seq.evaluation.baselines import BASELINES, ONE_STEP, Told, held_to_the_end
 from sim2seq.evaluation.scores import in_pieces
+from sim2seq.models.combination import Combination
 from sim2seq.models.rollout import one_step, rollout
+from sim2seq.training.settings import COMBINED
 from sim2seq.training.task import TOGETHER, Layout, Task, some
 
 
@@ -66,13 +68,18 @@ class Forecast(Task):
         return values[..., part.places(layout.outputs)], held_to_the_end(values[..., controls])
 
     def predict(self, models, part: Ensemble, settings) -> np.ndarray:
-        """Rollout of each model after the first window of each run: (models, runs, steps - window, features)."""
+        """Rollout of each model after the first window of each run: (models, runs, steps - window, features).
+
+        Of a combination its own three (models.combination).
+        """
         features, controls = self.split(part, settings)
         context, steps = features[:, : settings.window], part.steps - settings.window
         told = {"conditions": part.inputs_of_runs(settings.inputs), "controls": controls}
-        return np.stack([rollout(model, context, steps, **told) for model in models])
+        return forecasts(models, context, steps, **told)
 
-    def one_step(self, models, part: Ensemble, settings) -> np.ndarray:
+    def one_step(self, models, part: Ensemble, settings) -> np.ndarray | None:
+        if isinstance(models, Combination):  # its candidates know the step that they forecast
+            return None
         features, controls = self.split(part, settings)
         conditions, features = part.inputs_of_runs(settings.inputs), held_to_the_end(features)
 
@@ -106,9 +113,19 @@ class Forecast(Task):
         }
 
     def one_step_baselines(self, part: Ensemble, settings) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        if settings.model == COMBINED:
+            return {}
         values, least = self.split(part, settings)[0], min(settings.window, 2)
         view = np.lib.stride_tricks.sliding_window_view(values, least + 1, axis=1)[:, settings.window - least :]
         samples = np.moveaxis(view, -1, 2).reshape(-1, least + 1, values.shape[2])
         contexts, truth = samples[:, :-1], samples[:, -1:]
         names = [name for name in ONE_STEP if not (name == "constant velocity" and least < 2)]
         return {name: (BASELINES[name](Told(), contexts, 1, Told()), truth) for name in names}
+
+
+def forecasts(models, context, steps: int, *, conditions=None, controls=None) -> np.ndarray:
+    """What each member forecasts, or the three of a combination: (members, runs, steps, features), physical units."""
+    told = {"conditions": conditions, "controls": controls}
+    if isinstance(models, Combination):
+        return models.forecasts(context, steps, **told)
+    return np.stack([rollout(model, context, steps, **told) for model in models])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from sim2seq.data.splits import SPLITS
 from sim2seq.models.builders import LEAST_WINDOW, MODELS
 from sim2seq.training.losses import LOSSES, OPTIMIZERS
 
+COMBINED = "combined"  # of candidates of different kinds: training/combine.py
 RECIPES = {  # ready sets of settings, chosen as recipe:name or size:name; with both, the size goes over the recipe
     "full": {},
     # the source's network, as the source trains it: no linear part, one target for each window
@@ -36,6 +38,7 @@ RECIPES = {  # ready sets of settings, chosen as recipe:name or size:name; with 
     },
     # `debug` goes through everything in seconds; its scores mean nothing
     "debug": {
+        "model": "residual_lstm",
         "units": (8,),
         "members": 1,
         "epochs": 2,
@@ -56,14 +59,13 @@ class Settings(Config, recipes=RECIPES):
     A study that needs others inherits this class, with more fields, other defaults and recipes of its own.
     """
 
-    models: ClassVar[tuple[str, ...]] = tuple(
-        MODELS
-    )  # that a study knows; its own are added to these (training/study.py)
+    models: ClassVar[tuple[str, ...]] = (COMBINED, *MODELS)  # that a study knows beside its own (training/study.py)
 
     # model
-    model: str = "residual_lstm"  # a name in models.builders.MODELS, or one of the study's
+    model: str = COMBINED  # or one alone: a name in models.builders.MODELS, or one of the study's
+    budget: str = "3m"  # time for all candidates of `combined` together: 90s, 3m, 1h
     units: tuple[int, ...] = (64, 32, 16, 8)  # size of each layer
-    window: int = 30  # steps that the model sees before its first answer
+    window: int = 30  # steps that the model sees before its first answer; 0: none, a forecast from inputs alone
     inputs: tuple[str, ...] = ()  # names of inputs of the run that the model is told
     controls: tuple[str, ...] = ()  # names of features that are known for the future too and are not forecast
     members: int = 1  # models trained alike, each without some of the training runs, whose median is the answer
@@ -92,9 +94,14 @@ class Settings(Config, recipes=RECIPES):
         for name, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS), ("split", SPLITS)):
             one_of(name, getattr(self, name), known)
         one_of("model", self.model, self.models)
+        seconds_of(self.budget)
         for name in POSITIVE:
             if not getattr(self, name) > 0:
                 raise ValueError(f"setting {name}: expected a number above 0; got {getattr(self, name)}")
+        if self.window < 0:
+            raise ValueError(f"setting window: expected 0 or more; got {self.window}")
+        if self.window == 0 and not self.inputs:
+            raise ValueError("setting window: 0 is a forecast from the inputs of the run alone; name them, inputs:a,b")
         if self.window < (least := LEAST_WINDOW.get(self.model, 1)):
             raise ValueError(f"setting window: {self.model} needs {least} steps or more; got {self.window}")
         if not self.units or min(self.units) < 1:
@@ -104,14 +111,28 @@ class Settings(Config, recipes=RECIPES):
                 f"setting split_seed: expected 0 or more, or -1 for that of the weights; got {self.split_seed}"
             )
 
+    @property
+    def seconds(self) -> float:
+        """The budget in seconds."""
+        return seconds_of(self.budget)
 
-TARGET_RECIPES = {"debug": RECIPES["debug"] | {"epochs": 4, "targets": 20}}
+
+def seconds_of(text: str) -> float:
+    """A time like 90s, 3m or 1h (or a number of seconds) in seconds. Raises ValueError for others."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if not match or float(match[1]) <= 0:
+        raise ValueError(f"setting budget: expected a time like 90s, 3m or 1h; got {text!r}")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "": 1}[match[2]]
+
+
+TARGET_RECIPES = {"debug": RECIPES["debug"] | {"model": "stacked_lstm", "epochs": 4, "targets": 20}}
 
 
 @dataclass(frozen=True)
 class TargetSettings(Settings, recipes=TARGET_RECIPES):
     """The settings of a study that learns targets: an LSTM alone, since no linear part forecasts them."""
 
+    models: ClassVar[tuple[str, ...]] = tuple(MODELS)
     model: str = "stacked_lstm"
     units: tuple[int, ...] = (32, 16)
     window: int = 5  # the fewest steps before an answer
@@ -120,6 +141,6 @@ class TargetSettings(Settings, recipes=TARGET_RECIPES):
     patience: int = 15
 
 
-POSITIVE: tuple[str, ...] = ("window", "members", "epochs", "patience", "batch_size", "targets")
+POSITIVE: tuple[str, ...] = ("members", "epochs", "patience", "batch_size", "targets")
 POSITIVE += ("targets_per_epoch", "passes", "learning_rate", "steps_per_execution")
 DEBUG = Settings.of(RECIPES["debug"])

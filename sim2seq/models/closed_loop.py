@@ -1,0 +1,317 @@
+"""Closed loop: a recurrent network that is trained on its own rollouts, over a horizon that grows.
+
+At each step it is fed the last value and the last increment, the conditions of the run, the controls of the next step,
+and the mean trajectory of the training runs there, which tells it the time and the climate; it answers the increment.
+The best epoch is that with the lowest error over the whole horizon on the validation runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from sim2seq.models.candidate import Runs, Tell
+
+UNITS = 64
+BATCH = 64  # windows
+WARM_UP = 30  # steps at the end of the context that the network reads
+FIRST_HORIZON, LAST_HORIZON = 5, 100
+GROWS = 0.5  # share of the time in which the horizon grows
+FROM_START = 0.25  # share of windows that begin with the run
+NOISE = 0.1  # standard deviation of what is added to the true values that it is fed, in increments
+MARGIN = 0.1  # how far a forecast may leave the range of the training runs, in widths of that range
+LEARNING_RATE = 3e-3
+REMEMBERS = 0.99  # share of the averaged weights that a step keeps
+ENOUGH_FOR_TWO = 90.0  # seconds
+PATIENCE = 0.4  # share of the time without a better epoch after which a member ends
+EVERY = 0.02  # share of the time between two looks at the validation runs
+SHOWN = 0.1  # weight of an error where the truth is fed, beside those of the closed loop
+KEPT_BACK = 0.03  # share of the time for what comes after the last step
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network.
+
+    network    a step: (value, last value, extra, state) -> (next value, state), each (runs, ...); extra: conditions,
+               controls and clock of the step that is predicted
+    beginning  conditions -> (first value, state), for a forecast without a window; otherwise None
+    """
+
+    network: keras.Model
+    beginning: keras.Model | None
+
+    @property
+    def models(self) -> list[keras.Model]:
+        return [each for each in (self.network, self.beginning) if each is not None]
+
+    @property
+    def trainable(self) -> list[keras.Variable]:
+        return [each for model in self.models for each in model.trainable_variables]
+
+    def weights(self) -> list[list[np.ndarray]]:
+        return [model.get_weights() for model in self.models]
+
+    def load(self, weights: list[list[np.ndarray]]) -> Member:
+        for model, each in zip(self.models, weights, strict=True):
+            model.set_weights(each)
+        return self
+
+
+@dataclass(frozen=True)
+class ClosedLoop:
+    """Networks that have learned; their forecasts are averaged.
+
+    members    at least one
+    clock      (steps, 2 features): mean trajectory of the training runs, and its increment in units of increments
+    """
+
+    members: tuple[Member, ...]
+    clock: np.ndarray
+
+    def forecast(self, context: np.ndarray, steps: int, *, conditions=None, controls=None) -> np.ndarray:
+        """The `steps` steps after the window, as `candidate.Fitted` says: the mean of the members."""
+        fed = fed_to(context, steps, conditions, controls, self.clock)
+        return np.mean([compiled(each, fed[0].shape[1]).predict_on_batch(fed) for each in self.members], axis=0)
+
+
+def fit(training: Runs, validation: Runs, *, seconds: float, seed: int, tell: Tell) -> ClosedLoop:
+    """Train members one after the other for about `seconds`. Raises ValueError where the backend is not TensorFlow."""
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(f"closed loop: expected the backend tensorflow for training; got {keras.backend.backend()}")
+    end, members = time.monotonic() + seconds * (1 - KEPT_BACK), []
+    keras.utils.set_random_seed(seed)
+    training = training.take(np.isfinite(training.values).any((1, 2)))
+    trainer = Trainer(training, validation, np.random.default_rng(seed))
+    for left in range(2 if seconds >= ENOUGH_FOR_TWO else 1, 0, -1):
+        now = time.monotonic()
+        members.append(trainer.train(now + (end - now) / left, tell))
+    return ClosedLoop(tuple(members), clock_of(training.values))
+
+
+def fed_to(context, steps: int, conditions, controls, clock: np.ndarray) -> list[np.ndarray]:
+    """What a rollout is fed: the end of the context, extra from there on, and what a beginning is told."""
+    runs, window = context.shape[:2]
+    start = max(0, window - WARM_UP)
+    extra = extra_of(clock, runs, window + steps, conditions, controls)
+    return [np.asarray(context[:, start:], "float32"), extra[:, start:], conditions_or_one(conditions, runs)]
+
+
+def increments_of(values: np.ndarray) -> np.ndarray:
+    """Standard deviation of the increments of each feature; 1 for a feature that never moves."""
+    scale = np.nanstd(np.diff(values, axis=1), axis=(0, 1))
+    return np.where(scale > 0, scale, 1.0)
+
+
+def clock_of(values: np.ndarray) -> np.ndarray:
+    """Mean trajectory of the runs and its increments, in units of increments: (steps, 2 features)."""
+    counts = np.isfinite(values).sum(axis=0)
+    mean = np.nansum(values, axis=0) / np.maximum(counts, 1)
+    return np.concatenate([mean, np.diff(mean, axis=0, prepend=mean[:1]) / increments_of(values)], axis=1)
+
+
+def conditions_or_one(conditions, runs: int) -> np.ndarray:
+    """What a beginning is told: the conditions, or a one where there are none."""
+    return np.ones((runs, 1), "float32") if conditions is None else np.asarray(conditions, "float32")
+
+
+def extra_of(clock: np.ndarray, runs: int, steps: int, conditions, controls) -> np.ndarray:
+    """What a network is fed beside the values: (runs, steps, conditions + controls + clock)."""
+    parts = [] if conditions is None else [np.repeat(np.asarray(conditions)[:, None], steps, axis=1)]
+    parts += [] if controls is None else [np.asarray(controls)[:, :steps]]
+    times = np.minimum(np.arange(steps), len(clock) - 1)
+    return np.concatenate([*parts, np.repeat(clock[None, times], runs, axis=0)], axis=2, dtype="float32")
+
+
+def network_of(values: np.ndarray, extra: int) -> keras.Model:
+    """One step: a gated recurrent cell, a dense layer beside it, a linear answer; kept in the range of `values`."""
+    features, moves = values.shape[2], increments_of(values)
+    inputs = [keras.Input((size,)) for size in (features, features, extra, UNITS)]
+    value, last, _, state = inputs
+    moved = layers.Rescaling((1 / moves).tolist())(layers.Subtract()([value, last]))
+    fed = layers.Concatenate()([value, moved, inputs[2]])
+    read, state = layers.GRUCell(UNITS)(fed, state)
+    both = layers.Concatenate()([fed, read])
+    both = layers.Concatenate()([both, layers.Dense(UNITS, activation="swish")(both)])
+    move = layers.Dense(features, kernel_initializer="zeros")(both)  # at first nothing moves
+    following = layers.Add()([value, layers.Rescaling(moves.tolist())(move)])
+    return keras.Model(inputs, [kept_in_range(following, values), state])
+
+
+def kept_in_range(value, values: np.ndarray):
+    """`value` clipped to the range of `values` and a margin, by stock layers, which load without code."""
+    low, high = np.nanmin(values, axis=(0, 1)), np.nanmax(values, axis=(0, 1))
+    width = np.maximum((1 + 2 * MARGIN) * (high - low), 1e-3)
+    low = (low + high - width) / 2
+    share = layers.ReLU(max_value=1.0)(layers.Rescaling((1 / width).tolist(), (-low / width).tolist())(value))
+    return layers.Rescaling(width.tolist(), low.tolist())(share)
+
+
+def beginning_of(conditions: int, features: int) -> keras.Model:
+    """From the conditions of a run to its first value and the state there."""
+    told = keras.Input((conditions,))
+    read = layers.Dense(UNITS, activation="swish")(layers.Dense(UNITS, activation="swish")(told))
+    return keras.Model(told, [layers.Dense(features)(read), layers.Dense(UNITS)(read)])
+
+
+def begin(member: Member, told, value):
+    """First value and state, from what is told of the run, or `value` itself where there is no beginning."""
+    if member.beginning is None:
+        return value, ops.zeros((ops.shape(value)[0], UNITS))
+    return member.beginning(told)
+
+
+class Rollout(keras.Model):
+    """A member fed with its own predictions after the context: a Keras model, so that every backend compiles it."""
+
+    def __init__(self, member: Member, window: int):
+        super().__init__()
+        self.network, self.beginning, self.window = member.network, member.beginning, window
+
+    def call(self, fed):
+        context, extra, told = fed
+        runs, length = ops.shape(extra)[0], extra.shape[1]
+        first, state = begin(self, told, context[:, 0] if self.window else None)
+        values = ops.slice_update(ops.zeros((runs, length, first.shape[1])), (0, 0, 0), first[:, None])
+
+        def step(number, loop):
+            values, value, last, state = loop
+            following, state = self.network([value, last, ops.take(extra, number, axis=1), state])
+            if self.window > 1:
+                known = ops.take(context, ops.minimum(number, self.window - 1), axis=1)
+                following = ops.where(number < self.window, known, following)
+            return ops.slice_update(values, (0, number, 0), following[:, None]), following, value, state
+
+        return ops.fori_loop(1, length, step, (values, first, first, state))[0][:, self.window :]
+
+
+@lru_cache(maxsize=16)
+def compiled(member: Member, window: int) -> Rollout:
+    """The rollout of a member; it is compiled once for each number of runs and steps."""
+    loop = Rollout(member, window)
+    loop.compile(jit_compile=True)
+    return loop
+
+
+def member_of(training: Runs, told: int, extra: int) -> Member:
+    """A network that has not learned yet."""
+    beginning = beginning_of(told, training.values.shape[2]) if training.window == 0 else None
+    return Member(network_of(training.values, extra), beginning)
+
+
+class Batches:
+    """Windows drawn from anywhere in the training runs, step by step, as a loop reads them."""
+
+    def __init__(self, training: Runs, clock: np.ndarray, rng: np.random.Generator):
+        self.rng, self.window = rng, training.window
+        runs, steps, _ = training.values.shape
+        self.warm_up = min(WARM_UP, training.window) if training.window else min(WARM_UP // 3, steps // 2)
+        self.steps = min(self.warm_up + LAST_HORIZON, steps)
+        self.told = conditions_or_one(training.conditions, runs)
+        self.noise = NOISE * increments_of(training.values)
+        pad = ((0, 0), (0, self.steps), (0, 0))  # a window may reach beyond the end of its run
+        self.values = np.pad(training.values, pad, constant_values=np.nan).astype("float32")
+        self.lengths = np.isfinite(training.values).all(axis=2).sum(axis=1)
+        extra = extra_of(clock, runs, steps, training.conditions, training.controls)
+        self.extra = np.pad(extra, pad, mode="edge")
+
+    def draw(self, steps: int) -> list[np.ndarray]:
+        """Targets, true values that are fed, where these are shown, extra: (steps, windows, ...); told; begun."""
+        runs = self.rng.integers(len(self.values), size=BATCH)
+        last = np.maximum(self.lengths[runs] - steps, 0)
+        starts = self.rng.integers(last + 1) * (self.rng.random(BATCH) >= FROM_START)
+        places = runs, starts + np.arange(self.steps)[:, None]
+        targets, begun = self.values[places], (starts == 0) & (self.window == 0)
+        shown = (np.arange(self.steps)[:, None] < self.warm_up) & ~begun
+        fed = np.nan_to_num(targets) + self.noise * self.rng.normal(size=targets.shape)
+        targets[0, ~begun] = np.nan  # not predicted
+        return [targets, fed.astype("float32"), shown[..., None], self.extra[places], self.told[runs], begun[:, None]]
+
+
+class Trainer:
+    """Trains members one after the other with one compiled step, as compiling takes seconds."""
+
+    def __init__(self, training: Runs, validation: Runs, rng: np.random.Generator):
+        self.batches = Batches(training, clock_of(training.values), rng)
+        told, extra = self.batches.told.shape[1], self.batches.extra.shape[2]
+        self.make = lambda: member_of(training, told, extra)
+        self.learning, self.averaged = self.make(), self.make()
+        self.optimizer = keras.optimizers.Adam(LEARNING_RATE, global_clipnorm=1.0)
+        self.optimizer.build(self.learning.trainable)
+        self.fresh = [each.numpy() for each in self.optimizer.variables]
+        self.update = compiled_update(self.learning, self.averaged, self.optimizer, self.batches.steps)
+        self.future, each = validation.future, validation
+        self.fed = fed_to(each.context, each.future.shape[1], each.conditions, each.controls, clock_of(training.values))
+
+    def train(self, end: float, tell: Tell) -> Member:
+        """A member trained until `end`, as it was when it forecast the validation runs best."""
+        self.restart()
+        start, best, kept, found, due, number = time.monotonic(), np.inf, None, 0.0, EVERY, 0
+        while (spent := (time.monotonic() - start) / (end - start)) < 1 and (kept is None or spent - found < PATIENCE):
+            self.learn(spent, number)
+            number += 1
+            if spent >= due:
+                due = spent + EVERY
+                if (error := self.error()) < best:
+                    best, kept, found = error, self.averaged.weights(), spent
+        tell(f"closed loop: {best:.3f} standard deviations after {number} updates")
+        return self.make().load(kept or self.averaged.weights())
+
+    def restart(self) -> None:
+        """Forget what the last member has learned."""
+        for member in (self.learning, self.averaged):
+            member.load(self.make().weights())
+        for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
+            variable.assign(value)
+
+    def learn(self, spent: float, number: int) -> None:
+        """One update, the `number`th, after a share `spent` of the time."""
+        self.optimizer.learning_rate.assign(LEARNING_RATE * (1 + np.cos(np.pi * spent)) / 2)
+        horizon = FIRST_HORIZON * (LAST_HORIZON / FIRST_HORIZON) ** min(1.0, spent / GROWS)
+        steps = min(self.batches.warm_up + int(horizon), self.batches.steps)
+        keeps = min(REMEMBERS, number / (number + 10))
+        numbers = ops.convert_to_tensor(steps, "int32"), ops.convert_to_tensor(keeps, "float32")
+        self.update(*self.batches.draw(steps), *numbers)
+
+    def error(self) -> float:
+        """Root mean squared error of the whole forecast of the validation runs."""
+        wrong = compiled(self.averaged, self.fed[0].shape[1]).predict_on_batch(self.fed) - self.future
+        return float(np.sqrt(np.nanmean(wrong**2)))
+
+
+def compiled_update(learning: Member, averaged: Member, optimizer: keras.Optimizer, length: int) -> Callable:
+    """A step of gradient descent; compiled once for all horizons, as the number of steps is an argument."""
+    import tensorflow as tf  # training needs it, a forecast does not
+
+    def unrolled(fed, shown, extra, told, begun, steps):
+        first, state = begin(learning, told, fed[0])
+        value = tf.where(shown[0], fed[0], first)
+        predicted = tf.TensorArray(tf.float32, length, element_shape=first.shape).write(0, first)
+
+        def step(number, value, last, state, predicted):
+            following, state = learning.network([value, last, extra[number], state])
+            known = tf.where(shown[number], fed[number], following)
+            return number + 1, known, value, state, predicted.write(number, following)
+
+        loop = tf.constant(1), value, value, tf.where(begun, state, 0.0), predicted
+        return tf.while_loop(lambda number, *_: number < steps, step, loop, maximum_iterations=length - 1)[-1].stack()
+
+    @tf.function(jit_compile=True)
+    def update(targets, fed, shown, extra, told, begun, steps, keeps):
+        counted = tf.math.is_finite(targets) & (tf.range(length) < steps)[:, None, None]
+        weight = tf.where(counted, tf.where(shown, SHOWN, 1.0), 0.0)
+        with tf.GradientTape() as tape:
+            wrong = unrolled(fed, shown, extra, told, begun, steps) - tf.where(counted, targets, 0.0)
+            loss = tf.reduce_sum(weight * wrong**2) / tf.reduce_sum(weight)
+        variables = learning.trainable
+        optimizer.apply(tape.gradient(loss, variables), variables)
+        for mean, variable in zip(averaged.trainable, variables, strict=True):
+            mean.assign(keeps * mean + (1 - keeps) * variable)
+
+    return update

@@ -1,0 +1,222 @@
+"""Combination: a forecast as the weighted mean of candidates, with weights for each stretch of the horizon.
+
+The weights are at least 0, add up to 1 and make the squared error of the validation runs least (Bates and Granger, The
+Combination of Forecasts, 1969), so what is good for ten steps and what is good for three hundred both count. Between
+the middles of stretches they change linearly. Whether weights for each stretch, weights for the whole horizon or the
+best candidate alone forecast better is decided on validation runs that the weights have not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from sim2seq.data.windows import Scaling
+from sim2seq.models.candidate import Fitted
+from sim2seq.models.keeping import leaves as parts_of
+
+STRETCHES = 10  # of the horizon, at most
+FOLDS = 10  # of validation runs, of which each is left out once
+LEAST = 1e-3  # a smaller weight is none
+MARGIN = 0.5  # of the range of training: a candidate whose forecast leaves it by more is out
+SPREADS = (-1.0, 0.0, 1.0)  # of a forecast, in standard deviations of the candidates around it
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Candidates that have learned, their weights, and the scalings between them and physical units.
+
+    centres     (stretches,): the middle of each stretch, in steps ahead
+    weights     (stretches, candidates), each row adds up to 1
+    low, high   (features,): the range that forecasts stay within, scaled
+    """
+
+    candidates: Mapping[str, Fitted]
+    centres: np.ndarray
+    weights: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    series: Scaling
+    conditions: Scaling | None = None
+    controls: Scaling | None = None
+
+    def __len__(self) -> int:
+        return len(SPREADS)
+
+    @property
+    def used(self) -> list[str]:
+        """The candidates that have a weight anywhere."""
+        return [name for name, column in zip(self.candidates, self.weights.T, strict=True) if column.any()]
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that the candidates with a weight consist of."""
+        sizes = (value.count_params() if hasattr(value, "count_params") else np.size(value)
+                 for one in self.candidates.values() for _, value in parts_of("", one))  # fmt: skip
+        return int(sum(sizes))
+
+    def forecasts(self, context, steps: int, *, conditions=None, controls=None) -> np.ndarray:
+        """The combination, and the standard deviation of its candidates below and above: (3, runs, steps, features).
+
+        context (runs, window, features), conditions (runs, conditions), controls (runs, window + steps, controls), all
+        in physical units. The three are what a band takes for members: their median is the forecast.
+        """
+        told = {
+            "conditions": None if self.conditions is None else self.conditions.scale(conditions),
+            "controls": None if self.controls is None else self.controls.scale(controls),
+        }
+        scaled = np.asarray(self.series.scale(context))
+        used = np.flatnonzero(self.weights.any(axis=0))
+        names = list(self.candidates)
+        each = np.stack([self.candidates[names[i]].forecast(scaled, steps, **told) for i in used])
+        middle, spread = mixed(each, weights_at(self.centres, self.weights, steps)[:, used])
+        middle = np.clip(middle, self.low, self.high)
+        return self.around(middle, spread)
+
+    def around(self, middle, spread) -> np.ndarray:
+        """Scaled forecasts and the spread of candidates around them, as members of a band, in physical units."""
+        return np.stack([self.series.restore(middle + times * spread) for times in SPREADS])
+
+
+def mixed(forecasts, weights) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of (candidates, runs, steps, features), by weights (steps, candidates)."""
+    middle = np.einsum("crsf,sc->rsf", forecasts, weights)
+    variance = np.einsum("crsf,sc->rsf", np.square(forecasts - middle), weights)
+    return middle, np.sqrt(np.maximum(variance, 0))
+
+
+def weights_at(centres, weights, steps: int) -> np.ndarray:
+    """The weights at each step ahead: (steps, candidates)."""
+    ahead = np.arange(1, steps + 1)
+    return np.stack([np.interp(ahead, centres, column) for column in weights.T], axis=1)
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """What the validation runs say of the candidates.
+
+    names      of the candidates, in the order of the weights; centres and weights as of a Combination
+    errors     name -> root mean squared error, scaled, over the whole horizon; inf for what is no number
+    out        name -> why it has no weight whatever its error
+    rule       what was chosen: "by stretch", "whole horizon" or "best alone"
+    error      of the combination, on validation runs that the weights have not seen
+    unseen     (runs, steps, features): its forecasts of those runs, scaled
+    spread     (runs, steps, features): the standard deviation of the candidates around them
+    """
+
+    names: tuple[str, ...]
+    centres: np.ndarray
+    weights: np.ndarray
+    errors: dict[str, float]
+    out: dict[str, str]
+    rule: str
+    error: float
+    unseen: np.ndarray = field(repr=False)
+    spread: np.ndarray = field(repr=False)
+
+
+def weigh(forecasts: Mapping[str, np.ndarray], truth: np.ndarray, low, high, *, seed: int = 0) -> Weighing:
+    """Weights of the candidates, from their forecasts (runs, steps, features) of validation runs, scaled.
+
+    low, high (features,): the range of the training runs. Raises ValueError when every candidate leaves it.
+    """
+    out = {name: why for name, each in forecasts.items() if (why := leaves(each, truth, low, high))}
+    names = tuple(name for name in forecasts if name not in out)
+    if not names:
+        raise ValueError(f"no candidate stays within the range of training: {', '.join(out)}")
+    there = np.isfinite(truth)
+    kept = np.stack([forecasts[name] for name in names])
+    errors = np.where(there, kept - np.where(there, truth, 0), 0)
+    stretches = stretches_of(truth.shape[1])
+    grams = np.stack([np.einsum("crsf,drsf->rcd", errors[:, :, each], errors[:, :, each]) for each in stretches])
+    folds = np.random.default_rng(seed).permutation(truth.shape[0]) % min(FOLDS, truth.shape[0])
+    centres = np.array([(each.start + 1 + each.stop) / 2 for each in stretches])
+    rules = {name: out_of_fold(rule, grams, folds, centres, kept) for name, rule in RULES.items()}
+    found = {name: float(np.sqrt(np.mean(np.square((each - truth)[there])))) for name, (each, _) in rules.items()}
+    rule = min(found, key=lambda name: found[name] * (1 + PREFERENCE[name]))
+    alone = {name: rmse_of(each, truth) for name, each in forecasts.items()}
+    weights = RULES[rule](grams.sum(axis=1))
+    return Weighing(names, centres, weights, alone, out, rule, found[rule], *rules[rule])
+
+
+def leaves(forecast, truth, low, high) -> str | None:
+    """How far a forecast leaves the range of training, where it is further than the margin; None where it is not."""
+    if not np.isfinite(forecast).all():
+        return "its forecast of a validation run ends in what is no number"
+    span = np.maximum(high - low, 1e-9)
+    beyond = np.maximum(low - forecast, forecast - high) / span
+    beyond = np.where(np.isfinite(truth), beyond, 0)
+    runs = int((beyond > MARGIN).any(axis=(1, 2)).sum())
+    if not runs:
+        return None
+    of = f"{runs} of {len(forecast)} validation runs"
+    return f"its forecasts of {of} leave the range of training, by up to {beyond.max():.2g} ranges"
+
+
+def stretches_of(steps: int) -> list[slice]:
+    """Stretches of the horizon, short ones first: their ends grow with the square of their number."""
+    ends = np.unique(np.ceil(steps * (np.arange(STRETCHES + 1) / STRETCHES) ** 2).astype(int))
+    return [slice(int(a), int(b)) for a, b in pairwise(ends)]
+
+
+def out_of_fold(rule, grams, folds, centres, kept) -> tuple[np.ndarray, np.ndarray]:
+    """Combined forecasts of all runs, and their spread, each with weights that come of the other folds."""
+    middle, spread = np.empty(kept.shape[1:]), np.empty(kept.shape[1:])
+    for fold in np.unique(folds):
+        inside = folds == fold
+        others = grams[:, ~inside] if (~inside).any() else grams
+        weights = weights_at(centres, rule(others.sum(axis=1)), kept.shape[2])
+        middle[inside], spread[inside] = mixed(kept[:, inside], weights)
+    return middle, spread
+
+
+def by_stretch(grams) -> np.ndarray:
+    """Weights of each stretch, drawn towards those of the whole horizon, which rest on more."""
+    whole = unit(grams.sum(axis=0))
+    return np.stack([least_squares(unit(each) + DRAWN * whole) for each in grams])
+
+
+def of_whole_horizon(grams) -> np.ndarray:
+    """The same weights in every stretch."""
+    return np.tile(least_squares(unit(grams.sum(axis=0))), (len(grams), 1))
+
+
+def best_alone(grams) -> np.ndarray:
+    """The candidate with the least error over the whole horizon, alone."""
+    best = np.diagonal(grams.sum(axis=0)).argmin()
+    return np.tile(np.eye(grams.shape[1])[best], (len(grams), 1))
+
+
+RULES = {"by stretch": by_stretch, "whole horizon": of_whole_horizon, "best alone": best_alone}
+PREFERENCE = {
+    "by stretch": 0.0,
+    "whole horizon": 0.0,
+    "best alone": -0.002,
+}  # the simplest, where there is no difference
+DRAWN = 0.1
+
+
+def unit(gram) -> np.ndarray:
+    """A Gram matrix of errors in units of the least of its candidates."""
+    return gram / max(np.diagonal(gram).min(), 1e-300)
+
+
+def least_squares(gram) -> np.ndarray:
+    """The weights w, at least 0 and of sum 1, that make w' gram w least."""
+    from scipy.optimize import nnls
+
+    values, vectors = np.linalg.eigh(gram)
+    root = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+    heavy = 1e3 * max(np.sqrt(values.max()), 1.0)
+    weights, _ = nnls(np.vstack([root, np.full(len(gram), heavy)]), np.append(np.zeros(len(gram)), heavy))
+    weights = np.where(weights < LEAST * weights.sum(), 0, weights)
+    return weights / weights.sum()
+
+
+def rmse_of(forecast, truth) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = float(np.sqrt(np.nanmean(np.square(forecast - truth))))
+    return error if np.isfinite(error) else float(np.inf)

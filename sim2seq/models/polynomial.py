@@ -1,0 +1,211 @@
+"""Polynomial autoregression: the next increment as a polynomial of the last values, increments, inputs and controls.
+
+A nonlinear autoregression with exogenous inputs (Billings, Nonlinear System Identification, 2013), also known as next
+generation reservoir computing (Gauthier and others, Nature Communications 12, 5564, 2021). Degree, lags, penalty,
+smoothing and the use of the clock are chosen by the free-running error on the validation runs. Of many features each
+increment has products of a few of them only, those that count most in a linear fit.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations_with_replacement, product
+
+import numpy as np
+
+from sim2seq.models.candidate import Runs
+from sim2seq.models.lookups import error_of, held
+
+MARGIN = 0.2  # of the range of training: no forecast goes further outside
+SAMPLES = 40_000  # steps that are learned from, at most
+TERMS = 400  # products at most; of fewer factors where there would be more
+SMALLEST = 1e-8  # of the penalties, beside the number of samples
+SHAPES = ((1, 1), (2, 1), (3, 1), (10, 1), (25, 1), (1, 2), (2, 2), (3, 2), (5, 2), (1, 3), (2, 3), (3, 3))
+PENALTIES = (1e-8, 1e-5, 1e-3, 1e-1)  # a sample
+SMOOTHING = (0, 7, 15)  # steps of a Savitzky-Golay filter
+MORE = 3  # of the best shapes, tried with smoothing and clock too
+
+
+@dataclass(frozen=True)
+class Polynomial:
+    """A fitted autoregression, in scaled units.
+
+    lags, degree, smoothing, clock   what was chosen
+    chosen    (features, factors): the places of what is multiplied, of each answer
+    powers    (products, degree): the factors of each product, by their place among the chosen ones
+    weights   (features, 1 + numbers + products); scale (numbers,): of what the increment is made of
+    low, high (features,): the range that forecasts stay within
+    mean      (steps, features): the mean of the training runs, the clock
+    """
+
+    lags: int
+    degree: int
+    smoothing: int
+    clock: bool
+    chosen: np.ndarray
+    powers: np.ndarray
+    weights: np.ndarray
+    scale: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    mean: np.ndarray
+
+    def forecast(self, context, steps: int, *, conditions=None, controls=None) -> np.ndarray:
+        runs, window, features = context.shape
+        last = smoothed(context, self.smoothing)[:, -self.lags :]
+        forecast = np.empty((runs, steps, features))
+        for step in range(steps):
+            now = window + step
+            numbers = numbers_of(last, conditions, None if controls is None else controls[:, now])
+            if self.clock:
+                numbers = np.concatenate([numbers, np.tile(self.clock_at(now), (runs, 1))], axis=1)
+            increment = self.increment(numbers * self.scale)
+            following = np.clip(last[:, -1] + increment, self.low, self.high)
+            forecast[:, step] = following
+            last = np.concatenate([last[:, 1:], following[:, None]], axis=1)
+        return forecast
+
+    def clock_at(self, step: int) -> np.ndarray:
+        """The mean trajectory at the step before, and its change to this one."""
+        step = min(step, len(self.mean) - 1)
+        return np.concatenate([self.mean[step - 1], self.mean[step] - self.mean[step - 1]])
+
+    @cached_property
+    def shared(self) -> bool:
+        """Whether all answers are made of the same terms."""
+        return bool((self.chosen == self.chosen[0]).all())
+
+    def increment(self, numbers) -> np.ndarray:
+        """(samples, numbers) -> (samples, features)."""
+        if self.shared:
+            return terms_of(numbers, self.chosen[:1], self.powers)[:, 0] @ self.weights.T
+        return np.einsum("rfp,fp->rf", terms_of(numbers, self.chosen, self.powers), self.weights)
+
+
+def terms_of(numbers, chosen, powers) -> np.ndarray:
+    """1, the numbers, and the products of those chosen for each answer: (samples, answers, terms)."""
+    samples, answers = len(numbers), len(chosen)
+    plain = np.broadcast_to(
+        np.column_stack([np.ones(samples), numbers])[:, None], (samples, answers, 1 + numbers.shape[1])
+    )
+    if not len(powers):
+        return plain
+    factors = np.concatenate([np.ones((samples, answers, 1)), numbers[:, chosen]], axis=2)
+    return np.concatenate([plain, factors[:, :, powers].prod(axis=3)], axis=2)
+
+
+def numbers_of(last, conditions, controls) -> np.ndarray:
+    """The last value, the increments before it, conditions and controls of the step to come: (samples, numbers)."""
+    parts = [last[:, -1], *(last[:, -back] - last[:, -back - 1] for back in range(1, last.shape[1]))]
+    return np.concatenate([*parts, *(each for each in (conditions, controls) if each is not None)], axis=1)
+
+
+def smoothed(values, width: int) -> np.ndarray:
+    """Runs after a Savitzky-Golay filter of cubics over `width` steps; 0, or runs that are too short: as they are."""
+    from scipy.signal import savgol_filter
+
+    if width < 5 or values.shape[1] < width:
+        return values
+    return savgol_filter(values, width, 3, axis=1)
+
+
+def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0, tell=None) -> Polynomial:
+    """The autoregression that is best on the validation runs, of those that could be tried in `seconds`.
+
+    Raises ValueError without a window: there is nothing to go on from.
+    """
+    if training.window < 1:
+        raise ValueError("a polynomial autoregression needs a window of a step or more")
+    end = time.monotonic() + seconds
+    tried: list[tuple[float, Polynomial]] = []
+
+    def attempt(lags: int, degree: int, smoothing: int, clock: bool) -> None:
+        if lags <= training.window and not (tried and time.monotonic() > end):
+            each = [(error_of(one, validation), one) for one in fits(training, lags, degree, smoothing, clock, seed)]
+            tried.append(min(each, key=lambda pair: pair[0]))
+
+    for lags, degree in SHAPES:
+        attempt(lags, degree, 0, False)
+    best = sorted(tried, key=lambda pair: pair[0])[:MORE]
+    for smoothing, clock in list(product(SMOOTHING, (False, True)))[1:]:
+        for _, one in best:
+            attempt(one.lags, one.degree, smoothing, clock)
+    return min(tried, key=lambda pair: pair[0])[1]
+
+
+def fits(training: Runs, lags: int, degree: int, smoothing: int, clock: bool, seed: int):
+    """An autoregression of this shape for each penalty."""
+    numbers, increments, low, high, mean = samples_of(training, lags, smoothing, clock, seed)
+    scale = 1 / np.maximum(np.abs(numbers).max(axis=0), 1e-12)
+    numbers = numbers * scale
+    chosen, powers = products_of(numbers, increments, degree)
+    shape = Polynomial(lags, degree, smoothing, clock, chosen, powers, np.zeros(0), scale, low, high, mean)
+    answers = [slice(None)] if shape.shared else [slice(i, i + 1) for i in range(len(chosen))]
+    systems = [normal(terms_of(numbers, chosen[each][:1], powers)[:, 0], increments[:, each]) for each in answers]
+    for penalty in PENALTIES:
+        solved = [solve(gram, right, penalty * len(numbers)) for gram, right in systems]
+        yield replace(shape, weights=np.concatenate(solved, axis=1).T)
+
+
+def samples_of(training: Runs, lags: int, smoothing: int, clock: bool, seed: int):
+    """What increments are made of, the increments, the range of training, and the mean trajectory."""
+    values = held(training.values)
+    mean = np.nanmean(training.values, axis=0)
+    smooth = smoothed(values, smoothing)
+    windows = np.moveaxis(np.lib.stride_tricks.sliding_window_view(smooth, lags + 1, axis=1), -1, 2)
+    there = np.isfinite(training.values[:, lags:]).all(axis=2)
+    run, start = np.nonzero(there)
+    if len(run) > SAMPLES:
+        some = np.sort(np.random.default_rng(seed).choice(len(run), SAMPLES, replace=False))
+        run, start = run[some], start[some]
+    chosen = windows[run, start]
+    of_run = None if training.conditions is None else training.conditions[run]
+    control = None if training.controls is None else training.controls[run, start + lags]
+    numbers = numbers_of(chosen[:, :-1], of_run, control)
+    if clock:
+        now = start + lags
+        numbers = np.concatenate([numbers, mean[now - 1], mean[now] - mean[now - 1]], axis=1)
+    low, high = np.nanmin(training.values, axis=(0, 1)), np.nanmax(training.values, axis=(0, 1))
+    margin = MARGIN * (high - low)
+    return numbers, chosen[:, -1] - chosen[:, -2], low - margin, high + margin, mean
+
+
+def products_of(numbers, increments, degree: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each answer the places of its factors, and which of them are multiplied."""
+    answers, count = increments.shape[1], numbers.shape[1]
+    if degree == 1:
+        return np.zeros((answers, 0), dtype=int), np.zeros((0, 1), dtype=int)
+    factors = count
+    while len(powers := powers_of(factors, degree)) > (TERMS if factors == count else TERMS // 4):
+        factors -= 1
+    if factors == count:
+        return np.tile(np.arange(count), (answers, 1)), powers
+    centred = (numbers - numbers.mean(axis=0)) / (numbers.std(axis=0) + 1e-12)
+    linear = solve(*normal(centred, increments), 1e-6 * len(numbers))
+    return np.sort(np.argsort(-np.abs(linear), axis=0)[:factors].T, axis=1), powers
+
+
+def powers_of(factors: int, degree: int) -> np.ndarray:
+    """Every product of 2 to `degree` of so many factors: their places, from 1, and 0 for none."""
+    return np.array(
+        [
+            (0,) * (degree - order) + tuple(place + 1 for place in places)
+            for order in range(2, degree + 1)
+            for places in combinations_with_replacement(range(factors), order)
+        ]
+    ).reshape(-1, degree)
+
+
+def normal(terms, answers) -> tuple[np.ndarray, np.ndarray]:
+    return terms.T @ terms, terms.T @ answers
+
+
+def solve(gram, right, penalty: float) -> np.ndarray:
+    """Weights of ridge regression of terms that are at most 1, (terms, answers); the constant is free."""
+    import scipy.linalg
+
+    penalties = np.full(len(gram), penalty)
+    penalties[0] = SMALLEST
+    return scipy.linalg.solve(gram + np.diag(penalties), right, assume_a="pos")

@@ -1,0 +1,172 @@
+"""Candidates: what a combination may be made of, what they learn from, and how their folders are read.
+
+candidates/NAME/    what a candidate has learned (models/keeping.py), its seconds, or why it has learned nothing
+combination.json    weights by horizon, errors on the validation runs, who is out and why
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim2seq._support.files import read_json, remove, write_json
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.splits import Split, select
+from sim2seq.data.windows import Scaling
+from sim2seq.evaluation.scores import Combined
+from sim2seq.models import candidate, closed_loop, combination, gaussian, keeping, lookups, polynomial
+from sim2seq.models.candidate import Runs
+from sim2seq.models.combination import Combination, Weighing
+from sim2seq.models.stepwise import Stepwise
+
+FOLDER, FILE = "candidates", "combination.json"
+NETWORK = "closed-loop network"
+LOOKUPS: dict[str, Callable] = {
+    "mean trajectory": lookups.fit_mean,
+    "hold": candidate.fit_hold,
+    "nearest run": lookups.fit_nearest,
+    "ridge": lookups.fit_ridge,
+    "extra trees": lookups.fit_trees,
+}
+OTHERS: dict[str, Callable] = {"polynomial": polynomial.fit, "gaussian process": gaussian.fit}
+KINDS: dict[str, Any] = {name: lookups.Lookup for name in LOOKUPS}
+KINDS |= {"hold": candidate.Hold, "polynomial": polynomial.Polynomial, "gaussian process": gaussian.GaussianProcess}
+KINDS |= {NETWORK: closed_loop.ClosedLoop, f"{NETWORK} 2": closed_loop.ClosedLoop}
+NAMES = (*LOOKUPS, *OTHERS, "residual_lstm", "stacked_lstm", NETWORK, f"{NETWORK} 2")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What candidates learn from and are weighed by, scaled, and the scalings."""
+
+    training: Runs
+    validation: Runs
+    series: Scaling
+    conditions: Scaling | None
+    controls: Scaling | None
+
+
+def parts_of(ensemble: Ensemble, settings, split: Split, task) -> Parts:
+    """Training and validation runs of an ensemble; of a large one as many as are enough to judge by."""
+    parts = [task.usable(select(ensemble, part), settings).some_runs() for part in (split.train, split.validation)]
+    told, (features, steered) = parts[0].inputs_of_runs(settings.inputs), task.split(parts[0], settings)
+    series = Scaling.of(features, None if parts[0].uniform else parts[0].lengths)
+    conditions = None if told is None else Scaling.of(told)
+    controls = None if steered is None else Scaling.of(steered)
+    scalings = (series, conditions, controls)
+    training, validation = (scaled_runs(part, settings, task, *scalings) for part in parts)
+    return Parts(training, validation, *scalings)
+
+
+def runs_of(part: Ensemble, settings, task, parts: Parts) -> Runs:
+    """Other runs, such as those of the test part, scaled alike."""
+    return scaled_runs(part, settings, task, parts.series, parts.conditions, parts.controls)
+
+
+def scaled_runs(part: Ensemble, settings, task, series, conditions, controls) -> Runs:
+    values, steered = task.split(part, settings)
+    given = part.inputs_of_runs(settings.inputs)
+    return Runs(
+        np.asarray(series.scale(values)),
+        settings.window,
+        None if given is None else np.asarray(conditions.scale(given)),
+        None if steered is None else np.asarray(controls.scale(steered)),
+    )
+
+
+def learned(folder: Path, parts: Parts) -> dict[str, Any]:
+    """The candidates that have learned, by name, in the order of NAMES."""
+    scalings = [parts.series, parts.conditions, parts.controls]
+    there = [
+        name
+        for name in NAMES
+        if (path := place_of(folder, name) / "done.json").exists() and not read_json(path)["error"]
+    ]
+    return {name: read_candidate(place_of(folder, name), name, scalings) for name in there}
+
+
+def read_candidate(place: Path, name: str, scalings) -> Any:
+    """A candidate as its folder holds it; a model of the next step is as its training left it, model.keras."""
+    if name in KINDS:
+        return keeping.read(KINDS[name], place)
+    import keras
+
+    return Stepwise(keras.saving.load_model(place / "model.keras", safe_mode=True), *scalings)
+
+
+def weigh(folder: Path, parts: Parts, seed: int) -> tuple[Combination, Weighing]:
+    """Weigh what has learned, and write combination.json; what has no weight stays until `tidy`."""
+    fitted = learned(folder, parts)
+    truth, runs = parts.validation.future, parts.validation
+    steps = truth.shape[1]
+    said = {
+        name: one.forecast(runs.context, steps, conditions=runs.conditions, controls=runs.controls)
+        for name, one in fitted.items()
+    }
+    low, high = (pick(parts.training.values, axis=(0, 1)) for pick in (np.nanmin, np.nanmax))
+    found = combination.weigh(said, truth, low, high, seed=seed)
+    margin = combination.MARGIN * (high - low)
+    kept = {name: fitted[name] for name in found.names}
+    scalings = (parts.series, parts.conditions, parts.controls)
+    made = Combination(kept, found.centres, found.weights, low - margin, high + margin, *scalings)
+    content = {"names": found.names, "centres": found.centres.tolist(), "weights": found.weights.tolist()}
+    content |= {"low": made.low.tolist(), "high": made.high.tolist()}
+    content |= {name: None if each is None else plain(each) for name, each in zip(SCALINGS, scalings, strict=True)}
+    write_json(folder / FILE, content)
+    return made, found
+
+
+SCALINGS = ("series", "conditions", "controls")
+
+
+def plain(scaling: Scaling) -> dict[str, list[float]]:
+    return {"mean": scaling.mean.tolist(), "std": scaling.std.tolist()}
+
+
+def read_combination(folder: Path) -> Combination:
+    """The combination that a folder holds. Raises ValueError or KeyError for a broken one."""
+    content = read_json(folder / FILE)
+    scalings: list[Any] = [
+        None if content[name] is None else Scaling(*(np.array(content[name][part]) for part in ("mean", "std")))
+        for name in SCALINGS
+    ]
+    weights = np.array(content["weights"], dtype=float)
+    if scalings[0] is None or weights.shape != (len(content["centres"]), len(content["names"])):
+        raise ValueError(f"{FILE}: expected weights of {len(content['names'])} candidates; got shape {weights.shape}")
+    used = {name: column for name, column in zip(content["names"], weights.T, strict=True) if column.any()}
+    fitted = {name: read_candidate(place_of(folder, name), name, scalings) for name in used}
+    low, high = (np.array(content[name], dtype=float) for name in ("low", "high"))
+    return Combination(
+        fitted, np.array(content["centres"]), np.stack(list(used.values()), axis=1), low, high, *scalings
+    )
+
+
+def place_of(folder: Path, name: str) -> Path:
+    return folder / FOLDER / name.replace(" ", "_")
+
+
+def combined(folder: Path, parts: Parts, found: Weighing, test: Runs) -> Combined:
+    """What there is to say of a combination: weights, errors of every candidate alone, who is out."""
+    done = {name: read_json(path) for name in NAMES if (path := place_of(folder, name) / "done.json").exists()}
+    failed = {name: each["error"] for name, each in done.items() if each["error"]}
+    weights = {name: column.tolist() for name, column in zip(found.names, found.weights.T, strict=True)}
+    return Combined(
+        steps=found.centres.tolist(),
+        weights={name: column for name, column in weights.items() if any(column)},
+        validation=found.errors,
+        test={name: lookups.error_of(one, test) for name, one in learned(folder, parts).items()},
+        out=found.out | failed,
+        seconds={name: each["seconds"] for name, each in done.items()},
+        rule=found.rule,
+    )
+
+
+def tidy(folder: Path, models: Combination) -> None:
+    """Away with candidates that have no weight: whoever loads the training needs them not."""
+    for name in NAMES:
+        if name not in models.used:
+            remove(place_of(folder, name))

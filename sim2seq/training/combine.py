@@ -1,0 +1,233 @@
+"""Combine: candidates of different kinds learn side by side within a budget of time, and are weighed.
+
+Cheap candidates come first, in this process; networks learn in processes of their own, two at a time, so that one that
+fails, or takes too long, takes nothing with it. What has learned is kept: an interrupted training goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim2seq._support.files import NOTE, remove, write_json, write_text
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.splits import PARTS, Split, select
+from sim2seq.models import keeping, lookups
+from sim2seq.training.candidates import (
+    FOLDER,
+    LOOKUPS,
+    NETWORK,
+    OTHERS,
+    Parts,
+    parts_of,
+    place_of,
+)
+from sim2seq.training.forecast import Forecast
+from sim2seq.training.settings import Settings
+from sim2seq.training.study import Study
+
+DATA, TASK = "data.npz", "task.json"
+LAW = 1e-3  # of the increments: an error of one step below it is rounding, or nearly; no other system has less than 0.04
+SHARES = {"polynomial": 0.1, "gaussian process": 0.1, "residual_lstm": 0.25, "stacked_lstm": 0.2}  # of the budget
+LEAST = {NETWORK: 10.0, f"{NETWORK} 2": 30.0, "residual_lstm": 15.0, "stacked_lstm": 15.0}  # seconds, or not at all
+SHARE_OF_END = 0.06  # of the budget: for predictions and scores
+ATTENTION = 0.5  # seconds between two looks at a process
+GRACE = 20.0  # seconds after which a process that should have ended is ended
+
+
+@dataclass
+class Work:
+    """A training of candidates under way."""
+
+    ensemble: Ensemble
+    settings: Settings
+    split: Split
+    study: Study
+    folder: Path
+    parts: Parts
+    end: float
+    quiet: bool
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        return self.end - time.monotonic()
+
+    def place(self, name: str) -> Path:
+        return place_of(self.folder, name)
+
+    def is_done(self, name: str) -> bool:
+        return (self.place(name) / "done.json").exists()
+
+    def done(self, name: str, start: float, error: str | None = None) -> None:
+        self.place(name).mkdir(parents=True, exist_ok=True)
+        write_json(self.place(name) / "done.json", {"seconds": time.monotonic() - start, "error": error})
+
+    def say(self, text: str) -> None:
+        """Leave a line that whoever watches the study can show, and print it."""
+        line = f"{text}, {max(0, self.left):.0f} s left"
+        write_text(self.folder / NOTE, f"{line}\n")
+        if not self.quiet:
+            print(line, flush=True)
+
+
+def train(
+    ensemble: Ensemble, settings: Settings, split: Split, folder: Path, study: Study, *, quiet: bool = False
+) -> None:
+    """Have all candidates learn that have not yet, within the budget of the settings."""
+    if not isinstance(study.task, Forecast):
+        raise ValueError(
+            f"model combined: it forecasts, for a {study.task.kind} choose one of: {', '.join(study.models)}"
+        )
+    end = time.monotonic() + settings.seconds * (1 - SHARE_OF_END)
+    work = Work(ensemble, settings, split, study, folder, parts_of(ensemble, settings, split, study.task), end, quiet)
+    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    write_data(work)
+    lane = Lane(work, [(NETWORK, 1.0)])
+    try:
+        cheap(work, LOOKUPS)
+        if knows_law(work):
+            lane.stop()
+            lane = Lane(work, [("stacked_lstm", SHARES["stacked_lstm"])])
+            other = Lane(work, [("residual_lstm", 1.0)])
+        else:
+            cheap(work, OTHERS)
+            names = [name for name in ("residual_lstm", "stacked_lstm") if fits_window(name, settings)]
+            other = Lane(work, [*((name, SHARES.get(name, 0.2)) for name in names), (f"{NETWORK} 2", 1.0)])
+        with contextlib.ExitStack() as ends:
+            ends.callback(other.stop)
+            while lane.runs() | other.runs():
+                time.sleep(ATTENTION)
+    finally:
+        lane.stop()
+    for name in (DATA, TASK):
+        remove(folder / FOLDER / name)
+
+
+def fits_window(name: str, settings: Settings) -> bool:
+    """Whether a model that goes on from a window has one that is long enough."""
+    from sim2seq.models.builders import LEAST_WINDOW
+
+    return settings.window >= LEAST_WINDOW.get(name, 1)
+
+
+def cheap(work: Work, table: dict[str, Callable]) -> None:
+    """Candidates that learn in this process, one after the other."""
+    for name, fit in table.items():
+        if work.is_done(name):
+            continue
+        start, error, seconds = time.monotonic(), None, SHARES.get(name, 0.1) * work.settings.seconds
+        try:
+            fitted = fit(work.parts.training, work.parts.validation, seconds=seconds, seed=work.settings.seed)
+            keeping.save(fitted, work.place(name))
+            found = lookups.error_of(fitted, work.parts.validation)
+            work.say(f"{name}: {found:.3g} standard deviations on the validation runs")
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError, MemoryError) as problem:
+            error = str(problem) or type(problem).__name__
+        work.done(name, start, error)
+
+
+def knows_law(work: Work) -> bool:
+    """Whether the linear part of residual_lstm predicts a step almost exactly: a law that it holds."""
+    if not fits_window("residual_lstm", work.settings):
+        return False
+    from sim2seq.training.fit import build
+
+    settings = replace(work.settings, model="residual_lstm")
+    training = work.study.task.usable(select(work.ensemble, work.split.train), settings).some_runs()
+    moves = np.nanstd(np.diff(work.parts.training.values, axis=1))
+    try:
+        return build(training, settings, work.study)[0].error_unit < LAW * moves
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError, MemoryError):
+        return False
+
+
+def write_data(work: Work) -> None:
+    """What a process of its own learns from: training and validation runs, and what is learned of them."""
+    split = work.split
+    some = [
+        work.study.task.usable(select(work.ensemble, part), work.settings).some_runs()
+        for part in (split.train, split.validation)
+    ]
+    arrays: dict[str, Any] = {
+        f"{part}.{name}": np.asarray(value)
+        for part, one in zip(PARTS, some, strict=False)
+        for name, value in ({"values": one.values, "times": one.times, "lengths": one.lengths} | one.inputs).items()
+    }
+    with (work.folder / FOLDER / DATA).open("wb") as file:
+        np.savez(file, **arrays)
+    controls = getattr(work.study.task, "controls", ()) or work.settings.controls
+    settings = asdict(work.settings) | {"controls": controls, "members": 1}
+    names = {part: one.run_ids for part, one in zip(PARTS, some, strict=False)}
+    write_json(work.folder / FOLDER / TASK, {"settings": settings, "runs": names, "features": some[0].features})
+
+
+class Lane:
+    """Candidates that learn one after the other, each in a process of its own, each for its share of the budget."""
+
+    def __init__(self, work: Work, names: list[tuple[str, float]]):
+        self.work, self.names = work, list(names)
+        self.process: subprocess.Popen | None = None
+        self.name, self.start, self.end, self.told = "", 0.0, 0.0, ""
+        self.runs()
+
+    def runs(self) -> bool:
+        """Go on to the next candidate where one has ended; whether there is one."""
+        if self.process is not None and self.process.poll() is None:
+            if time.monotonic() > self.end + GRACE:
+                self.process.kill()
+            self.tell()
+            return True
+        if self.process is not None:
+            self.ended()
+        self.process = None
+        while self.names:
+            self.name, share = self.names.pop(0)
+            seconds = min(share * self.work.settings.seconds, self.work.left)
+            if not self.work.is_done(self.name) and seconds >= LEAST.get(self.name, 15.0):
+                self.begin(seconds)
+                return True
+        return False
+
+    def begin(self, seconds: float) -> None:
+        place = self.work.place(self.name)
+        place.mkdir(parents=True, exist_ok=True)
+        self.start, self.end = time.monotonic(), time.monotonic() + seconds
+        cores = str(max(1, len(os.sched_getaffinity(0)) // 2))
+        limits = {name: cores for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
+        command = [sys.executable, "-m", "sim2seq.training.apart", str(place), self.name, f"{seconds:.1f}"]
+        with (place / "log.txt").open("w") as log:
+            environment = {**os.environ, **limits, "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+
+    def tell(self) -> None:
+        """Pass on what the process says, when it says something new."""
+        note = self.work.place(self.name) / NOTE
+        text = note.read_text(encoding="utf-8").strip() if note.exists() else ""
+        if text and text != self.told:
+            self.told = text
+            self.work.say(f"{self.name}: {text}")
+
+    def ended(self) -> None:
+        assert self.process is not None
+        self.tell()
+        error = None
+        if self.process.returncode:
+            lines = (self.work.place(self.name) / "log.txt").read_text(encoding="utf-8", errors="replace").split("\n")
+            error = next((line for line in reversed(lines) if line.strip()), f"exit code {self.process.returncode}")
+            self.work.say(f"{self.name} has learned nothing: {error}")
+        self.work.done(self.name, self.start, error)
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
