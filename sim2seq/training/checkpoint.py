@@ -1,7 +1,8 @@
-"""The callback of a training that Keras does not have."""
+"""The callbacks of a training that Keras does not have."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import keras
@@ -57,3 +58,15 @@ class Checkpoint(keras.callbacks.Callback):
         write_json(self.state_path, kept | counters)
         for path in set(self.state_path.parent.glob("epoch_*")) - {self.weights_path(e) for e in kept.values()}:
             path.unlink()
+
+
+class Deadline(keras.callbacks.Callback):
+    """Ends a training after so many seconds, in the middle of an epoch."""
+
+    def __init__(self, seconds: float):
+        super().__init__()
+        self.end = time.monotonic() + seconds
+
+    def on_train_batch_end(self, batch, logs=None):
+        if time.monotonic() > self.end:
+            self.model.stop_training = True

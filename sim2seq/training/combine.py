@@ -36,7 +36,9 @@ from sim2seq.training.settings import Settings
 from sim2seq.training.study import Study
 
 DATA, TASK = "data.npz", "task.json"
-LAW = 1e-3  # of the increments: an error of one step below it is rounding, or nearly; no other system has less than 0.04
+LAW = (
+    1e-3  # of the increments: an error of one step below it is rounding, or nearly; no other system has less than 0.04
+)
 SHARES = {"polynomial": 0.1, "gaussian process": 0.1, "residual_lstm": 0.25, "stacked_lstm": 0.2}  # of the budget
 LEAST = {NETWORK: 10.0, f"{NETWORK} 2": 30.0, "residual_lstm": 15.0, "stacked_lstm": 15.0}  # seconds, or not at all
 SHARE_OF_END = 0.06  # of the budget: for predictions and scores

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from sim2seq.data.splits import PARTS, SPLITS, Part, Split, select
 from sim2seq.models.builders import MODELS, physical, teacher_forced
 from sim2seq.models.rollout import is_causal
 from sim2seq.training import candidates
-from sim2seq.training.checkpoint import Checkpoint
+from sim2seq.training.checkpoint import Checkpoint, Deadline
 from sim2seq.training.evaluate import baselines_of, evaluate
 from sim2seq.training.folder import (
     Training,
@@ -190,18 +189,6 @@ def train(
         ],
         verbose=verbosity(quiet),
     )
-
-
-class Deadline(keras.callbacks.Callback):
-    """Ends a training after so many seconds, in the middle of an epoch."""
-
-    def __init__(self, seconds: float):
-        super().__init__()
-        self.end = time.monotonic() + seconds
-
-    def on_train_batch_end(self, batch, logs=None):
-        if time.monotonic() > self.end:
-            self.model.stop_training = True
 
 
 def verbosity(quiet: bool) -> int:
