@@ -48,20 +48,13 @@ class Member:
     beginning: keras.Model | None
 
     @property
-    def models(self) -> list[keras.Model]:
-        return [each for each in (self.network, self.beginning) if each is not None]
+    def variables(self) -> list[keras.Variable]:
+        return [each for model in (self.network, self.beginning) if model for each in model.trainable_variables]
 
-    @property
-    def trainable(self) -> list[keras.Variable]:
-        return [each for model in self.models for each in model.trainable_variables]
-
-    def weights(self) -> list[list[np.ndarray]]:
-        return [model.get_weights() for model in self.models]
-
-    def load(self, weights: list[list[np.ndarray]]) -> Member:
-        for model, each in zip(self.models, weights, strict=True):
-            model.set_weights(each)
-        return self
+    def copy(self, other: Member) -> None:
+        """Take over the weights of another member."""
+        for variable, value in zip(self.variables, other.variables, strict=True):
+            variable.assign(value)
 
 
 @dataclass(frozen=True)
@@ -96,11 +89,18 @@ def fit(training: Runs, validation: Runs, *, seconds: float, seed: int, tell: Te
 
 
 def fed_to(context, steps: int, conditions, controls, clock: np.ndarray) -> list[np.ndarray]:
-    """What a rollout is fed: the end of the context, extra from there on, and what a beginning is told."""
+    """What a rollout is fed: the end of the context, extra from there on, and what a beginning is told.
+
+    extra (runs, steps, conditions + controls + clock); told: the conditions, or a one where there are none
+    """
     runs, window = context.shape[:2]
-    start = max(0, window - WARM_UP)
-    extra = extra_of(clock, runs, window + steps, conditions, controls)
-    return [np.asarray(context[:, start:], "float32"), extra[:, start:], conditions_or_one(conditions, runs)]
+    start, end = max(0, window - WARM_UP), window + steps
+    parts = [] if conditions is None else [np.repeat(np.asarray(conditions)[:, None], end, axis=1)]
+    parts += [] if controls is None else [np.asarray(controls)[:, :end]]
+    times = np.repeat(np.minimum(np.arange(end), len(clock) - 1)[None], runs, axis=0)
+    extra = np.concatenate([*parts, clock[times]], axis=2)
+    told = np.ones((runs, 1)) if conditions is None else np.asarray(conditions)
+    return [each.astype("float32") for each in (context[:, start:], extra[:, start:], told)]
 
 
 def increments_of(values: np.ndarray) -> np.ndarray:
@@ -111,31 +111,17 @@ def increments_of(values: np.ndarray) -> np.ndarray:
 
 def clock_of(values: np.ndarray) -> np.ndarray:
     """Mean trajectory of the runs and its increments, in units of increments: (steps, 2 features)."""
-    counts = np.isfinite(values).sum(axis=0)
-    mean = np.nansum(values, axis=0) / np.maximum(counts, 1)
+    mean = np.nansum(values, axis=0) / np.maximum(np.isfinite(values).sum(axis=0), 1)
     return np.concatenate([mean, np.diff(mean, axis=0, prepend=mean[:1]) / increments_of(values)], axis=1)
-
-
-def conditions_or_one(conditions, runs: int) -> np.ndarray:
-    """What a beginning is told: the conditions, or a one where there are none."""
-    return np.ones((runs, 1), "float32") if conditions is None else np.asarray(conditions, "float32")
-
-
-def extra_of(clock: np.ndarray, runs: int, steps: int, conditions, controls) -> np.ndarray:
-    """What a network is fed beside the values: (runs, steps, conditions + controls + clock)."""
-    parts = [] if conditions is None else [np.repeat(np.asarray(conditions)[:, None], steps, axis=1)]
-    parts += [] if controls is None else [np.asarray(controls)[:, :steps]]
-    times = np.minimum(np.arange(steps), len(clock) - 1)
-    return np.concatenate([*parts, np.repeat(clock[None, times], runs, axis=0)], axis=2, dtype="float32")
 
 
 def network_of(values: np.ndarray, extra: int) -> keras.Model:
     """One step: a gated recurrent cell, a dense layer beside it, a linear answer; kept in the range of `values`."""
     features, moves = values.shape[2], increments_of(values)
     inputs = [keras.Input((size,)) for size in (features, features, extra, UNITS)]
-    value, last, _, state = inputs
+    value, last, others, state = inputs
     moved = layers.Rescaling((1 / moves).tolist())(layers.Subtract()([value, last]))
-    fed = layers.Concatenate()([value, moved, inputs[2]])
+    fed = layers.Concatenate()([value, moved, others])
     read, state = layers.GRUCell(UNITS)(fed, state)
     both = layers.Concatenate()([fed, read])
     both = layers.Concatenate()([both, layers.Dense(UNITS, activation="swish")(both)])
@@ -147,17 +133,10 @@ def network_of(values: np.ndarray, extra: int) -> keras.Model:
 def kept_in_range(value, values: np.ndarray):
     """`value` clipped to the range of `values` and a margin, by stock layers, which load without code."""
     low, high = np.nanmin(values, axis=(0, 1)), np.nanmax(values, axis=(0, 1))
-    width = np.maximum((1 + 2 * MARGIN) * (high - low), 1e-3)
+    width = np.maximum((1 + 2 * MARGIN) * (high - low), 1e-3)  # of a constant feature too
     low = (low + high - width) / 2
     share = layers.ReLU(max_value=1.0)(layers.Rescaling((1 / width).tolist(), (-low / width).tolist())(value))
     return layers.Rescaling(width.tolist(), low.tolist())(share)
-
-
-def beginning_of(conditions: int, features: int) -> keras.Model:
-    """From the conditions of a run to its first value and the state there."""
-    told = keras.Input((conditions,))
-    read = layers.Dense(UNITS, activation="swish")(layers.Dense(UNITS, activation="swish")(told))
-    return keras.Model(told, [layers.Dense(features)(read), layers.Dense(UNITS)(read)])
 
 
 def begin(member: Member, told, value):
@@ -201,8 +180,12 @@ def compiled(member: Member, window: int) -> Rollout:
 
 def member_of(training: Runs, told: int, extra: int) -> Member:
     """A network that has not learned yet."""
-    beginning = beginning_of(told, training.values.shape[2]) if training.window == 0 else None
-    return Member(network_of(training.values, extra), beginning)
+    network, features = network_of(training.values, extra), training.values.shape[2]
+    if training.window:
+        return Member(network, None)
+    inputs = keras.Input((told,))
+    read = layers.Dense(UNITS, activation="swish")(layers.Dense(UNITS, activation="swish")(inputs))
+    return Member(network, keras.Model(inputs, [layers.Dense(features)(read), layers.Dense(UNITS)(read)]))
 
 
 class Batches:
@@ -210,15 +193,14 @@ class Batches:
 
     def __init__(self, training: Runs, clock: np.ndarray, rng: np.random.Generator):
         self.rng, self.window = rng, training.window
-        runs, steps, _ = training.values.shape
+        steps = training.values.shape[1]
         self.warm_up = min(WARM_UP, training.window) if training.window else min(WARM_UP // 3, steps // 2)
         self.steps = min(self.warm_up + LAST_HORIZON, steps)
-        self.told = conditions_or_one(training.conditions, runs)
         self.noise = NOISE * increments_of(training.values)
         pad = ((0, 0), (0, self.steps), (0, 0))  # a window may reach beyond the end of its run
         self.values = np.pad(training.values, pad, constant_values=np.nan).astype("float32")
         self.lengths = np.isfinite(training.values).all(axis=2).sum(axis=1)
-        extra = extra_of(clock, runs, steps, training.conditions, training.controls)
+        _, extra, self.told = fed_to(training.values[:, :0], steps, training.conditions, training.controls, clock)
         self.extra = np.pad(extra, pad, mode="edge")
 
     def draw(self, steps: int) -> list[np.ndarray]:
@@ -243,30 +225,31 @@ class Trainer:
         self.make = lambda: member_of(training, told, extra)
         self.learning, self.averaged = self.make(), self.make()
         self.optimizer = keras.optimizers.Adam(LEARNING_RATE, global_clipnorm=1.0)
-        self.optimizer.build(self.learning.trainable)
+        self.optimizer.build(self.learning.variables)
         self.fresh = [each.numpy() for each in self.optimizer.variables]
         self.update = compiled_update(self.learning, self.averaged, self.optimizer, self.batches.steps)
-        self.future, each = validation.future, validation
-        self.fed = fed_to(each.context, each.future.shape[1], each.conditions, each.controls, clock_of(training.values))
+        others, self.future = (validation.conditions, validation.controls), validation.future
+        self.fed = fed_to(validation.context, self.future.shape[1], *others, clock_of(training.values))
 
     def train(self, end: float, tell: Tell) -> Member:
         """A member trained until `end`, as it was when it forecast the validation runs best."""
         self.restart()
-        start, best, kept, found, due, number = time.monotonic(), np.inf, None, 0.0, EVERY, 0
-        while (spent := (time.monotonic() - start) / (end - start)) < 1 and (kept is None or spent - found < PATIENCE):
+        start, best, chosen, found, due, number = time.monotonic(), np.inf, self.make(), 0.0, 0.0, 0
+        while (spent := (time.monotonic() - start) / (end - start)) < 1 and spent - found < PATIENCE:
             self.learn(spent, number)
             number += 1
             if spent >= due:
                 due = spent + EVERY
-                if (error := self.error()) < best:
-                    best, kept, found = error, self.averaged.weights(), spent
+                if (error := self.error()) < best or number == 1:
+                    best, found = error, spent
+                    chosen.copy(self.averaged)
         tell(f"closed loop: {best:.3f} standard deviations after {number} updates")
-        return self.make().load(kept or self.averaged.weights())
+        return chosen
 
     def restart(self) -> None:
         """Forget what the last member has learned."""
-        for member in (self.learning, self.averaged):
-            member.load(self.make().weights())
+        self.learning.copy(self.make())
+        self.averaged.copy(self.learning)
         for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
             variable.assign(value)
 
@@ -275,9 +258,8 @@ class Trainer:
         self.optimizer.learning_rate.assign(LEARNING_RATE * (1 + np.cos(np.pi * spent)) / 2)
         horizon = FIRST_HORIZON * (LAST_HORIZON / FIRST_HORIZON) ** min(1.0, spent / GROWS)
         steps = min(self.batches.warm_up + int(horizon), self.batches.steps)
-        keeps = min(REMEMBERS, number / (number + 10))
-        numbers = ops.convert_to_tensor(steps, "int32"), ops.convert_to_tensor(keeps, "float32")
-        self.update(*self.batches.draw(steps), *numbers)
+        keeps = np.array(min(REMEMBERS, number / (number + 10)), "float32")
+        self.update(*self.batches.draw(steps), np.array(steps, "int32"), keeps)
 
     def error(self) -> float:
         """Root mean squared error of the whole forecast of the validation runs."""
@@ -308,10 +290,11 @@ def compiled_update(learning: Member, averaged: Member, optimizer: keras.Optimiz
         weight = tf.where(counted, tf.where(shown, SHOWN, 1.0), 0.0)
         with tf.GradientTape() as tape:
             wrong = unrolled(fed, shown, extra, told, begun, steps) - tf.where(counted, targets, 0.0)
-            loss = tf.reduce_sum(weight * wrong**2) / tf.reduce_sum(weight)
-        variables = learning.trainable
-        optimizer.apply(tape.gradient(loss, variables), variables)
-        for mean, variable in zip(averaged.trainable, variables, strict=True):
+            loss = tf.reduce_sum(weight * wrong**2) / tf.maximum(tf.reduce_sum(weight), 1.0)
+        variables = learning.variables
+        gradients = [tf.where(tf.math.is_finite(each), each, 0.0) for each in tape.gradient(loss, variables)]
+        optimizer.apply(gradients, variables)
+        for mean, variable in zip(averaged.variables, variables, strict=True):
             mean.assign(keeps * mean + (1 - keeps) * variable)
 
     return update
