@@ -49,8 +49,10 @@ def mean_trajectory(training: Told, context, steps: int, told: Told) -> np.ndarr
 
 
 def nearest_run(training: Told, context, steps: int, told: Told) -> np.ndarray:
-    """What followed in the training run whose first window is nearest (Euclidean)."""
+    """What followed in the training run whose first window is nearest (Euclidean); without one, what it is told."""
     first, future = window_and_future(training, context, steps)
+    if not context.shape[1]:
+        return regress(neighbour(), training.numbers, future, told.numbers)
     nearest = [((first - window) ** 2).sum(axis=(1, 2)).argmin() for window in context]
     return future[nearest]
 
@@ -74,6 +76,23 @@ def extra_trees(training: Told, context, steps: int, told: Told, *, trees: int =
     return forest(inputs, future, queries, trees=trees, seed=seed)
 
 
+def gaussian_process(training: Told, context, steps: int, told: Told) -> np.ndarray:
+    """Gaussian processes from what is told of a run to the principal components of the whole run."""
+    from sim2seq.models.candidate import Runs
+    from sim2seq.models.gaussian import of_smoothness
+
+    if training.numbers is None or told.numbers is None or training.values is None:
+        raise ValueError("a Gaussian process needs numbers that are told of the runs")
+    _, future = window_and_future(training, context, steps)
+    centre, spread = training.numbers.mean(axis=0), training.numbers.std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    scale, middle = future.std(axis=(0, 1)), future.mean(axis=(0, 1))
+    scale = np.where(scale > 0, scale, 1.0)
+    runs = Runs((future - middle) / scale, 0, (training.numbers - centre) / spread)
+    fitted = of_smoothness(runs, 2.5, np.inf)
+    return fitted.forecast(context, steps, conditions=(told.numbers - centre) / spread) * scale + middle
+
+
 BASELINES = {
     "hold": hold,
     "constant velocity": constant_velocity,
@@ -81,6 +100,13 @@ BASELINES = {
     "nearest run": nearest_run,
     "ridge": ridge,
     "extra trees": extra_trees,
+}
+FROM_INPUTS = {  # without a window
+    "mean trajectory": mean_trajectory,
+    "nearest run": nearest_run,
+    "ridge": ridge,
+    "extra trees": extra_trees,
+    "gaussian process": gaussian_process,
 }
 ONE_STEP = ("hold", "constant velocity")  # those that need no training
 
@@ -92,11 +118,16 @@ def mean_target(inputs, targets, queries) -> np.ndarray:
 
 def nearest_sample(inputs, targets, queries) -> np.ndarray:
     """The target of the training sample that looks most like this one (Euclidean, in standard deviations)."""
+    return regress(neighbour(), inputs, targets, queries)
+
+
+def neighbour():
+    """A scikit-learn regressor: the target of what is nearest, in standard deviations."""
     from sklearn.neighbors import KNeighborsRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return regress(make_pipeline(StandardScaler(), KNeighborsRegressor(1)), inputs, targets, queries)
+    return make_pipeline(StandardScaler(), KNeighborsRegressor(1))
 
 
 def ridge_of_samples(inputs, targets, queries, *, alpha: float = 1e-3) -> np.ndarray:
@@ -185,6 +216,8 @@ def held_to_the_end(values: np.ndarray) -> np.ndarray:
 
 def last_state(windows, *, lag: int = 10) -> np.ndarray:
     """Last value, and mean change a step over the last `lag` steps (or the whole window): (runs, 2 x features)."""
+    if not windows.shape[1]:
+        return np.zeros((len(windows), 0))
     lag = min(lag, windows.shape[1] - 1)
     velocity = (windows[:, -1] - windows[:, -1 - lag]) / max(lag, 1)
     return np.concatenate([windows[:, -1], velocity], axis=1)

@@ -123,6 +123,8 @@ def one_step_errors(study: Study, models, parts: dict[str, Ensemble], settings, 
 
 def first_window(training: Ensemble, settings: Settings, inputs) -> dict[str, list[float]]:
     """Feature -> lowest and highest value in the first window of any run."""
+    if settings.window == 0:
+        return {}
     lowest, highest = extent(training.values, None if training.uniform else training.lengths)
     places = training.places(inputs)
     pairs = zip(

@@ -11,7 +11,7 @@ import numpy as np
 from sim2seq.data.clock import uneven_step
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.windows import Columns
-from sim2seq.evaluation.baselines import BASELINES, ONE_STEP, Told, held_to_the_end
+from sim2seq.evaluation.baselines import BASELINES, FROM_INPUTS, ONE_STEP, Told, held_to_the_end
 from sim2seq.evaluation.scores import in_pieces
 from sim2seq.models.combination import Combination
 from sim2seq.models.rollout import one_step, rollout
@@ -108,7 +108,7 @@ class Forecast(Task):
         told = self.told(part, settings, part.steps)
         return {
             name: baseline(learned, context, steps, told)
-            for name, baseline in {**BASELINES, **more}.items()
+            for name, baseline in {**(BASELINES if settings.window else FROM_INPUTS), **more}.items()
             if not (name == "constant velocity" and settings.window < 2)
         }
 

@@ -79,7 +79,7 @@ def check_scores(scores: dict) -> None:
     features = names(scores["features"], "features")
     if not features:
         raise ValueError("features: expected one name or more")
-    if not is_count(scores["window"]):
+    if scores["window"] != 0 and not is_count(scores["window"]):
         raise ValueError("window: expected a number of steps")
     if not is_number(scores["time_step"]):
         raise ValueError("time_step: expected a number")
@@ -87,7 +87,7 @@ def check_scores(scores: dict) -> None:
     if len(units) != len(features) + 1:
         raise ValueError(f"units: expected {len(features)}, one a feature")
     check_ranges(scores["inputs"], "inputs")
-    if (first := scores.get("first_window")) is not None:
+    if (first := scores.get("first_window")) is not None and scores["window"] != 0:
         check_ranges(first, "first_window")
         if not first or (scores.get("task", "forecast") == "forecast" and tuple(first) != features):
             raise ValueError("first_window: expected a range for each feature that is seen, in their order")
