@@ -52,11 +52,11 @@ def counted_time(monkeypatch):
     monkeypatch.setattr(closed_loop, "time", SimpleNamespace(monotonic=itertools.count().__next__))
 
 
-def test_it_learns_a_pushed_oscillator_in_seconds(counted_time):
+def test_it_learns_a_pushed_oscillator_in_300_updates(counted_time):
     training, validation = oscillators(), oscillators(20, seed=1)
     training.values[::2, 50:] = np.nan  # unequal lengths
     lines = []
-    model = fit(training, validation, seconds=120, seed=0, tell=lines.append)
+    model = fit(training, validation, seconds=300, seed=0, tell=lines.append)
     error = np.sqrt(np.mean((forecast(model, validation, 55) - validation.future) ** 2))
     assert error < 0.2
     assert len(lines) == len(model.members) == 2
@@ -64,13 +64,13 @@ def test_it_learns_a_pushed_oscillator_in_seconds(counted_time):
 
 def test_a_forecast_from_conditions_needs_no_window():
     runs = oscillators(window=0)
-    first = forecast(untrained(runs), runs, 60)
-    other = forecast(untrained(runs), changed(runs, "values", ..., 0.0), 60)
+    model = untrained(runs)
+    first, other = forecast(model, runs, 60), forecast(model, changed(runs, "values", ..., 0.0), 60)
     assert first.shape == (40, 60, 2)
-    assert np.array_equal(first.shape, other.shape)
+    assert np.array_equal(first, other)
 
 
-@pytest.mark.parametrize("window", [0, 1, 5, 50])
+@pytest.mark.parametrize("window", [0, 1, 50])
 def test_a_forecast_keeps_to_the_range_and_its_margin(window):
     runs = oscillators(window=window)
     model = untrained(runs)
