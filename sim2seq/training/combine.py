@@ -12,16 +12,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sim2seq._support.files import NOTE, remove, write_json, write_text
+from sim2seq._support.files import NOTE, read_json, remove, write_json, write_text
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.splits import PARTS, Split, select
-from sim2seq.models import keeping, lookups
+from sim2seq.data.splits import PARTS, Part, Split, select
+from sim2seq.models import closed_loop, keeping, lookups
 from sim2seq.training.candidates import (
     FOLDER,
     LOOKUPS,
@@ -33,12 +33,10 @@ from sim2seq.training.candidates import (
 )
 from sim2seq.training.forecast import Forecast
 from sim2seq.training.settings import Settings
-from sim2seq.training.study import Study
+from sim2seq.training.study import FORECAST, Study
 
 DATA, TASK = "data.npz", "task.json"
-LAW = (
-    1e-3  # of the increments: an error of one step below it is rounding, or nearly; no other system has less than 0.04
-)
+LAW = 1e-3  # of the increments: the error of one step of a linear part that holds the law; elsewhere 0.04 and more
 SHARES = {"polynomial": 0.1, "gaussian process": 0.1, "residual_lstm": 0.25, "stacked_lstm": 0.2}  # of the budget
 LEAST = {NETWORK: 10.0, f"{NETWORK} 2": 30.0, "residual_lstm": 15.0, "stacked_lstm": 15.0}  # seconds, or not at all
 SHARE_OF_END = 0.06  # of the budget: for predictions and scores
@@ -206,7 +204,7 @@ class Lane:
         self.start, self.end = time.monotonic(), time.monotonic() + seconds
         cores = str(max(1, len(os.sched_getaffinity(0)) // 2))
         limits = {name: cores for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
-        command = [sys.executable, "-m", "sim2seq.training.apart", str(place), self.name, f"{seconds:.1f}"]
+        command = [sys.executable, "-m", "sim2seq.training.combine", str(place), self.name, f"{seconds:.1f}"]
         with (place / "log.txt").open("w") as log:
             environment = {**os.environ, **limits, "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
@@ -233,3 +231,60 @@ class Lane:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+
+def learn_apart(folder: str, name: str, seconds: str) -> None:
+    """One candidate learns in this process: python -m sim2seq.training.combine FOLDER NAME SECONDS."""
+    place = Path(folder)
+    ensemble, split, settings = read_data(place.parent)
+    if not name.startswith(NETWORK):
+        from sim2seq.training import fit
+
+        one = settings.of({**vars(settings), "model": name})
+        fit.train(ensemble, one, split, place, FORECAST, quiet=True, seconds=float(seconds))
+        return
+    parts = parts_of(ensemble, settings, split, Forecast(settings.controls))
+    seed = settings.seed + (name != NETWORK)
+
+    def tell(text: str) -> None:
+        write_text(place / NOTE, text + "\n")
+
+    keeping.save(closed_loop.fit(parts.training, parts.validation, seconds=float(seconds), seed=seed, tell=tell), place)
+
+
+def read_data(folder: Path) -> tuple[Ensemble, Split, Settings]:
+    """The runs that combine.write_data wrote, with their split, and the settings."""
+    task = read_json(folder / TASK)
+    known = {field.name for field in fields(Settings)}
+    settings = Settings.of({name: value for name, value in task["settings"].items() if name in known})
+    with np.load(folder / DATA, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    parts, ids = [], task["runs"]
+    steps = max(arrays[f"{part}.values"].shape[1] for part in ids)
+    for part in ids:
+        inner = {name.partition(".")[2]: each for name, each in arrays.items() if name.startswith(f"{part}.")}
+        parts.append(inner | {"values": padded(inner["values"], steps)})
+    join = {name: np.concatenate([each[name] for each in parts]) for name in parts[0] if name != "times"}
+    longest = max((each["times"] for each in parts), key=len)
+    lengths, values = join.pop("lengths"), join.pop("values")
+    names = {
+        part: tuple(f"{part} {run}" for run in runs) for part, runs in ids.items()
+    }  # a split in time has runs twice
+    ensemble = Ensemble(
+        values,
+        tuple(run for part in names.values() for run in part),
+        tuple(task["features"]),
+        longest,
+        join,
+        lengths=lengths,
+    )
+    of_part = [Part(names[part], 0, int(each["lengths"].max())) for part, each in zip(ids, parts, strict=True)]
+    return ensemble, Split(of_part[0], of_part[1], of_part[1]), settings
+
+
+def padded(values: np.ndarray, steps: int) -> np.ndarray:
+    return np.pad(values, ((0, 0), (0, steps - values.shape[1]), (0, 0)), constant_values=np.nan)
+
+
+if __name__ == "__main__":
+    learn_apart(*sys.argv[1:])

@@ -33,8 +33,7 @@ from sim2seq.training.folder import (
     versions,
     write_predictions,
 )
-from sim2seq.training.losses import OPTIMIZERS, loss_of
-from sim2seq.training.settings import COMBINED, Settings
+from sim2seq.training.settings import COMBINED, OPTIMIZERS, Settings, loss_of
 from sim2seq.training.study import FORECAST, Study
 from sim2seq.training.task import Scalings
 

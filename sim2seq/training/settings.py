@@ -1,4 +1,4 @@
-"""Settings of a training: one block, with defaults that work; unknown names fail."""
+"""Settings of a training: one block, with defaults that work; unknown names fail. Losses and optimizers by name."""
 
 from __future__ import annotations
 
@@ -6,10 +6,47 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
+import keras
+from keras import ops
+
 from sim2seq._support.config import Config, one_of
 from sim2seq.data.splits import SPLITS
 from sim2seq.models.builders import LEAST_WINDOW, MODELS
-from sim2seq.training.losses import LOSSES, OPTIMIZERS
+
+
+class ScaledError(keras.losses.Loss):
+    """The mean over the outputs of `error(targets - answers)` in units of `unit`; at `dtype`, Keras' own is float32."""
+
+    def __init__(self, error, unit: float, *, dtype: str):
+        super().__init__(name="scaled_error", dtype=dtype, reduction="mean_with_sample_weight")
+        self.error, self.unit = error, unit
+
+    def call(self, y_true, y_pred):
+        return ops.mean(self.error((y_true - y_pred) / self.unit), axis=-1)
+
+
+def huber(error):
+    """Squared up to 1, then growing like the distance: Huber, Robust Estimation of a Location Parameter, 1964."""
+    size = ops.absolute(error)
+    return ops.where(size < 1, ops.square(error), 2 * size - 1)
+
+
+LOSSES = {"squared": ops.square, "absolute": ops.absolute, "huber": huber}  # of an error in units of core.error_unit
+OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "nadam": keras.optimizers.Nadam,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
+
+
+def loss_of(core: keras.Model, name: str):
+    """The loss that a core is trained with: its own, where it has one, or the named one in units of its error."""
+    if own := getattr(core, "own_loss", None):
+        return own
+    return ScaledError(LOSSES[name], core.error_unit, dtype=core.inputs[0].dtype)
+
 
 COMBINED = "combined"  # of candidates of different kinds: training/combine.py
 RECIPES = {  # ready sets of settings, chosen as recipe:name or size:name; with both, the size goes over the recipe
