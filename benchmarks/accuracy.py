@@ -63,11 +63,10 @@ def recorded(name: str):
 
 
 def simulated(runs: int, *, scheme: str = "tick", gravity: float = 1.0, restitution: float = 1.0, **arguments):
-    """Positions (runs, steps, features) of the study's sampler and simulator, and the conditions, (runs,) each."""
+    """Positions (runs, steps, features) of the study's sampler and simulator, and its nine inputs, (runs,) each."""
     table = pgen_ensembles.parameter_table(NUM_STUDIES=runs, **arguments)
-    table = {name: np.array(column) for name, column in table.items() if name != "GROUP_ID"}
-    initial = [[table[f"{axis}_{kind}_INITIAL"] for axis in "XYZ"] for kind in ("POS", "VEL")]
-    given = {name: table[name.upper()] for name in CONDITIONS}
+    given = {name.lower(): np.array(column) for name, column in table.items() if name not in ("GROUP_ID", "RUN_ID")}
+    initial = [[given[f"{axis}_{kind}_initial"] for axis in "xyz"] for kind in ("pos", "vel")]
     world = {"gravity": gravity * given["gravity"], "drag": given["drag"], "box": given["box_side_length"]}
     world |= {"scheme": scheme, "restitution": restitution}
     _, series, *_ = ball_bounce.bounce(*initial, frequency=20, steps=400, **world)
