@@ -6,10 +6,11 @@ reservoirpy   an echo state network of 500 units, fed with its own forecasts
 pysindy       sparse regression of the next step on polynomials (DiscreteSINDy)
 
 Both see what the model sees: window, inputs and controls, in standard deviations of the training runs. Each has four
-settings, of which the validation runs choose by the error that is reported; pysindy has none of degree 3 where more than
-MOST_NUMBERS are seen. An answer is cut at a million standard deviations. ASKED holds, for part in train, validation and
-test: part (runs, steps, features) and told_part (runs, steps, numbers), nan beyond the end of a run; and window. ANSWER
-holds forecast (runs, steps - window, features) of the test part.
+settings, of which the validation runs choose by the error that is reported; pysindy has none of degree 3 where it sees
+more than MOST_NUMBERS. An answer is cut at a million standard deviations.
+
+ASKED holds, for part in train, validation and test: part (runs, steps, features) and told_part (runs, steps, numbers),
+nan beyond the end of a run; and window. ANSWER holds forecast (runs, steps - window, features) of the test part.
 """
 
 from __future__ import annotations
@@ -53,16 +54,13 @@ def asked(name: str, parts: dict, trained) -> np.ndarray | str:
 def question_of(parts: dict, trained) -> tuple[np.ndarray, np.ndarray, dict]:
     """Mean and scale of the features, and the parts in that scale with what is told of each step."""
     task, settings = trained.study.task, trained.settings
-    series = {name: task.split(part, settings) for name, part in parts.items()}
-    mean, scale, arrays = *moments(series["train"][0]), {}
-    told = {
-        name: told_of(part, controls, settings)
-        for (name, part), (_, controls) in zip(parts.items(), series.values(), strict=True)
-    }
-    for name, (features, _) in series.items():
-        arrays[name] = (features - mean) / scale
-        arrays[f"told_{name}"] = (told[name] - (of := moments(told["train"]))[0]) / of[1]
-    return mean, scale, arrays
+    both = {name: task.split(part, settings) for name, part in parts.items()}
+    series = {name: features for name, (features, _) in both.items()}
+    told = {f"told_{name}": told_of(parts[name], controls, settings) for name, (_, controls) in both.items()}
+    mean, scale = moments(series["train"])
+    center, width = moments(told["told_train"])
+    scaled = {name: (each - mean) / scale for name, each in series.items()}
+    return mean, scale, scaled | {name: (each - center) / width for name, each in told.items()}
 
 
 def told_of(part, controls, settings) -> np.ndarray:
@@ -132,9 +130,15 @@ def pysindy(features, told, setting):
 
 
 PEERS = {
-    "reservoirpy": (reservoirpy, ((0.4, 1.0), (0.9, 1.0), (0.9, 0.3), (1.2, 0.3))),
-    "pysindy": (pysindy, ((2, 1e-4), (2, 1e-2), (3, 1e-4), (3, 1e-2))),
+    "reservoirpy": (reservoirpy, ((0.4, 1.0), (0.9, 1.0), (0.9, 0.3), (1.2, 0.3))),  # spectral radius, leak
+    "pysindy": (pysindy, ((2, 1e-4), (2, 1e-2), (3, 1e-4), (3, 1e-2))),  # degree, threshold
 }
+
+
+def settings_for(name: str, numbers: int) -> tuple:
+    """The settings that are tried for so many numbers a step."""
+    settings = PEERS[name][1]
+    return settings[:2] if name == "pysindy" and numbers > MOST_NUMBERS else settings
 
 
 def error(forecasts, truth) -> float:
@@ -148,18 +152,12 @@ def all_of(forecast, features, told, window: int) -> np.ndarray:
 
 def answer(name: str, given, window: int) -> np.ndarray:
     """The forecast of the test runs by the setting that is best on the validation runs."""
-    learn, settings = PEERS[name]
     told = {part: np.nan_to_num(given[f"told_{part}"]) for part in ("train", "validation", "test")}
-    best, lowest = None, np.inf
-    many = sum(given[part].shape[2] for part in ("train", "told_train")) > MOST_NUMBERS
-    for setting in settings if not (many and name == "pysindy") else settings[:2]:
-        forecast = learn(given["train"], told["train"], setting)
-        found = error(
-            all_of(forecast, given["validation"], told["validation"], window), given["validation"][:, window:]
-        )
-        if best is None or found < lowest:
-            best, lowest = forecast, found
-    return all_of(best, given["test"], told["test"], window)
+    train, validation = given["train"], given["validation"]
+    settings = settings_for(name, train.shape[2] + told["train"].shape[2])
+    learned = [PEERS[name][0](train, told["train"], setting) for setting in settings]
+    errors = [error(all_of(each, validation, told["validation"], window), validation[:, window:]) for each in learned]
+    return all_of(learned[int(np.argmin(errors))], given["test"], told["test"], window)
 
 
 def main() -> None:

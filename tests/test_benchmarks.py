@@ -1,8 +1,10 @@
-"""The benchmarks measure what they say: on a training that ends in seconds."""
+"""The benchmarks measure what they say: on trainings that end in seconds, on systems and results made up."""
 
+import importlib
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sim2seq.data.splits import Part, select
@@ -10,16 +12,24 @@ from sim2seq.training.fit import split_runs
 from sim2seq.training.settings import Settings
 
 
-@pytest.fixture(scope="module")
-def backends():
+def script(name: str):
+    """A module of the folder of benchmarks."""
     folder = str(Path(__file__).parent.parent / "benchmarks")
     sys.path.insert(0, folder)
     try:
-        import backends
-
-        return backends
+        return importlib.import_module(name)
     finally:
         sys.path.remove(folder)
+
+
+@pytest.fixture(scope="module")
+def backends():
+    return script("backends")
+
+
+@pytest.fixture(scope="module")
+def systems():
+    return script("_systems")
 
 
 def test_goal_is_reached_at_the_end_of_an_epoch_or_not_at_all(backends, bouncing):
@@ -40,3 +50,81 @@ def test_every_timed_case_has_all_its_targets(backends):
     steps = ensemble.steps - Settings().window
     for _, targets, batch_size, _ in backends.SPEEDS:
         assert batch_size <= len(split.train.runs) * (steps - targets + 1)
+
+
+def test_a_draw_skips_what_cannot_be_integrated(systems, monkeypatch):
+    monkeypatch.setattr(systems, "candidates", lambda: list("abcdefgh"))
+    monkeypatch.setattr(systems, "attractor", lambda name: None if name in "aceg" else name)
+    found = systems.draw(3, 4)
+    assert sorted(found) == list("bdfh")
+    assert systems.draw(3, 2) == found[:2]
+
+
+def test_a_system_that_needs_too_much_is_given_up(systems, monkeypatch):
+    class Decay:
+        @staticmethod
+        def rhs(state, time):
+            return -state
+
+    times = np.linspace(0, 1, 5)
+    assert systems.integrated(Decay, [1.0], times)[-1] == pytest.approx(np.exp(-1))
+    monkeypatch.setattr(systems, "MOST_CALLS", 3)
+    assert systems.integrated(Decay, [1.0], times) is None
+
+
+def test_a_steered_run_reacts_to_the_action_in_its_row(systems, monkeypatch):
+    monkeypatch.setattr(systems, "RUNS", 2)
+    monkeypatch.setattr(systems, "STEPS", 20)
+    values = systems.made("swing_up", systems.SYSTEMS["swing_up"], None, quick=False).ensemble.values
+    _, sine, speed, action = np.moveaxis(values, 2, 0)
+    push = 0.05 * (15 * sine[:, :-1] + 3 * action[:, 1:])  # Gymnasium's Pendulum-v1
+    assert speed[:, 1:] == pytest.approx(np.clip(speed[:, :-1] + push, -8, 8), abs=1e-5)
+
+
+def test_a_peer_sees_a_step_and_what_is_told_of_the_next():
+    features, told = np.arange(4.0).reshape(1, 4, 1), 10 + np.arange(4.0).reshape(1, 4, 1)
+    features[0, 3] = np.nan
+    seen, following = script("_peers").pairs(features, told)
+    assert seen[0].tolist() == [[0, 11], [1, 12]]
+    assert following[0].tolist() == [[1], [2]]
+
+
+RESULT = {"system": "lorenz63", "title": "lorenz63", "runs": {"test": 26}, "best": "ridge", "lyapunov_time": 50.0}
+RESULT |= {"spectrum": 0.1, "histogram": 0.2, "seconds": 200.0, "length": 1.0, "weights": {"polynomial": [0.9, 0.7]}}
+
+
+def result(seed: int, error: float) -> dict:
+    numbers = {"error": error, "baselines": {"ridge": 1.0}, "skill": 1 - error, "valid": 100.0, "band": [0.85, 0.99]}
+    return {**RESULT, **numbers, "seed": seed, "peers": {"pysindy": 2 * error, "reservoirpy": "no answer"}}
+
+
+def test_the_table_of_systems_says_means_worst_and_goals():
+    tables = script("_general_tables")
+    results = [result(0, 0.02), result(1, 0.06), {"title": "kuramoto", "seed": 0, "failed": "no file"}]
+    shown = tables.markdown(results).splitlines()
+    cells = [cell.strip() for cell in shown[2].split("|")[1:-1]]
+    assert cells[:6] == ["lorenz63", "ridge", "1", "0.04", "0.960 (0.940)", "0.95; 0.98"]
+    assert cells[6:] == ["100 (2.0)", "0.10", "0.20", "0.85 to 0.99", "200", "polynomial 0.80"]
+    assert shown[-1] == "kuramoto, seed 0: no file"
+    rows = {each["name"]: each for each in tables.rows_of(results, 180.0)}
+    assert rows["lorenz63: highest coverage of a tenth, any seed"]["goal"] == 0.98  # of fewer than 30 test runs
+    assert rows["lorenz63: training, longest"]["goal"] == pytest.approx(198)
+    assert rows["worst skill of all systems and seeds"]["measured"] == pytest.approx(0.94)
+    assert rows["pysindy: our share of its error, median system"]["measured"] == 0.5
+    assert "reservoirpy: systems where we are ahead" not in rows
+
+
+def test_results_of_another_setup_are_not_gone_on_with(tmp_path):
+    general, path = script("general"), tmp_path / "general.json"
+    general.keep(path, {"budget": "3m"}, [result(0, 0.02), {"title": "x", "seed": 0, "failed": "no file"}], 180.0)
+    assert general.kept_results(path, {"budget": "3m"}) == [result(0, 0.02)]  # what failed is tried again
+    with pytest.raises(ValueError, match="--again"):
+        general.kept_results(path, {"budget": "1m"})
+
+
+def test_a_budget_is_a_number_with_a_unit():
+    general = script("general")
+    assert [general.seconds(text) for text in ("90s", "1.5m", "1h")] == [90, 90, 3600]
+    for text in ("3", "0m", "m", "-1s", "3 m"):
+        with pytest.raises(ValueError, match="such as 3m"):
+            general.seconds(text)
