@@ -73,7 +73,7 @@ def scored(ensemble: Ensemble, trained: Training, part: str) -> Ensemble:
 
 
 def judged(name: str, system: System, found: Made, trained: Training, parts: dict[str, Ensemble]) -> dict:
-    """Errors, skill, long forecasts, band and weights of a training."""
+    """Errors, skill, long forecasts, band and candidates of a training."""
     forecast, truth, training = trained.predictions["test"].middle, truth_of(found, trained), series(trained, parts)
     naive = {each: scaled_error(one, truth, training) for each, one in naive_forecasts(trained, parts).items()}
     best, mine = min(naive, key=lambda each: naive[each]), scaled_error(forecast, truth, training)
@@ -92,7 +92,7 @@ def judged(name: str, system: System, found: Made, trained: Training, parts: dic
         "spectrum": float(np.mean(list(long.spectrum.values()))),
         "histogram": float(np.mean(list(long.histogram.values()))),
         "band": [min(tenths), max(tenths)],
-        "weights": weights_of(trained),
+        **candidates_of(trained),
     }
 
 
@@ -112,7 +112,7 @@ def truth_of(found: Made, trained: Training) -> np.ndarray:
 
 def naive_forecasts(trained: Training, parts: dict[str, Ensemble]) -> dict[str, np.ndarray]:
     """Name -> forecast of the test runs by each baseline that counts here."""
-    forecasts = baselines_of(trained.study, parts, trained.settings)  # made by the training already
+    forecasts = baselines_of(trained.study, parts, trained.settings)
     chosen = BASELINES if trained.settings.window else tuple(forecasts)
     return {name: forecasts[name] for name in chosen}
 
@@ -124,9 +124,12 @@ def scaled_error(forecast: np.ndarray, truth: np.ndarray, training: np.ndarray) 
     return float(rmse(forecast[..., moving] / scale[moving], truth[..., moving] / scale[moving]))
 
 
-def weights_of(trained: Training) -> dict:
-    """Candidate -> its weight in each block of the horizon."""
-    return dict(getattr(trained.scores, "weights", None) or {})
+def candidates_of(trained: Training) -> dict:
+    """Of a combination: the weights by stretch of the horizon, the error of each candidate alone, who is out and why."""
+    made = getattr(trained.scores, "combined", None)
+    return (
+        {"weights": made.weights, "alone": made.test, "out": made.out, "rule": made.rule} if made else {"weights": {}}
+    )
 
 
 def of_peers(found: Made, trained: Training, parts: dict[str, Ensemble]) -> dict:

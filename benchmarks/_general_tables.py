@@ -83,6 +83,7 @@ def rows_of(results: list[dict], budget: float) -> list[dict]:
     """Rows with goals: of each system, of the worst, of those that were never looked at, of the peers."""
     systems = by_system(results)
     rows = [each for seeds in systems.values() for each in system_rows(seeds, budget)]
+    rows.append(row("systems and seeds that failed", sum("failed" in each for each in results), 0, "lower", ""))
     if not systems:
         return rows
     skills = [each["skill"] for seeds in systems.values() for each in seeds]

@@ -109,6 +109,7 @@ def test_the_table_of_systems_says_means_worst_and_goals():
     rows = {each["name"]: each for each in tables.rows_of(results, 180.0)}
     assert rows["lorenz63: highest coverage of a tenth, any seed"]["goal"] == 0.98  # of fewer than 30 test runs
     assert rows["lorenz63: training, longest"]["goal"] == pytest.approx(198)
+    assert rows["systems and seeds that failed"]["measured"] == 1
     assert rows["worst skill of all systems and seeds"]["measured"] == pytest.approx(0.94)
     assert rows["pysindy: our share of its error, median system"]["measured"] == 0.5
     assert "reservoirpy: systems where we are ahead" not in rows
