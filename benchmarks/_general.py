@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -62,8 +62,7 @@ def measured(name: str, title: str, seed: int, options: Options) -> dict:
 
 def settings_of(system: System, options: Options, seed: int) -> Settings:
     """The default settings, with what a user would name."""
-    budget = [f"budget={options.budget}"] if "budget" in {each.name for each in fields(Settings)} else []
-    return Settings.parse([*system.words, f"seed={seed}", *options.words, *budget])
+    return Settings.parse([*system.words, f"seed={seed}", f"budget={options.budget}", *options.words])
 
 
 def scored(ensemble: Ensemble, trained: Training, part: str) -> Ensemble:
@@ -125,11 +124,11 @@ def scaled_error(forecast: np.ndarray, truth: np.ndarray, training: np.ndarray) 
 
 
 def candidates_of(trained: Training) -> dict:
-    """Of a combination: the weights by stretch of the horizon, the error of each candidate alone, who is out and why."""
-    made = getattr(trained.scores, "combined", None)
-    return (
-        {"weights": made.weights, "alone": made.test, "out": made.out, "rule": made.rule} if made else {"weights": {}}
-    )
+    """Of a combination: weights by stretch of the horizon, the error of each candidate alone, who is out and why."""
+    made = trained.scores.combined
+    if made is None:
+        return {"weights": {}}
+    return {"weights": made.weights, "alone": made.test, "out": made.out, "rule": made.rule}
 
 
 def of_peers(found: Made, trained: Training, parts: dict[str, Ensemble]) -> dict:

@@ -46,18 +46,10 @@ from _systems import DRAW, DRAWN, HERE, SYSTEMS, draw
 
 from sim2seq._support.command import Parser, plain, run
 from sim2seq._support.files import read_json, write_json
+from sim2seq.training.settings import seconds_of
 
-QUICK_DRAW, QUICK_WORDS, QUICK_SECONDS = 1, ("size=debug",), "20s"  # what is drawn in earnest stays unseen
+QUICK_DRAW, QUICK_BUDGET = 1, "15s"  # what is drawn in earnest stays unseen
 POSITIONS = tuple(f"dysts_{number + 1}" for number in range(DRAWN))
-UNITS = {"s": 1, "m": 60, "h": 3600}
-
-
-def seconds(budget: str) -> float:
-    """A budget such as 90s, 3m or 1h in seconds. Raises ValueError for another text."""
-    number, unit = budget[:-1], budget[-1:]
-    if unit not in UNITS or not number.replace(".", "", 1).isdigit() or not float(number):
-        raise ValueError(f"--budget {budget}: expected a number with s, m or h, such as 3m")
-    return float(number) * UNITS[unit]
 
 
 def apart(function, *arguments):
@@ -109,7 +101,7 @@ def titles(names: list[str], *, quick: bool) -> dict[str, str]:
 def parsed():
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [*SYSTEMS, *POSITIONS]
-    parser.add_argument("--quick", action="store_true", help="few short runs, the size debug, one seed")
+    parser.add_argument("--quick", action="store_true", help="few short runs, a small budget, one seed")
     parser.add_argument("--only", choices=names, nargs="+", default=names, metavar="NAME", help="these systems")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of split and training")
     parser.add_argument("--budget", default="3m", help="of one training")
@@ -123,11 +115,10 @@ def parsed():
 
 def main() -> None:
     arguments = parsed()
-    budget = QUICK_SECONDS if arguments.quick else arguments.budget
-    words = (*(QUICK_WORDS if arguments.quick else ()), *arguments.set)
+    budget, words = QUICK_BUDGET if arguments.quick else arguments.budget, tuple(arguments.set)
     options = Options(budget, words, arguments.systems, arguments.quick, arguments.peers)
     setup = {"budget": budget, "words": list(words), "quick": arguments.quick, "peers": arguments.peers}
-    limit, results = seconds(budget), [] if arguments.again else kept_results(arguments.json, setup)
+    limit, results = seconds_of(budget), [] if arguments.again else kept_results(arguments.json, setup)
     finished = {(each["system"], each["seed"]) for each in results}
     called = titles(arguments.only, quick=arguments.quick)
     for seed in arguments.seeds[:1] if arguments.quick else arguments.seeds:

@@ -121,11 +121,3 @@ def test_results_of_another_setup_are_not_gone_on_with(tmp_path):
     assert general.kept_results(path, {"budget": "3m"}) == [result(0, 0.02)]  # what failed is tried again
     with pytest.raises(ValueError, match="--again"):
         general.kept_results(path, {"budget": "1m"})
-
-
-def test_a_budget_is_a_number_with_a_unit():
-    general = script("general")
-    assert [general.seconds(text) for text in ("90s", "1.5m", "1h")] == [90, 90, 3600]
-    for text in ("3", "0m", "m", "-1s", "3 m"):
-        with pytest.raises(ValueError, match="such as 3m"):
-            general.seconds(text)
