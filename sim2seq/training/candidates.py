@@ -7,7 +7,7 @@ combination.json    weights by horizon, errors on the validation runs, who is ou
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,18 @@ import numpy as np
 
 from sim2seq._support.files import read_json, remove, write_json
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.splits import Split, select
+from sim2seq.data.splits import PARTS, Part, Split, select
 from sim2seq.data.windows import Scaling
 from sim2seq.evaluation.scores import Combined
 from sim2seq.models import candidate, closed_loop, combination, gaussian, keeping, lookups, polynomial
 from sim2seq.models.candidate import Runs
 from sim2seq.models.combination import Combination, Weighing
 from sim2seq.models.stepwise import Stepwise
+from sim2seq.training.settings import Settings
 
 FOLDER, FILE = "candidates", "combination.json"
+DATA = "data.npz"  # what candidates in processes of their own learn from
+TASK = "task.json"  # there as long as candidates learn
 NETWORK = "closed-loop network"
 LOOKUPS: dict[str, Callable] = {
     "mean trajectory": lookups.fit_mean,
@@ -145,6 +148,11 @@ def read_combination(folder: Path) -> Combination:
     )
 
 
+def is_learning(folder: Path) -> bool:
+    """Whether candidates are not done yet; scores that are there are those of the first ones."""
+    return (folder / FOLDER / TASK).exists()
+
+
 def place_of(folder: Path, name: str) -> Path:
     return folder / FOLDER / name.replace(" ", "_")
 
@@ -170,3 +178,53 @@ def tidy(folder: Path, models: Combination) -> None:
     for name in NAMES:
         if name not in models.used:
             remove(place_of(folder, name))
+
+
+def write_data(ensemble: Ensemble, settings, split: Split, task, folder: Path) -> None:
+    """What a process of its own learns from: training and validation runs, and what is learned of them."""
+    some = [task.usable(select(ensemble, part), settings).some_runs() for part in (split.train, split.validation)]
+    arrays: dict[str, Any] = {
+        f"{part}.{name}": np.asarray(value)
+        for part, one in zip(PARTS, some, strict=False)
+        for name, value in ({"values": one.values, "times": one.times, "lengths": one.lengths} | one.inputs).items()
+    }
+    with (folder / FOLDER / DATA).open("wb") as file:
+        np.savez(file, **arrays)
+    controls = getattr(task, "controls", ()) or settings.controls
+    settings = asdict(settings) | {"controls": controls, "members": 1}
+    names = {part: one.run_ids for part, one in zip(PARTS, some, strict=False)}
+    write_json(folder / FOLDER / TASK, {"settings": settings, "runs": names, "features": some[0].features})
+
+
+def read_data(folder: Path) -> tuple[Ensemble, Split, Settings]:
+    """The runs that combine.write_data wrote, with their split, and the settings."""
+    task = read_json(folder / TASK)
+    known = {field.name for field in fields(Settings)}
+    settings = Settings.of({name: value for name, value in task["settings"].items() if name in known})
+    with np.load(folder / DATA, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    parts, ids = [], task["runs"]
+    steps = max(arrays[f"{part}.values"].shape[1] for part in ids)
+    for part in ids:
+        inner = {name.partition(".")[2]: each for name, each in arrays.items() if name.startswith(f"{part}.")}
+        parts.append(inner | {"values": padded(inner["values"], steps)})
+    join = {name: np.concatenate([each[name] for each in parts]) for name in parts[0] if name != "times"}
+    longest = max((each["times"] for each in parts), key=len)
+    lengths, values = join.pop("lengths"), join.pop("values")
+    names = {
+        part: tuple(f"{part} {run}" for run in runs) for part, runs in ids.items()
+    }  # a split in time has runs twice
+    ensemble = Ensemble(
+        values,
+        tuple(run for part in names.values() for run in part),
+        tuple(task["features"]),
+        longest,
+        join,
+        lengths=lengths,
+    )
+    of_part = [Part(names[part], 0, int(each["lengths"].max())) for part, each in zip(ids, parts, strict=True)]
+    return ensemble, Split(of_part[0], of_part[1], of_part[1]), settings
+
+
+def padded(values: np.ndarray, steps: int) -> np.ndarray:
+    return np.pad(values, ((0, 0), (0, steps - values.shape[1]), (0, 0)), constant_values=np.nan)

@@ -12,33 +12,35 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from sim2seq._support.files import NOTE, read_json, remove, write_json, write_text
+from sim2seq._support.files import NOTE, remove, write_json, write_text
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.splits import PARTS, Part, Split, select
+from sim2seq.data.splits import Split, select
 from sim2seq.models import closed_loop, keeping, lookups
 from sim2seq.training.candidates import (
+    DATA,
     FOLDER,
     LOOKUPS,
     NETWORK,
     OTHERS,
+    TASK,
     Parts,
     parts_of,
     place_of,
+    read_data,
+    write_data,
 )
 from sim2seq.training.forecast import Forecast
 from sim2seq.training.settings import Settings
 from sim2seq.training.study import FORECAST, Study
 
-DATA, TASK = "data.npz", "task.json"
 LAW = 1e-3  # of the increments: the error of one step of a linear part that holds the law; elsewhere 0.04 and more
-SHARES = {"polynomial": 0.1, "gaussian process": 0.1, "residual_lstm": 0.25, "stacked_lstm": 0.2}  # of the budget
-LEAST = {NETWORK: 10.0, f"{NETWORK} 2": 30.0, "residual_lstm": 15.0, "stacked_lstm": 15.0}  # seconds, or not at all
+SHARES = {"polynomial": 0.1, "gaussian process": 0.1, "stacked_lstm": 0.2}  # of the budget
+LEAST = {NETWORK: 10.0, f"{NETWORK} 2": 30.0, "stacked_lstm": 15.0, "residual_lstm": 1.0}  # seconds, or not at all
 SHARE_OF_END = 0.06  # of the budget: for predictions and scores
 ATTENTION = 0.5  # seconds between two looks at a process
 GRACE = 20.0  # seconds after which a process that should have ended is ended
@@ -81,9 +83,19 @@ class Work:
 
 
 def train(
-    ensemble: Ensemble, settings: Settings, split: Split, folder: Path, study: Study, *, quiet: bool = False
+    ensemble: Ensemble,
+    settings: Settings,
+    split: Split,
+    folder: Path,
+    study: Study,
+    *,
+    judge: Callable,
+    quiet: bool = False,
 ) -> None:
-    """Have all candidates learn that have not yet, within the budget of the settings."""
+    """Have all candidates learn that have not yet, within the budget of the settings.
+
+    judge   is called as soon as the first ones can forecast: from then on `folder` holds a training that can be used
+    """
     if not isinstance(study.task, Forecast):
         raise ValueError(
             f"model combined: it forecasts, for a {study.task.kind} choose one of: {', '.join(study.models)}"
@@ -91,18 +103,21 @@ def train(
     end = time.monotonic() + settings.seconds * (1 - SHARE_OF_END)
     work = Work(ensemble, settings, split, study, folder, parts_of(ensemble, settings, split, study.task), end, quiet)
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    write_data(work)
+    write_data(ensemble, settings, split, study.task, folder)
     lane = Lane(work, [(NETWORK, 1.0)])
     try:
         cheap(work, LOOKUPS)
+        if not (folder / "scores.json").exists():
+            judge()
+            work.say("a first model can be used")
         if knows_law(work):
             lane.stop()
             lane = Lane(work, [("stacked_lstm", SHARES["stacked_lstm"])])
             other = Lane(work, [("residual_lstm", 1.0)])
         else:
             cheap(work, OTHERS)
-            names = [name for name in ("residual_lstm", "stacked_lstm") if fits_window(name, settings)]
-            other = Lane(work, [*((name, SHARES.get(name, 0.2)) for name in names), (f"{NETWORK} 2", 1.0)])
+            names = ["stacked_lstm"] if settings.window else []
+            other = Lane(work, [*((name, SHARES[name]) for name in names), (f"{NETWORK} 2", 1.0)])
         with contextlib.ExitStack() as ends:
             ends.callback(other.stop)
             while lane.runs() | other.runs():
@@ -151,26 +166,6 @@ def knows_law(work: Work) -> bool:
         return False
 
 
-def write_data(work: Work) -> None:
-    """What a process of its own learns from: training and validation runs, and what is learned of them."""
-    split = work.split
-    some = [
-        work.study.task.usable(select(work.ensemble, part), work.settings).some_runs()
-        for part in (split.train, split.validation)
-    ]
-    arrays: dict[str, Any] = {
-        f"{part}.{name}": np.asarray(value)
-        for part, one in zip(PARTS, some, strict=False)
-        for name, value in ({"values": one.values, "times": one.times, "lengths": one.lengths} | one.inputs).items()
-    }
-    with (work.folder / FOLDER / DATA).open("wb") as file:
-        np.savez(file, **arrays)
-    controls = getattr(work.study.task, "controls", ()) or work.settings.controls
-    settings = asdict(work.settings) | {"controls": controls, "members": 1}
-    names = {part: one.run_ids for part, one in zip(PARTS, some, strict=False)}
-    write_json(work.folder / FOLDER / TASK, {"settings": settings, "runs": names, "features": some[0].features})
-
-
 class Lane:
     """Candidates that learn one after the other, each in a process of its own, each for its share of the budget."""
 
@@ -204,7 +199,14 @@ class Lane:
         self.start, self.end = time.monotonic(), time.monotonic() + seconds
         cores = str(max(1, len(os.sched_getaffinity(0)) // 2))
         limits = {name: cores for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
-        command = [sys.executable, "-m", "sim2seq.training.combine", str(place), self.name, f"{seconds:.1f}"]
+        command = [
+            sys.executable,
+            "-m",
+            "sim2seq.training.combine",
+            str(place),
+            self.name,
+            f"{time.time() + seconds:.1f}",
+        ]
         with (place / "log.txt").open("w") as log:
             environment = {**os.environ, **limits, "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
@@ -233,15 +235,15 @@ class Lane:
             self.process.wait()
 
 
-def learn_apart(folder: str, name: str, seconds: str) -> None:
-    """One candidate learns in this process: python -m sim2seq.training.combine FOLDER NAME SECONDS."""
+def learn_apart(folder: str, name: str, end: str) -> None:
+    """One candidate learns in this process: python -m sim2seq.training.combine FOLDER NAME END, in seconds since 1970."""
     place = Path(folder)
     ensemble, split, settings = read_data(place.parent)
     if not name.startswith(NETWORK):
         from sim2seq.training import fit
 
         one = settings.of({**vars(settings), "model": name})
-        fit.train(ensemble, one, split, place, FORECAST, quiet=True, seconds=float(seconds))
+        fit.train(ensemble, one, split, place, FORECAST, quiet=True, seconds=float(end) - time.time())
         return
     parts = parts_of(ensemble, settings, split, Forecast(settings.controls))
     seed = settings.seed + (name != NETWORK)
@@ -249,41 +251,8 @@ def learn_apart(folder: str, name: str, seconds: str) -> None:
     def tell(text: str) -> None:
         write_text(place / NOTE, text + "\n")
 
-    keeping.save(closed_loop.fit(parts.training, parts.validation, seconds=float(seconds), seed=seed, tell=tell), place)
-
-
-def read_data(folder: Path) -> tuple[Ensemble, Split, Settings]:
-    """The runs that combine.write_data wrote, with their split, and the settings."""
-    task = read_json(folder / TASK)
-    known = {field.name for field in fields(Settings)}
-    settings = Settings.of({name: value for name, value in task["settings"].items() if name in known})
-    with np.load(folder / DATA, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    parts, ids = [], task["runs"]
-    steps = max(arrays[f"{part}.values"].shape[1] for part in ids)
-    for part in ids:
-        inner = {name.partition(".")[2]: each for name, each in arrays.items() if name.startswith(f"{part}.")}
-        parts.append(inner | {"values": padded(inner["values"], steps)})
-    join = {name: np.concatenate([each[name] for each in parts]) for name in parts[0] if name != "times"}
-    longest = max((each["times"] for each in parts), key=len)
-    lengths, values = join.pop("lengths"), join.pop("values")
-    names = {
-        part: tuple(f"{part} {run}" for run in runs) for part, runs in ids.items()
-    }  # a split in time has runs twice
-    ensemble = Ensemble(
-        values,
-        tuple(run for part in names.values() for run in part),
-        tuple(task["features"]),
-        longest,
-        join,
-        lengths=lengths,
-    )
-    of_part = [Part(names[part], 0, int(each["lengths"].max())) for part, each in zip(ids, parts, strict=True)]
-    return ensemble, Split(of_part[0], of_part[1], of_part[1]), settings
-
-
-def padded(values: np.ndarray, steps: int) -> np.ndarray:
-    return np.pad(values, ((0, 0), (0, steps - values.shape[1]), (0, 0)), constant_values=np.nan)
+    seconds = float(end) - time.time()
+    keeping.save(closed_loop.fit(parts.training, parts.validation, seconds=seconds, seed=seed, tell=tell), place)
 
 
 if __name__ == "__main__":

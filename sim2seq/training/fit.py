@@ -23,7 +23,7 @@ from sim2seq.models.builders import MODELS, physical, teacher_forced
 from sim2seq.models.rollout import is_causal
 from sim2seq.training import candidates
 from sim2seq.training.checkpoint import Checkpoint, Deadline
-from sim2seq.training.evaluate import baselines_of, evaluate
+from sim2seq.training.evaluate import baselines_of, evaluate, kept_baselines
 from sim2seq.training.folder import (
     Training,
     claim,
@@ -67,13 +67,18 @@ def fit(
     tell_short_runs(ensemble, settings, study, quiet)
     check_parts(ensemble, split, settings, study)
     claim(folder, ensemble, settings, split, replace)
-    if (folder / "scores.json").exists():
+    if (folder / "scores.json").exists() and not candidates.is_learning(folder):
         say(f"{folder}: already trained with these settings on these data; nothing to do", quiet)
     else:
         if settings.model == COMBINED:
             from sim2seq.training import combine
 
-            combine.train(ensemble, settings, split, folder, study, quiet=quiet)
+            naive = kept_baselines() if naive is baselines_of else naive  # they are asked twice
+
+            def judge() -> None:
+                finish(ensemble, settings, split, folder, study, naive)
+
+            combine.train(ensemble, settings, split, folder, study, judge=judge, quiet=quiet)
         else:
             for member in range(settings.members):
                 train(ensemble, settings, split, folder, study, member=member, quiet=quiet)
@@ -277,7 +282,8 @@ def weighed(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, 
     test = study.task.usable(select(ensemble, split.test), settings).some_runs()
     told = candidates.runs_of(test, settings, study.task, parts)
     combined = candidates.combined(folder, parts, found, told)
-    candidates.tidy(folder, models)
+    if not candidates.is_learning(folder):
+        candidates.tidy(folder, models)
     return models, {"combined": combined, "validation": models.around(found.unseen, found.spread)}
 
 
