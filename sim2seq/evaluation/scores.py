@@ -56,12 +56,12 @@ class Combined:
     """What a combination is made of (models/combination.py).
 
     steps        the middles of the stretches of the horizon, in steps ahead
-    weights      name -> one number a stretch, of the candidates that have a weight anywhere
+    weights      name -> one number a stretch, mean of the features, of the candidates that have a weight anywhere
     validation, test   name -> error of each candidate alone, over all features in units of their standard deviation;
                  inf for what is no number
     out          name -> why it was left out, or has learned nothing
     seconds      name -> how long it has learned
-    rule         how the weights were chosen: by stretch, whole horizon, best alone
+    rule         how the weights were chosen, a name of models.combination.RULES
     """
 
     steps: list[float]

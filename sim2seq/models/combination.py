@@ -1,9 +1,9 @@
-"""Combination: a forecast as the weighted mean of candidates, with weights for each stretch of the horizon.
+"""Combination: a forecast as the weighted mean of candidates, with weights for each feature and part of the horizon.
 
 The weights are at least 0, add up to 1 and make the squared error of the validation runs least (Bates and Granger, The
 Combination of Forecasts, 1969), so what is good for ten steps and what is good for three hundred both count. Between
-the middles of stretches they change linearly. Whether weights for each stretch, weights for the whole horizon or the
-best candidate alone forecast better is decided on validation runs that the weights have not seen.
+the middles of stretches they change linearly. Whether weights for each stretch and feature, the same for all or the best
+candidate alone forecast better is decided on validation runs that the weights have not seen.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sim2seq.models.keeping import leaves as parts_of
 STRETCHES = 10  # of the horizon, at most
 FOLDS = 10  # of validation runs, of which each is left out once
 LEAST = 1e-3  # a smaller weight is none
+MOST_FEATURES = 16  # with weights of their own
 MARGIN = 0.5  # of the range of training: a candidate whose forecast leaves it by more is out
 SPREADS = (-1.0, 0.0, 1.0)  # of a forecast, in standard deviations of the candidates around it
 
@@ -30,7 +31,7 @@ class Combination:
     """Candidates that have learned, their weights, and the scalings between them and physical units.
 
     centres     (stretches,): the middle of each stretch, in steps ahead
-    weights     (stretches, candidates), each row adds up to 1
+    weights     (stretches, features or 1 for all of them, candidates), each row adds up to 1
     low, high   (features,): the range that forecasts stay within, scaled
     """
 
@@ -49,7 +50,7 @@ class Combination:
     @property
     def used(self) -> list[str]:
         """The candidates that have a weight anywhere."""
-        return [name for name, column in zip(self.candidates, self.weights.T, strict=True) if column.any()]
+        return [name for i, name in enumerate(self.candidates) if self.weights[..., i].any()]
 
     @property
     def parameters(self) -> int:
@@ -69,10 +70,9 @@ class Combination:
             "controls": None if self.controls is None else self.controls.scale(controls),
         }
         scaled = np.asarray(self.series.scale(context))
-        used = np.flatnonzero(self.weights.any(axis=0))
-        names = list(self.candidates)
-        each = np.stack([self.candidates[names[i]].forecast(scaled, steps, **told) for i in used])
-        middle, spread = mixed(each, weights_at(self.centres, self.weights, steps)[:, used])
+        each = np.stack([self.candidates[name].forecast(scaled, steps, **told) for name in self.used])
+        weights = self.weights[..., self.weights.any(axis=(0, 1))]
+        middle, spread = mixed(each, weights_at(self.centres, weights, steps))
         middle = np.clip(middle, self.low, self.high)
         return self.around(middle, spread)
 
@@ -82,16 +82,18 @@ class Combination:
 
 
 def mixed(forecasts, weights) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of (candidates, runs, steps, features), by weights (steps, candidates)."""
-    middle = np.einsum("crsf,sc->rsf", forecasts, weights)
-    variance = np.einsum("crsf,sc->rsf", np.square(forecasts - middle), weights)
+    """Mean and deviation of forecasts (candidates, runs, steps, features); weights (steps, features or 1, candidates)."""
+    weights = np.broadcast_to(weights, (*forecasts.shape[2:], len(forecasts)))
+    middle = np.einsum("crsf,sfc->rsf", forecasts, weights)
+    variance = np.einsum("crsf,sfc->rsf", np.square(forecasts - middle), weights)
     return middle, np.sqrt(np.maximum(variance, 0))
 
 
 def weights_at(centres, weights, steps: int) -> np.ndarray:
-    """The weights at each step ahead: (steps, candidates)."""
+    """The weights at each step ahead: (steps, features or 1, candidates)."""
     ahead = np.arange(1, steps + 1)
-    return np.stack([np.interp(ahead, centres, column) for column in weights.T], axis=1)
+    columns = [np.interp(ahead, centres, column) for column in weights.reshape(len(weights), -1).T]
+    return np.stack(columns, axis=1).reshape(steps, *weights.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Weighing:
     names      of the candidates, in the order of the weights; centres and weights as of a Combination
     errors     name -> root mean squared error, scaled, over the whole horizon; inf for what is no number
     out        name -> why it has no weight whatever its error
-    rule       what was chosen: "by stretch", "whole horizon" or "best alone"
+    rule       what was chosen, a name of RULES
     error      of the combination, on validation runs that the weights have not seen
     unseen     (runs, steps, features): its forecasts of those runs, scaled
     spread     (runs, steps, features): the standard deviation of the candidates around them
@@ -131,14 +133,15 @@ def weigh(forecasts: Mapping[str, np.ndarray], truth: np.ndarray, low, high, *, 
     kept = np.stack([forecasts[name] for name in names])
     errors = np.where(there, kept - np.where(there, truth, 0), 0)
     stretches = stretches_of(truth.shape[1])
-    grams = np.stack([np.einsum("crsf,drsf->rcd", errors[:, :, each], errors[:, :, each]) for each in stretches])
+    groups = [[place] for place in range(truth.shape[2])] if truth.shape[2] <= MOST_FEATURES else [slice(None)]
+    grams = np.stack([[gram_of(errors[:, :, steps][..., group]) for group in groups] for steps in stretches])
     folds = np.random.default_rng(seed).permutation(truth.shape[0]) % min(FOLDS, truth.shape[0])
     centres = np.array([(each.start + 1 + each.stop) / 2 for each in stretches])
     rules = {name: out_of_fold(rule, grams, folds, centres, kept) for name, rule in RULES.items()}
     found = {name: float(np.sqrt(np.mean(np.square((each - truth)[there])))) for name, (each, _) in rules.items()}
     rule = min(found, key=lambda name: found[name] * (1 + PREFERENCE[name]))
     alone = {name: rmse_of(each, truth) for name, each in forecasts.items()}
-    weights = RULES[rule](grams.sum(axis=1))
+    weights = RULES[rule](grams.sum(axis=2))
     return Weighing(names, centres, weights, alone, out, rule, found[rule], *rules[rule])
 
 
@@ -167,36 +170,62 @@ def out_of_fold(rule, grams, folds, centres, kept) -> tuple[np.ndarray, np.ndarr
     middle, spread = np.empty(kept.shape[1:]), np.empty(kept.shape[1:])
     for fold in np.unique(folds):
         inside = folds == fold
-        others = grams[:, ~inside] if (~inside).any() else grams
-        weights = weights_at(centres, rule(others.sum(axis=1)), kept.shape[2])
+        others = grams[:, :, ~inside] if (~inside).any() else grams
+        weights = weights_at(centres, rule(others.sum(axis=2)), kept.shape[2])
         middle[inside], spread[inside] = mixed(kept[:, inside], weights)
     return middle, spread
 
 
+def by_stretch_and_feature(grams) -> np.ndarray:
+    """Weights of each stretch and feature, drawn towards those of more of the forecast, which rest on more."""
+    of_feature, of_stretch, whole = grams.sum(axis=0), grams.sum(axis=1), unit(grams.sum(axis=(0, 1)))
+    return np.array(
+        [
+            [
+                least_squares(unit(each) + DRAWN * (unit(of_feature[i]) + unit(of_stretch[stretch]) + whole))
+                for i, each in enumerate(row)
+            ]
+            for stretch, row in enumerate(grams)
+        ]
+    )
+
+
 def by_stretch(grams) -> np.ndarray:
-    """Weights of each stretch, drawn towards those of the whole horizon, which rest on more."""
-    whole = unit(grams.sum(axis=0))
-    return np.stack([least_squares(unit(each) + DRAWN * whole) for each in grams])
+    """Weights of each stretch, drawn towards those of the whole horizon."""
+    whole = unit(grams.sum(axis=(0, 1)))
+    return np.array([[least_squares(unit(each) + DRAWN * whole)] for each in grams.sum(axis=1)])
 
 
-def of_whole_horizon(grams) -> np.ndarray:
-    """The same weights in every stretch."""
-    return np.tile(least_squares(unit(grams.sum(axis=0))), (len(grams), 1))
+def by_feature(grams) -> np.ndarray:
+    """Weights of each feature, the same in every stretch."""
+    return np.tile([least_squares(unit(each)) for each in grams.sum(axis=0)], (len(grams), 1, 1))
+
+
+def the_same(grams) -> np.ndarray:
+    """The same weights everywhere."""
+    return np.tile(least_squares(unit(grams.sum(axis=(0, 1)))), (len(grams), 1, 1))
 
 
 def best_alone(grams) -> np.ndarray:
-    """The candidate with the least error over the whole horizon, alone."""
-    best = np.diagonal(grams.sum(axis=0)).argmin()
-    return np.tile(np.eye(grams.shape[1])[best], (len(grams), 1))
+    """The candidate with the least error over all, alone."""
+    best = np.diagonal(grams.sum(axis=(0, 1))).argmin()
+    return np.tile(np.eye(grams.shape[-1])[best], (len(grams), 1, 1))
 
 
-RULES = {"by stretch": by_stretch, "whole horizon": of_whole_horizon, "best alone": best_alone}
-PREFERENCE = {
-    "by stretch": 0.0,
-    "whole horizon": 0.0,
-    "best alone": -0.002,
-}  # the simplest, where there is no difference
-DRAWN = 0.1
+RULES = {
+    "by stretch and feature": by_stretch_and_feature,
+    "by stretch": by_stretch,
+    "by feature": by_feature,
+    "the same everywhere": the_same,
+    "best alone": best_alone,
+}
+PREFERENCE = dict.fromkeys(RULES, 0.0) | {"best alone": -0.002}  # the simplest, where there is no difference
+DRAWN = 0.1  # of a weight's own evidence
+
+
+def gram_of(errors) -> np.ndarray:
+    """Sums of products of errors (candidates, runs, steps, features): (runs, candidates, candidates)."""
+    return np.einsum("crsf,drsf->rcd", errors, errors, optimize=True)
 
 
 def unit(gram) -> np.ndarray:

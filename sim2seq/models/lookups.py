@@ -5,12 +5,15 @@
     ridge             linear ridge regression from all that is told to the whole future
     extra trees       the runs with which a run shares leaves (Geurts, Ernst and Wehenkel, 2006)
 
-All of them are linear in the futures of the training runs, so what is learned are weights, and the futures are kept
-once. They know the step that they forecast, since every run begins at step 0.
+    trees in blocks   the same trees from windows anywhere in the training runs, a block of steps after the other
+
+All but the last are linear in the futures of the training runs, so what is learned are weights. They know the step that
+they forecast, since every run begins at step 0. A block is learned from many more windows than there are runs.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +25,11 @@ MOST = 2000  # training runs that are looked up
 ALPHAS = (1e-3, 1e-1, 1e1, 1e3)  # of ridge regression, chosen on validation runs
 TREES = 300
 LAG = 10  # steps over which a velocity is measured
+SHARES_OF_HORIZON = (0.75, 0.5, 0.3, 0.15)  # length of a block, chosen on validation runs
+WINDOWS = 3000  # that blocks are learned from, about
+BLOCK_TREES = 100
+COMPONENTS, SHARE, MOST_FOR_COMPONENTS = 24, 0.9999, 1000
+MARGIN = 0.2  # of the range of training: no forecast in blocks goes further outside
 
 
 def held(values: np.ndarray) -> np.ndarray:
@@ -155,21 +163,121 @@ def dual(gram, alpha: float) -> np.ndarray:
 
 def fit_trees(training: Runs, validation: Runs, *, seed: int = 0, **options) -> Lookup:
     """Extremely randomised trees, grown on the principal components of the futures, which keep all distances."""
-    from sklearn.ensemble import ExtraTreesRegressor
-
     some, futures, steps = learned(training)
     known = told(held(some.context), steps, some.conditions, some.controls)
-    forest = ExtraTreesRegressor(TREES, max_features=1.0, random_state=seed, n_jobs=-1)
-    forest.fit(known, components_of(futures))
-    trees = [each.tree_ for each in forest.estimators_]
-    nodes = max(tree.node_count for tree in trees)
+    return Lookup("extra trees", futures, grown(known, components_of(futures), TREES, seed))
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Trees from the last state of a window, and what is told of the block to come, to the change over that block.
+
+    lag       steps of the window that are looked at, and one more
+    clock     whether the step at which the block begins is told too, as a share of `steps`
+    scores    (windows, components) of what followed each window that was learned from
+    mean, components   (block, features), (components, block, features): what scores stand for
+    low, high (features,): the range that forecasts stay within; forest: as for `forest_weights`
+    """
+
+    lag: int
+    clock: bool
+    steps: int
+    scores: np.ndarray
+    mean: np.ndarray
+    components: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    forest: dict[str, np.ndarray]
+
+    def forecast(self, context, steps: int, *, conditions=None, controls=None) -> np.ndarray:
+        window, block = context.shape[1], len(self.mean)
+        values = context
+        while values.shape[1] < window + steps:
+            now = values.shape[1]
+            query = told_of_block(values[:, now - self.lag :], now, block, self.clock, self.steps, conditions, controls)
+            scores = forest_weights(query, **self.forest) @ self.scores
+            change = self.mean + np.tensordot(scores, self.components, axes=1)
+            values = np.concatenate([values, np.clip(values[:, -1:] + change, self.low, self.high)], axis=1)
+        return values[:, window : window + steps]
+
+
+def told_of_block(window, now: int, block: int, clock: bool, steps: int, conditions, controls) -> np.ndarray:
+    """What is told before a block: last value, change over a step and the window, conditions, controls, the time."""
+    back = window[:, -min(2, window.shape[1])]
+    parts = [window[:, -1], window[:, -1] - back, window[:, -1] - window[:, 0]]
+    if conditions is not None:
+        parts.append(conditions)
+    if controls is not None:
+        ahead = np.minimum(np.arange(now, now + block), controls.shape[1] - 1)
+        parts.append(controls[:, ahead].reshape(len(window), -1))
+    if clock:
+        parts.append(np.full((len(window), 1), now / steps))
+    return np.concatenate(parts, axis=1)
+
+
+def fit_blocks(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0, **options) -> Blocks:
+    """The length of block, with or without the clock, that forecasts the validation runs best.
+
+    Raises ValueError without a window.
+    """
+    if training.window < 1:
+        raise ValueError("trees in blocks need a window of a step or more")
+    end, horizon = time.monotonic() + seconds, training.future.shape[1]
+    blocks = sorted({max(1, int(share * horizon)) for share in SHARES_OF_HORIZON}, reverse=True)
+    tried: list[tuple[float, Blocks]] = []
+    for block in blocks:
+        if not tried or time.monotonic() < end:
+            tried.append(attempt(training, validation, block, False, seed))
+    if time.monotonic() < end:
+        _, best = min(tried, key=lambda pair: pair[0])
+        tried.append(attempt(training, validation, len(best.mean), True, seed))
+    return min(tried, key=lambda pair: pair[0])[1]
+
+
+def attempt(training: Runs, validation: Runs, block: int, clock: bool, seed: int) -> tuple[float, Blocks]:
+    """Trees for blocks of this length, after their error."""
+    values, lag = training.values, min(LAG + 1, training.window)
+    starts = np.arange(lag, values.shape[1] - block + 1)
+    every = max(1, len(values) * len(starts) // WINDOWS)
+    queries, changes = [], []
+    for start in starts[::every]:
+        there = np.isfinite(values[:, start + block - 1]).all(axis=1)
+        some = training.take(there)
+        window = some.values[:, start - lag : start]
+        told = (window, start, block, clock, values.shape[1], some.conditions, some.controls)
+        queries.append(told_of_block(*told))
+        changes.append(some.values[:, start : start + block] - window[:, -1:])
+    query, change = np.concatenate(queries), np.concatenate(changes)
+    mean, scores, components = principal(change)
+    low, high = np.nanmin(values, axis=(0, 1)), np.nanmax(values, axis=(0, 1))
+    margin, forest = MARGIN * (high - low), grown(query, scores, BLOCK_TREES, seed)
+    fitted = Blocks(lag, clock, values.shape[1], scores, mean, components, low - margin, high + margin, forest)
+    return error_of(fitted, validation), fitted
+
+
+def principal(changes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, scores and components of what followed windows: nearly all of its variance, in fewer numbers."""
+    mean = changes.mean(axis=0)
+    flat = (changes - mean).reshape(len(changes), -1)
+    _, sizes, right = np.linalg.svd(flat[:: max(1, len(flat) // MOST_FOR_COMPONENTS)], full_matrices=False)
+    shares = np.cumsum(sizes**2) / max((sizes**2).sum(), 1e-300)
+    count = min(COMPONENTS, 1 + int(np.searchsorted(shares, SHARE)), len(sizes))
+    return mean, flat @ right[:count].T, right[:count].reshape(count, *mean.shape)
+
+
+def grown(known, targets, trees: int, seed: int) -> dict[str, np.ndarray]:
+    """The arrays of extremely randomised trees from what is known to the targets, as `forest_weights` takes them."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    forest = ExtraTreesRegressor(trees, max_features=1.0, random_state=seed, n_jobs=-1).fit(known, targets)
+    each = [one.tree_ for one in forest.estimators_]
+    nodes = max(tree.node_count for tree in each)
     names = {"feature": "feature", "threshold": "threshold", "left": "children_left", "right": "children_right"}
-    state = {name: np.stack([padded(getattr(tree, of), nodes) for tree in trees]) for name, of in names.items()}
+    state = {name: np.stack([padded(getattr(tree, of), nodes) for tree in each]) for name, of in names.items()}
     state["feature"] = np.maximum(state["feature"], -1).astype(np.int16)
     for name in ("left", "right"):
         state[name] = state[name].astype(np.int32)
-    state["leaf"] = forest.apply(known).T.astype(np.int32)
-    return Lookup("extra trees", futures, state)
+    return state | {"leaf": forest.apply(known).T.astype(np.int32)}
 
 
 def padded(column: np.ndarray, nodes: int) -> np.ndarray:

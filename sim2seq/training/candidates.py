@@ -35,10 +35,19 @@ LOOKUPS: dict[str, Callable] = {
     "ridge": lookups.fit_ridge,
     "extra trees": lookups.fit_trees,
 }
-OTHERS: dict[str, Callable] = {"polynomial": polynomial.fit, "gaussian process": gaussian.fit}
-KINDS: dict[str, Any] = {name: lookups.Lookup for name in LOOKUPS}
-KINDS |= {"hold": candidate.Hold, "polynomial": polynomial.Polynomial, "gaussian process": gaussian.GaussianProcess}
-KINDS |= {NETWORK: closed_loop.ClosedLoop, f"{NETWORK} 2": closed_loop.ClosedLoop}
+OTHERS: dict[str, Callable] = {
+    "trees in blocks": lookups.fit_blocks,
+    "polynomial": polynomial.fit,
+    "gaussian process": gaussian.fit,
+}
+KINDS: dict[str, Any] = dict.fromkeys(LOOKUPS, lookups.Lookup) | {
+    "hold": candidate.Hold,
+    "trees in blocks": lookups.Blocks,
+    "polynomial": polynomial.Polynomial,
+    "gaussian process": gaussian.GaussianProcess,
+    NETWORK: closed_loop.ClosedLoop,
+    f"{NETWORK} 2": closed_loop.ClosedLoop,
+}
 NAMES = (*LOOKUPS, *OTHERS, "residual_lstm", "stacked_lstm", NETWORK, f"{NETWORK} 2")
 
 
@@ -138,13 +147,17 @@ def read_combination(folder: Path) -> Combination:
         for name in SCALINGS
     ]
     weights = np.array(content["weights"], dtype=float)
-    if scalings[0] is None or weights.shape != (len(content["centres"]), len(content["names"])):
+    if (
+        scalings[0] is None
+        or weights.ndim != 3
+        or weights.shape[::2] != (len(content["centres"]), len(content["names"]))
+    ):
         raise ValueError(f"{FILE}: expected weights of {len(content['names'])} candidates; got shape {weights.shape}")
-    used = {name: column for name, column in zip(content["names"], weights.T, strict=True) if column.any()}
+    used = {name: weights[..., i] for i, name in enumerate(content["names"]) if weights[..., i].any()}
     fitted = {name: read_candidate(place_of(folder, name), name, scalings) for name in used}
     low, high = (np.array(content[name], dtype=float) for name in ("low", "high"))
     return Combination(
-        fitted, np.array(content["centres"]), np.stack(list(used.values()), axis=1), low, high, *scalings
+        fitted, np.array(content["centres"]), np.stack(list(used.values()), axis=2), low, high, *scalings
     )
 
 
@@ -161,7 +174,8 @@ def combined(folder: Path, parts: Parts, found: Weighing, test: Runs) -> Combine
     """What there is to say of a combination: weights, errors of every candidate alone, who is out."""
     done = {name: read_json(path) for name in NAMES if (path := place_of(folder, name) / "done.json").exists()}
     failed = {name: each["error"] for name, each in done.items() if each["error"]}
-    weights = {name: column.tolist() for name, column in zip(found.names, found.weights.T, strict=True)}
+    of_stretch = found.weights.mean(axis=1)
+    weights = {name: column.tolist() for name, column in zip(found.names, of_stretch.T, strict=True)}
     return Combined(
         steps=found.centres.tolist(),
         weights={name: column for name, column in weights.items() if any(column)},
