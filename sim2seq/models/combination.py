@@ -2,8 +2,8 @@
 
 The weights are at least 0, add up to 1 and make the squared error of the validation runs least (Bates and Granger, The
 Combination of Forecasts, 1969), so what is good for ten steps and what is good for three hundred both count. Between
-the middles of stretches they change linearly. Whether weights for each stretch and feature, the same for all or the best
-candidate alone forecast better is decided on validation runs that the weights have not seen.
+the middles of stretches they change linearly. Whether weights for each stretch and feature, one set for all, or the
+best candidate alone forecast better is decided on validation runs that the weights have not seen.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Combination:
 
 
 def mixed(forecasts, weights) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of forecasts (candidates, runs, steps, features); weights (steps, features or 1, candidates)."""
+    """Mean and deviation of (candidates, runs, steps, features); weights (steps, features or 1, candidates)."""
     weights = np.broadcast_to(weights, (*forecasts.shape[2:], len(forecasts)))
     middle = np.einsum("crsf,sfc->rsf", forecasts, weights)
     variance = np.einsum("crsf,sfc->rsf", np.square(forecasts - middle), weights)

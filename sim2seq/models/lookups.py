@@ -27,7 +27,7 @@ TREES = 300
 LAG = 10  # steps over which a velocity is measured
 SHARES_OF_HORIZON = (0.75, 0.5, 0.3, 0.15)  # length of a block, chosen on validation runs
 WINDOWS = 3000  # that blocks are learned from, about
-BLOCK_TREES = 100
+BLOCK_TREES, MOST_TRIED = 100, 40  # trees; numbers that a split is chosen among
 COMPONENTS, SHARE, MOST_FOR_COMPONENTS = 24, 0.9999, 1000
 MARGIN = 0.2  # of the range of training: no forecast in blocks goes further outside
 
@@ -77,12 +77,8 @@ class Lookup:
     def forecast(self, context, steps: int, *, conditions=None, controls=None) -> np.ndarray:
         horizon = self.futures.shape[1]
         query = told(context, horizon, conditions, controls, whole=self.rule in WHOLE)
-        weights = RULES[self.rule](query, **self.state) if self.rule in RULES else hold_mean(query, self.futures)
+        weights = RULES[self.rule](query, **self.state) if self.rule in RULES else np.ones((len(query), 1))
         return np.tensordot(weights, self.futures[:, :steps], axes=1)
-
-
-def hold_mean(query, futures) -> np.ndarray:
-    return np.full((len(query), len(futures)), 1 / len(futures))
 
 
 def nearest_weights(query, *, known) -> np.ndarray:
@@ -241,8 +237,7 @@ def attempt(training: Runs, validation: Runs, block: int, clock: bool, seed: int
     every = max(1, len(values) * len(starts) // WINDOWS)
     queries, changes = [], []
     for start in starts[::every]:
-        there = np.isfinite(values[:, start + block - 1]).all(axis=1)
-        some = training.take(there)
+        some = training.take(np.isfinite(values[:, start + block - 1]).all(axis=1))
         window = some.values[:, start - lag : start]
         told = (window, start, block, clock, values.shape[1], some.conditions, some.controls)
         queries.append(told_of_block(*told))
@@ -269,19 +264,18 @@ def grown(known, targets, trees: int, seed: int) -> dict[str, np.ndarray]:
     """The arrays of extremely randomised trees from what is known to the targets, as `forest_weights` takes them."""
     from sklearn.ensemble import ExtraTreesRegressor
 
-    forest = ExtraTreesRegressor(trees, max_features=1.0, random_state=seed, n_jobs=-1).fit(known, targets)
+    share = min(1.0, MOST_TRIED / known.shape[1])
+    forest = ExtraTreesRegressor(trees, max_features=share, random_state=seed, n_jobs=-1).fit(known, targets)
     each = [one.tree_ for one in forest.estimators_]
     nodes = max(tree.node_count for tree in each)
     names = {"feature": "feature", "threshold": "threshold", "left": "children_left", "right": "children_right"}
-    state = {name: np.stack([padded(getattr(tree, of), nodes) for tree in each]) for name, of in names.items()}
+    state = {
+        name: np.stack([np.pad(getattr(tree, of), (0, nodes - tree.node_count)) for tree in each])
+        for name, of in names.items()
+    }
     state["feature"] = np.maximum(state["feature"], -1).astype(np.int16)
-    for name in ("left", "right"):
-        state[name] = state[name].astype(np.int32)
+    state |= {name: state[name].astype(np.int32) for name in ("left", "right")}
     return state | {"leaf": forest.apply(known).T.astype(np.int32)}
-
-
-def padded(column: np.ndarray, nodes: int) -> np.ndarray:
-    return np.pad(column, (0, nodes - len(column)))
 
 
 def components_of(futures: np.ndarray) -> np.ndarray:
