@@ -5,12 +5,13 @@ sim2seq run SPEC --pgen FILE --runs N     a whole study on this machine
 sim2seq run STUDY_FOLDER                  go on with an unfinished one
 sim2seq wait STUDY_FOLDER [STEP ...]      until workers elsewhere have done it
 sim2seq create STORE                      make a store; ingest FOLDER STORE: put finished runs into it
-sim2seq import STORE FILE ...             put runs that other programs wrote into a store; export: as NetCDF
+sim2seq import STORE FILE ...             put runs that other programs wrote into a store
+sim2seq export STORE --netcdf FILE        write a store's runs; MODEL --onnx FILE: the networks of a model
 sim2seq check STORE MERLIN_INFO           is every run of the study in the store?
 sim2seq train STORE [name:value ...]      train on a store's runs
 sim2seq leaderboard STORE                 rank the trainings recorded in a store
 sim2seq card TRAINING                     its numbers as Markdown
-sim2seq predict MODEL --initial FILE      a forecast with its band
+sim2seq predict MODEL --initial FILE      a forecast with its band; of a model without a window: --inputs a=1,b=2
 sim2seq doctor [SPEC]                     can a study run here?
 """
 
@@ -172,7 +173,7 @@ COMMANDS = {  # name: (arguments, function, help)
     "create": (add_create, create, "make the Kosh store of a study"),
     "ingest": (add_ingest, ingest, "put finished runs into a store"),
     "import": (data.add_import, data.import_, "put runs in files of other programs into a store"),
-    "export": (data.add_export, data.export, "write a store's runs as a NetCDF file"),
+    "export": (data.add_export, data.export, "write a store's runs as NetCDF, or a model's networks as ONNX"),
     "check": (add_check, check, "is every run of a study in the store?"),
     "train": (learn.add_train, learn.train, "train on a store's runs, and record the result there"),
     "grid": (learn.add_grid, learn.grid, "write the points of a sweep, for sweep.yaml"),

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 
@@ -86,13 +87,35 @@ def is_varying(name: str, values: list) -> bool:
 
 
 def add_export(parser) -> None:
-    parser.add_argument("store", metavar="STORE", help="the Kosh store of a study")
-    parser.add_argument("--netcdf", metavar="FILE", required=True, help="the file to write; import reads it back")
+    parser.add_argument("source", metavar="STORE|MODEL", help="a Kosh store, or the folder of a finished training")
+    kinds = parser.add_mutually_exclusive_group(required=True)
+    kinds.add_argument("--netcdf", metavar="FILE", help="write the runs of a store there; import reads them back")
+    kinds.add_argument("--onnx", metavar="FILE", help="write the networks of a model there, a step of each")
 
 
 def export(arguments) -> int:
+    if arguments.onnx:
+        return export_model(arguments.source, Path(arguments.onnx))
     from sim2seq.store.imports import export as write
 
-    write(arguments.store, arguments.netcdf)
+    write(arguments.source, arguments.netcdf)
     print(arguments.netcdf)
+    return 0
+
+
+def export_model(folder: str, path: Path) -> int:
+    """The networks of a finished training as ONNX files."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from sim2seq.surrogate import load
+
+    model = load(folder)
+    if path.suffix != ".onnx" or not path.absolute().parent.is_dir():
+        raise ValueError(f"{path}: expected the name of a file that ends in .onnx, in a folder that exists")
+    names = {"features": model.features, "outputs": model.outputs, "inputs": model.inputs}
+    about = names | {"controls": model.told.controls, "window": model.window, "time_step": model.scores.time_step}
+    models = model.models
+    from sim2seq.models.export import write_onnx
+
+    for name, written in write_onnx(models, path, about).items():
+        print(f"{written}: {name}")
     return 0

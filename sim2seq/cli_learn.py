@@ -15,6 +15,9 @@ def add_train(parser) -> None:
     parser.add_argument("--record", metavar="NAME", help="put the result into the store as the dataset NAME")
     parser.add_argument("--each", nargs="+", action="extend", default=[], metavar='name="v w"', help="train at each")
     parser.add_argument("--report", metavar="FILE", help="write the report there: an HTML page")
+    parser.add_argument(
+        "--budget", metavar="TIME", help="for all candidates of a combination: 90s, 3m (the default), 1h"
+    )
     parser.add_argument("--resample", type=float, metavar="STEP", help="interpolate every run to this time step")
     parser.add_argument("--completeness", metavar="FILE", help="what sim2seq check --json wrote, for the report")
     add_words(parser, "settings", "name:value", "settings of the training, see sim2seq/training/settings.py")
@@ -25,7 +28,8 @@ def train(arguments) -> int:
 
     keras_settings.check()
     options = {"study": find_study(arguments.study), "each": arguments.each, "resample": arguments.resample}
-    found = sweep.train_and_record(arguments.store, arguments.settings, arguments.output, arguments.record, **options)
+    words = arguments.settings + ([f"budget:{arguments.budget}"] if arguments.budget else [])
+    found = sweep.train_and_record(arguments.store, words, arguments.output, arguments.record, **options)
     trained, ensemble, data = found
     print(f"{trained.folder}: {data['ranked_by']}: {sweep.score(data)}")
     if arguments.report:
@@ -129,11 +133,12 @@ def leaderboard(arguments) -> int:
 
 def add_predict(parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="the folder of a finished training, or of its study")
-    parser.add_argument("--initial", metavar="FILE", required=True, help="what to go on from: .dsv, .csv or .npy")
+    parser.add_argument("--initial", metavar="FILE", help="what to go on from: .dsv, .csv or .npy; not with window:0")
     parser.add_argument(
         "--steps", type=int, metavar="N", help="steps to forecast; without it, all that the band is for"
     )
-    parser.add_argument("--inputs", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="of the run")
+    told = "inputs of the run; or one table of them, .csv, with a line a run"
+    parser.add_argument("--inputs", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=told)
     parser.add_argument("--output", metavar="FILE", help="write the table there, not to stdout: CSV")
     parser.add_argument("--figure", metavar="FILE", help="draw the first run: .png, .pdf or .svg")
     parser.add_argument("--resample", action="store_true", help="interpolate the file to the model's time step")
@@ -145,8 +150,7 @@ def predict(arguments) -> int:
     from sim2seq import predict as prediction
 
     options = {name: getattr(arguments, name) for name in ("steps", "output", "figure", "anyway", "resample")}
-    inputs = dict(map(prediction.named_number, arguments.inputs))
-    text, lines = prediction.predict(arguments.model, arguments.initial, inputs=inputs, **options)
+    text, lines = prediction.predict(arguments.model, arguments.initial, inputs=arguments.inputs, **options)
     for line in lines:
         print(f"sim2seq predict: {plain(line)}", file=sys.stderr)
     try:

@@ -31,8 +31,8 @@ KINDS = {
         "Forecast, Settings, Study",
         "Forecast()",
         "Settings",
-        "window:20",
-        "Can a network go on with an oscillation from its first second?",
+        "window:20 budget:40s",
+        "How far can an oscillation be forecast from its first second?",
     ),
     "target-per-step": Kind(
         "PerStep, Study, TargetSettings",

@@ -1,4 +1,4 @@
-"""Predict: what `sim2seq predict` does: a forecast from a file, as a table and a picture."""
+"""Predict: what `sim2seq predict` does: a forecast from first steps or from inputs, as a table and a picture."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import csv
 import io
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from sim2seq._support.config import split_assignment
 from sim2seq._support.files import write_text
-from sim2seq.data.context import read_context
+from sim2seq.data.context import Context, read_context, read_inputs
 from sim2seq.surrogate import OutsideTraining, Surrogate, load
 from sim2seq.training.untrusted import one_line
 
@@ -20,11 +21,13 @@ PICTURES = (".png", ".pdf", ".svg")
 
 
 def predict(
-    folder, file, *, steps=None, inputs=None, output=None, figure=None, anyway=False, resample=False
+    folder, file=None, *, steps=None, inputs=None, output=None, figure=None, anyway=False, resample=False
 ) -> tuple[str, list[str]]:
-    """Forecast from a file, as `sim2seq predict` does: the table as CSV, and lines on how far to trust it.
+    """Forecast as `sim2seq predict` does: the table as CSV, and lines on how far to trust it.
 
-    file      of the context, see `read_context`, also for `resample`; `inputs` (name -> number) go over those in it
+    file      of the context, see `read_context`, also for `resample`; None for a model that forecasts from inputs alone
+    inputs    texts NAME=VALUE, or NAME=VALUE,NAME=VALUE; or one of a table (`read_inputs`); or name -> number. They go
+              over those in the file
     output    write the table there; figure: draw the first run there (.png, .pdf or .svg). Both are written after
               everything else has worked, each whole or not at all.
     anyway    forecast although a baseline does as well, which is refused (ValueError) otherwise
@@ -32,7 +35,7 @@ def predict(
     model, figure = load(folder), figure and Path(figure)
     model.check_backend()
     with one_line(f"{model.folder}: expected the scores of a training"):  # somebody else may have made them
-        said, beats = trust(model), model.scores.skill > 0
+        said, beats = trust(model), model.scores.skill > 0 or is_best_baseline(model)
     if not (beats or anyway):
         best = f"its best baseline, {model.scores.best_baseline}, does as well on test runs"
         raise ValueError(f"{model.folder}: {best}: skill {model.scores.skill:.3g}; --anyway forecasts with it")
@@ -41,29 +44,61 @@ def predict(
     for path in filter(None, (output, figure)):
         if not Path(path).absolute().parent.is_dir():
             raise FileNotFoundError(f"{path}: its folder does not exist")
-    context = read_context(Path(file), model, resample=resample)
-    inputs, windows = context.inputs | dict(inputs or {}), context.windows
-    controls = None
+    context = context_of(model, file, inputs, resample)
+    inputs, windows, controls = context.inputs, context.windows, None
     if context.controls is not None:
         steps = steps or min(model.band.steps, context.controls.shape[1] - model.window)
         controls = context.controls[:, : model.window + steps]
     doubts = model.doubts(windows, model.check_inputs(inputs, len(windows)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OutsideTraining)
-        bands = model.forecast(windows, steps, inputs=inputs, controls=controls)
+        found = model.forecast(windows if model.window else None, steps, inputs=inputs, controls=controls)
+    bands = [np.reshape(each, (len(windows), *each.shape[-2:])) for each in found]
     text = table(model, context.runs, bands)
     if figure:
         draw(model, windows[0], [part[0] for part in bands], figure)
     if output:
         write_text(Path(output), text)
-    inside = "what this begins with lies in the ranges of the training runs"
+    begins = "what this begins with lies" if model.window else "the inputs lie"
+    inside = f"{begins} in the ranges of the training runs"
     return text, [*said, *(doubts or [inside])]
+
+
+def is_best_baseline(model: Surrogate) -> bool:
+    """Whether a combination is nothing but the best baseline: then there is none that does better."""
+    from sim2seq.report.summary import only_baseline
+
+    return only_baseline(model.scores) == model.scores.best_baseline
+
+
+def context_of(model: Surrogate, file, told, resample: bool) -> Context:
+    """What a forecast begins with: a file, where the model needs one, and inputs, which go over those in it."""
+    if file is None and (model.window or model.told.controls):
+        what = f"the first {model.window} steps of a run" if model.window else "the controls of every step"
+        raise ValueError(f"--initial FILE: the model expects {what}; got no file")
+    if file is not None and not (model.window or model.told.controls):
+        raise ValueError(f"--initial {file}: the model forecasts from inputs alone: {', '.join(model.inputs)}")
+    inputs, names = told_inputs(model, told)
+    if file is None:
+        count = max([1, *(np.size(each) for each in inputs.values())])
+        return Context(np.zeros((count, 0, len(model.features))), names or ["1"], inputs)
+    context = read_context(Path(file), model, resample=resample)
+    return replace(context, inputs=context.inputs | inputs)
+
+
+def told_inputs(model: Surrogate, told) -> tuple[dict, list[str]]:
+    """Inputs by name, and the names of the runs where a table has them."""
+    if told is None or isinstance(told, dict):
+        return dict(told or {}), []
+    if len(told) == 1 and told[0].endswith(".csv") and "=" not in told[0]:
+        return read_inputs(Path(told[0]), model)
+    return dict(named_number(word.strip()) for text in told for word in text.split(",") if word.strip()), []
 
 
 def trust(model: Surrogate) -> list[str]:
     """What the report says of a model, in lines: its skill, and up to which step to trust it."""
     from sim2seq.report.page import skill_text
-    from sim2seq.report.summary import trust_forecast
+    from sim2seq.report.summary import only_baseline, trust_forecast
 
     scores = model.scores
     low, high = map(skill_text, scores.skill_interval)
@@ -71,7 +106,9 @@ def trust(model: Surrogate) -> list[str]:
     skill = f"skill {skill_text(scores.skill)} (95 %: {low} to {high}) {compared}"
     units = dict(zip(scores.features, scores.units, strict=True)) | {"time": scores.time_unit}
     named = ", ".join(f"{name} in {unit}" for name, unit in units.items() if unit)
-    return [*([named] if named else []), skill, *([trust_forecast(scores, scores.band)] if scores.band else [])]
+    made = [f"no model beat {alone} here: the forecast is its"] if (alone := only_baseline(scores)) else []
+    trusted = [trust_forecast(scores, scores.band)] if scores.band else []
+    return [*([named] if named else []), skill, *made, *trusted]
 
 
 def named_number(text: str) -> tuple[str, float]:
@@ -80,11 +117,14 @@ def named_number(text: str) -> tuple[str, float]:
         name, value = split_assignment(text)
         return name, float(value)
     except ValueError:
-        raise ValueError(f"--inputs {text}: expected NAME=VALUE, with a number") from None
+        raise ValueError(f"--inputs {text}: expected NAME=VALUE, with a number; or a table, .csv") from None
 
 
 def table(model: Surrogate, runs: list[str], bands) -> str:
-    """CSV: run, step and time after the window, and for each feature its middle, low and high."""
+    """CSV: run, step and time after the window, and for each feature its middle, low and high.
+
+    Without a window it is the time after the first step, which is the first one that is forecast.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = [f"{name}{end}" for name in model.features for end in ("", "_low", "_high")]
@@ -92,7 +132,8 @@ def table(model: Surrogate, runs: list[str], bands) -> str:
     values = np.stack(bands, axis=-1).reshape(*bands[0].shape[:2], -1)
     for run, of_run in zip(runs, values.tolist(), strict=True):
         for step, row in enumerate(of_run, start=1):
-            writer.writerow([run, step, round(step * model.scores.time_step, 9), *row])
+            time = (step if model.window else step - 1) * model.scores.time_step
+            writer.writerow([run, step, round(time, 9), *row])
     return text.getvalue()
 
 

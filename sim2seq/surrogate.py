@@ -108,7 +108,7 @@ class Surrogate:
         """
         if self.scores.task != FORECAST:
             raise ValueError(f"{self.folder}: this training answers with a {self.scores.task}: use `answer`")
-        windows = self.check_window(window) if self.window else self.no_window(window, inputs)
+        windows = self.check_window(window) if self.window else self.no_window(window, inputs, controls)
         steps = self.check_steps(steps)
         conditions = self.check_inputs(inputs, len(windows))
         steered = self.check_controls(controls, len(windows), steps)
@@ -120,7 +120,7 @@ class Surrogate:
             told = {"conditions": conditions, "controls": steered}
             members = forecasts(self.models, windows, steps, **told)
         bands = self.band.around(members)
-        one = np.ndim(window) == 2 if self.window else all(np.ndim(each) == 0 for each in (inputs or {}).values())
+        one = np.ndim(window) == 2 if self.window else self.is_one(inputs, controls)
         return tuple(part[0] for part in bands) if one else bands
 
     def answer(self, series, *, inputs=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -152,13 +152,19 @@ class Surrogate:
         seen = steps / self.scores.steps if self.scores.task == "target per run" else steps - 1
         return max(0, int(np.searchsorted(self.scores.positions[: self.band.steps], seen, side="right")) - 1)
 
-    def no_window(self, window, inputs) -> np.ndarray:
-        """Runs without a first step, as many as there are inputs, (runs, 0, features); or ValueError."""
+    def is_one(self, inputs, controls) -> bool:
+        """Whether inputs and controls are those of one run, and not of a list of runs."""
+        return np.ndim(controls) != 3 and all(np.ndim(each) == 0 for each in (inputs or {}).values())
+
+    def no_window(self, window, inputs, controls=None) -> np.ndarray:
+        """Runs without a first step, as many as there are inputs or controls, (runs, 0, features); or ValueError."""
         if window is not None and np.size(window):
             raise ValueError(
                 f"window: the model forecasts from its inputs alone; got an array of shape {np.shape(window)}"
             )
-        return np.zeros((max([1, *(np.size(each) for each in (inputs or {}).values())]), 0, len(self.features)))
+        sizes = [np.size(each) for each in (inputs or {}).values()]
+        runs = len(controls) if controls is not None and np.ndim(controls) == 3 else 1
+        return np.zeros((max(runs, *sizes, 1), 0, len(self.features)))
 
     def check_window(self, window) -> np.ndarray:
         """`window` as (runs, window, features), or ValueError."""

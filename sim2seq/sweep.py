@@ -162,7 +162,7 @@ def recorded_data(trained, runs: int) -> dict:
         "runs": runs,
         "parameters": int(trained.parameters),
         **{name: value for name, value in numbers.items() if value is not None and math.isfinite(value)},
-        "epochs_trained": len(trained.history["loss"]),
+        **({"epochs_trained": len(trained.history["loss"])} if trained.history else {}),
         **({"seconds": read_json(folder / SECONDS)} if (folder / SECONDS).exists() else {}),
     }
     settings = {name: as_written(value) for name, value in asdict(trained.settings).items()}

@@ -1,4 +1,4 @@
-"""What a forecast goes on from: the first steps of runs, read from a file that is not trusted."""
+"""What a forecast goes on from: the first steps of runs and their inputs, read from files that are not trusted."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sim2seq.data import clock, records
 from sim2seq.data.records import TIME
 
 LONGEST_REASON = 300  # characters
+RUN = "run"  # the column of a table of inputs that names the runs
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,9 @@ def read_context(path: Path, model, *, resample: bool = False) -> Context:
     .csv   a header with the names of the features, one line a step of one run; other columns are ignored
     .npy   (window, features) or (runs, window, features)
 
-    Controls stand beside the features, for the steps to come too. Where there is a series `time`, its steps must be
-    those of the model, or are interpolated to them with `resample`. Raises ValueError, in one line, for anything else.
+    A model without a window reads controls only. Controls stand beside the features, for the steps to come too. Where
+    there is a series `time`, its steps must be those of the model, or are interpolated to them with `resample`. Raises
+    ValueError, in one line, for anything else.
     """
     if path.suffix not in READERS:
         raise ValueError(f"{path}: expected a file that ends in one of {', '.join(READERS)}")
@@ -46,7 +48,7 @@ def read_context(path: Path, model, *, resample: bool = False) -> Context:
         raise ValueError(f"{path}: expected a file")  # a pipe or a device might never end
     try:
         found = READERS[path.suffix](path, model, resample)
-        return replace(found, windows=model.check_window(found.windows))
+        return replace(found, windows=model.check_window(found.windows)) if model.window else found
     except records.RecordError:
         raise
     except ValueError as error:
@@ -56,7 +58,8 @@ def read_context(path: Path, model, *, resample: bool = False) -> Context:
 def read_record(path: Path, model, resample: bool) -> Context:
     """The context in a record; the same for the readers below. Messages get the path in `read_context`."""
     runs, series = records.read(path), []
-    names, window = [*model.features, *model.told.controls], model.window
+    seen, window = seen_of(model), model.window
+    names = [*seen, *model.told.controls]
     for run in runs:
         check_names(names, run.series)
         check_units(run.units or {}, model)
@@ -66,9 +69,14 @@ def read_record(path: Path, model, resample: bool) -> Context:
             raise ValueError(f"run {run.id}: expected {window} steps or more; got {len(series[-1])}")
     inputs = {name: [run.data[name] for run in runs] for name in model.inputs if all(name in run.data for run in runs)}
     whole = np.stack([values[: min(map(len, series))] for values in series])
-    features = len(model.features)
-    controls = whole[..., features:] if model.told.controls else None
-    return Context(whole[:, :window, :features], [run.id for run in runs], inputs, controls)
+    controls = whole[..., len(seen) :] if model.told.controls else None
+    windows = whole[:, :window, : len(seen)] if seen else np.zeros((len(runs), 0, len(model.features)))
+    return Context(windows, [run.id for run in runs], inputs, controls)
+
+
+def seen_of(model) -> tuple[str, ...]:
+    """The features that a file has to hold: none for a model that forecasts from inputs alone."""
+    return model.features if model.window else ()
 
 
 def on_clock(where: str, times, values: np.ndarray, model, resample: bool) -> np.ndarray:
@@ -94,30 +102,67 @@ def on_clock(where: str, times, values: np.ndarray, model, resample: bool) -> np
 
 
 def read_table(path: Path, model, resample: bool) -> Context:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        try:
-            header, *lines = [line for line in csv.reader(file, strict=True) if line] or [[]]
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"expected CSV text ({error})") from error
-    (names, units), controls = records.split_units([name.strip() for name in header]), list(model.told.controls)
+    header, steps = read_columns(path, "step")
+    (names, units), controls = records.split_units(header), list(model.told.controls)
     check_units(units, model)
-    check_names([*model.features, *controls], names)
-    if len(set(names)) != len(names):
-        raise ValueError(f"expected column names that differ; got {', '.join(names)}")
-    steps = []
-    for number, line in enumerate(lines, start=1):
-        if len(line) != len(names):
-            raise ValueError(f"step {number}: expected {len(names)} columns; got {len(line)}")
-        steps.append(dict(zip(names, line, strict=True)))
+    steps = [dict(zip(names, each.values(), strict=True)) for each in steps]
+    check_names([*seen_of(model), *controls], names)
     times = times_in(steps) if TIME in names else None
 
     def columns(lines, some) -> np.ndarray:
         of_lines = None if times is None else times[: len(lines)]
         return on_clock("its run", of_lines, numbers(lines, some)[0], model, resample)[None]
 
+    told = columns(steps, controls) if controls else None
+    if not model.window:
+        return Context(np.zeros((1, 0, len(model.features))), ["1"], {}, told)
     seen = columns(steps[: model.window] if controls and not resample else steps, list(model.features))
-    window = seen[:, : model.window] if resample else seen
-    return Context(window, ["1"], {}, columns(steps, controls) if controls else None)
+    return Context(seen[:, : model.window] if resample else seen, ["1"], {}, told)
+
+
+def read_columns(path: Path, what: str) -> tuple[list[str], list[dict[str, str]]]:
+    """The names of a table's columns, and name -> cell for each of its lines, which are called `what`."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        try:
+            header, *lines = [line for line in csv.reader(file, strict=True) if line] or [[]]
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"expected CSV text ({error})") from error
+    names = [name.strip() for name in header]
+    if len(set(names)) != len(names):
+        raise ValueError(f"expected column names that differ; got {', '.join(names)}")
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if len(line) != len(names):
+            raise ValueError(f"{what} {number}: expected {len(names)} columns; got {len(line)}")
+        rows.append(dict(zip(names, line, strict=True)))
+    return names, rows
+
+
+def read_inputs(path: Path, model) -> tuple[dict[str, list[float]], list[str]]:
+    """The inputs of runs in a table, .csv with a line a run: name -> (runs,), and the names of the runs.
+
+    The names are those of the column `run`, or 1, 2 and so on; columns that no model is told are ignored. Raises
+    ValueError, in one line, for anything else.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: expected a file")  # a pipe or a device might never end
+    try:
+        names, rows = read_columns(path, "run")
+        if not rows:
+            raise ValueError("expected a line with names and one for each run; got no run")
+        found = {name: [number(row[name], f"run {i}, {name}") for i, row in enumerate(rows, start=1)]
+                 for name in model.inputs if name in names}  # fmt: skip
+        runs = [row[RUN].strip() for row in rows] if RUN in names else [str(i + 1) for i in range(len(rows))]
+        return found, runs
+    except ValueError as error:
+        raise ValueError(f"{path}: {plain(error, LONGEST_REASON)}") from error
+
+
+def number(text: str, where: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{where}: expected a number; got {text!r}") from None
 
 
 def times_in(steps: list[dict[str, str]]) -> np.ndarray | None:
@@ -131,11 +176,11 @@ def times_in(steps: list[dict[str, str]]) -> np.ndarray | None:
 def numbers(steps: list[dict[str, str]], names: list[str]) -> np.ndarray:
     """The columns `names` of a table as (1, steps, names). Raises ValueError for a cell that is no number."""
     rows = []
-    for number, step in enumerate(steps, start=1):
+    for place, step in enumerate(steps, start=1):
         try:
             rows.append([records.as_number(step[name]) for name in names])
         except ValueError as error:
-            raise ValueError(f"step {number}: expected numbers ({error})") from None
+            raise ValueError(f"step {place}: expected numbers ({error})") from None
     return np.reshape(rows, (1, len(rows), len(names)))
 
 

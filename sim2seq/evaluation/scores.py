@@ -215,13 +215,19 @@ class Judged:
 
 
 def judge(
-    predictions: dict[str, np.ndarray], truths: dict[str, np.ndarray], baselines: dict[str, np.ndarray], features
+    predictions: dict[str, np.ndarray],
+    truths: dict[str, np.ndarray],
+    baselines: dict[str, np.ndarray],
+    features,
+    *,
+    made_of_baselines: bool = False,
 ) -> Judged:
     """Judge the predictions of the members of a model.
 
     predictions   part -> (members, runs, positions, features); their middle is judged
     truths        part -> (runs, positions, features); the band is calibrated on the part `validation`
     baselines     name -> prediction of the test part
+    made_of_baselines   whether they are among what predicts: that one does as well is no reason not to trust it
     """
     middle = {part: conformal.middle(each) for part, each in predictions.items()}
     errors = {part: errors_of(middle[part], truths[part], features) for part in predictions}
@@ -229,6 +235,7 @@ def judge(
     best = min(naive, key=lambda name: naive[name].rmse)
     band = conformal.calibrate(predictions["validation"], truths["validation"])
     least = np.fmin.reduce([each.by_position for each in naive.values()])
+    least = np.full_like(least, np.inf) if made_of_baselines else least
     beside = {"training": truths["train"], "baseline": least, "features": features}
     return Judged(
         errors=errors,

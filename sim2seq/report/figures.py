@@ -29,6 +29,7 @@ from sim2seq.report.prediction_figures import (
 from sim2seq.report.score_figures import (
     MOST_WIDTHS,
     band_coverage,
+    candidate_weights,
     error_by_position,
     learning_curve,
     outside_ranges,
@@ -39,6 +40,7 @@ from sim2seq.training.folder import Training
 __all__ = [
     "Picture",
     "band_coverage",
+    "candidate_weights",
     "draw_all",
     "error_by_position",
     "forecast_with_band",
@@ -57,9 +59,10 @@ CAPTIONS = {
     "input_ranges": "What was varied: how often each value of each input occurs in the ensemble.",
     "sample_trajectories": "Sample trajectories. Grey: the range of all runs at each step.",
     "split_example": "The split: one run of each part, over the steps that belong to that part.",
+    "candidate_weights": "What the forecast is made of: the weight of each candidate by horizon. They make the "
+    "error of the validation runs least.",
     "learning_curve": "Learning curve. The weights of the epoch with the lowest validation loss are kept.",
-    "rollout": "Rollout: the model sees only the shaded window of true values, then is fed its own forecasts. In each "
-    "column the run whose error is the median of its part. Shaded: the band.",
+    "rollout": "{seen}. In each column the run whose error is the median of its part. Shaded: the band.",
     "stretch": "Truth and prediction, step by step, of the test run whose error is the median. Shaded: the band.",
     "predicted_against_true": "Predicted against true on the test runs, with the band as bars.",
     "error_by_position": "Error on the test runs by {position}. Lower is better.",
@@ -67,6 +70,9 @@ CAPTIONS = {
     "width beside the actual error.",
     "outside_ranges": "The error of each run against its inputs, inside and outside the ranges of the training runs.",
 }
+FED = "Rollout: the model sees only the shaded window of true values, then is fed its own forecasts"
+WINDOW = "The forecast: the candidates see only the shaded window of true values"
+INPUTS = "The forecast, made from the inputs of each run alone"
 ERRORS = " Below each feature, the size of the error; where that line is shaded, the band holds the truth."
 OF_FEATURES = ("rollout", "stretch", "predicted_against_true")  # each shows a feature, or some
 
@@ -106,7 +112,9 @@ def of_predictions(training: Training, ensemble: Ensemble) -> dict[str, Picture]
 def of_scores(training: Training, ensemble: Ensemble) -> dict[str, Picture]:
     """The figures of losses and scores."""
     scores = training.scores
-    drawn = {"learning_curve": learning_curve(training.history), "error_by_position": error_by_position(scores)}
+    drawn = {"candidate_weights": candidate_weights(scores)} if scores.combined else {}
+    drawn |= {"learning_curve": learning_curve(training.history)} if training.history else {}
+    drawn["error_by_position"] = error_by_position(scores)
     if scores.band:
         drawn["band_coverage"] = band_coverage(scores)
     if scores.held_out and scores.inputs:
@@ -118,7 +126,9 @@ def caption(name: str, training: Training, ensemble: Ensemble) -> str:
     """What stands below a figure, with what of many is shown."""
     scores, inputs = training.scores, len(varying_inputs(ensemble))
     position = "horizon, all free-running from the same window" if scores.task == "forecast" else scores.position
-    text = CAPTIONS[name].format(position=position)
+    position = position if scores.window or scores.task != "forecast" else "step, all from the inputs alone"
+    seen = INPUTS if not scores.window else WINDOW if scores.combined else FED
+    text = CAPTIONS[name].format(position=position, seen=seen)
     if name == "rollout" and len(scores.features) <= MOST_WITH_ERRORS:
         text += ERRORS
     if name in OF_FEATURES and (count := len(scores.features)) > MOST_FEATURES:

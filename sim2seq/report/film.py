@@ -11,7 +11,14 @@ from PIL import Image
 
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.report.data_figures import time_label
-from sim2seq.report.prediction_figures import Shown, chosen, draw_prediction, fit_to_lines, shown_run
+from sim2seq.report.prediction_figures import (
+    Shown,
+    chosen,
+    draw_prediction,
+    fit_to_lines,
+    forecast_name,
+    shown_run,
+)
 from sim2seq.report.style import Picture, grid, label, plain, styled
 from sim2seq.training.folder import Training
 
@@ -62,7 +69,7 @@ def scene(training: Training, ensemble: Ensemble, run: Shown) -> Picture:
     scores, places = training.scores, chosen(training.scores)
     figure, axes = grid(len(places), 1, width=8, height=max(1.0, 1.7 - 0.08 * len(places)), sharex=True)
     for axis, place in zip(axes[:, 0], places, strict=True):
-        draw_prediction(axis, run, place, "window given to the model", "forecast, free-running")
+        draw_prediction(axis, run, place, "window given to the model", forecast_name(scores))
         axis.set_ylabel(label(scores.features[place], scores.units[place]))
         axis.set_xlim(run.times[0], run.times[-1])
         fit_to_lines([axis])

@@ -28,7 +28,7 @@ def leaderboard(
 
     The best three have colours, the same on both sides. Bars are drawn for the best `shown`, losses for all.
     settings    name -> a word for each training; errors (trainings,), infinity for one that diverged
-    losses      name -> (epochs,) for each training
+    losses      name -> (epochs,) for each training; {} for one without epochs
     errors_of   the standard error of each of `errors`, over seeds; None for one without, or for all
     """
     count = min(len(errors), shown)
@@ -38,7 +38,9 @@ def leaderboard(
     spans = np.array((errors_of or [None] * count)[:count], dtype=float)
     draw_bars(board, lines, np.asarray(errors[:count], dtype=float), np.nan_to_num(spans), axis_label)
     board.set_title(plain(f"{title}, the best {count} of {len(errors)}" if count < len(errors) else title))
-    draw_losses(curves, [np.asarray(each["val_loss"], dtype=float) for each in losses])
+    draw_losses(curves, [np.asarray(each.get("val_loss", []), dtype=float) for each in losses])
+    if not any(losses):
+        curves.set_axis_off()
     return figure
 
 

@@ -91,7 +91,7 @@ def rollout_grid(training: Training, ensemble: Ensemble) -> Picture:
         axes[0, column].set_title(plain(f"{part}: {run.run_id}"))
         axes[-1, column].set_xlabel(time_label(ensemble))
         for block, place in zip(blocks[..., column], places, strict=True):
-            draw_prediction(block[0], run, place, "window given to the model", "forecast, free-running")
+            draw_prediction(block[0], run, place, "window given to the model", forecast_name(scores))
             if rows == 2:
                 draw_error(block[1], run, place)
     for block, place in zip(blocks, places, strict=True):
@@ -121,6 +121,11 @@ def stretch(training: Training, ensemble: Ensemble) -> Picture:
     return figure
 
 
+def forecast_name(scores: Scores) -> str:
+    """What a line of forecasts is called."""
+    return "forecast" if scores.combined else "forecast, free-running"
+
+
 def beginning(run: Shown, answers: int) -> Shown:
     """The same run up to its first `answers` answers."""
     steps = run.before + answers
@@ -146,7 +151,8 @@ def draw_error(axis, run: Shown, place: int) -> None:
     sizes = np.concatenate([error, half])
     sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
     bottom = np.percentile(sizes, 3) / 2 if len(sizes) else 1e-3
-    axis.axvspan(run.times[0], run.times[run.before - 1], color=BLUE, alpha=0.15, lw=0)
+    if run.before:
+        axis.axvspan(run.times[0], run.times[run.before - 1], color=BLUE, alpha=0.15, lw=0)
     area(axis, times, np.where(half > bottom, bottom, np.nan), half, color=RED, alpha=0.25)
     axis.plot(times, np.maximum(error, bottom), color="black", lw=0.8, label="size of the error")
     axis.set(yscale="log")
@@ -216,21 +222,25 @@ def draw_points(axis, name: str, truth, middle, low, high) -> None:
 def forecast_with_band(window, middle, low, high, *, features, units=None, level: float, times=None) -> Picture:
     """A row a feature: the window (window, features) that the model was given, and the forecast (steps, features).
 
+    window  of no step for a forecast from inputs alone, which begins with the first step of the run, at 0
     times   (time step, unit), or None: steps are counted
     Of more than MOST_FEATURES features some are drawn, evenly.
     """
     places = spread(len(features), MOST_FEATURES)
     figure, axes = grid(len(places), 1, height=1.9, sharex=True)
     step, time_unit = times or (1, "")
-    past, future = np.arange(1 - len(window), 1) * step, np.arange(1, len(middle) + 1) * step
+    past = np.arange(1 - len(window), 1) * step
+    future = (np.arange(len(middle)) + bool(len(window))) * step
     for i, axis in zip(places, axes[:, 0], strict=True):
-        axis.plot(past, window[:, i], color=GREY, lw=2.6, alpha=0.6, label="window given to the model")
+        if len(window):
+            axis.plot(past, window[:, i], color=GREY, lw=2.6, alpha=0.6, label="window given to the model")
         axis.fill_between(future, low[:, i], high[:, i], color=RED, alpha=0.25, lw=0, label=f"{100 * level:g} % band")
         axis.plot(future, middle[:, i], color=RED, label="forecast")
         unit = units[i] if units else ""
         widest = label(f"half the band: up to {np.max(high[:, i] - low[:, i]) / 2:.2g}", unit)
         axis.set_title(widest, loc="right", fontsize=8.5, weight="normal")  # it may be narrower than a line
         axis.set_ylabel(label(features[i], unit))
-    axes[-1, 0].set_xlabel(label("time after the window" if times else "steps after the window", time_unit))
+    begin = "window" if len(window) else "first step"
+    axes[-1, 0].set_xlabel(label(f"{'time' if times else 'steps'} after the {begin}", time_unit))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure

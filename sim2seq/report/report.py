@@ -11,7 +11,15 @@ from sim2seq.report.figures import CAPTIONS, draw_all, save_figures
 from sim2seq.report.page import embed, template
 from sim2seq.report.style import MOST_FEATURES, common_unit
 from sim2seq.report.summary import band_summary, some_scored, summary
-from sim2seq.report.tables import facts, input_table, largest_correlation, outside_table, part_table, score_table
+from sim2seq.report.tables import (
+    candidate_table,
+    facts,
+    input_table,
+    largest_correlation,
+    outside_table,
+    part_table,
+    score_table,
+)
 from sim2seq.training.folder import Training
 
 OF_PREDICTIONS = ("rollout", "stretch", "predicted_against_true", "error_by_position")
@@ -53,6 +61,7 @@ def write_report(
         some_scored=some_scored(scores),
         band=band_summary(scores),
         checks=checks,
+        candidates=candidate_table(training),
         outside=outside_table(scores),
         facts=facts(ensemble, training),
         inputs=input_table(ensemble),

@@ -7,9 +7,10 @@ from itertools import cycle
 import numpy as np
 
 from sim2seq.evaluation.conformal import BandScores, tenths
-from sim2seq.evaluation.scores import Scores
+from sim2seq.evaluation.scores import Combined, Scores
+from sim2seq.models.combination import weights_at
 from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
-from sim2seq.report.style import COLOURS, Picture, by_error, common_unit, grid, label, plain, styled, turn_off
+from sim2seq.report.style import COLOURS, Picture, area, by_error, common_unit, grid, label, plain, styled, turn_off
 
 BASELINE_LINES = (
     {"color": GREY, "linestyle": ":"},
@@ -22,6 +23,7 @@ BASELINE_LINES = (
 MOST_WIDTHS, FEWER = len(COLOURS), 3  # features whose widths are drawn; of more than the first number, the second
 FEW = 20  # positions: each is marked
 MOST_RANGES = 12  # inputs
+PATTERNS = ("", "///", "...", "\\\\\\", "xx")  # of areas, so that colours do not tell all
 
 
 def position_label(scores: Scores) -> str:
@@ -43,6 +45,41 @@ def learning_curve(history: dict) -> Picture:
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.legend()
     return figure
+
+
+@styled
+def candidate_weights(scores: Scores) -> Picture:
+    """The weight of each candidate of a combination by horizon, one upon another up to 1; the largest at the bottom.
+
+    Raises ValueError for scores of one model.
+    """
+    if scores.combined is None:
+        raise ValueError("expected scores of a combination; got those of one model")
+    figure, axes = grid(1, 1, height=2.6)
+    axis, steps = axes[0, 0], np.array(scores.positions)
+    weights, means = by_step(scores.combined, len(steps)), mean_weights(scores.combined, len(steps))
+    names, edges = sorted(means, key=lambda name: -means[name]), np.zeros(len(steps))
+    for name, colour, pattern in zip(names, cycle(COLOURS), cycle(PATTERNS), strict=False):
+        low, edges = edges, edges + weights[name]
+        text = plain(f"{name} ({100 * means[name]:.2g} %)")
+        area(axis, steps, low, edges, facecolor=colour, edgecolor="white", alpha=0.75, hatch=pattern, label=text)
+    last = steps[-1] if len(steps) > 1 else steps[0] + 1
+    scale = "log" if len(steps) > FEW else "linear"  # the first steps, where most changes, get their share
+    axis.set(xscale=scale, xlim=(steps[0], last), ylim=(0, 1), xlabel=position_label(scores), ylabel="weight")
+    handles = (each[::-1] for each in axis.get_legend_handles_labels())
+    figure.legend(*handles, loc="outside right center", title="weight on average")
+    return figure
+
+
+def by_step(combined: Combined, steps: int) -> dict[str, np.ndarray]:
+    """Name -> weight at each step ahead, (steps,)."""
+    weights = weights_at(combined.steps, np.transpose(list(combined.weights.values())), steps)
+    return dict(zip(combined.weights, weights.T, strict=True))
+
+
+def mean_weights(combined: Combined, steps: int) -> dict[str, float]:
+    """Name -> mean weight over the horizon."""
+    return {name: float(column.mean()) for name, column in by_step(combined, steps).items()}
 
 
 @styled

@@ -9,8 +9,11 @@ import numpy as np
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import PARTS
 from sim2seq.evaluation.conformal import BandScores, trusted_steps
+from sim2seq.evaluation.long_term import VALID, LongTerm, long_term
 from sim2seq.evaluation.scores import Scores
+from sim2seq.report.data_figures import varying_inputs
 from sim2seq.report.page import number
+from sim2seq.report.score_figures import mean_weights
 from sim2seq.report.style import by_error
 from sim2seq.training.folder import Training
 from sim2seq.training.forecast import Forecast
@@ -20,6 +23,7 @@ WIDTH = "its band is more than half as wide as the range of the training runs"
 ENDS = {"width": WIDTH, "baseline": "its error is no longer below that of the best baseline"}  # of a forecast
 AGAINST = {"width": WIDTH, "baseline": "its error is not below that of the best baseline"}  # a target
 MOST_NAMES = 6  # in a sentence
+BASELINES = ("mean trajectory", "hold", "nearest run", "ridge", "extra trees")  # that are candidates, too
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Summary:
     how                 what was asked, the beginning of the sentence that gives the error
     better              names of the baselines, of `count`, that do at least as well
     steps               sentences for single positions; trust: how far to trust it, or None
+    alone               the baseline that a combination consists of; None where it has others, or is none
+    made_of, valid      sentences: its candidates, and how long it is valid; None for other kinds
     """
 
     skill: float
@@ -44,6 +50,9 @@ class Summary:
     runs: int
     steps: str
     trust: str | None
+    alone: str | None
+    made_of: str | None
+    valid: str | None
 
     @property
     def beats(self) -> bool:
@@ -75,7 +84,49 @@ def summary(training: Training, ensemble: Ensemble) -> Summary:
         runs=scores.scored_runs["test"],
         steps=after_shares(scores) if scores.task == "target per run" else "",
         trust=trust(training),
+        alone=only_baseline(scores),
+        made_of=made_of(scores),
+        valid=valid(training, ensemble),
     )
+
+
+def only_baseline(scores: Scores) -> str | None:
+    """The baseline that a combination consists of, at every step; None where no model was weighed, or one counts."""
+    names = list(scores.combined.weights) if scores.combined else []
+    known = BASELINES if scores.window else (*BASELINES, "gaussian process")
+    return names[0] if len(names) == 1 and names[0] in known else None
+
+
+def made_of(scores: Scores) -> str | None:
+    """What a combination is made of, a sentence."""
+    if scores.combined is None:
+        return None
+    means = mean_weights(scores.combined, len(scores.positions))
+    parts = [f"{name} ({100 * means[name]:.2g} %)" for name in sorted(means, key=lambda name: -means[name])]
+    return f"It is a combination of {names(parts)}, weights on average over the horizon."
+
+
+def valid(training: Training, ensemble: Ensemble) -> str | None:
+    """How long a forecast is valid and what it is after that, a sentence; None for other kinds of task."""
+    scores = training.scores
+    if scores.task != "forecast" or not scores.window:
+        return None
+    controls = getattr(training.study.task, "controls", ()) or training.settings.controls
+    one_law = not varying_inputs(ensemble) and not controls
+    kept = training.predictions
+    shown = kept["test"].middle, kept["test"].truth, kept["train"].truth
+    found = long_term(*shown, scores.features, one_law=one_law)
+    return how_long_valid(found, answers(scores))
+
+
+def how_long_valid(found: LongTerm, steps: int) -> str:
+    """Up to which step the error is small, in steps and, where that is known, in Lyapunov times."""
+    small = f"its error stays below {VALID:g} standard deviations"
+    if found.valid_steps >= steps:
+        return f"In the median run {small} to the end."
+    times = f", {number(found.valid_steps / found.lyapunov_time)} Lyapunov times" if found.lyapunov_time else ""
+    after = "beyond them expect no more than the climate: mean and spread of the training runs"
+    return f"In the median run {small} for {number(found.valid_steps)} steps{times}" + (f"; {after}." if times else ".")
 
 
 def how_asked(training: Training, ensemble: Ensemble) -> str:
@@ -85,6 +136,8 @@ def how_asked(training: Training, ensemble: Ensemble) -> str:
         steps = f"{'' if ensemble.uniform else 'up to '}{answers(scores)}"
         told = names(task.controls or training.settings.controls)
         under = f" and told {told} of every step" if told else ""
+        if not scores.window:
+            return f"From {names(training.settings.inputs)} alone{under}, for {steps} steps"
         return f"Free-running for {steps} steps after a true window of {scores.window}{under}"
     if isinstance(task, PerStep):
         first, inputs = int(scores.positions[0]), names(task.inputs)
@@ -134,10 +187,11 @@ def some_scored(scores: Scores) -> str | None:
     if scores.runs == scores.scored_runs:
         return None
     pairs = {part: (number(scores.scored_runs[part]), number(scores.runs[part])) for part in PARTS}
+    others = "nor have the candidates" if scores.combined else "the network from all, which is to its advantage"
     counts = ", ".join(f"{some} of {every} {part} runs" for part, (some, every) in pairs.items())
     return (
         f"Errors are those of some runs, drawn at random: {counts}. The baselines have learned from no other training "
-        "runs than these, the network from all, which is to its advantage."
+        f"runs than these, {others}."
     )
 
 
@@ -152,7 +206,8 @@ def trust(training: Training) -> str | None:
 def trust_forecast(scores: Scores, band: BandScores) -> str:
     """Up to which step, which comes from the scores."""
     step, why = band.trusted_steps, ENDS.get(band.reason or "", "")
-    time = f" ({number(step * scores.time_step)} {scores.time_unit} after the window)" if scores.time_unit else ""
+    begin = "after the window" if scores.window else "of the run"
+    time = f" ({number(step * scores.time_step)} {scores.time_unit} {begin})" if scores.time_unit else ""
     if step == band.steps:
         return f"Trust this forecast at every step, up to step {step}{time}."
     if step:
@@ -209,6 +264,7 @@ def band_summary(scores: Scores) -> dict | None:
     return {
         "level": level,
         "members": band.members,
+        "candidates": len(scores.combined.weights) if scores.combined else 0,
         "coverage": 100 * band.coverage,
         "lowest": min(parts),
         "highest": max(parts),

@@ -10,13 +10,16 @@ import numpy as np
 from sim2seq.data.ensemble import Ensemble, is_varying
 from sim2seq.data.splits import PARTS
 from sim2seq.evaluation.scores import Errors, Scores, skill
+from sim2seq.models.builders import LEAST_WINDOW
 from sim2seq.report.data_figures import varying_inputs
 from sim2seq.report.page import number, skill_text
+from sim2seq.report.score_figures import mean_weights
 from sim2seq.report.style import MOST_FEATURES, by_error, common_unit, spread, with_unit
 from sim2seq.training.folder import Training
 
 POSITIONS = 5  # of a card at most: the first, the last, and evenly between
 MOST_ROWS = 40  # of inputs
+ALWAYS = "stacked_lstm"  # a candidate whose score is shown whatever its weight
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,50 @@ def part_table(scores: Scores) -> list[dict]:
     ]
 
 
+@dataclass(frozen=True)
+class CandidateRow:
+    """A candidate of a combination: errors in standard deviations, mean weight over the horizon, seconds; or None.
+
+    out   why it has no weight, or why it has learned nothing; "" for one that was weighed
+    """
+
+    name: str
+    validation: float | None
+    test: float | None
+    weight: float | None
+    seconds: float | None
+    out: str
+
+
+def candidate_table(training: Training) -> list[CandidateRow] | None:
+    """A row for each candidate, the least error on validation runs first; None for a training of one model."""
+    combined = training.scores.combined
+    if combined is None:
+        return None
+    weights = mean_weights(combined, len(training.scores.positions))
+    everything = dict.fromkeys([*combined.validation, *combined.out, *combined.seconds, ALWAYS])
+    rows = [
+        CandidateRow(
+            name,
+            combined.validation.get(name),
+            combined.test.get(name),
+            weights.get(name, 0.0) if name in combined.validation else None,
+            combined.seconds.get(name),
+            combined.out.get(name) or ("" if name in combined.seconds else not_there(training)),
+        )
+        for name in everything
+    ]
+    return sorted(rows, key=lambda row: (bool(row.out), np.inf if row.validation is None else row.validation))
+
+
+def not_there(training: Training) -> str:
+    """Why the candidate that is always shown is not there."""
+    settings = training.settings
+    if settings.window < LEAST_WINDOW.get(ALWAYS, 1):
+        return "it goes on from a window, and there is none"
+    return f"it has not learned: the budget of {settings.budget} left it no time"
+
+
 def outside_table(scores: Scores) -> list[dict] | None:
     """A row for the test runs inside the ranges of training, one for those outside; None when none were held out."""
     apart = scores.held_out
@@ -96,7 +143,7 @@ def outside_table(scores: Scores) -> list[dict] | None:
 
 def facts(ensemble: Ensemble, training: Training) -> dict[str, str]:
     """The ensemble in a few short lines, name -> text."""
-    sizes, epochs = training.scores.runs, training.settings.epochs
+    sizes = training.scores.runs
     short = training.study.task.too_short(ensemble, training.settings)
     said = {"read": "; ".join(ensemble.notes), "too short, left out": some_names(short)}
     return {
@@ -105,10 +152,19 @@ def facts(ensemble: Ensemble, training: Training) -> dict[str, str]:
         "features": some_names(ensemble.features),
         "inputs that vary": str(len(varying_inputs(ensemble))),
         "split": f"{training.settings.split}: " + " / ".join(str(sizes[part]) for part in PARTS) + " runs",
-        "trained": f"{len(training.history['loss'])} of at most {epochs} epochs",
-        "models": str(training.scores.members),
+        **how_trained(training),
         **{name: text for name, text in said.items() if text},
     }
+
+
+def how_trained(training: Training) -> dict[str, str]:
+    """How much was trained: epochs of a model, or candidates of a combination."""
+    combined, history = training.scores.combined, training.history
+    if combined:
+        used = f"{len(combined.weights)} of {len(combined.seconds)}"
+        return {"candidates with a weight": used, "budget": training.settings.budget}
+    trained = f"{len(history['loss'])} of at most {training.settings.epochs} epochs" if history else "unknown"
+    return {"trained": trained, "models": str(training.scores.members)}
 
 
 def steps_in_each(ensemble: Ensemble) -> str:

@@ -223,9 +223,13 @@ class Lane:
         assert self.process is not None
         self.tell()
         error = None
-        if self.process.returncode:
+        if self.process.returncode < 0:
+            late = time.monotonic() > self.end + GRACE
+            error = "it took longer than its time" if late else f"killed by signal {-self.process.returncode}"
+        elif self.process.returncode:
             lines = (self.work.place(self.name) / "log.txt").read_text(encoding="utf-8", errors="replace").split("\n")
             error = next((line for line in reversed(lines) if line.strip()), f"exit code {self.process.returncode}")
+        if error:
             self.work.say(f"{self.name} has learned nothing: {error}")
         self.work.done(self.name, self.start, error)
 

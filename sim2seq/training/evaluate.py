@@ -52,7 +52,8 @@ def evaluate(
     predictions = {name: task.predict(models, part, settings) for name, part in parts.items()}
     predictions |= {} if validation is None else {"validation": validation}
     truths = {name: task.truth(part, settings) for name, part in parts.items()}
-    found = judge(predictions, truths, naive(study, parts, settings), layout.outputs)
+    baselines = naive(study, parts, settings)
+    found = judge(predictions, truths, baselines, layout.outputs, made_of_baselines=combined is not None)
     shown = shown_inputs(ensemble, settings) if held_out else settings.inputs
     scores = Scores(
         task=task.kind,

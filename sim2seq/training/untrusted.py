@@ -94,6 +94,19 @@ def check_scores(scores: dict) -> None:
     positions = scores.get("positions", [])
     if not isinstance(positions, list) or not all(map(is_number, positions)):
         raise ValueError("positions: expected a list of numbers")
+    if scores.get("combined") is not None:
+        check_combined(scores["combined"])
+
+
+def check_combined(combined) -> None:
+    """Raise ValueError unless a combination has weights of named candidates, a number for each stretch."""
+    weights, steps = combined["weights"], combined["steps"]
+    if not isinstance(weights, dict) or not weights or not isinstance(steps, list) or not all(map(is_number, steps)):
+        raise ValueError("combined: expected the steps and weights of candidates")
+    names(list(weights), "combined")
+    for column in weights.values():
+        if not isinstance(column, list) or len(column) != len(steps) or not all(map(is_number, column)):
+            raise ValueError("combined: expected a weight for each stretch of the horizon")
 
 
 def check_ranges(ranges, what: str) -> None:

@@ -1,0 +1,107 @@
+"""Export: the networks of a training as ONNX files, which other programs run without Keras.
+
+A file holds one step: what a network answers after what it is fed. The loop around it is the reader's, as are the
+scalings; the file's metadata, under `sim2seq`, say in JSON what goes in and what comes out.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from sim2seq._support.command import plain
+from sim2seq._support.files import remove
+from sim2seq.data.windows import Scaling
+from sim2seq.models.closed_loop import ClosedLoop
+from sim2seq.models.combination import Combination
+from sim2seq.models.stepwise import Stepwise
+
+NEXT = "a window of true values (runs, steps, features), then what is told of the run -> the next step; physical units"
+STEP = "value, value before it, extra of the step to come, state -> next value, its state; scaled"
+BEGINNING = "what is told of the run, scaled -> first value, its state"
+PACKAGES = ("onnx", "tf2onnx")
+LONGEST_REASON = 200  # characters
+
+
+def write_onnx(models, path: Path, about: dict[str, Any]) -> dict[str, Path]:
+    """Write each network of a combination, or each member, into a file: what it is -> its path.
+
+    Of several the first is `path`, and the others stand beside it, with _2, _3 and so on. `about` goes into the
+    metadata. Raises ValueError, in one line, where there is no network, where a package is missing, or for a network
+    that Keras cannot export; then no file is left.
+    """
+    networks = networks_of(models)
+    if not networks:
+        made_of = ", ".join(models.used)
+        raise ValueError(f"--onnx: expected a network to write; the combination is made of {made_of}, which are none")
+    check_packages()
+    written: dict[str, Path] = {}
+    try:
+        for number, (name, (network, more)) in enumerate(networks.items(), start=1):
+            written[name] = path if number == 1 else path.with_stem(f"{path.stem}_{number}")
+            write_one(network, written[name], about | {"network": name} | more)
+    except Exception as error:  # Keras, TensorFlow and tf2onnx raise of every kind
+        for each in written.values():
+            remove(each)
+        reason = plain(error, LONGEST_REASON) or type(error).__name__
+        raise ValueError(f"--onnx: {name} cannot be exported ({reason})") from error
+    return written
+
+
+def networks_of(models) -> dict[str, tuple[keras.Model, dict]]:
+    """Name -> network, and what its file says beside `about`; empty where nothing is a network."""
+    if not isinstance(models, Combination):
+        names = [f"member {i}" for i in range(1, 1 + len(models))]
+        return {name: (model, {"step": NEXT}) for name, model in zip(names, models, strict=True)}
+    found: dict[str, tuple[keras.Model, dict]] = {}
+    scalings = {name: plain_numbers(getattr(models, name)) for name in ("series", "conditions", "controls")}
+    for name in models.used:
+        one = models.candidates[name]
+        if isinstance(one, Stepwise):
+            found[name] = (one.model, {"step": NEXT})
+        if isinstance(one, ClosedLoop):
+            said = {"step": STEP, "clock": np.asarray(one.clock).tolist(), "scalings": scalings}
+            for i, member in enumerate(one.members, start=1):
+                found[f"{name}, member {i}"] = (member.network, said)
+                if member.beginning is not None:
+                    found[f"{name}, member {i}, beginning"] = (member.beginning, said | {"step": BEGINNING})
+    return found
+
+
+def plain_numbers(scaling: Scaling | None) -> dict[str, list[float]] | None:
+    return None if scaling is None else {name: np.asarray(each).tolist() for name, each in asdict(scaling).items()}
+
+
+def check_packages() -> None:
+    """Raise ValueError where what writes the files is not installed."""
+    from importlib.util import find_spec
+
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise ValueError(f"--onnx needs {', '.join(missing)}: pip install 'sim2seq[onnx]'")
+
+
+def write_one(network: keras.Model, path: Path, said: dict) -> None:
+    """One network as a file that appears whole or not at all."""
+    import onnx
+
+    temporary = path.with_name(f"unfinished_{path.name}")
+    try:
+        network(nothing(network, max(1, said.get("window", 1))))  # Keras exports no model that was never called
+        network.export(str(temporary), format="onnx", verbose=False)
+        made = onnx.load(str(temporary))
+        onnx.helper.set_model_props(made, {"sim2seq": json.dumps(said)})
+        onnx.save(made, str(temporary))
+        temporary.replace(path)
+    finally:
+        remove(temporary)
+
+
+def nothing(network: keras.Model, steps: int) -> list[np.ndarray] | np.ndarray:
+    """Zeros for every input of a network, of one run and, where that is open, so many steps."""
+    zeros = [np.zeros((1, *(size or steps for size in each.shape[1:])), "float32") for each in network.inputs]
+    return zeros if len(zeros) > 1 else zeros[0]

@@ -1,0 +1,51 @@
+"""Polynomial autoregression: laws that it holds exactly, and what it never does."""
+
+import numpy as np
+import pytest
+
+from sim2seq.models.candidate import Runs
+from sim2seq.models.polynomial import MARGIN, fit
+
+
+def logistic(runs=30, steps=30, *, window=3, seed=0) -> Runs:
+    """x -> 3.7 x (1 - x) from random starts."""
+    values = [np.random.default_rng(seed).uniform(0.1, 0.9, runs)]
+    for _ in range(steps - 1):
+        values.append(3.7 * values[-1] * (1 - values[-1]))
+    return Runs(np.stack(values, axis=1)[..., None], window)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return fit(logistic(), logistic(10, seed=1), seconds=100)
+
+
+def test_it_recovers_a_quadratic_map_exactly(fitted):
+    other = logistic(10, 13, seed=2)
+    np.testing.assert_allclose(fitted.forecast(other.context, 10), other.future, atol=1e-3)
+    np.testing.assert_allclose(fitted.forecast(other.context, 1), other.future[:, :1], atol=1e-5)
+    assert fitted.degree >= 2
+
+
+def test_no_forecast_leaves_the_range_by_more_than_the_margin(fitted):
+    values = logistic().values
+    low, high = values.min(), values.max()
+    said = fitted.forecast(np.array([[[0.5], [3.0], [-40.0]]]), 200)
+    assert low - MARGIN * (high - low) <= said.min()
+    assert said.max() <= high + MARGIN * (high - low)
+
+
+def test_conditions_controls_and_ends_of_runs_enter_as_they_should():
+    rng = np.random.default_rng(0)
+    pace, push = rng.uniform(0.1, 0.5, (40, 1)), rng.normal(size=(40, 20, 1))
+    values = np.cumsum(pace[:, None] * push, axis=1)  # a product of what is told and what is done
+    values[:10, 15:] = np.nan
+    runs = Runs(values, 2, pace, push)
+    one = fit(runs.take(slice(0, 30)), runs.take(slice(30, 40)), seconds=100)
+    said = one.forecast(runs.context, 18, conditions=pace, controls=push)
+    np.testing.assert_allclose(said[10:], values[10:, 2:], atol=1e-3)
+
+
+def test_without_a_window_it_refuses_in_one_line():
+    with pytest.raises(ValueError, match="needs a window of a step or more"):
+        fit(logistic(window=0), logistic(window=0))

@@ -1,0 +1,115 @@
+"""`sim2seq predict` of a model that forecasts from the inputs of a run alone."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from helpers import scores_json
+
+from sim2seq import cli, surrogate
+from sim2seq.models import keeping
+from sim2seq.models.lookups import Lookup
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    """Two known runs, of length 1 and 3 by their input: x stays at the length, y at ten times that, within 0.5."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "training"
+    levels = np.array([[1.0, 10.0], [3.0, 30.0]])
+    futures = np.repeat(levels[:, None], 8, axis=1)
+    known = np.array([[1.0, 0.0], [3.0, 0.0]])
+    keeping.save(Lookup("nearest run", futures, {"known": known}), folder / "candidates" / "nearest_run")
+    plain = {"mean": [0.0, 0.0], "std": [1.0, 1.0]}
+    content = {"names": ["nearest run"], "centres": [4.0], "weights": [[1.0]], "low": [-99, -99], "high": [99, 99]}
+    content |= {"series": plain, "conditions": plain, "controls": None}
+    band = {"level": 0.9, "members": 3, "factor": [[1.0, 1.0]] * 8, "floor": [[0.5, 0.5]] * 8}
+    ranges = {"length": [1.0, 3.0], "drag": [0.0, 0.0]}
+    scores = scores_json(window=0, first_window={}, inputs=ranges, members=3, steps=8)
+    files = {"combination": content, "band": band, "scores": scores, "settings": {"inputs": ["length", "drag"]}}
+    for name, each in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(each))
+    return folder
+
+
+def predicted(capsys, *arguments) -> list[dict]:
+    assert cli.main(["predict", *map(str, arguments)]) == 0
+    return list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+
+
+@pytest.mark.parametrize("words", [["length=2.9,drag=0"], ["length=2.9", "drag=0"], ["length=2.9,", "drag=0"]])
+def test_inputs_are_told_with_commas_or_spaces_between(model, capsys, words):
+    rows = predicted(capsys, model, "--inputs", *words)
+    assert [float(row["time"]) for row in rows] == [0.5 * step for step in range(8)]  # the first step is forecast too
+    assert {(row["run"], row["x"], row["y"], row["x_low"]) for row in rows} == {("1", "3.0", "30.0", "2.5")}
+
+
+def test_a_table_of_inputs_has_a_line_a_run(model, capsys):
+    with open("inputs.csv", "w") as file:
+        file.write("run,drag,length,note\nshort,0,1.1,a\nlong,0,2.8,b\nother,0,1.3,c\n")
+    rows = predicted(capsys, model, "--inputs", "inputs.csv", "--steps", "1", "--figure", "first.png")
+    assert [(row["run"], row["x"]) for row in rows] == [("short", "1.0"), ("long", "3.0"), ("other", "1.0")]
+    assert (model.parent / "first.png").exists()
+
+
+def test_it_is_said_how_far_to_trust_it_and_what_lies_outside(model, capsys):
+    assert cli.main(["predict", str(model), "--inputs", "length=7,drag=0", "--steps", "1"]) == 0
+    assert "length 7 is outside the range of the training runs, 1 to 3" in capsys.readouterr().err
+    assert cli.main(["predict", str(model), "--inputs", "length=2,drag=0", "--steps", "1"]) == 0
+    said = capsys.readouterr().err
+    assert "the inputs lie in the ranges of the training runs" in said
+    assert "window" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--initial", "run.csv"], "--initial run.csv: the model forecasts from inputs alone: length, drag"),
+        ([], "the model expects length, drag; missing length, drag"),
+        (["--inputs", "length=1"], "missing drag"),
+        (["--inputs", "length=1,drag=0,mass=2"], "the model expects length, drag; got mass"),
+        (["--inputs", "length=1,drag"], "--inputs drag: expected NAME=VALUE, with a number; or a table, .csv"),
+        (["--inputs", "nowhere.csv"], "nowhere.csv"),
+        (["--inputs", "bad.csv"], "bad.csv: run 2, length: expected a number; got 'long'"),
+        (["--inputs", "empty.csv"], "empty.csv: expected a line with names and one for each run; got no run"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(model, capsys, words, said):
+    for name, text in {"bad": "length,drag\n1,0\nlong,0\n", "empty": "length,drag\n", "run": "x,y\n1,2\n"}.items():
+        (model.parent / f"{name}.csv").write_text(text)
+    assert cli.main(["predict", str(model), *words, "--output", "out.csv"]) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+    assert not (model.parent / "out.csv").exists()
+
+
+def test_a_model_with_a_window_asks_for_first_steps(model, capsys):
+    scores = scores_json(inputs={"length": [1, 3], "drag": [0, 0]})
+    (model / "scores.json").write_text(json.dumps(scores))
+    assert cli.main(["predict", str(model), "--inputs", "length=1,drag=0"]) == 2
+    assert "--initial FILE: the model expects the first 5 steps of a run; got no file" in capsys.readouterr().err
+
+
+def test_in_python_a_list_of_inputs_gives_a_list_of_runs(model):
+    loaded = surrogate.load(model)
+    middle, _, _ = loaded.forecast(inputs={"length": [1.2, 2.9], "drag": 0.0}, steps=4)
+    assert middle.shape == (2, 4, 2)
+    assert loaded.forecast(inputs={"length": 1.2, "drag": 0.0}, steps=4)[0].shape == (4, 2)
+    with pytest.raises(ValueError, match="the model forecasts from its inputs alone"):
+        loaded.forecast(np.ones((5, 2)), inputs={"length": 1.2, "drag": 0.0})
+
+
+def test_a_combination_that_is_the_best_baseline_is_not_refused(model, capsys):
+    combined = {"steps": [4.0], "weights": {"nearest run": [1.0]}, "validation": {}, "test": {}, "out": {}}
+    combined |= {"seconds": {}, "rule": "best alone"}
+    content = json.loads((model / "scores.json").read_text()) | {"skill": 0.0, "best_baseline": "ridge"}
+    (model / "scores.json").write_text(json.dumps(content | {"combined": combined}))
+    words = ["predict", str(model), "--inputs", "length=1,drag=0", "--steps", "1"]
+    assert cli.main(words) == 2
+    assert "its best baseline, ridge, does as well" in capsys.readouterr().err
+    (model / "scores.json").write_text(json.dumps(content | {"combined": combined, "best_baseline": "nearest run"}))
+    assert cli.main(words) == 0
+    assert "no model beat nearest run here: the forecast is its" in capsys.readouterr().err
