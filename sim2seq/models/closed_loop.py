@@ -17,14 +17,12 @@ import numpy as np
 from keras import layers, ops
 
 from sim2seq.models.candidate import Runs, Tell
+from sim2seq.models.components import Basis, basis_of
+from sim2seq.models.feeding import LAST_HORIZON, Batches, clock_of, fed_to, increments_of, spread_of
 
 UNITS = 64
-BATCH = 64  # windows
-WARM_UP = 30  # steps at the end of the context that the network reads
-FIRST_HORIZON, LAST_HORIZON = 5, 100
+FIRST_HORIZON = 5
 GROWS = 0.5  # share of the time in which the horizon grows
-FROM_START = 0.25  # share of windows that begin with the run
-NOISE = 0.1  # standard deviation of what is added to the true values that it is fed, in increments
 MARGIN = 0.1  # how far a forecast may leave the range of the training runs, in widths of that range
 LEARNING_RATE = 3e-3
 REMEMBERS = 0.99  # share of the averaged weights that a step keeps
@@ -62,16 +60,20 @@ class ClosedLoop:
     """Networks that have learned; their forecasts are averaged.
 
     members    at least one
-    clock      (steps, 2 features): mean trajectory of the training runs, and its increment in units of increments
+    clock      (steps, 2 features): what `clock_of` says
+    basis      what the members know as features are components of it; None: they are the features themselves
     """
 
     members: tuple[Member, ...]
     clock: np.ndarray
+    basis: Basis | None = None
 
     def forecast(self, context: np.ndarray, steps: int, *, conditions=None, controls=None) -> np.ndarray:
         """The `steps` steps after the window, as `candidate.Fitted` says: the mean of the members."""
-        fed = fed_to(context, steps, conditions, controls, self.clock)
-        return np.mean([compiled(each, fed[0].shape[1]).predict_on_batch(fed) for each in self.members], axis=0)
+        known = context if self.basis is None else self.basis.components(context)
+        fed = fed_to(known, steps, conditions, controls, self.clock)
+        said = np.mean([compiled(each, fed[0].shape[1]).predict_on_batch(fed) for each in self.members], axis=0)
+        return said if self.basis is None else self.basis.features(said)
 
 
 def fit(training: Runs, validation: Runs, *, seconds: float, seed: int, tell: Tell) -> ClosedLoop:
@@ -81,38 +83,14 @@ def fit(training: Runs, validation: Runs, *, seconds: float, seed: int, tell: Te
     end, members = time.monotonic() + seconds * (1 - KEPT_BACK), []
     keras.utils.set_random_seed(seed)
     training = training.take(np.isfinite(training.values).any((1, 2)))
+    basis = basis_of(training.values, MARGIN)
+    if basis is not None:  # an update costs no more than with few features
+        training, validation = basis.reduced(training), basis.reduced(validation)
     trainer = Trainer(training, validation, np.random.default_rng(seed))
     for left in range(2 if seconds >= ENOUGH_FOR_TWO else 1, 0, -1):
         now = time.monotonic()
         members.append(trainer.train(now + (end - now) / left, tell))
-    return ClosedLoop(tuple(members), clock_of(training.values))
-
-
-def fed_to(context, steps: int, conditions, controls, clock: np.ndarray) -> list[np.ndarray]:
-    """What a rollout is fed: the end of the context, extra from there on, and what a beginning is told.
-
-    extra (runs, steps, conditions + controls + clock); told: the conditions, or a one where there are none
-    """
-    runs, window = context.shape[:2]
-    start, end = max(0, window - WARM_UP), window + steps
-    parts = [] if conditions is None else [np.repeat(np.asarray(conditions)[:, None], end, axis=1)]
-    parts += [] if controls is None else [np.asarray(controls)[:, :end]]
-    times = np.repeat(np.minimum(np.arange(end), len(clock) - 1)[None], runs, axis=0)
-    extra = np.concatenate([*parts, clock[times]], axis=2)
-    told = np.ones((runs, 1)) if conditions is None else np.asarray(conditions)
-    return [each.astype("float32") for each in (context[:, start:], extra[:, start:], told)]
-
-
-def increments_of(values: np.ndarray) -> np.ndarray:
-    """Standard deviation of the increments of each feature; 1 for a feature that never moves."""
-    scale = np.nanstd(np.diff(values, axis=1), axis=(0, 1))
-    return np.where(scale > 0, scale, 1.0)
-
-
-def clock_of(values: np.ndarray) -> np.ndarray:
-    """Mean trajectory of the runs and its increments, in units of increments: (steps, 2 features)."""
-    mean = np.nansum(values, axis=0) / np.maximum(np.isfinite(values).sum(axis=0), 1)
-    return np.concatenate([mean, np.diff(mean, axis=0, prepend=mean[:1]) / increments_of(values)], axis=1)
+    return ClosedLoop(tuple(members), clock_of(training.values), basis)
 
 
 def network_of(values: np.ndarray, extra: int) -> keras.Model:
@@ -121,7 +99,8 @@ def network_of(values: np.ndarray, extra: int) -> keras.Model:
     inputs = [keras.Input((size,)) for size in (features, features, extra, UNITS)]
     value, last, others, state = inputs
     moved = layers.Rescaling((1 / moves).tolist())(layers.Subtract()([value, last]))
-    fed = layers.Concatenate()([value, moved, others])
+    scaled = layers.Rescaling((1 / spread_of(values)).tolist())(value)
+    fed = layers.Concatenate()([scaled, moved, others])
     read, state = layers.GRUCell(UNITS)(fed, state)
     both = layers.Concatenate()([fed, read])
     both = layers.Concatenate()([both, layers.Dense(UNITS, activation="swish")(both)])
@@ -185,35 +164,8 @@ def member_of(training: Runs, told: int, extra: int) -> Member:
         return Member(network, None)
     inputs = keras.Input((told,))
     read = layers.Dense(UNITS, activation="swish")(layers.Dense(UNITS, activation="swish")(inputs))
-    return Member(network, keras.Model(inputs, [layers.Dense(features)(read), layers.Dense(UNITS)(read)]))
-
-
-class Batches:
-    """Windows drawn from anywhere in the training runs, step by step, as a loop reads them."""
-
-    def __init__(self, training: Runs, clock: np.ndarray, rng: np.random.Generator):
-        self.rng, self.window = rng, training.window
-        steps = training.values.shape[1]
-        self.warm_up = min(WARM_UP, training.window) if training.window else min(WARM_UP // 3, steps // 2)
-        self.steps = min(self.warm_up + LAST_HORIZON, steps)
-        self.noise = NOISE * increments_of(training.values)
-        pad = ((0, 0), (0, self.steps), (0, 0))  # a window may reach beyond the end of its run
-        self.values = np.pad(training.values, pad, constant_values=np.nan).astype("float32")
-        self.lengths = np.isfinite(training.values).all(axis=2).sum(axis=1)
-        _, extra, self.told = fed_to(training.values[:, :0], steps, training.conditions, training.controls, clock)
-        self.extra = np.pad(extra, pad, mode="edge")
-
-    def draw(self, steps: int) -> list[np.ndarray]:
-        """Targets, true values that are fed, where these are shown, extra: (steps, windows, ...); told; begun."""
-        runs = self.rng.integers(len(self.values), size=BATCH)
-        last = np.maximum(self.lengths[runs] - steps, 0)
-        starts = self.rng.integers(last + 1) * (self.rng.random(BATCH) >= FROM_START)
-        places = runs, starts + np.arange(self.steps)[:, None]
-        targets, begun = self.values[places], (starts == 0) & (self.window == 0)
-        shown = (np.arange(self.steps)[:, None] < self.warm_up) & ~begun
-        fed = np.nan_to_num(targets) + self.noise * self.rng.normal(size=targets.shape)
-        targets[0, ~begun] = np.nan  # not predicted
-        return [targets, fed.astype("float32"), shown[..., None], self.extra[places], self.told[runs], begun[:, None]]
+    first = layers.Rescaling(spread_of(training.values).tolist())(layers.Dense(features)(read))
+    return Member(network, keras.Model(inputs, [first, layers.Dense(UNITS)(read)]))
 
 
 class Trainer:

@@ -1,0 +1,74 @@
+"""Feeding: what a recurrent network that runs in closed loop is fed, in a forecast and while it learns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim2seq.models.candidate import Runs
+
+BATCH = 16  # windows
+WARM_UP = 10  # steps at the end of the context that the network reads
+LAST_HORIZON = 100  # steps
+FROM_START = 0.25  # share of windows that begin with the run
+NOISE = 0.1  # standard deviation of what is added to the true values that it is fed, in increments
+
+
+def fed_to(context, steps: int, conditions, controls, clock: np.ndarray) -> list[np.ndarray]:
+    """What a rollout is fed: the end of the context, extra from there on, and what a beginning is told.
+
+    extra (runs, steps, conditions + controls + clock); told: the conditions, or a one where there are none
+    """
+    runs, window = context.shape[:2]
+    start, end = max(0, window - WARM_UP), window + steps
+    parts = [] if conditions is None else [np.repeat(np.asarray(conditions)[:, None], end, axis=1)]
+    parts += [] if controls is None else [np.asarray(controls)[:, :end]]
+    times = np.repeat(np.minimum(np.arange(end), len(clock) - 1)[None], runs, axis=0)
+    extra = np.concatenate([*parts, clock[times]], axis=2)
+    told = np.ones((runs, 1)) if conditions is None else np.asarray(conditions)
+    return [each.astype("float32") for each in (context[:, start:], extra[:, start:], told)]
+
+
+def spread_of(values: np.ndarray) -> np.ndarray:
+    """Standard deviation of each feature; 1 for one that never moves."""
+    scale = np.nanstd(values, axis=(0, 1))
+    return np.where(scale > 1e-9, scale, 1.0)
+
+
+def increments_of(values: np.ndarray) -> np.ndarray:
+    """Standard deviation of the increments of each feature; 1 for a feature that never moves."""
+    return spread_of(np.diff(values, axis=1))
+
+
+def clock_of(values: np.ndarray) -> np.ndarray:
+    """Mean trajectory of the training runs in standard deviations, its increments in those of increments."""
+    mean = np.nansum(values, axis=0) / np.maximum(np.isfinite(values).sum(axis=0), 1)
+    moved = np.diff(mean, axis=0, prepend=mean[:1])
+    return np.concatenate([mean / spread_of(values), moved / increments_of(values)], axis=1)
+
+
+class Batches:
+    """Windows drawn from anywhere in the training runs, step by step, as a loop reads them."""
+
+    def __init__(self, training: Runs, clock: np.ndarray, rng: np.random.Generator):
+        self.rng, self.window = rng, training.window
+        steps = training.values.shape[1]
+        self.warm_up = min(WARM_UP, training.window) if training.window else min(WARM_UP // 3, steps // 2)
+        self.steps = min(self.warm_up + LAST_HORIZON, steps)
+        self.noise = NOISE * increments_of(training.values)
+        pad = ((0, 0), (0, self.steps), (0, 0))  # a window may reach beyond the end of its run
+        self.values = np.pad(training.values, pad, constant_values=np.nan).astype("float32")
+        self.lengths = np.isfinite(training.values).all(axis=2).sum(axis=1)
+        _, extra, self.told = fed_to(training.values[:, :0], steps, training.conditions, training.controls, clock)
+        self.extra = np.pad(extra, pad, mode="edge")
+
+    def draw(self, steps: int) -> list[np.ndarray]:
+        """Targets, true values that are fed, where these are shown, extra: (steps, windows, ...); told; begun."""
+        runs = self.rng.integers(len(self.values), size=BATCH)
+        last = np.maximum(self.lengths[runs] - steps, 0)
+        starts = self.rng.integers(last + 1) * (self.rng.random(BATCH) >= FROM_START)
+        places = runs, starts + np.arange(self.steps)[:, None]
+        targets, begun = self.values[places], (starts == 0) & (self.window == 0)
+        shown = (np.arange(self.steps)[:, None] < self.warm_up) & ~begun
+        fed = np.nan_to_num(targets) + self.noise * self.rng.normal(size=targets.shape)
+        targets[0, ~begun] = np.nan  # not predicted
+        return [targets, fed.astype("float32"), shown[..., None], self.extra[places], self.told[runs], begun[:, None]]
