@@ -127,7 +127,7 @@ def candidates() -> list[str]:
     return [name for name in names if len(np.atleast_1d(getattr(flows, name)().ic)) <= MOST_NUMBERS]
 
 
-def draw(seed: int = DRAW, count: int = DRAWN) -> list[str]:
+def draw(seed: int, count: int) -> list[str]:
     """The first `count` names of a permutation by `seed` of the candidates whose integration succeeds."""
     found: list[str] = []
     for name in np.random.default_rng(seed).permutation(candidates()).tolist():

@@ -93,7 +93,8 @@ def progress(result: dict) -> str:
 
 def titles(names: list[str], *, quick: bool) -> dict[str, str]:
     """System -> what it is called; those of dysts are drawn, in a process of its own."""
-    drawn = apart(draw, QUICK_DRAW if quick else DRAW) if set(names) & set(POSITIONS) else []
+    last = max((POSITIONS.index(name) + 1 for name in names if name in POSITIONS), default=0)
+    drawn = apart(draw, QUICK_DRAW if quick else DRAW, last) if last else []
     found = {position: name for position, name in zip(POSITIONS, drawn, strict=False)}
     return {name: found.get(name, name) for name in names}
 
