@@ -43,7 +43,7 @@ SHARES = {"trees in blocks": 0.1, "polynomial": 0.1, "gaussian process": 0.1, "s
 LEAST = {NETWORK: 10.0, f"{NETWORK} 2": 30.0, "stacked_lstm": 15.0, "residual_lstm": 1.0}  # seconds, or not at all
 SHARE_OF_END = 0.06  # of the budget: for predictions and scores
 ATTENTION = 0.5  # seconds between two looks at a process
-GRACE = 20.0  # seconds after which a process that should have ended is ended
+GRACE = 30.0  # seconds after which a process that should have ended is ended
 
 
 @dataclass
