@@ -17,8 +17,16 @@ import numpy as np
 from keras import layers, ops
 
 from sim2seq.models.candidate import Runs, Tell
-from sim2seq.models.components import Basis, basis_of
-from sim2seq.models.feeding import LAST_HORIZON, Batches, clock_of, fed_to, increments_of, spread_of
+from sim2seq.models.feeding import (
+    LAST_HORIZON,
+    Basis,
+    Batches,
+    basis_of,
+    clock_of,
+    fed_to,
+    increments_of,
+    spread_of,
+)
 
 UNITS = 64
 FIRST_HORIZON = 5

@@ -1,4 +1,4 @@
-"""Runs of many features as few components: what they carry, when they are worth it, and that they are kept."""
+"""What a network is fed of many features: what their components carry, when they are worth it, that they are kept."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import pytest
 
 from sim2seq.models import keeping
 from sim2seq.models.candidate import Runs
-from sim2seq.models.components import Basis, basis_of
+from sim2seq.models.feeding import Basis, basis_of
 
 
 @pytest.fixture
@@ -21,8 +21,14 @@ def waves() -> np.ndarray:
     return values
 
 
+def of(values: np.ndarray) -> Basis:
+    basis = basis_of(values, 0.1)
+    assert basis is not None
+    return basis
+
+
 def test_components_carry_the_features_there_and_back(waves):
-    basis = basis_of(waves, 0.1)
+    basis = of(waves)
     known = basis.reduced(Runs(waves, 5))
     assert known.values.shape == (20, 30, 3)
     assert known.window == 5
@@ -30,7 +36,7 @@ def test_components_carry_the_features_there_and_back(waves):
 
 
 def test_a_mean_square_is_the_same_in_components(waves):
-    known = basis_of(waves, 0.1).components(waves)
+    known = of(waves).components(waves)
     assert np.nanmean(known**2) == pytest.approx(np.nanmean(waves**2))
 
 
@@ -39,7 +45,7 @@ def test_features_that_move_alone_are_left_as_they_are():
 
 
 def test_the_way_back_keeps_the_range_and_its_margin(waves):
-    basis = basis_of(waves, 0.1)
+    basis = of(waves)
     far = basis.features(100 * np.ones((1, 3)))
     low, high = np.nanmin(waves, (0, 1)), np.nanmax(waves, (0, 1))
     assert np.all((low - 0.1 * (high - low) <= far + 1e-9) & (far <= high + 0.1 * (high - low) + 1e-9))
@@ -51,9 +57,10 @@ class Holder:
 
 
 def test_a_basis_or_none_is_read_as_it_was_saved(waves, tmp_path):
-    basis = basis_of(waves, 0.1)
+    basis = of(waves)
     for name, each in (("some", basis), ("none", None)):
         keeping.save(Holder(each), tmp_path / name)
     again = keeping.read(Holder, tmp_path / "some").basis
+    assert again is not None
     assert np.array_equal(again.features(np.eye(3)), basis.features(np.eye(3)))
     assert keeping.read(Holder, tmp_path / "none").basis is None
