@@ -27,6 +27,7 @@ from keras import ops
 
 from sim2seq.data.windows import Scaling
 from sim2seq.models import terms
+from sim2seq.models.rollout import rollout
 from sim2seq.models.terms import LAGS, PRECISE
 
 keras.config.set_floatx("float32")  # whatever the user's keras.json says: a model gives the same numbers everywhere
@@ -223,3 +224,22 @@ def normalization(scaling: Scaling, precision: str, *, invert: bool = False, **o
         return keras.layers.Rescaling(scale, offset, dtype=precision, **options)  # lists would become float32
     mean, variance = scaling.mean.tolist(), (scaling.std**2).tolist()
     return keras.layers.Normalization(mean=mean, variance=variance, dtype=precision, invert=invert, **options)
+
+
+@dataclass(frozen=True)
+class Stepwise:
+    """A physical model, free-running, as a candidate, which is scaled; and the scalings of what it is told."""
+
+    model: keras.Model
+    series: Scaling
+    conditions: Scaling | None = None
+    controls: Scaling | None = None
+
+    def forecast(self, context, steps: int, *, conditions=None, controls=None) -> np.ndarray:
+        told = {
+            "conditions": None
+            if conditions is None or self.conditions is None
+            else self.conditions.restore(conditions),
+            "controls": None if controls is None or self.controls is None else self.controls.restore(controls),
+        }
+        return np.asarray(self.series.scale(rollout(self.model, self.series.restore(context), steps, **told)))

@@ -17,12 +17,14 @@ import numpy as np
 from sim2seq._support.command import plain
 from sim2seq._support.files import remove
 from sim2seq.data.windows import Scaling
+from sim2seq.models.builders import Stepwise
 from sim2seq.models.closed_loop import ClosedLoop
 from sim2seq.models.combination import Combination
-from sim2seq.models.stepwise import Stepwise
+from sim2seq.models.feeding import Basis
 
 NEXT = "a window of true values (runs, steps, features), then what is told of the run -> the next step; physical units"
 STEP = "value, value before it, extra of the step to come, state -> next value, its state; scaled"
+IN_COMPONENTS = f"{STEP}; value @ rows * sqrt(features / components) are the features, kept from low to high"
 BEGINNING = "what is told of the run, scaled -> first value, its state"
 PACKAGES = ("onnx", "tf2onnx")
 LONGEST_REASON = 200  # characters
@@ -65,7 +67,12 @@ def networks_of(models) -> dict[str, tuple[keras.Model, dict]]:
         if isinstance(one, Stepwise):
             found[name] = (one.model, {"step": NEXT})
         if isinstance(one, ClosedLoop):
-            said = {"step": STEP, "clock": np.asarray(one.clock).tolist(), "scalings": scalings}
+            said = {
+                "step": STEP if one.basis is None else IN_COMPONENTS,
+                "clock": np.asarray(one.clock).tolist(),
+                "scalings": scalings,
+            }
+            said["basis"] = plain_numbers(one.basis)
             for i, member in enumerate(one.members, start=1):
                 found[f"{name}, member {i}"] = (member.network, said)
                 if member.beginning is not None:
@@ -73,7 +80,7 @@ def networks_of(models) -> dict[str, tuple[keras.Model, dict]]:
     return found
 
 
-def plain_numbers(scaling: Scaling | None) -> dict[str, list[float]] | None:
+def plain_numbers(scaling: Scaling | Basis | None) -> dict[str, list[float]] | None:
     return None if scaling is None else {name: np.asarray(each).tolist() for name, each in asdict(scaling).items()}
 
 

@@ -19,9 +19,9 @@ from sim2seq.data.splits import PARTS, Part, Split, select
 from sim2seq.data.windows import Scaling
 from sim2seq.evaluation.scores import Combined
 from sim2seq.models import candidate, closed_loop, combination, gaussian, keeping, lookups, polynomial
+from sim2seq.models.builders import Stepwise
 from sim2seq.models.candidate import Runs
 from sim2seq.models.combination import Combination, Weighing
-from sim2seq.models.stepwise import Stepwise
 from sim2seq.training.settings import Settings
 
 FOLDER, FILE = "candidates", "combination.json"

@@ -9,12 +9,11 @@ from helpers import core_of
 from test_closed_loop import oscillators
 
 from sim2seq.data.windows import Scaling
-from sim2seq.models.builders import physical
+from sim2seq.models.builders import Stepwise, physical
 from sim2seq.models.candidate import Hold
 from sim2seq.models.closed_loop import ClosedLoop, member_of
 from sim2seq.models.combination import Combination
 from sim2seq.models.export import write_onnx
-from sim2seq.models.stepwise import Stepwise
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("Keras exports from TensorFlow here", allow_module_level=True)
