@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from functools import lru_cache
 from types import SimpleNamespace
 
 import keras
@@ -50,6 +51,7 @@ def changed(runs: Runs, array: str, where, value: float) -> Runs:
 def barely_compiled(monkeypatch):
     """Compiling in full takes longer than a forecast of a few runs."""
 
+    @lru_cache
     def plain(member: Member, window: int) -> closed_loop.Rollout:
         loop = closed_loop.Rollout(member, window)
         loop.compile(jit_compile=False)
@@ -64,7 +66,7 @@ def counted_time(monkeypatch):
     monkeypatch.setattr(closed_loop, "time", SimpleNamespace(monotonic=itertools.count().__next__))
 
 
-def test_it_learns_a_pushed_oscillator_in_300_updates(counted_time, monkeypatch):
+def test_it_learns_a_pushed_oscillator_in_300_updates(counted_time, barely_compiled, monkeypatch):
     monkeypatch.setattr(closed_loop, "ENOUGH_FOR_TWO", 301)
     training, validation = oscillators(), oscillators(20, seed=1)
     training.values[::2, 50:] = np.nan  # unequal lengths
