@@ -143,8 +143,8 @@ def lyapunov_exponent(values, *, seed: int = 0) -> float | None:
     1993, over an ensemble: states are values and last increments in standard deviations, neighbours are sought in other
     runs, the slope is that of the mean logarithm of the distance until it comes within a factor e of that of two states
     drawn at random. All runs must follow one law: inputs, controls or a clock that differ between them part runs too.
-    Of six systems whose exponent is known it was up to 27 % too low for five, and 70 % for Chua's, which makes the Lyapunov
-    time too long.
+    Of six systems whose exponent is known it was up to 27 % too low for five, and 70 % for Chua
+    circuit, which makes the Lyapunov time too long.
     """
     states = states_of(values)
     if states is None or len(states) < 2 or states.shape[1] < 8:
