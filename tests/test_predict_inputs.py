@@ -23,7 +23,7 @@ def model(tmp_path, monkeypatch):
     known = np.array([[1.0, 0.0], [3.0, 0.0]])
     keeping.save(Lookup("nearest run", futures, {"known": known}), folder / "candidates" / "nearest_run")
     plain = {"mean": [0.0, 0.0], "std": [1.0, 1.0]}
-    content = {"names": ["nearest run"], "centres": [4.0], "weights": [[1.0]], "low": [-99, -99], "high": [99, 99]}
+    content = {"names": ["nearest run"], "centres": [4.0], "weights": [[[1.0]]], "low": [-99, -99], "high": [99, 99]}
     content |= {"series": plain, "conditions": plain, "controls": None}
     band = {"level": 0.9, "members": 3, "factor": [[1.0, 1.0]] * 8, "floor": [[0.5, 0.5]] * 8}
     ranges = {"length": [1.0, 3.0], "drag": [0.0, 0.0]}

@@ -22,7 +22,7 @@ SERIES = Scaling(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
 
 
 def combined(**candidates) -> Combination:
-    weights = np.full((1, len(candidates)), 1 / len(candidates))
+    weights = np.full((1, 1, len(candidates)), 1 / len(candidates))
     return Combination(candidates, np.ones(1), weights, -np.ones(2), np.ones(2), SERIES)
 
 
