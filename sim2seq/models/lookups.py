@@ -245,7 +245,8 @@ def attempt(training: Runs, validation: Runs, block: int, clock: bool, seed: int
     query, change = np.concatenate(queries), np.concatenate(changes)
     mean, scores, components = principal(change)
     low, high = np.nanmin(values, axis=(0, 1)), np.nanmax(values, axis=(0, 1))
-    margin, forest = MARGIN * (high - low), grown(query, scores, BLOCK_TREES, seed)
+    margin, share = MARGIN * (high - low), min(1.0, MOST_TRIED / query.shape[1])
+    forest = grown(query, scores, BLOCK_TREES, seed, share=share)
     fitted = Blocks(lag, clock, values.shape[1], scores, mean, components, low - margin, high + margin, forest)
     return error_of(fitted, validation), fitted
 
@@ -260,11 +261,10 @@ def principal(changes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mean, flat @ right[:count].T, right[:count].reshape(count, *mean.shape)
 
 
-def grown(known, targets, trees: int, seed: int) -> dict[str, np.ndarray]:
-    """The arrays of extremely randomised trees from what is known to the targets, as `forest_weights` takes them."""
+def grown(known, targets, trees: int, seed: int, *, share: float = 1.0) -> dict[str, np.ndarray]:
+    """The arrays of extremely randomised trees, as `forest_weights` takes them; a split tries a `share` of what is known."""
     from sklearn.ensemble import ExtraTreesRegressor
 
-    share = min(1.0, MOST_TRIED / known.shape[1])
     forest = ExtraTreesRegressor(trees, max_features=share, random_state=seed, n_jobs=-1).fit(known, targets)
     each = [one.tree_ for one in forest.estimators_]
     nodes = max(tree.node_count for tree in each)
