@@ -262,7 +262,7 @@ def principal(changes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def grown(known, targets, trees: int, seed: int, *, share: float = 1.0) -> dict[str, np.ndarray]:
-    """The arrays of extremely randomised trees, as `forest_weights` takes them; a split tries a `share` of what is known."""
+    """Extremely randomised trees, as `forest_weights` takes them; a split tries a `share` of what is known."""
     from sklearn.ensemble import ExtraTreesRegressor
 
     forest = ExtraTreesRegressor(trees, max_features=share, random_state=seed, n_jobs=-1).fit(known, targets)
