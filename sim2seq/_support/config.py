@@ -22,14 +22,18 @@ class Config:
 
     @classmethod
     def parse(cls, words=(), *, base: Self | None = None) -> Self:
-        """`base` (the defaults) changed by texts such as "epochs=2", "units=64,32" or "size=debug" (see `recipes`)."""
+        """`base` (the defaults) changed by texts such as "epochs=2", "units=64,32" or "size=debug" (see `recipes`).
+
+        With a recipe and a size, the size goes over the recipe, but for the model, which is the recipe's.
+        """
         texts = dict(map(split_assignment, words))
         ready = {word: texts.pop(word, "full") for word in ("recipe", "size")}
         for word, name in ready.items():
             one_of(word, name, cls.recipes)
         changes = {name: convert(cls.default(name), name, text) for name, text in texts.items()}
         recipe, size = (cls.recipes[name] for name in ready.values())
-        return cls.of({**asdict(base or cls()), **recipe, **size, **changes})
+        model = {"model": recipe["model"]} if "model" in recipe else {}
+        return cls.of({**asdict(base or cls()), **recipe, **size, **model, **changes})
 
     @classmethod
     def of(cls, values: dict) -> Self:

@@ -43,12 +43,12 @@ fit(ensemble(), Settings.parse(options), "training")
 @pytest.mark.parametrize(
     ("assignment", "said"),
     [
-        ("epoch=2", r"unknown setting 'epoch'; known: model, units, window, inputs, controls, members, loss"),
+        ("epoch=2", r"unknown setting 'epoch'; known: model, budget, units, window, inputs, controls, members, loss"),
         ("epochs=two", "setting epochs: expected int, like 20; got 'two'"),
         ("epochs=0", "setting epochs: expected a number above 0"),
         ("jit_compile=yes", "setting jit_compile: expected bool"),
         ("units=8,x", "setting units: expected numbers with commas between"),
-        ("model=transformer", "unknown model 'transformer'; known: stacked_lstm, autoregression, residual_lstm"),
+        ("model=transformer", "unknown model 'transformer'; known: combined, stacked_lstm, autoregression, residual"),
         ("window=2 model=autoregression", "setting window: autoregression needs 3 steps or more; got 2"),
         ("split=random", "unknown split 'random'; known: by_run, by_group, in_time"),
         ("size=huge", "unknown size 'huge'; known: full, stacked_lstm, autoregression, debug"),
