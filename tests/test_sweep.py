@@ -66,7 +66,7 @@ def test_grid_is_every_combination():
         (["window=3", "window=5"], "expected every setting once, got window, window"),
         (["window"], "expected name:value; got 'window'"),
         (["windows=3"], "unknown setting 'windows'"),
-        (["window=3 0"], "setting window: expected a number above 0; got 0"),
+        (["window=3 -1"], "setting window: expected 0 or more; got -1"),
         (["window=3 large"], "setting window: expected int"),
     ],
 )
