@@ -41,7 +41,7 @@ from sim2seq.training.study import FORECAST, Study
 LAW = 1e-3  # of the increments: the error of one step of a linear part that holds the law; elsewhere 0.04 and more
 SHARES = {"trees in blocks": 0.1, "polynomial": 0.1, "gaussian process": 0.1, "stacked_lstm": 0.2}  # of the budget
 LEAST = {NETWORK: 10.0, f"{NETWORK} 2": 30.0, "stacked_lstm": 15.0, "residual_lstm": 1.0}  # seconds, or not at all
-SHARE_OF_END = 0.06  # of the budget: for predictions and scores
+SHARE_OF_END = 0.1  # of the budget: for predictions and scores
 ATTENTION = 0.5  # seconds between two looks at a process
 GRACE = 30.0  # seconds after which a process that should have ended is ended
 
