@@ -137,7 +137,7 @@ class Settings(Config, recipes=RECIPES):
                 raise ValueError(f"setting {name}: expected a number above 0; got {getattr(self, name)}")
         if self.window < 0:
             raise ValueError(f"setting window: expected 0 or more; got {self.window}")
-        if self.window == 0 and not self.inputs:
+        if self.window == 0 and self.model == COMBINED and not self.inputs:
             raise ValueError("setting window: 0 is a forecast from the inputs of the run alone; name them, inputs:a,b")
         if self.window < (least := LEAST_WINDOW.get(self.model, int(self.model != COMBINED))):
             raise ValueError(f"setting window: {self.model} needs {least} steps or more; got {self.window}")

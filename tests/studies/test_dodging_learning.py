@@ -220,7 +220,7 @@ def test_a_missing_package_is_said_before_anything_runs(monkeypatch):
     ("words", "expected"),
     [
         (["head=middle"], "unknown head 'middle'; known: , plain, left_right"),
-        (["window=0"], "setting window: expected a number above 0; got 0"),
+        (["window=0"], "setting window: .* needs 1 steps or more; got 0"),
         (["window=61"], "setting window: expected up to 60; got 61"),
         (["units=8,8"], "setting units: expected one layer size"),
         (["targets=2"], "setting targets: expected 1; got 2"),
