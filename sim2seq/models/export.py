@@ -97,15 +97,27 @@ def write_one(network: keras.Model, path: Path, said: dict) -> None:
     import onnx
 
     temporary = path.with_name(f"unfinished_{path.name}")
+    network = keras.models.clone_model(network, clone_function=with_numbers)
     try:
         network(nothing(network, max(1, said.get("window", 1))))  # Keras exports no model that was never called
         network.export(str(temporary), format="onnx", verbose=False)
         made = onnx.load(str(temporary))
         onnx.helper.set_model_props(made, {"sim2seq": json.dumps(said)})
         onnx.save(made, str(temporary))
+        if asked := {each.name for each in made.graph.input} - {each.name for each in network.inputs}:
+            raise ValueError(f"the file asks for inputs that the network does not have: {', '.join(sorted(asked))}")
         temporary.replace(path)
     finally:
         remove(temporary)
+
+
+def with_numbers(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """The layer itself; of one that scales another one, since the exporter takes what it holds for inputs."""
+    if not isinstance(layer, keras.layers.Normalization):
+        return layer
+    mean, spread = np.ravel(layer.input_mean), np.sqrt(np.ravel(layer.input_variance))
+    scale, offset = (spread, mean) if layer.invert else (1 / spread, -mean / spread)
+    return keras.layers.Rescaling(scale, offset, dtype=layer.dtype_policy, name=layer.name)
 
 
 def nothing(network: keras.Model, steps: int) -> list[np.ndarray] | np.ndarray:
