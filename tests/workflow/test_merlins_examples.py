@@ -10,7 +10,7 @@ from sim2seq.checks import serving
 from sim2seq.workflow import request
 
 FLUX, SLURM, LSF = (f"{program} is not on this machine" for program in ("flux", "srun", "jsrun"))
-ELSEWHERE, FORM = "for the machines borax, quartz, and this is", "Merlin refuses it: The value 'None'"
+ELSEWHERE, FORM = "for the machines borax, quartz, and this is", "merlin.samples: expected a file, got"
 REFUSED = {
     **dict.fromkeys(("flux_local", "flux_par", "flux_par_restart", "paper"), FLUX),
     **dict.fromkeys(("slurm_par", "slurm_par_restart", "lsf_par_srun", "null_spec", "null_chain"), SLURM),

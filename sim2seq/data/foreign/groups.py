@@ -107,7 +107,7 @@ def has_arrays(group: h5py.Group) -> bool:
 def of_one_kind(runs: dict[str, set[str]]) -> None:
     """Raise RecordError where groups have nothing in common, so that they are no runs."""
     if not set.intersection(*runs.values()):
-        raise RecordError(f"which of the groups {listed(runs)} holds the runs? --group NAME says it")
+        raise RecordError(f"which of the groups {listed(sorted(runs))} holds the runs? --group NAME says it")
 
 
 def of_hdf5(path: str, group: str, shared: list[str]) -> xr.Dataset:
