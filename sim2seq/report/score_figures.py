@@ -61,7 +61,7 @@ def candidate_weights(scores: Scores) -> Picture:
     names, edges = sorted(means, key=lambda name: -means[name]), np.zeros(len(steps))
     for name, colour, pattern in zip(names, cycle(COLOURS), cycle(PATTERNS), strict=False):
         low, edges = edges, edges + weights[name]
-        text = plain(f"{name} ({100 * means[name]:.2g} %)")
+        text = plain(f"{name} ({100 * means[name]:.3g} %)")
         area(axis, steps, low, edges, facecolor=colour, edgecolor="white", alpha=0.75, hatch=pattern, label=text)
     last = steps[-1] if len(steps) > 1 else steps[0] + 1
     scale = "log" if len(steps) > FEW else "linear"  # the first steps, where most changes, get their share

@@ -102,7 +102,7 @@ def made_of(scores: Scores) -> str | None:
     if scores.combined is None:
         return None
     means = mean_weights(scores.combined, len(scores.positions))
-    parts = [f"{name} ({100 * means[name]:.2g} %)" for name in sorted(means, key=lambda name: -means[name])]
+    parts = [f"{name} ({100 * means[name]:.3g} %)" for name in sorted(means, key=lambda name: -means[name])]
     return f"It is a combination of {names(parts)}, weights on average over the horizon."
 
 

@@ -41,6 +41,7 @@ from sim2seq.training.study import FORECAST, Study
 LAW = 1e-3  # of the increments: the error of one step of a linear part that holds the law; elsewhere 0.04 and more
 SHARES = {"trees in blocks": 0.1, "polynomial": 0.1, "gaussian process": 0.1, "stacked_lstm": 0.2}  # of the budget
 LEAST = {NETWORK: 10.0, f"{NETWORK} 2": 30.0, "stacked_lstm": 15.0, "residual_lstm": 1.0}  # seconds, or not at all
+SHARE_BESIDE_A_LAW = 0.5  # of the budget: for the stacked LSTM while the network of a law learns
 SHARE_OF_END = 0.1  # of the budget: for predictions and scores
 ATTENTION = 0.5  # seconds between two looks at a process
 GRACE = 30.0  # seconds after which a process that should have ended is ended
@@ -112,7 +113,7 @@ def train(
             work.say("a first model can be used")
         if knows_law(work):
             lane.stop()
-            lane = Lane(work, [("stacked_lstm", SHARES["stacked_lstm"])])
+            lane = Lane(work, [("stacked_lstm", SHARE_BESIDE_A_LAW)])
             other = Lane(work, [("residual_lstm", 1.0)])
         else:
             cheap(work, OTHERS)
@@ -229,6 +230,8 @@ class Lane:
         elif self.process.returncode:
             lines = (self.work.place(self.name) / "log.txt").read_text(encoding="utf-8", errors="replace").split("\n")
             error = next((line for line in reversed(lines) if line.strip()), f"exit code {self.process.returncode}")
+        if error and (self.work.place(self.name) / "model.keras").exists():
+            error = None  # the best epoch so far has learned enough to be weighed
         if error:
             self.work.say(f"{self.name} has learned nothing: {error}")
         self.work.done(self.name, self.start, error)
