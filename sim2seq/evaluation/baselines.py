@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim2seq.models.lookups import held_to_the_end, last_state
+
 
 @dataclass(frozen=True)
 class Told:
@@ -203,24 +205,6 @@ def window_and_future(training: Told, context, steps: int) -> tuple[np.ndarray, 
         )
     whole = held_to_the_end(values[:, : window + steps])
     return whole[:, :window], whole[:, window:]
-
-
-def held_to_the_end(values: np.ndarray) -> np.ndarray:
-    """Runs (runs, steps, features) whose last value stands for what is missing at their end (nan)."""
-    there = np.isfinite(values).all(axis=2)
-    if there.all():
-        return values
-    last = np.maximum.accumulate(np.where(there, np.arange(values.shape[1]), 0), axis=1)
-    return np.take_along_axis(values, last[..., None], axis=1)
-
-
-def last_state(windows, *, lag: int = 10) -> np.ndarray:
-    """Last value, and mean change a step over the last `lag` steps (or the whole window): (runs, 2 x features)."""
-    if not windows.shape[1]:
-        return np.zeros((len(windows), 0))
-    lag = min(lag, windows.shape[1] - 1)
-    velocity = (windows[:, -1] - windows[:, -1 - lag]) / max(lag, 1)
-    return np.concatenate([windows[:, -1], velocity], axis=1)
 
 
 def regress(regressor, inputs, targets, queries) -> np.ndarray:

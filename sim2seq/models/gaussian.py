@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from sim2seq.models.candidate import Runs
-from sim2seq.models.lookups import error_of, held, told
+from sim2seq.models.lookups import error_of, held_to_the_end, told
 
 MOST = 400  # training runs: the cost grows with their cube
 COMPONENTS = 24  # of the future, at most
@@ -74,8 +74,9 @@ def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0,
 
 
 def of_smoothness(training: Runs, smoothness: float, end: float) -> GaussianProcess:
-    futures = held(training.values)[:, training.window :]
-    numbers = told(held(training.context), futures.shape[1], training.conditions, training.controls, whole=True)
+    whole = held_to_the_end(training.values)
+    context, futures = whole[:, : training.window], whole[:, training.window :]
+    numbers = told(context, futures.shape[1], training.conditions, training.controls, whole=True)
     centre, project = numbers.mean(axis=0), projection(numbers, training)
     known = (numbers - centre) @ project
     mean, scores, components = principal(futures)

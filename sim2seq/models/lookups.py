@@ -32,7 +32,7 @@ COMPONENTS, SHARE, MOST_FOR_COMPONENTS = 24, 0.9999, 1000
 MARGIN = 0.2  # of the range of training: no forecast in blocks goes further outside
 
 
-def held(values: np.ndarray) -> np.ndarray:
+def held_to_the_end(values: np.ndarray) -> np.ndarray:
     """Runs (runs, steps, features) whose last value stands for what is missing at their end (nan)."""
     there = np.isfinite(values).all(axis=2)
     if there.all():
@@ -47,9 +47,7 @@ def told(context, steps: int, conditions, controls, *, whole: bool = False) -> n
     The state is the last value and the mean change over LAG steps, or with `whole` the whole window.
     """
     runs, window = context.shape[:2]
-    parts = [np.zeros((runs, 0))]
-    if window:
-        parts += [context.reshape(runs, -1)] if whole else last_state(context)
+    parts = [context.reshape(runs, window * context.shape[2]) if whole else last_state(context)]
     if conditions is not None:
         parts.append(conditions)
     if controls is not None:
@@ -57,10 +55,13 @@ def told(context, steps: int, conditions, controls, *, whole: bool = False) -> n
     return np.concatenate(parts, axis=1)
 
 
-def last_state(context) -> list[np.ndarray]:
-    """Last value, and mean change a step over the last LAG steps (or the whole window): (runs, features) each."""
-    lag = min(LAG, context.shape[1] - 1)
-    return [context[:, -1], (context[:, -1] - context[:, -1 - lag]) / max(lag, 1)]
+def last_state(windows, *, lag: int = LAG) -> np.ndarray:
+    """Last value, and mean change a step over the last `lag` steps (or the whole window): (runs, 2 x features)."""
+    if not windows.shape[1]:
+        return np.zeros((len(windows), 0))
+    lag = min(lag, windows.shape[1] - 1)
+    velocity = (windows[:, -1] - windows[:, -1 - lag]) / max(lag, 1)
+    return np.concatenate([windows[:, -1], velocity], axis=1)
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def learned(training: Runs) -> tuple[Runs, np.ndarray, int]:
     """Some of the training runs, what followed in them, and for how many steps."""
     if len(training.values) > MOST:
         training = training.take(np.linspace(0, len(training.values) - 1, MOST).astype(int))
-    futures = held(training.values)[:, training.window :]
+    futures = held_to_the_end(training.values)[:, training.window :]
     return training, futures, futures.shape[1]
 
 
@@ -135,14 +136,14 @@ def fit_mean(training: Runs, validation: Runs, **options) -> Lookup:
 def fit_nearest(training: Runs, validation: Runs, **options) -> Lookup:
     """What followed in the most similar run."""
     some, futures, steps = learned(training)
-    known = told(held(some.context), steps, some.conditions, some.controls, whole=True)
+    known = told(held_to_the_end(some.context), steps, some.conditions, some.controls, whole=True)
     return Lookup("nearest run", futures, {"known": known})
 
 
 def fit_ridge(training: Runs, validation: Runs, **options) -> Lookup:
     """Ridge regression, with the penalty that does best on the validation runs."""
     some, futures, steps = learned(training)
-    known = told(held(some.context), steps, some.conditions, some.controls, whole=True)
+    known = told(held_to_the_end(some.context), steps, some.conditions, some.controls, whole=True)
     centre = known.mean(axis=0)
     gram = (known - centre) @ (known - centre).T
     fits = [
@@ -160,7 +161,7 @@ def dual(gram, alpha: float) -> np.ndarray:
 def fit_trees(training: Runs, validation: Runs, *, seed: int = 0, **options) -> Lookup:
     """Extremely randomised trees, grown on the principal components of the futures, which keep all distances."""
     some, futures, steps = learned(training)
-    known = told(held(some.context), steps, some.conditions, some.controls)
+    known = told(held_to_the_end(some.context), steps, some.conditions, some.controls)
     return Lookup("extra trees", futures, grown(known, components_of(futures), TREES, seed))
 
 

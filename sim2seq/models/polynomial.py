@@ -16,7 +16,7 @@ from itertools import combinations_with_replacement, product
 import numpy as np
 
 from sim2seq.models.candidate import Runs
-from sim2seq.models.lookups import error_of, held
+from sim2seq.models.lookups import error_of, held_to_the_end
 
 MARGIN = 0.2  # of the range of training: no forecast goes further outside
 SAMPLES = 40_000  # steps that are learned from, at most
@@ -151,7 +151,7 @@ def fits(training: Runs, lags: int, degree: int, smoothing: int, clock: bool, se
 
 def samples_of(training: Runs, lags: int, smoothing: int, clock: bool, seed: int):
     """What increments are made of, the increments, the range of training, and the mean trajectory."""
-    values = held(training.values)
+    values = held_to_the_end(training.values)
     mean = np.nanmean(training.values, axis=0)
     smooth = smoothed(values, smoothing)
     windows = np.moveaxis(np.lib.stride_tricks.sliding_window_view(smooth, lags + 1, axis=1), -1, 2)

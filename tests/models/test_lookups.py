@@ -45,7 +45,7 @@ def test_the_nearest_run_is_the_run_itself():
     training = waves(20, 0)
     found = lookups.fit_nearest(training, training)
     said = found.forecast(training.context, 24, conditions=training.conditions, controls=training.controls)
-    np.testing.assert_array_equal(said, lookups.held(training.values)[:, 6:])
+    np.testing.assert_array_equal(said, lookups.held_to_the_end(training.values)[:, 6:])
 
 
 def test_a_shorter_forecast_is_the_beginning_of_a_longer_one():
