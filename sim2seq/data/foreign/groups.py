@@ -74,7 +74,7 @@ def hdf5_groups(path: str, group: str) -> tuple[str, dict[str, Callable[[], xr.D
         if CURVE_SET in file and not group:
             raise RecordError("an array file of this package: sim2seq ingest reads it")
         if group and not isinstance(file.get(group), h5py.Group):
-            raise RecordError(f"no group {shown(group)}: it has {listed(file)}")
+            raise RecordError(f"no group {shown(group)}: it has {listed(sorted(file))}")
         place = group
         while True:
             held = file[place or "/"]
