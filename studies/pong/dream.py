@@ -1,0 +1,150 @@
+"""Dream: a model in use. It is shown the first frames of an episode, and from there on makes the next ones itself.
+
+    dream = load("folder of a training")              or load("copy"), load("constant velocity")
+    state = dream.begin(frames, actions, meta)        the known frames
+    frame, state = dream.step(state, action)          one frame later; state.over is the chance that the game is over
+
+A step costs the same however long the episode is: all that is kept is in the state. Episodes may stand side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from studies.pong.locating import find_ball, find_planks
+from studies.pong.worlds import BRIGHT, Pong, draw, make_world
+
+
+@dataclass(frozen=True)
+class State:
+    """Where some episodes are.
+
+    inner    what the model keeps
+    over     (episodes,), or one number: the chance that the game ended with the last step, 0 to 1
+    single   whether it is one episode, without an axis of episodes
+    """
+
+    inner: Any
+    over: np.ndarray
+    single: bool = False
+
+
+@dataclass(frozen=True)
+class Dream:
+    """A model that makes frames.
+
+    world     whose frames it makes: worlds.Pong or CubeCrash
+    known     how many frames it must be shown
+    told      names of the inputs of an episode that it must be told, such as launch_sin, launch_cos
+    start     frames (episodes, known, height, width) bytes, actions (episodes, known), inputs (episodes, told) or None
+              -> inner state
+    advance   inner state, actions (episodes,) -> frames (episodes, height, width) 0..1, over (episodes,), inner state
+    """
+
+    world: Any
+    known: int
+    told: tuple[str, ...]
+    start: Callable
+    advance: Callable
+
+    def begin(self, frames, actions, meta=None) -> State:
+        """The state after the known frames of an episode (known, height, width), or of some (episodes, known, ...).
+
+        frames    bytes; the first ones of the episode
+        actions   (known,) or (episodes, known): what led to each frame; of the first one, that of doing nothing
+        meta      (told,) or (episodes, told): what `told` names; None for a model that is told nothing
+
+        Raises ValueError for frames of another number, size or type, actions that the world has not, or other inputs.
+        """
+        frames, actions = np.asarray(frames), np.asarray(actions)
+        single = frames.ndim == 3
+        check_frames(self.world, frames, self.known)
+        check_actions(self.world, actions, frames.shape[:-2])
+        wanted = (*frames.shape[:-3], len(self.told)) if self.told else None
+        if (None if meta is None else np.shape(meta)) != wanted:
+            needs = f"{', '.join(self.told)}: {wanted}" if self.told else "none"
+            raise ValueError(f"inputs of the episode: expected {needs}; got {None if meta is None else np.shape(meta)}")
+        meta = None if meta is None else np.asarray(meta, dtype=float)
+        if single:
+            frames, actions, meta = frames[None], actions[None], None if meta is None else meta[None]
+        inner = self.start(frames, actions, meta)
+        return State(inner, np.zeros(()) if single else np.zeros(len(frames)), single)
+
+    def step(self, state: State, action) -> tuple[np.ndarray, State]:
+        """The next frame (height, width), 0 to 1, or frames (episodes, height, width), and the state with it.
+
+        action   one, or (episodes,). Raises ValueError for one that the world has not.
+        """
+        actions = np.asarray(action)
+        check_actions(self.world, actions, np.shape(state.over))
+        frames, over, inner = self.advance(state.inner, actions[None] if state.single else actions)
+        if state.single:
+            return frames[0], State(inner, over[0], True)
+        return frames, State(inner, over)
+
+
+def check_frames(world, frames: np.ndarray, known: int) -> None:
+    """Raise ValueError, in one line, unless these are `known` frames of this world, bytes."""
+    if frames.dtype != np.uint8:
+        raise ValueError(f"frames: expected bytes, 0 to {BRIGHT}; got {frames.dtype}")
+    if frames.ndim not in (3, 4) or frames.shape[-2:] != (world.height, world.width):
+        got = " x ".join(map(str, frames.shape[-2:]))
+        raise ValueError(f"frames: expected {world.height} x {world.width} pixels, those of {world.name}; got {got}")
+    if frames.shape[-3] != known:
+        raise ValueError(f"frames: expected the first {known} of an episode; got {frames.shape[-3]}")
+
+
+def check_actions(world, actions: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raise ValueError, in one line, unless these are actions of this world, as many as `shape` says."""
+    if actions.shape != shape:
+        raise ValueError(f"actions: expected {shape or 'one'}, one a frame; got {actions.shape or 'one'}")
+    whole = actions.dtype.kind in "ui" or (actions.dtype.kind == "f" and (actions == np.floor(actions)).all())
+    if not whole or ((actions < 0) | (actions >= world.actions)).any():
+        wrong = actions if not whole else actions[(actions < 0) | (actions >= world.actions)]
+        raise ValueError(
+            f"actions: expected whole numbers from 0 to {world.actions - 1} in {world.name}; got {wrong.ravel()[0]}"
+        )
+
+
+def copy(world=None) -> Dream:
+    """The last known frame, for ever."""
+
+    def advance(frames, actions):
+        return frames, np.zeros(len(frames)), frames
+
+    return Dream(world or Pong(), 1, (), lambda frames, actions, meta: frames[:, -1] / np.float32(BRIGHT), advance)
+
+
+def constant_velocity(world: Pong | None = None, known: int = 2) -> Dream:
+    """Pong: the ball goes on as from the first to the last known frame; the planks do what the actions say."""
+    world = world or Pong()
+
+    def start(frames, actions, meta):
+        ball, planks = find_ball(world, frames), find_planks(world, frames[:, -1])
+        return np.concatenate([ball[:, -1], (ball[:, -1] - ball[:, 0]) / (known - 1), planks], axis=-1)
+
+    def advance(states, actions):
+        planks = np.clip(states[:, 4:] + np.stack(world.moves(actions), axis=-1), *world.plank_limits)
+        states = np.concatenate([states[:, :2] + states[:, 2:4], states[:, 2:4], planks], axis=-1)
+        half = world.size / 2 - world.ball - 1
+        shown = np.concatenate([np.clip(np.round(states[:, :2]), -half, half), states[:, 2:]], axis=-1)
+        return draw(world, shown) / np.float32(BRIGHT), np.zeros(len(states)), states
+
+    return Dream(world, known, (), start, advance)
+
+
+SIMPLE = {"copy": copy, "constant velocity": constant_velocity}
+
+
+def load(folder, *, environment: str | None = None) -> Dream:
+    """The model in the folder of a finished training; or the simple one of this name, of `environment` (default: pong).
+
+    Raises ValueError, in one line, for a folder without a training of this study.
+    """
+    if str(folder) in SIMPLE:
+        return SIMPLE[str(folder)](make_world(environment or "pong"))
+    raise ValueError(f"{folder}: expected the folder of a finished training, or one of {', '.join(SIMPLE)}")
