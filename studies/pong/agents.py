@@ -79,5 +79,7 @@ class RandomAgent:
 
 
 def make_agent(world, seeds, stochasticity=0.5):
-    """The agent that plays a world in the source: PongAgent, or RandomAgent in CubeCrash."""
+    """The agent that plays a world in the source: PongAgent, or RandomAgent in CubeCrash; or a world's own."""
+    if hasattr(world, "agent"):
+        return world.agent(seeds, stochasticity)
     return RandomAgent(world, seeds) if world.name == CubeCrash.name else PongAgent(world, seeds, stochasticity)

@@ -18,7 +18,7 @@ from typing import ClassVar
 import gymnasium
 import numpy as np
 
-from studies.pong.worlds import Pong, draw, make_world
+from studies.pong.worlds import WORLDS, Pong, draw, make_world
 
 PONG, CUBE_CRASH = "sim2seq/Pong-v0", "sim2seq/CubeCrash-v0"
 
@@ -39,6 +39,8 @@ class Game(gymnasium.Env):
     def __init__(self, render_mode=None, *, environment: str = "pong", size: int | None = None, angle=None):
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode: expected rgb_array or None, got {render_mode!r}")
+        if environment not in WORLDS:
+            raise ValueError(f"environment: expected one of {', '.join(WORLDS)}; got {environment}")
         self.render_mode, self.world, self.state = render_mode, make_world(environment, size), None
         self.angle = check_angle(self.world, angle)
         shape = (self.world.height, self.world.width, 3)

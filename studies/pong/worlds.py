@@ -241,16 +241,23 @@ def floors(world: CubeCrash) -> np.ndarray:
 
 
 WORLDS = {Pong.name: Pong, CubeCrash.name: CubeCrash}
+ENVIRONMENTS = (*WORLDS, "atari_pong")
 
 
 def make_world(name: str, size: int | None = None):
     """The world of this name; ValueError for an unknown one, or a size of its frames that it does not have."""
-    if name not in WORLDS:
-        raise ValueError(f"environment: expected one of {', '.join(WORLDS)}; got {name}")
-    if name == CubeCrash.name:
-        if size is not None:
-            raise ValueError(f"size: expected none for {name}, whose frames are 40 x 32; got {size}")
-        return CubeCrash()
-    if size not in (None, *SIZES):
-        raise ValueError(f"size: expected one of {', '.join(map(str, SIZES))}; got {size}")
-    return Pong(size or SIZES[0])
+    if name not in ENVIRONMENTS:
+        raise ValueError(f"environment: expected one of {', '.join(ENVIRONMENTS)}; got {name}")
+    if name == Pong.name:
+        if size not in (None, *SIZES):
+            raise ValueError(f"size: expected one of {', '.join(map(str, SIZES))}; got {size}")
+        return Pong(size or SIZES[0])
+    if name in WORLDS:
+        world = WORLDS[name]()
+    else:
+        from studies.pong.atari import AtariPong  # not below worlds.py, but beside it
+
+        world = AtariPong()
+    if size is not None:
+        raise ValueError(f"size: expected none for {name}, whose frames are {world.height} x {world.width}; got {size}")
+    return world

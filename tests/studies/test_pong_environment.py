@@ -106,6 +106,7 @@ BAD_USES = {
     "angle of cube crash": lambda: environment.Game(environment="cube_crash", angle=1.0),
     "size": lambda: environment.Game(size=33),
     "environment": lambda: environment.Game(environment="chess"),
+    "a rally": lambda: environment.Game(environment="atari_pong"),
     "render_mode": lambda: environment.Game("ascii"),
 }
 
