@@ -72,6 +72,13 @@ class Lattice:
         places = [self.shifted(shift) for shift in both[1] + both[-1]]
         return np.stack(places, axis=1), np.tile(list(self.shifts.values()), 2)
 
+    def snake(self, *, columns: bool = False) -> np.ndarray:
+        """The site of each step (sites,) along the rows, every second one backwards; or along the columns."""
+        sites = np.arange(self.sites).reshape(self.n_x, self.n_y)
+        lines = (sites.T if columns else sites).copy()
+        lines[1::2] = lines[1::2, ::-1]
+        return lines.ravel()
+
     def colours(self) -> np.ndarray:
         """A colour for each site (sites,), no bond between two of one colour: a chess board, or four for diagonals.
 
