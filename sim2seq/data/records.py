@@ -158,10 +158,12 @@ def names_and_units(where: str, columns: list[str]) -> tuple[list[str], dict[str
         check_word(where, f"unit of {name:.60}", unit)
     if names[0] != "id" or "" in names:
         raise RecordError(f"{where}: expected unique column names, the first one 'id'; got {shown(names[0])} first")
-    for place, name in enumerate(names):
+    seen = set[str]()
+    for name in names:
         check_word(where, "name of a column", name)
-        if name in names[:place]:
+        if name in seen:
             raise RecordError(f"{where}: expected unique column names, got {name:.60} twice")
+        seen.add(name)
     return names, units
 
 

@@ -262,8 +262,8 @@ def read_inputs(path, reading: Reading) -> tuple[dict[str, dict], dict[str, str]
     names = [str(name) for name in frame.columns]
     run = reading.run if reading.run in names else first_of(names, RUNS) or names[0]
     ids = [id_of(each) for each in frame[run]]
-    if len(set(ids)) < len(ids):
-        raise RecordError(f"{path}: run {next(each for each in ids if ids.count(each) > 1)} has two lines")
+    if (twice := pd.Index(ids).duplicated()).any():
+        raise RecordError(f"{path}: run {ids[twice.argmax()]} has two lines")
     columns = {name: cells_of(frame[name]) for name in names if name != run}
     rows = [
         {name: column[row] for name, column in columns.items() if column[row] is not None} for row in range(len(ids))

@@ -92,9 +92,8 @@ def names_of(where: str, header: list[str], below: list[str] | None, row: list[s
         raise RecordError(f"{where}: expected {len(header)} cells ({listed(header)}), got {len(row)}")
     pairs = [split_unit(name) for name in header]
     names = [name or f"unnamed {place}" for place, (name, _) in enumerate(pairs, 1)]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise RecordError(f"{where}: two columns are named {shown(twice)}")
+    if (twice := pd.Index(names).duplicated()).any():
+        raise RecordError(f"{where}: two columns are named {shown(names[twice.argmax()])}")
     others = [*(below or ()), *[""] * len(names)]
     return tuple(names), tuple(unit or other for (_, unit), other in zip(pairs, others, strict=False)), unnamed
 
