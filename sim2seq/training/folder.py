@@ -20,7 +20,7 @@ import hashlib
 import json
 import sys
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -230,6 +230,7 @@ def read_history(path: Path) -> dict[str, list[float]]:
     return {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"}
 
 
+@cache  # half a second
 def versions() -> dict[str, str]:
     """Python, Keras' backend and every installed package, by name."""
     packages = {package.metadata["Name"]: package.version for package in distributions()}
