@@ -72,14 +72,14 @@ def screen(monkeypatch):
 
 
 LONG = (
+    "dodging_study",
     "faults",
-    "training",
     "brokers",
     "study",
-    "dodging_study",
-    "sweep",
+    "sweep_study",
     "orchestrate",
     "batch",
+    "training",
     "notebook",
     "streaming",
 )

@@ -25,6 +25,19 @@ def make_runs(count, *, only=None, **arguments):
     return [ball_bounce.make_run(f | FIXED, row["GROUP_ID"], row["RUN_ID"]) for f, row in zip(flags, rows, strict=True)]
 
 
+def short_runs(count, steps):
+    """The same, of which only the first steps are kept."""
+    runs = make_runs(count)
+    return [run._replace(series={name: each[:steps] for name, each in run.series.items()}) for run in runs]
+
+
+def with_kosh(path):
+    """Every dataset of the store as plain Kosh finds it, by id."""
+    import kosh
+
+    return {dataset.id: dataset for dataset in kosh.connect(str(path)).find()}
+
+
 def address(path) -> str:
     """What Sina and Kosh call the store: a path, or the URL in the file."""
     if str(path).endswith(".url"):

@@ -1,7 +1,6 @@
 """A sweep trains at every point of a grid, puts the results into the study's store, and ranks them."""
 
 import csv
-import json
 import math
 import os
 import shutil
@@ -11,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runs import dump, make_runs
+from runs import dump, short_runs, with_kosh
 
 from sim2seq import cli, ranking, sweep
-from sim2seq.evaluation.scores import Scores
 from sim2seq.ranking import OLD_ERROR, Point, Result
 from sim2seq.report import leaderboard
 from sim2seq.store import store
@@ -33,21 +31,13 @@ POINTS = [f"size-debug_window-{window}_units-4_learning_rate-1e-2" for window in
 def eight_runs(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "store.sqlite"
     store.create(path)
-    short = [{name: values[:STEPS] for name, values in run.series.items()} for run in make_runs(RUNS)]
-    store.ingest(path, [run._replace(series=series) for run, series in zip(make_runs(RUNS), short, strict=True)])
+    store.ingest(path, short_runs(RUNS, STEPS))
     return path
 
 
 @pytest.fixture
 def study_store(eight_runs, tmp_path):
     return shutil.copy(eight_runs, tmp_path / "store.sqlite")
-
-
-def with_kosh(path):
-    """Every dataset of the store as plain Kosh finds it, by id."""
-    import kosh
-
-    return {dataset.id: dataset for dataset in kosh.connect(str(path)).find()}
 
 
 def test_grid_is_every_combination():
@@ -223,74 +213,6 @@ def test_a_word_that_no_command_knows_is_refused(capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "store.sqlite", "--epochs", "3"])
     assert "unrecognized arguments: --epochs" in capsys.readouterr().err
-
-
-def call(command, *words, folder):
-    """A command of this environment in `folder`, to its end."""
-    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "C_FORCE_ROOT": "1"}
-    words = [str(word) for word in (BIN / command, *words)]
-    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-
-
-def test_plain_merlin_without_a_store_queues_nothing(tmp_path):
-    done = call("merlin", "run", ROOT / "sweep.yaml", "--local", "--vars", "STORE=nowhere.sqlite", folder=tmp_path)
-    assert done.returncode == 1
-    (study,) = (tmp_path / "studies_output").iterdir()
-    assert os.listdir(study) == ["merlin_info"]
-    reason = (study / "merlin_info" / "cmd.err").read_text()
-    assert reason.endswith("sim2seq grid: nowhere.sqlite: no such store, make it with create_store.py\n")
-
-
-@pytest.fixture(scope="module")
-def swept(eight_runs, tmp_path_factory):
-    """A finished sweep of two points, its store named as from where the user stands: (what it said, study, store)."""
-    folder = tmp_path_factory.mktemp("sweep")
-    shutil.copy(eight_runs, folder / "runs.sqlite")
-    options = ["STORE=runs.sqlite", "WINDOW=3 5", "UNITS=4", "LEARNING_RATE=1e-2", "TRAINING=size:debug"]
-    done = call("sim2seq", "run", ROOT / "sweep.yaml", "--workers", "2", "--vars", *options, folder=folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (study,) = (path for path in folder.glob("studies_output/sweep_*") if path.is_dir())
-    return done.stdout, study, folder / "runs.sqlite"
-
-
-def test_sweep_ends_with_every_point_in_the_users_store(swept):
-    _, study, path = swept
-    found = with_kosh(path)
-    assert len(found) == RUNS + 2
-    for name, window, folder in zip(POINTS, (3, 5), sorted(study.glob("train/*/training")), strict=True):
-        point, scores = found[name], Scores.of(json.loads((folder / "scores.json").read_text()))
-        assert (point.window, point.units, point.learning_rate, point.runs) == (window, "4", 0.01, RUNS)
-        late = np.square(scores.errors["validation"].by_position[-STEPS // 2 :])
-        assert (point.study, point.ranked_by) == ("forecast", sweep.ERROR)
-        assert getattr(point, sweep.ERROR) == pytest.approx(np.sqrt(late.mean()))
-        assert getattr(point, sweep.ONE_STEP) == scores.one_step["validation"].rmse
-        assert point.seconds > 0
-        with (folder / "history.csv").open() as file:
-            losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
-        assert list(point["learning_curve/val_loss"][:]) == losses
-
-
-def test_sweep_ends_with_its_leaderboard(swept):
-    said, study, _ = swept
-    board = study / "leaderboard"
-    assert f"report: {board / 'leaderboard.png'}" in said
-    assert (board / "leaderboard.png").stat().st_size > 20_000
-    with (board / "leaderboard.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert {row["names"] for row in rows} == set(POINTS)
-    errors = [float(row["error"]) for row in rows]
-    assert errors == sorted(errors)
-    best = next(line for line in (board / "leaderboard.out").read_text().splitlines() if line.startswith("best:"))
-    assert best == f"best: window:{rows[0]['window']}"
-
-
-def test_no_score_on_test_runs_is_recorded(swept):
-    _, study, path = swept
-    recorded = {value for data, _ in store.load_trainings(path).values() for value in data.values()}
-    scores = [Scores.of(json.loads(file.read_text())) for file in study.glob("train/*/training/scores.json")]
-    on_test = {each["test"].rmse for score in scores for each in (score.errors, score.one_step)}
-    assert on_test
-    assert on_test.isdisjoint(recorded)
 
 
 def test_refusal_of_the_grid_is_passed_on_and_leaves_no_study(study_store, tmp_path, monkeypatch, capsys):

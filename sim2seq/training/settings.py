@@ -135,6 +135,8 @@ class Settings(Config, recipes=RECIPES):
         for name in POSITIVE:
             if not getattr(self, name) > 0:
                 raise ValueError(f"setting {name}: expected a number above 0; got {getattr(self, name)}")
+        if self.model == COMBINED and self.members > 1:
+            raise ValueError("setting members: of one model alone, such as model:stacked_lstm; candidates are combined")
         if self.window < 0:
             raise ValueError(f"setting window: expected 0 or more; got {self.window}")
         if self.window == 0 and self.model == COMBINED and not self.inputs:

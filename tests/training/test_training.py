@@ -49,6 +49,7 @@ fit(ensemble(), Settings.parse(options), "training")
         ("jit_compile=yes", "setting jit_compile: expected bool"),
         ("units=8,x", "setting units: expected numbers with commas between"),
         ("model=transformer", "unknown model 'transformer'; known: combined, stacked_lstm, autoregression, residual"),
+        ("members=3", "setting members: of one model alone, such as model:stacked_lstm"),
         ("window=2 model=autoregression", "setting window: autoregression needs 3 steps or more; got 2"),
         ("split=random", "unknown split 'random'; known: by_run, by_group, in_time"),
         ("size=huge", "unknown size 'huge'; known: full, stacked_lstm, autoregression, debug"),
