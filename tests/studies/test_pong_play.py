@@ -1,0 +1,256 @@
+"""Pong for people: a window to play in beside a model, a film of it, and the model as an environment."""
+
+import os
+import subprocess
+import sys
+import warnings
+from argparse import Namespace
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from PIL import Image
+
+from sim2seq._support import command
+from studies.pong import beginning, environment, play, viewing
+from studies.pong.dream import Dream, constant_velocity, copy
+from studies.pong.simulate import simulate
+from studies.pong.worlds import CubeCrash, Pong, draw
+
+PONG, ROOT = Pong(), Path(__file__).parents[2]
+SHORT = 2  # the seed of an episode of fewer than 30 frames
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+
+
+def perfect(known: int = 2) -> Dream:
+    """Pong itself, told how the ball was launched: what it makes is the game."""
+
+    def start(frames, actions, meta):
+        states = np.concatenate([np.zeros((len(meta), 2)), meta[:, ::-1], np.zeros((len(meta), 2))], axis=-1)
+        for step in range(1, known):
+            states, _, _ = PONG.step(states, actions[:, step])
+        return states
+
+    def advance(states, actions):
+        states, over, _ = PONG.step(states, actions)
+        return draw(PONG, states) / np.float32(255), over.astype(float), states
+
+    return Dream(PONG, known, ("launch_sin", "launch_cos"), start, advance)
+
+
+def idle(states):
+    return np.full(len(states), 4)
+
+
+def code(main, *arguments) -> int:
+    """The exit code of a script's command line."""
+    try:
+        return command.run(lambda: main([str(argument) for argument in arguments]))
+    except SystemExit as end:
+        return end.code
+
+
+@pytest.mark.parametrize("known", [1, 2, 9])
+def test_the_game_beside_the_model_is_that_of_simulate(known):
+    played = simulate(PONG, [3], idle, steps=60)
+    moments = list(play.watch(perfect(known), 3, idle))
+    assert len(moments) == played.lengths[0]
+    assert [moment.made is None for moment in moments] == [step < known for step in range(len(moments))]
+    for step, moment in enumerate(moments):
+        assert moment.true.tobytes() == played.frames[0, step].tobytes()
+        assert (moment.step, moment.action, moment.over) == (step, 4, bool(played.terminals[0, step]))
+        if moment.made is not None:
+            assert beginning.as_bytes(moment.made).tobytes() == moment.true.tobytes()
+            assert moment.said == float(moment.over)
+
+
+def test_a_game_that_ends_while_it_is_shown_ends_the_watching():
+    moments = list(play.watch(perfect(60), 3, idle))
+    assert moments[-1].over
+    assert all(moment.made is None for moment in moments)
+
+
+def test_a_model_is_shown_the_first_episode_that_lasts():
+    begun = beginning.begin(perfect(30), SHORT, stochasticity=1.0)
+    assert begun.seed > SHORT
+    assert begun.frames.shape == (30, 32, 32)
+    assert np.array_equal(draw(PONG, begun.states)[0], begun.frames[-1])
+    assert np.allclose(begun.state.inner, begun.states)
+    with pytest.raises(ValueError, match="expected a game that lasts 5000 frames; 200 were shorter"):
+        beginning.begin(perfect(5000), 3)
+
+
+def test_a_model_that_wants_what_no_launch_tells_is_refused():
+    dream = Dream(PONG, 1, ("wind",), None, None)
+    with pytest.raises(ValueError, match="expected inputs of launch_angle, launch_sin, launch_cos; it wants wind"):
+        beginning.begin(dream, 0)
+
+
+def test_a_difference_shows_what_a_model_lacks_and_what_it_adds():
+    true, made = np.array([[0, 255, 0, 255]], dtype=np.uint8), np.array([[0, 255, 255, 0]], dtype=np.uint8)
+    orange, sky = (0xE6, 0x9F, 0x00), (0x56, 0xB4, 0xE9)
+    assert viewing.difference(true, made).tolist() == [[[0, 0, 0], [0, 0, 0], [*sky], [*orange]]]
+
+
+def test_a_picture_shows_each_pixel_of_each_frame():
+    frames = np.random.default_rng(0).integers(0, 256, (3, 5, 4, 3), dtype=np.uint8)
+    image = np.asarray(viewing.picture([(name, frame) for name, frame in zip("abc", frames, strict=True)], scale=3))
+    gap, line = viewing.GAP, viewing.LINE
+    assert image.shape == (5 * 3 + 2 * line, 3 * (4 * 3 + gap) + gap, 3)
+    for number, frame in enumerate(frames):
+        left = gap + number * (4 * 3 + gap)
+        assert np.array_equal(image[line : line + 15 : 3, left : left + 12 : 3], frame)
+
+
+# keys held -> moves of the left and the right plank, where the agent would move (1, -1)
+KEYS = {
+    (1, ""): (1, 0),
+    (1, "w"): (1, 1),
+    (1, "s"): (1, -1),
+    (1, "UP"): (1, 1),
+    (1, "DOWN"): (1, -1),
+    (2, ""): (0, 0),
+    (2, "w DOWN"): (1, -1),
+    (2, "s UP"): (-1, 1),
+    (2, "w s"): (0, 0),
+    (0, "w UP"): (1, -1),
+}
+
+
+@pytest.mark.parametrize(("players", "keys"), KEYS)
+def test_keys_move_the_planks_of_those_who_play(screen, players, keys):
+    import pygame
+
+    keyboard = play.Keyboard(pygame)
+    for name in keys.split():
+        pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=getattr(pygame, f"K_{name}")))
+    keyboard.listen()
+    moves = PONG.moves(keyboard.action(PONG, players, 2))  # 2 = 3 * (-1 + 1) + (1 + 1)
+    assert tuple(map(int, moves)) == KEYS[players, keys]
+
+
+@pytest.mark.parametrize(("name", "action"), [("a", 1), ("LEFT", 1), ("d", 2), ("RIGHT", 2), ("w", 0)])
+def test_keys_move_the_cube(screen, name, action):
+    import pygame
+
+    keyboard = play.Keyboard(pygame)
+    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=getattr(pygame, f"K_{name}")))
+    pygame.event.post(pygame.event.Event(pygame.KEYUP, key=getattr(pygame, f"K_{name}")))  # tapped: it counts once
+    for expected in (action, 0):
+        keyboard.listen()
+        assert keyboard.action(CubeCrash(), 1, 1) == expected
+
+
+def test_a_session_in_a_window_goes_on_until_escape(screen):
+    import pygame
+
+    window, options = viewing.Window(pygame, "test"), Namespace(seed=3, stochasticity=0.2, players=2, speed=1000)
+    seen, show = [], window.show
+
+    def shown(image, speed):
+        seen.append(image)
+        if len(seen) == 3:
+            pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_ESCAPE))
+        show(image, speed)
+
+    window.show = shown
+    assert play.play(constant_velocity(), window, options) == 2
+    surface = np.transpose(pygame.surfarray.array3d(pygame.display.get_surface()), (1, 0, 2))
+    assert np.array_equal(surface, np.asarray(seen[2]))
+
+
+def test_without_a_display_the_agent_plays_and_a_film_is_written(tmp_path):
+    environment = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    environment |= {"SDL_VIDEODRIVER": "dummy", "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, str(ROOT / "studies/pong/play.py"), "copy", "--seconds", "1", "--seed", "3"]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "no display: the agent plays, and a film is written to play.gif" in done.stderr
+    with Image.open(tmp_path / "play.gif") as film:
+        assert (film.size, film.n_frames) == ((3 * (192 + 12) + 12, 192 + 2 * 24), 15)
+    assert [path.name for path in tmp_path.iterdir()] == ["play.gif"]
+
+
+def test_a_film_shows_frames_in_their_own_colours(tmp_path):
+    path = tmp_path / "cube.gif"
+    assert code(play.main, "copy", "--environment", "cube_crash", "--seconds", 0.5, "-o", path) == 0
+    with Image.open(path) as film:
+        colours = {colour for _, colour in film.convert("RGB").getcolors(10_000)}
+    assert {(0, 0, 0), (0, 255, 0), (255, 255, 255)} <= colours
+
+
+def test_the_models_frames_a_second_are_those_of_its_steps():
+    assert play.measure(constant_velocity(), steps=50) > 60
+
+
+def test_gymnasium_finds_nothing_to_say_against_the_dreamed_game():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(gymnasium.make(environment.DREAMED_PONG, render_mode="rgb_array").unwrapped)
+
+
+@pytest.fixture
+def dreamed(monkeypatch):
+    monkeypatch.setattr(environment, "load", lambda model: perfect(3))
+    return environment.DreamedPong(render_mode="rgb_array", model="the game itself")
+
+
+def test_a_perfect_models_environment_is_the_game(dreamed):
+    game = environment.Game()
+    frame, info = dreamed.reset(seed=3)
+    game.reset(seed=3)
+    shown = beginning.begin(perfect(3), 3, stochasticity=environment.SETS["train"].stochasticity)
+    for action in shown.actions[1:]:
+        true = game.step(action)[0]
+    assert frame.tobytes() == true.tobytes()
+    over = False
+    while not over:
+        frame, reward, over, truncated, info = dreamed.step(4)
+        true, earned, ended, *_ = game.step(4)
+        assert (reward, over, truncated) == (earned, ended, False)
+        assert frame.tobytes() == true.tobytes() == dreamed.render().tobytes()
+    assert info == {"seed": 3, "over": 1.0}
+    with pytest.raises(gymnasium.error.ResetNeeded, match="the game is over"):
+        dreamed.step(4)
+
+
+def test_the_dreamed_game_refuses_what_it_cannot_play(dreamed, monkeypatch):
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        dreamed.step(4)
+    with pytest.raises(ValueError, match="options: expected none, got angle"):
+        dreamed.reset(seed=0, options={"angle": 1.0})
+    dreamed.reset(seed=0)
+    with pytest.raises(ValueError, match="action: expected a whole number from 0 to 8, got 9"):
+        dreamed.step(9)
+    with pytest.raises(ValueError, match="render_mode"):
+        environment.DreamedPong("ascii")
+    monkeypatch.setattr(environment, "load", lambda model: copy(CubeCrash()))
+    with pytest.raises(ValueError, match="cubes: expected a model of pong; got one of cube_crash"):
+        environment.DreamedPong(model="cubes")
+
+
+BAD_CALLS = {
+    "nowhere": "nowhere: expected the folder of a finished training",
+    "copy --seed -1": "--seed -1: expected 0 or more",
+    "copy --stochasticity 2": "--stochasticity 2.0: expected 0 to 1",
+    "copy --speed 0": "--speed 0.0: expected more than 0 and up to 200",
+    "copy --seconds nan": "--seconds nan: expected more than 0 and up to 120",
+    "copy -o film.mp4": "film.mp4: expected a name that ends in .gif",
+    "copy -o nowhere/film.gif": "film.gif: expected a folder that exists",
+    "copy -o there.gif": "there.gif: expected a new file; --replace overwrites it",
+    "copy --players 3": "invalid choice",
+    "copy --environment chess": "invalid choice",
+}
+
+
+@pytest.mark.parametrize("words", BAD_CALLS)
+def test_a_call_that_cannot_be_played_is_refused_in_one_line(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.chdir(tmp_path)
+    Path("there.gif").write_text("kept")
+    assert code(play.main, *words.split()) == 2
+    told = capsys.readouterr().err
+    assert BAD_CALLS[words] in told
+    assert told.count("\n") == 1
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("there.gif", "kept")]
