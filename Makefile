@@ -1,6 +1,6 @@
 # make run             the whole study: simulate, ingest, train, report     RUNS=64     STUDY=dodging_robot
-# make test            ruff, mypy, then every test that needs no server but the broker inside the package
-# make test-services   the tests on real brokers, databases, Slurm and other users; faults; the wheel
+# make test            ruff, mypy, then every test that needs neither a server nor half a minute
+# make test-services   whole studies through Merlin; real brokers, databases, Slurm and other users; faults; the wheel
 # make soak            faults without end, and their table: about an hour
 # make bench           the measured figures
 # make lock            renew requirements.lock from the ranges     PACKAGE=numpy: this one alone

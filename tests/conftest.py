@@ -52,6 +52,23 @@ def tiny_training(bouncing, tmp_path_factory):
     return trained, few
 
 
+@pytest.fixture(scope="module")
+def workspace(bouncing, tmp_path_factory) -> Path:
+    """A study's folder with a store of six runs of 100 steps."""
+    from sim2seq import notebook
+    from sim2seq.data.records import Run
+    from sim2seq.store import store
+
+    folder = tmp_path_factory.mktemp("study")
+    path = folder / notebook.STORE
+    path.parent.mkdir()
+    store.create(path)
+    times, inputs = bouncing.times[:100].tolist(), {"gravity": 0.0981, "box_side_length": 100.0}
+    columns = [dict(zip(bouncing.features, run.T.tolist(), strict=True)) for run in bouncing.values[:6, :100]]
+    store.ingest(path, [Run(f"run_{i}", inputs, {"time": times, **c}) for i, c in enumerate(columns)])
+    return folder
+
+
 @pytest.fixture
 def trap(tmp_path):
     """A path that exists only if foreign code ran."""
@@ -74,14 +91,15 @@ def screen(monkeypatch):
 LONG = (
     "dodging_study",
     "faults",
+    "killed_training",
+    "memory",
+    "notebook_in_jupyter",
     "brokers",
     "study",
     "sweep_study",
     "orchestrate",
     "batch",
     "training",
-    "notebook",
-    "streaming",
 )
 
 

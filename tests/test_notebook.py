@@ -5,14 +5,12 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import nbclient
 import nbformat
 import pytest
 
 from sim2seq import notebook
 from sim2seq.data.records import Run
 from sim2seq.store import store
-from sim2seq.training.folder import load
 from sim2seq.training.settings import Settings
 from studies.dodging_robot.study import RobotSettings
 
@@ -20,19 +18,6 @@ ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "visualization_lstm_kosh.ipynb"
 DEFAULTS = {NOTEBOOK: Settings(), ROOT / "studies" / "dodging_robot" / "visualization.ipynb": RobotSettings()}
 TINY = ["size=debug", "units=2", "window=20", "epochs=1"]
-
-
-@pytest.fixture(scope="module")
-def workspace(bouncing, tmp_path_factory) -> Path:
-    """A study's folder with a store of six runs of 100 steps."""
-    folder = tmp_path_factory.mktemp("study")
-    path = folder / notebook.STORE
-    path.parent.mkdir()
-    store.create(path)
-    times, inputs = bouncing.times[:100].tolist(), {"gravity": 0.0981, "box_side_length": 100.0}
-    columns = [dict(zip(bouncing.features, run.T.tolist(), strict=True)) for run in bouncing.values[:6, :100]]
-    store.ingest(path, [Run(f"run_{i}", inputs, {"time": times, **c}) for i, c in enumerate(columns)])
-    return folder
 
 
 def code_cells(page: Path):
@@ -56,21 +41,6 @@ def test_the_settings_cell_holds_the_defaults(page):
     names = {}
     exec(f"{imports.source}\n{cell.source}", names)
     assert names["SETTINGS"] == DEFAULTS[page]
-
-
-def test_the_notebook_runs_in_jupyter(workspace, tmp_path):
-    page = nbformat.read(NOTEBOOK, as_version=4)
-    for cell in page.cells:
-        if "settings" in cell.metadata.get("tags", []):
-            cell.source += f"\nWORKSPACE, SETTINGS = {str(workspace)!r}, sim2seq.Settings.parse({TINY})"
-    nbclient.NotebookClient(page, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    shown = [
-        output for cell in page.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
-    ]
-    assert len(shown) == 6
-    assert load(workspace / "notebook" / "training").scores.runs == {"train": 4, "validation": 1, "test": 1}
-    assert "skill" in (workspace / "notebook" / "report.html").read_text()
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_study_with_too_few_runs_fails_in_one_line(tmp_path):

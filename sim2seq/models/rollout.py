@@ -18,6 +18,7 @@ from sim2seq.models import stepping
 from sim2seq.models.stepping import CONDITIONS, CONTROLS, Stepper, core_of, is_causal, kinds, one_or_all, scaled
 
 BATCH = 1024  # windows at once
+FEWEST = 8  # runs at once: fewer take hardly less time, and each number of runs is compiled for itself
 
 
 def rollout(
@@ -112,11 +113,11 @@ def compiled_loop(model: keras.Model, window: int, steps: int, stepper: Stepper 
 
 
 def run_loop(loop: Loop, fed: list[np.ndarray]) -> np.ndarray:
-    """The forecast of a compiled loop; runs are padded to a power of two: few sizes, as each is compiled for itself."""
+    """The forecast of a compiled loop; runs are padded to a power of two, `FEWEST` or more: few sizes to compile."""
     forecasts, runs = [], len(fed[0])
     for start in range(0, runs, loop.most):
         count = min(loop.most, runs - start)
-        chosen = np.minimum(np.arange(1 << (count - 1).bit_length()), count - 1) + start
+        chosen = np.minimum(np.arange(max(FEWEST, 1 << (count - 1).bit_length())), count - 1) + start
         forecast = loop.predict_on_batch(one_or_all([each[chosen] for each in fed]))
         forecasts.append(ops.convert_to_numpy(forecast)[:count])
     return np.concatenate(forecasts)

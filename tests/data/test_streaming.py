@@ -1,12 +1,8 @@
 """An ensemble larger than memory goes through a training like any other, and takes no more memory."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,41 +20,6 @@ from sim2seq.training.fit import fit
 from sim2seq.training.folder import digest
 from sim2seq.training.settings import Settings
 from sim2seq.training.study import FORECAST
-
-UNDER_A_LIMIT = """
-import json, resource, sys
-import numpy as np
-from sim2seq.data import streaming
-from sim2seq.data.ensemble import Ensemble
-from sim2seq.training.settings import Settings
-from sim2seq.training.fit import fit
-from stream import sampled, status
-
-streaming.CHUNK = streaming.LARGEST_COPY = 4e6
-streaming.MOST_RUNS = 50
-few = np.load(sys.argv[1])["positions"]
-
-def fit_on_disk(runs):
-    values = np.lib.format.open_memmap(f"{runs}.npy", "w+", "float64", (runs, *few.shape[1:]))
-    for start in range(0, runs, len(few)):
-        values[start : start + len(few)] = few[: runs - start]
-    values.flush()
-    values = np.load(f"{runs}.npy", mmap_mode="r")
-    if runs > 64:
-        size = status("VmData") + values.nbytes // 2
-        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
-        try:
-            np.array(values)
-        except MemoryError:
-            print("whole: MemoryError", file=sys.stderr)
-    with sampled() as most:
-        names = tuple(f"run_{run}" for run in range(runs))
-        ensemble = Ensemble(values, names, ("x_pos", "y_pos", "z_pos"), np.arange(few.shape[1]) / 20)
-        fit(ensemble, Settings.parse(["size=debug", "epochs=1", "units=4"]), f"training_{runs}")
-    return most["RssAnon"]
-
-print(json.dumps({runs: fit_on_disk(runs) for runs in (64, 40_000)}))
-"""
 
 
 @pytest.fixture
@@ -85,18 +46,6 @@ def test_a_training_on_disk_is_to_the_last_bit_that_in_memory(tiny_training, tmp
     assert all(map(np.array_equal, ours.model.get_weights(), theirs.model.get_weights()))
     for file in ("split.json", "band.json"):
         assert (ours.folder / file).read_bytes() == (theirs.folder / file).read_bytes()
-
-
-def test_a_training_takes_no_more_memory_for_40_000_runs_than_for_64(tmp_path):
-    """384 MB on disk, and room for half of it beside what the first training leaves reserved."""
-    here = Path(__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(here / "benchmarks"), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-c", UNDER_A_LIMIT, here / "tests" / "samples" / "ball_bounce_64_correlated.npz"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "whole: MemoryError" in done.stderr
-    small, large = json.loads(done.stdout.splitlines()[-1]).values()
-    assert large - small < 384e6 / 2
 
 
 def test_rows_are_what_an_array_of_them_would_be():

@@ -1,12 +1,6 @@
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from itertools import chain
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -20,24 +14,9 @@ from sim2seq.models.rollout import rollout
 from sim2seq.store import store
 from sim2seq.training import fit as fitting
 from sim2seq.training.fit import fit
-from sim2seq.training.folder import load, member_paths, read_history
+from sim2seq.training.folder import load
 from sim2seq.training.settings import DEBUG, Settings
 from sim2seq.training.study import FORECAST
-
-# a training of 7 epochs, slow enough to be caught in the middle of it
-SLOW = ["size=debug", "units=4", "window=5", "epochs=7", "patience=7", "learning_rate=0.01", "batch_size=16"]
-SLOW += ["targets_per_epoch=16000"]
-CASES = {  # model -> (its ensemble, its settings)
-    "autoregression": (logistic_ensemble, [*SLOW, "model=autoregression", "targets=1", "passes=4", "members=2"]),
-}
-SLOW_TRAINING = """
-import sys
-from sim2seq.training.settings import Settings
-from sim2seq.training.fit import fit
-from test_training import CASES
-ensemble, options = CASES[sys.argv[1]]
-fit(ensemble(), Settings.parse(options), "training")
-"""
 
 
 @pytest.mark.parametrize(
@@ -213,47 +192,6 @@ def test_a_network_learns_to_count(targets, tmp_path):
     scores = fit(ensemble, Settings.parse(options), tmp_path / "training").scores
     assert scores.one_step["test"].rmse < 0.5
     assert scores.errors["test"].rmse < 1.0 < scores.baselines["hold"].rmse
-
-
-@pytest.mark.parametrize("model", CASES)
-def test_training_killed_at_any_moment_ends_like_an_uninterrupted_one(model, tmp_path):
-    """Killed after an epoch; and, as if killed again in the middle of writing, with a torn weights file and line."""
-    make, options = CASES[model]
-    ensemble, settings = make(), Settings.parse(options)
-    whole = fit(ensemble, settings, tmp_path / "whole")
-    folder = tmp_path / "training"
-    paths = member_paths(folder, settings.members - 1)
-    train_and_kill(model, folder, paths["checkpoint"] / "state.json", 3)
-    epoch = json.loads((paths["checkpoint"] / "state.json").read_text())["epoch"]
-    (paths["checkpoint"] / f"epoch_{epoch + 1:04d}.weights.h5").write_bytes(b"torn")
-    with paths["history"].open("a") as history:
-        history.write(f"{epoch + 1},0.1")
-    resumed = fit(ensemble, settings, folder)
-    last = member_paths(tmp_path / "whole", settings.members - 1)["history"]
-    ours, theirs = (read_history(path) for path in (paths["history"], last))
-    assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-3)
-    assert ours["val_loss"] == pytest.approx(theirs["val_loss"], rel=1e-3)
-    assert len(resumed.models) == settings.members
-    for member, other in zip(resumed.models, whole.models, strict=True):
-        for ours, theirs in zip(member.get_weights(), other.get_weights(), strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-2, atol=1e-3)
-
-
-def train_and_kill(model: str, folder: Path, state: Path, epochs: int) -> None:
-    """Train in a process of its own and kill it without warning once `epochs` epochs are on disk."""
-    here = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parent)])}
-    with (folder.parent / "log").open("w") as log:
-        command = [sys.executable, "-c", SLOW_TRAINING, model]
-        process = subprocess.Popen(command, cwd=folder.parent, env=environment, stdout=log, stderr=log)
-    deadline = time.monotonic() + 120
-    while not (state.exists() and json.loads(state.read_text())["epoch"] + 1 >= epochs):
-        assert process.poll() is None, (folder.parent / "log").read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (folder / "scores.json").exists()
 
 
 @pytest.mark.parametrize("moment", ["in the middle of epoch 4", "before the scores"])
