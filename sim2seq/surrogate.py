@@ -127,7 +127,8 @@ class Surrogate:
         """What the models say after the steps of `series` that were seen: middle, low and high, (outputs,) each.
 
         series   (steps, features) of one run, a window or more, true values in physical units; the last step is the
-                 latest. For a target of the run the band is that of the share that was seen of the longest run.
+                 latest. For a target of the run the band is that of the share that was seen, as a feature tells, or
+                 else of the longest run.
         Raises ValueError, in one line, as `forecast` does.
         """
         if self.scores.task == FORECAST:
@@ -143,13 +144,15 @@ class Surrogate:
 
         with untrusted.one_line(f"{self.folder}: its models give no answer"):
             said = [answers(model, seen, self.window, conditions=conditions)[:, -1:] for model in self.models]
-        place = self.place(seen.shape[1])
+        place = self.place(seen[0])
         placed = np.repeat(np.stack(said), place + 1, axis=2)  # the band of that position
         return tuple(part[0, -1] for part in self.band.around(placed))
 
-    def place(self, steps: int) -> int:
-        """The position of the band that speaks for an answer after so many steps."""
-        seen = steps / self.scores.steps if self.scores.task == "target per run" else steps - 1
+    def place(self, series: np.ndarray) -> int:
+        """The position of the band that speaks for an answer after these steps (steps, features)."""
+        seen = len(series) / self.scores.steps if self.scores.task == "target per run" else len(series) - 1
+        if self.scores.share:
+            seen = series[-1, self.features.index(self.scores.share)] + 1e-9
         return max(0, int(np.searchsorted(self.scores.positions[: self.band.steps], seen, side="right")) - 1)
 
     def is_one(self, inputs, controls) -> bool:

@@ -14,8 +14,9 @@ Validation and test runs must be exchangeable: drawn in one way. The unit is the
 each other, and the quantile at level x (1 + 1 / n) for n runs would hold the level on average whatever that dependence
 (Lee, Barber and Willett, Distribution-free inference with hierarchical data, 2023). It holds too much where the points
 of a run err apart, 93 to 95 % for 13 runs, so n is the number of independent points that would vary as much as the
-runs do (Kish, Survey Sampling, 1965). That gives up the guarantee for a coverage of 89 to 91 % on average, in every
-feature. In one tenth it varies from draw to draw by 3 to 7 % with 13 runs to calibrate on and 13 to test.
+runs do (Kish, Survey Sampling, 1965). Where the runs of a group stand together in one part, as those of a table that
+nothing was learned from, the unit is the group. That gives up the guarantee for a coverage of 89 to 91 % on average, in
+every feature. In one tenth it varies from draw to draw by 3 to 7 % with 13 runs to calibrate on and 13 to test.
 """
 
 from __future__ import annotations
@@ -76,12 +77,13 @@ class Band:
         return cls(content["level"], content["members"], unknown_is_infinite(factor), unknown_is_infinite(floor))
 
 
-def calibrate(forecasts, truth, *, level: float = LEVEL) -> Band:
+def calibrate(forecasts, truth, *, level: float = LEVEL, groups=None) -> Band:
     """The band that holds a share `level` of the points of validation runs, at every tenth of their horizon.
 
     forecasts (members, runs, steps, features) and truth (runs, steps, features), in physical units; runs that no model
     was trained on; a truth that is nan, beyond the end of a run, counts nowhere. The band ends where the longest of
-    these runs does. Raises ValueError when the shapes do not fit.
+    these runs does. groups: one name a run, for runs that depend on each other; None: each for itself. Raises
+    ValueError when the shapes do not fit.
     """
     forecasts, truth = np.asarray(forecasts), np.asarray(truth)
     if forecasts.ndim != 4 or forecasts.shape[1:] != truth.shape:
@@ -102,7 +104,7 @@ def calibrate(forecasts, truth, *, level: float = LEVEL) -> Band:
         scores = error / (spread + floor)
     scores = np.where(there, np.where(error == 0, 0.0, unknown_is_infinite(scores)), np.nan)
     inside = np.where(there, scores <= quantile_by_tenth(scores, level), np.nan)
-    corrected = min(level * (1 + 1 / independent_points(inside, level)), 1.0)
+    corrected = min(level * (1 + 1 / independent_points(inside, level, groups)), 1.0)
     return Band(level, len(forecasts), quantile_by_tenth(scores, corrected), floor)
 
 
@@ -114,17 +116,20 @@ def quantile_by_tenth(scores, level: float) -> np.ndarray:
     return factor
 
 
-def independent_points(inside, level: float) -> float:
+def independent_points(inside, level: float, groups=None) -> float:
     """How many independent points would vary as much from draw to draw as these runs, (runs, steps, features), do.
 
-    `inside` is 1, 0, or nan beyond the end of a run.
+    `inside` is 1, 0, or nan beyond the end of a run. With `groups`, one name a run, it is groups that are drawn.
     """
-    runs, steps, _ = inside.shape
-    if runs == 1:
+    if groups is not None:
+        members = [np.flatnonzero(np.array(groups) == name) for name in dict.fromkeys(groups)]
+        inside = np.stack([mean_within(inside[runs], axis=0) for runs in members])
+    units, steps, _ = inside.shape
+    if units == 1:
         return 1.0
-    by_run = [mean_within(inside[:, tenth], axis=(1, 2)) for tenth in tenths(steps)]
-    variances = [each[np.isfinite(each)].var(ddof=1) for each in by_run if np.isfinite(each).sum() > 1]
-    variance = np.mean(variances) / runs if variances else 0.0
+    by_unit = [mean_within(inside[:, tenth], axis=(1, 2)) for tenth in tenths(steps)]
+    variances = [each[np.isfinite(each)].var(ddof=1) for each in by_unit if np.isfinite(each).sum() > 1]
+    variance = np.mean(variances) / units if variances else 0.0
     return level * (1 - level) / variance if variance > 0 else np.inf
 
 

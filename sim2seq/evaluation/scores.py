@@ -81,7 +81,8 @@ class Scores:
     features, units      what is predicted; steps: of the longest run; time_step in `time_unit`
     window, members      steps seen before the first answer; models whose middle is judged
     inputs               told to the models (or varied): name -> lowest and highest of the training runs
-    first_window         feature -> lowest and highest in the first window of any training run
+    first_window         feature -> lowest and highest in the first window of any training run, or of a target of the
+                         run, which is asked of any prefix, in any step
     runs, scored_runs    part -> how many there are, and how many were scored of a large ensemble
     skill                1 - error / error of the best baseline on the test part; skill_interval: 95 %, over its runs
     errors, one_step     part -> errors, free-running; and of a forecast fed with the truth
@@ -89,6 +90,7 @@ class Scores:
     band                 what the conformal band holds on the test part; None without one
     judged               what the study's own judge says: name -> number
     combined             what a combination is made of; None for one model
+    share                feature that says which share of a run is done; "": its steps, of those of the longest run
     """
 
     task: str
@@ -116,6 +118,7 @@ class Scores:
     held_out: HeldOut | None = None
     judged: dict[str, float] = field(default_factory=dict)
     combined: Combined | None = None
+    share: str = ""
 
     def to_json(self) -> dict:
         """Numbers, texts, lists and names, as JSON holds them; `of` reads it back."""
@@ -221,6 +224,7 @@ def judge(
     features,
     *,
     made_of_baselines: bool = False,
+    groups=None,
 ) -> Judged:
     """Judge the predictions of the members of a model.
 
@@ -228,12 +232,13 @@ def judge(
     truths        part -> (runs, positions, features); the band is calibrated on the part `validation`
     baselines     name -> prediction of the test part
     made_of_baselines   whether they are among what predicts: that one does as well is no reason not to trust it
+    groups        one name a run of the part `validation`, where runs of a name stand together in one part; else None
     """
     middle = {part: conformal.middle(each) for part, each in predictions.items()}
     errors = {part: errors_of(middle[part], truths[part], features) for part in predictions}
     naive = {name: errors_of(each, truths["test"], features) for name, each in baselines.items()}
     best = min(naive, key=lambda name: naive[name].rmse)
-    band = conformal.calibrate(predictions["validation"], truths["validation"])
+    band = conformal.calibrate(predictions["validation"], truths["validation"], groups=groups)
     least = np.fmin.reduce([each.by_position for each in naive.values()])
     least = np.full_like(least, np.inf) if made_of_baselines else least
     beside = {"training": truths["train"], "baseline": least, "features": features}

@@ -53,7 +53,8 @@ def evaluate(
     predictions |= {} if validation is None else {"validation": validation}
     truths = {name: task.truth(part, settings) for name, part in parts.items()}
     baselines = naive(study, parts, settings)
-    found = judge(predictions, truths, baselines, layout.outputs, made_of_baselines=combined is not None)
+    told = {"made_of_baselines": combined is not None, "groups": groups_apart(parts)}
+    found = judge(predictions, truths, baselines, layout.outputs, **told)
     shown = shown_inputs(ensemble, settings) if held_out else settings.inputs
     scores = Scores(
         task=task.kind,
@@ -67,7 +68,7 @@ def evaluate(
         window=settings.window,
         members=len(models),
         inputs={name: ranges(whole["train"].inputs[name]) for name in shown},
-        first_window=first_window(whole["train"], settings, layout.inputs),
+        first_window=first_window(whole["train"], seen_steps(task, ensemble, settings), layout.inputs),
         runs={name: part.runs for name, part in whole.items()},
         scored_runs={name: part.runs for name, part in parts.items()},
         skill=found.skill,
@@ -82,10 +83,17 @@ def evaluate(
             for name, pair in task.one_step_baselines(parts["test"], settings).items()
         },
         combined=combined,
+        share=getattr(task, "share", ""),
         held_out=outside(study, models, ensemble, parts, settings, held_out, predictions["test"]) if held_out else None,
     )
     kept = {name: prediction(parts[name], predictions[name], truths[name], found.band) for name in parts}
     return scores, found.band, kept
+
+
+def groups_apart(parts: dict[str, Ensemble]) -> tuple[str, ...] | None:
+    """The group of each validation run, where no group stands in two parts; else None."""
+    names = [set(part.groups) for part in parts.values()]
+    return parts["validation"].groups if sum(map(len, names)) == len(set().union(*names)) else None
 
 
 def kept_baselines() -> Callable:
@@ -122,15 +130,18 @@ def one_step_errors(study: Study, models, parts: dict[str, Ensemble], settings, 
     }
 
 
-def first_window(training: Ensemble, settings: Settings, inputs) -> dict[str, list[float]]:
-    """Feature -> lowest and highest value in the first window of any run."""
-    if settings.window == 0:
+def seen_steps(task, ensemble: Ensemble, settings: Settings) -> int:
+    """Steps of a run that a model in use may be shown: a window, or of a target of the run all."""
+    return ensemble.steps if task.kind == "target per run" else settings.window
+
+
+def first_window(training: Ensemble, steps: int, inputs) -> dict[str, list[float]]:
+    """Feature -> lowest and highest value in the first steps of any run."""
+    if steps == 0:
         return {}
     lowest, highest = extent(training.values, None if training.uniform else training.lengths)
     places = training.places(inputs)
-    pairs = zip(
-        np.nanmin(lowest[: settings.window], axis=0), np.nanmax(highest[: settings.window], axis=0), strict=True
-    )
+    pairs = zip(np.nanmin(lowest[:steps], axis=0), np.nanmax(highest[:steps], axis=0), strict=True)
     both = [[float(low), float(high)] for low, high in pairs]
     return {name: both[place] for name, place in zip(inputs, places, strict=True)}
 

@@ -63,7 +63,7 @@ def fit(
     settings, folder = settings or study.settings(), Path(folder)
     ensemble = study.choose(ensemble, settings) if study.choose else ensemble
     ensemble = study.task.checked(ensemble)
-    split = split or split_runs(ensemble, settings)
+    split = split or (study.split or split_runs)(ensemble, settings)
     tell_short_runs(ensemble, settings, study, quiet)
     check_parts(ensemble, split, settings, study)
     claim(folder, ensemble, settings, split, replace)

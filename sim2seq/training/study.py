@@ -22,6 +22,8 @@ class Study:
     task       Forecast, PerStep or PerRun
     read       path of the store -> Ensemble; None: store.load
     choose     (Ensemble, settings) -> Ensemble: the runs, of those read, that these settings learn from; None: all
+    split      (Ensemble, settings) -> Split: which runs are learned from, chosen by and judged on, where the system
+               itself says so; None: what the settings say
     models     name -> builder (models/builders.py), beside the package's own; steppers: name -> how it steps in a
                rollout (models/rollout.py), for those that are rolled out and do not step by themselves
     baselines  name -> function (evaluation/baselines.py), beside the package's own
@@ -40,6 +42,7 @@ class Study:
     task: Task = field(default_factory=Forecast)
     read: Callable[[str], Ensemble] | None = None
     choose: Callable | None = None
+    split: Callable | None = None
     models: Mapping[str, Callable] = field(default_factory=dict)
     steppers: Mapping[str, Callable] = field(default_factory=dict)
     baselines: Mapping[str, Callable] = field(default_factory=dict)

@@ -12,6 +12,7 @@ import numpy as np
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.windows import Columns, Scaling, Windows
 from sim2seq.evaluation.baselines import TARGET_BASELINES, held_to_the_end
+from sim2seq.evaluation.curves import CURVES, ends_of
 from sim2seq.evaluation.scores import in_pieces
 from sim2seq.models.rollout import answers
 from sim2seq.training.task import TOGETHER, Layout, Scalings, Task, some
@@ -91,12 +92,14 @@ class PerRun(Task):
     inputs    names of features that are seen; none: all
     at        shares of a run after which predictions are judged
     whole     learn from whole runs only, not from every prefix
+    share     name of the feature that says which share of the run is done; "": steps of the longest run, in use
     """
 
     outputs: tuple[str, ...]
     inputs: tuple[str, ...] = ()
     at: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
     whole: bool = False
+    share: str = ""
     kind: ClassVar[str] = "target per run"
     position: ClassVar[str] = "share of the run that was seen"
 
@@ -143,7 +146,9 @@ class PerRun(Task):
         return np.take_along_axis(after, (steps - settings.window)[None, ..., None], axis=2)
 
     def baselines(self, training: Ensemble, part: Ensemble, settings, more: Mapping[str, Callable]) -> dict:
-        """Name -> prediction: at each share learned anew, from a summary of the prefix; and the last value itself."""
+        """Name -> prediction: at each share learned anew, from a summary of the prefix; and of what is a feature too,
+        the last value itself and the ends of curves through the prefix.
+        """
         targets = training.results_of_runs(self.outputs)
         pairs = [(self.summary(training, share, settings), self.summary(part, share, settings)) for share in self.at]
         found = {
@@ -152,9 +157,12 @@ class PerRun(Task):
         }
         named = [name.removesuffix("_final") for name in self.outputs]
         if all(name in part.features for name in named):
-            last = [self.steps_seen(part, share, settings) - 1 for share in self.at]
+            seen = [self.steps_seen(part, share, settings) for share in self.at]
             values = np.asarray(part.values, dtype=float)[..., part.places(named)]
-            found["last value"] = np.stack([values[np.arange(part.runs), step] for step in last], axis=1)
+            found["last value"] = np.stack([values[np.arange(part.runs), steps - 1] for steps in seen], axis=1)
+            for name in CURVES:
+                ends = [ends_of(name, values, steps, steps / part.lengths) for steps in seen]
+                found[name] = np.stack(ends, axis=1)
         return found
 
     def summary(self, part: Ensemble, share: float, settings) -> np.ndarray:

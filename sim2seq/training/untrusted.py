@@ -94,6 +94,8 @@ def check_scores(scores: dict) -> None:
     positions = scores.get("positions", [])
     if not isinstance(positions, list) or not all(map(is_number, positions)):
         raise ValueError("positions: expected a list of numbers")
+    if (share := scores.get("share", "")) and share not in scores["first_window"]:
+        raise ValueError("share: expected the name of a feature that is seen")
     if scores.get("combined") is not None:
         check_combined(scores["combined"])
 

@@ -12,7 +12,7 @@ settings.py. What is known before the run are its inputs, what came of it its re
 import sys
 from collections import defaultdict
 
-SHARES = (25, 50, 75)  # per cent of the run at which a schedule is written down: numbers that tell any shape
+SHARES = (25, 50, 75, 100)  # per cent of the run at which a schedule is written down: numbers that tell any shape
 
 
 def inputs_of(table, settings, planned) -> dict:

@@ -194,3 +194,12 @@ def test_what_lies_beyond_the_end_of_a_run_calibrates_nothing():
     _, low, high = band.around(forecasts[:, 1::2, :30])
     assert np.nanmax(high - low) < 1e4
     np.testing.assert_allclose(coverage(low, high, short[1::2, :30]), 0.9, atol=0.12)
+
+
+def test_runs_that_err_together_count_as_one():
+    """Five of ten tables hold everything, five nothing: ten coins, however many runs a table has."""
+    inside = np.repeat([[[1.0]], [[0.0]]], 250, axis=0)
+    groups = [f"table {run // 50}" for run in range(500)]
+    by_run, by_group = (conformal.independent_points(inside, 0.5, each) for each in (None, groups))
+    assert by_run == pytest.approx(500, rel=0.01)
+    assert by_group == pytest.approx(9)

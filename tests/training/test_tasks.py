@@ -100,7 +100,7 @@ def test_the_end_of_a_curve_is_told_from_any_prefix(tmp_path):
     scores = trained.scores
     assert scores.positions == [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0]
     assert scores.errors["test"].rmse < 0.5 * scores.baselines["mean"].rmse
-    assert {"mean", "nearest", "ridge", "extra trees", "last value"} == set(scores.baselines)
+    assert {"mean", "nearest", "ridge", "extra trees", "last value", "POW4", "MMF4"} == set(scores.baselines)
     middle, low, high = surrogate.load(trained.folder).answer(curves[3, :8, None])
     assert low[0] <= middle[0] <= high[0]
     assert abs(middle[0] - end[3]) < 0.2
