@@ -123,13 +123,23 @@ def passes_over(weights, values, known, ranks):
         kernels.pull(weights, values, known, place, kernel, ranks[0], room)
 
 
-PARTS = {"cost": cost_rows}
+def scores_rows(asked) -> list[dict]:
+    from _oracle_scores import scores_rows  # Keras, which the cost needs not
+
+    return scores_rows(asked)
+
+
+PARTS = {"cost": cost_rows, "scores": scores_rows}
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = Parser(description="The oracle: what a run costs, and how well its end is foretold.")
-    parser.add_argument("study", nargs="?", help="folder of a study; the cost needs none")
+    parser.add_argument("study", nargs="?", help="folder of a study, or its store; the cost needs none")
     parser.add_argument("--only", choices=list(PARTS), nargs="+", default=list(PARTS), help="parts to measure")
+    parser.add_argument("--folder", default="oracle_trainings", help="where trainings are kept, and read again")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of the study's own network; one of each other")
+    parser.add_argument("--models", nargs="+", default=[], help="of networks.NETWORKS; none: all")
+    parser.add_argument("--settings", nargs="+", default=[], metavar="NAME:VALUE", help="for all trainings")
     parser.add_argument("--minisom", type=int, default=20, metavar="RUNS", help="runs of MiniSom's that are measured")
     parser.add_argument("--repeats", type=int, default=3, help="of each way; the best counts")
     parser.add_argument("--json", metavar="FILE", help="write the rows there")

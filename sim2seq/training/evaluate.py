@@ -53,8 +53,8 @@ def evaluate(
     predictions |= {} if validation is None else {"validation": validation}
     truths = {name: task.truth(part, settings) for name, part in parts.items()}
     baselines = naive(study, parts, settings)
-    told = {"made_of_baselines": combined is not None, "groups": groups_apart(parts)}
-    found = judge(predictions, truths, baselines, layout.outputs, **told)
+    apart, of_baselines = groups_apart(parts), combined is not None
+    found = judge(predictions, truths, baselines, layout.outputs, made_of_baselines=of_baselines, groups=apart)
     shown = shown_inputs(ensemble, settings) if held_out else settings.inputs
     scores = Scores(
         task=task.kind,

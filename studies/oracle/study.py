@@ -18,7 +18,8 @@ KNOWN = (
     "table_rows", "table_columns", "table_words", "table_gaps", "table_spread", "table_plane", "map_rows",
     "map_columns", "hexagonal", "stochastic", "deterministic", "sections", "reshuffle", "checkpoints", "iterations",
     "updates", "epoch_multiplier", "rate_start", "rate_25", "rate_50", "rate_75", "rate_100", "radius_start",
-    "radius_25", "radius_50", "radius_75", "radius_100", "batch_start", "batch_end", "growth", "work_25", "work_50", "work_75",
+    "radius_25", "radius_50", "radius_75", "radius_100", "batch_start", "batch_end", "growth",
+    "work_25", "work_50", "work_75",
 )  # fmt: skip
 LAST = {"rate_100": "learning_rate", "radius_100": "radius"}
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7)

@@ -1,0 +1,173 @@
+"""How well the end of a run is foretold: every network and baseline on the test tables, for benchmarks/oracle.py."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from _rows import row
+
+from sim2seq.data.splits import select
+from sim2seq.notebook import STORE
+from sim2seq.training.fit import fit
+from sim2seq.training.folder import Training
+from studies.oracle.study import ASKED, STUDY
+
+OURS, SHARES = "change", STUDY.task.at
+GOALS = {0.2: 0.75, 0.5: 0.8}  # share of the run -> error as a share of the best baseline's
+COVERAGE = (0.85, 0.95)
+PUBLISHED = "as published"  # trained on whole runs alone, told nothing else
+SOURCES = ("standard", "bidirectional", "lite")
+MEASURES = {"MAE": "lower", "RMSE": "lower", "correlation": "higher", "coverage": "higher"}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a model or baseline says of the test runs: (runs, shares, targets); low and high None without a band."""
+
+    middle: np.ndarray
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+
+
+def jobs(asked) -> dict[str, tuple[list[str], bool]]:
+    """Name -> settings in words, and whether it learns from whole runs only."""
+    found = {f"{OURS}, seed {seed}": ([f"seed:{seed}"], False) for seed in range(asked.seeds)}
+    found["attention"] = (["recipe:attention"], False)
+    for name in SOURCES:
+        found[name] = ([f"recipe:{name}"], False)
+        found[f"{name}, {PUBLISHED}"] = ([f"recipe:{name}", "inputs:"], True)
+    return {name: (words + asked.settings, whole) for name, (words, whole) in found.items() if chosen(name, asked)}
+
+
+def chosen(name: str, asked) -> bool:
+    return not asked.models or name.partition(",")[0] in asked.models
+
+
+def scores_rows(asked) -> list[dict]:
+    """Train, or read, everything in `asked.folder`; rows of the goals, then of every model, target, share and table."""
+    if asked.study is None:
+        raise ValueError("the scores need a study: its folder, or its store")
+    ensemble = STUDY.read(str(store_of(Path(asked.study))))
+    naive: dict[str, np.ndarray] = {}
+
+    def kept(study, parts, settings):
+        """The baselines, once, told all that is known; each training is set beside them."""
+        if not naive:
+            naive.update(STUDY.task.baselines(parts["train"], parts["test"], STUDY.settings(), {}))
+        return naive
+
+    found: dict[str, Training] = {}
+    for name, (words, whole) in jobs(asked).items():
+        study = replace(STUDY, task=replace(STUDY.task, whole=whole))
+        say(f"{name} ...")
+        begun = cpu()
+        folder = Path(asked.folder, name.replace(", ", "_").replace(" ", "_"))
+        found[name] = fit(ensemble, STUDY.settings.parse(words), folder, study=study, quiet=True, naive=kept)
+        say(f"{name}: {cpu() - begun:.0f} s of CPU")
+    first = next(iter(found.values()))
+    parts = {name: select(ensemble, getattr(first.split, name)) for name in ("train", "test")}
+    kept(STUDY, parts, STUDY.settings())
+    test = first.predictions["test"]
+    said = {name: Said(each.middle, each.low, each.high) for name, each in predictions(found).items()}
+    said |= {name: Said(each) for name, each in naive.items()}
+    names = np.array([run.rpartition("_")[0] for run in test.run_ids])
+    print(markdown(said, list(naive), test.truth))
+    return [*goal_rows(said, list(naive), test.truth), *detail_rows(said, test.truth, names)]
+
+
+def store_of(path: Path) -> Path:
+    """The store in a study's folder, or the store itself."""
+    return path / STORE if path.is_dir() else path
+
+
+def predictions(found: dict) -> dict:
+    return {name: training.predictions["test"] for name, training in found.items()}
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def cpu() -> float:
+    """Seconds that this process has computed."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_utime
+
+
+def measured(said: Said, truth: np.ndarray) -> dict[str, np.ndarray]:
+    """Measure -> (shares, targets), over the runs."""
+    error = said.middle - truth
+    found = {"MAE": np.abs(error).mean(axis=0), "RMSE": np.sqrt(np.square(error).mean(axis=0))}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pair = [each - each.mean(axis=0) for each in (said.middle, truth)]
+        found["correlation"] = (pair[0] * pair[1]).mean(axis=0) / (said.middle.std(axis=0) * truth.std(axis=0))
+    if said.low is not None:
+        found["coverage"] = ((said.low <= truth) & (truth <= said.high)).mean(axis=0)
+    return found
+
+
+def goal_rows(said: dict, naive: list[str], truth: np.ndarray) -> list[dict]:
+    """The rows with a goal: of each seed's training the error beside the best baseline's, and the coverage."""
+    ours = [name for name in said if name.startswith(OURS)]
+    rows = []
+    for share, goal in GOALS.items():
+        place = SHARES.index(share)
+        errors = {name: float(measured(each, truth)["MAE"][place].mean()) for name, each in said.items()}
+        best = min(naive, key=errors.__getitem__)
+        for name in ours:
+            what = f"{name}: MAE after {share:.0%} of the run, mean of the targets (best baseline: {best})"
+            rows.append(row(what, errors[name], goal * errors[best], "lower", "-", errors[best]))
+    for name in ours:
+        covered = measured(said[name], truth)["coverage"].mean(axis=1)
+        rows.append(row(f"{name}: coverage, lowest of all prefixes", covered.min(), COVERAGE[0], "higher", "-"))
+        rows.append(row(f"{name}: coverage, highest of all prefixes", covered.max(), COVERAGE[1], "lower", "-"))
+    return rows
+
+
+def detail_rows(said: dict, truth: np.ndarray, names: np.ndarray) -> list[dict]:
+    """Without goals: each measure by share and target, and the mean absolute error by share and table."""
+    rows = []
+    for who, each in said.items():
+        for measure, values in measured(each, truth).items():
+            for (place, target), value in np.ndenumerate(values):
+                what = f"{who}: {measure} of {ASKED[target]} after {SHARES[place]:.0%}"
+                rows.append(row(what, value if np.isfinite(value) else None, None, MEASURES[measure], "-"))
+        errors = np.abs(each.middle - truth).mean(axis=2)
+        for table in dict.fromkeys(names):
+            for place, value in enumerate(errors[names == table].mean(axis=0)):
+                what = f"{who}: MAE on {table} after {SHARES[place]:.0%}, mean of the targets"
+                rows.append(row(what, value, None, "lower", "-"))
+    return rows
+
+
+def markdown(said: dict, naive: list[str], truth: np.ndarray) -> str:
+    """Tables for the card: error by share, mean of the targets; every measure after 20 and 50 %; coverage."""
+    head = line("", SHARES, ".0%") + "\n" + "|---" * (1 + len(SHARES)) + "|"
+    by = {name: measured(each, truth) for name, each in said.items()}
+    lines = [
+        "Mean absolute error on the test tables, mean of the targets, by share of the run that was seen:",
+        "",
+        head,
+    ]
+    lines += [line(name, found["MAE"].mean(axis=1), ".4f") for name, found in by.items()]
+    lines += ["", "Coverage of the 90 % band, mean of the three targets:", "", head]
+    lines += [line(name, found["coverage"].mean(axis=1), ".1%") for name, found in by.items() if "coverage" in found]
+    for share in GOALS:
+        place = SHARES.index(share)
+        lines += ["", f"After {share:.0%}, by target: MAE, RMSE, correlation", "", "| | " + " | ".join(ASKED) + " |"]
+        lines.append("|---" * (1 + len(ASKED)) + "|")
+        lines += [of_targets(name, found, place) for name, found in by.items()]
+    return "\n".join(lines) + "\n"
+
+
+def line(name: str, values, form: str) -> str:
+    return f"| {name} | " + " | ".join(format(value, form) for value in values) + " |"
+
+
+def of_targets(name: str, found: dict, place: int) -> str:
+    cells = zip(*(found[each][place] for each in ("MAE", "RMSE", "correlation")), strict=True)
+    return f"| {name} | " + " | ".join(f"{mae:.4f}, {rmse:.4f}, {r:.2f}" for mae, rmse, r in cells) + " |"
