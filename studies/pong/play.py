@@ -216,7 +216,7 @@ def parse(argv):
 def main(argv=None):
     options = parse(argv)
     if options.output:
-        viewing.check_film(options.output, replace=options.replace)
+        viewing.check_output(options.output, ".gif", replace=options.replace)
     if options.measure:  # before anything is imported that counts the cores
         os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -236,7 +236,7 @@ def main(argv=None):
     path = options.output or Path(ALONE)
     if not options.output:
         print(f"no display: the agent plays, and a film is written to {path}", file=sys.stderr)
-        viewing.check_film(path, replace=options.replace)
+        viewing.check_output(path, ".gif", replace=options.replace)
     return film(dream, path, options)
 
 

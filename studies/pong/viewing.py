@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from sim2seq.report.colours import GREY, ORANGE, SKY
+from sim2seq.report.colours import BLUE, GREY, ORANGE, SKY
 
 PANEL, FILM = 320, 192  # height of a frame in a window and in a film, in pixels, about
 GAP, LINE = 12, 24  # between panels, and of words above and below
 PAPER, INK = "#EEF2F5", "#222222"
 LACKS, ADDS = ORANGE, SKY  # in a difference: what the model lacks, and what it adds
+ADDS_DARK = BLUE  # the second as words on paper
 SHADES = 16  # of each colour, in a film
 LARGEST = 1_000_000  # bytes of a film
 MOST_SECONDS = 120.0  # of a film: its pictures are all held in memory
@@ -92,7 +93,24 @@ def save(path: Path, shown: list[Image.Image], each: float) -> int:
     return path.stat().st_size
 
 
-def check_film(output: Path, *, replace: bool, ending: str = ".gif") -> None:
+def stacked(pictures: list[Image.Image]) -> Image.Image:
+    """Pictures of one width, one below the other."""
+    whole = Image.new("RGB", (pictures[0].width, sum(each.height for each in pictures)), PAPER)
+    top = 0
+    for each in pictures:
+        whole.paste(each, (0, top))
+        top += each.height
+    return whole
+
+
+def save_picture(image: Image.Image, path: Path) -> None:
+    """Write a PNG, whole or not at all."""
+    temporary = path.with_name(f"unfinished_{path.name}")
+    image.save(temporary, "PNG", optimize=True)
+    os.replace(temporary, path)
+
+
+def check_output(output: Path, ending: str, *, replace: bool) -> None:
     """Raise ValueError, in one line, for a file that must not be written."""
     for allowed, good in (
         (f"a name that ends in {ending}", output.suffix == ending),
