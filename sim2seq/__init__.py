@@ -31,12 +31,17 @@ PUBLIC = {  # name -> (module, its name there); docs/library.md shows them at wo
     "load_training": ("training.folder", "load"),
     "load_surrogate": ("surrogate", "load"),
     "rollout": ("models.rollout", "rollout"),
+    "Oracle": ("stopping", "Oracle"),
+    "Goal": ("stopping", "Goal"),
+    "Rule": ("stopping", "Rule"),
+    "OraclePruner": ("pruning", "OraclePruner"),
+    "OracleStopping": ("ending", "OracleStopping"),
     "draw": ("report.figures", "draw_all"),
     "write_report": ("report.report", "write_report"),
     "open_study": ("notebook", "open_study"),
 }
 
-WITHOUT_KERAS = ("data.ensemble", "store.store", "surrogate")
+WITHOUT_KERAS = ("data.ensemble", "store.store", "surrogate", "stopping")
 
 __all__ = list(PUBLIC)
 

@@ -4,9 +4,12 @@
     python studies/oracle/simulate.py MASS-Boston map_rows:12 grid:square seed:7 --output run.dsv
     python studies/oracle/simulate.py mine.csv --output run.dsv
     python studies/oracle/simulate.py --table table.npy --rows 0:50 --output runs.h5
+    python studies/oracle/simulate.py --table table.npy --rows 0:50 --output runs.h5 --oracle training
 
 A run is one training; its steps are checkpoints (`time` counts them), its features maps.SERIES. Settings are those of
 settings.py. What is known before the run are its inputs, what came of it its results: see `inputs_of` and `results_of`.
+With --oracle, the folder of a training, a run ends itself where the oracle foretells that it will not be among the best
+of those before it on its table (ending.py); its results then are those of where it ended, beside what was foretold.
 """
 
 import sys
@@ -62,15 +65,35 @@ def warm_up() -> None:
     train(np.random.default_rng(0).random((20, 2)), Settings(**DEBUG))
 
 
-def make_run(table, settings, group: str, run: str):
+def trained(table, settings, inputs: dict, judge=None):
+    """Train one map: its Training and results; a judge (ending.Judge) may end it."""
+    from studies.oracle.maps import grid_of, train
+
+    watch = judge and judge.watch(inputs)
+    training = train(table.values, settings, watch=watch)
+    results = results_of(training, grid_of(settings))
+    return training, results | (judge.results(inputs, results, watch) if judge else {})
+
+
+def judge_of(asked):
+    """Who ends the runs, as the command line says; None: nobody."""
+    if asked.oracle is None:
+        return None
+    from sim2seq.stopping import Oracle
+    from studies.oracle.ending import Judge
+
+    return Judge(Oracle.load(asked.oracle), below=asked.below)
+
+
+def make_run(table, settings, group: str, run: str, judge=None):
     """Train one map and return its run as a record. Raises ValueError on bad input."""
     from sim2seq.data.records import Run, check_id
-    from studies.oracle.maps import SERIES, grid_of, plan, train
+    from studies.oracle.maps import SERIES, plan
 
     run_id, inputs = check_id(f"{group}_{run}"), inputs_of(table, settings, plan(settings, len(table.values)))
     warm_up()
-    training = train(table.values, settings)
-    data = {"group_id": group, **inputs, **results_of(training, grid_of(settings))}
+    training, results = trained(table, settings, inputs, judge)
+    data = {"group_id": group, **inputs, **results}
     times = list(range(1, len(training.checkpoints) + 1))
     return Run(run_id, data, {"time": times, **dict(zip(SERIES, training.checkpoints.T, strict=True))})
 
@@ -106,24 +129,24 @@ def settings_of(row):
     return Settings(**{name: type(Settings.default(name))(value) for name, value in values.items()})
 
 
-def make_runs(rows, planned):
+def make_runs(rows, planned, judge=None):
     """Train the runs of a parameter table: data, series and lengths for sim2seq.data.arrays.write.
 
     Series are (runs, MOST_CHECKPOINTS), padded with not a number, so that all files of a study have the same steps.
     """
     import numpy as np
 
-    from studies.oracle.maps import SERIES, grid_of, train
+    from studies.oracle.maps import SERIES
     from studies.oracle.settings import MOST_CHECKPOINTS
 
     warm_up()
     values, lengths = np.full((len(planned), MOST_CHECKPOINTS, len(SERIES)), np.nan), []
     data = defaultdict(list)
     for place, (table, settings, inputs) in enumerate(planned):
-        training = train(table.values, settings)
+        training, results = trained(table, settings, inputs, judge)
         lengths.append(len(training.checkpoints))
         values[place, : lengths[-1]] = training.checkpoints
-        for name, value in (inputs | results_of(training, grid_of(settings))).items():
+        for name, value in (inputs | results).items():
             data[name].append(value)
     series = {name: values[..., feature] for feature, name in enumerate(SERIES)}
     return {"group_id": rows["GROUP_ID"].astype(str), **data}, series, lengths
@@ -145,16 +168,21 @@ def is_there(path, run_ids: list[str], planned) -> bool:
     )
 
 
-def write_runs(path, table, rows) -> None:
-    """Train the runs in rows FIRST:END of the parameter table `table` and write them to the array file `path`."""
+def write_runs(path, table, rows, judge=None, oracle: str = "") -> None:
+    """Train the runs in rows FIRST:END of the parameter table `table` and write them to the array file `path`.
+
+    oracle   its name, as an input of the runs that a judge ends: runs without it are other runs
+    """
     from sim2seq.data import arrays
     from sim2seq.data.tables import read_table, run_ids
     from studies.oracle.settings import MOST_CHECKPOINTS
 
     rows = read_table(table, rows)
     planned, ids = planned_runs(rows), run_ids(rows)
+    if judge:
+        planned = [(table, settings, inputs | {"oracle": oracle}) for table, settings, inputs in planned]
     if not is_there(path, ids, planned):
-        data, series, lengths = make_runs(rows, planned)
+        data, series, lengths = make_runs(rows, planned, judge)
         arrays.write(path, ids, data, series, range(1, MOST_CHECKPOINTS + 1), lengths=lengths)
 
 
@@ -169,7 +197,11 @@ def parse_arguments(argv=None):
     parser.add_argument("--run", "-R", default="1", help="run id, second half of the run's id")
     parser.add_argument("--table", metavar="FILE", help="many runs: parameter table of pgen_ensembles.py (.npy)")
     parser.add_argument("--rows", metavar="FIRST:END", default=":", help="rows of the table, the last one not included")
+    parser.add_argument("--oracle", metavar="TRAINING", help="a training that ends runs not worth finishing")
+    parser.add_argument("--below", type=float, metavar="GOAL", help="what a run has to get below; else the best so far")
     asked = parser.parse_args(argv)
+    if asked.below is not None and asked.oracle is None:
+        parser.error("--below needs --oracle")
     if (asked.data is None) == (asked.table is None):
         parser.error("expected data to learn from, or --table, and not both")
     if asked.table is None and asked.rows != ":":
@@ -180,13 +212,13 @@ def parse_arguments(argv=None):
 def main(argv=None):
     asked = parse_arguments(argv)
     if asked.table is not None:
-        return write_runs(asked.output, asked.table, asked.rows)
+        return write_runs(asked.output, asked.table, asked.rows, judge_of(asked), asked.oracle or "")
     from sim2seq.data import records
     from studies.oracle import tables
     from studies.oracle.settings import Settings
 
     settings, table = Settings.parse(asked.settings), tables.load(asked.data)
-    records.write(asked.output, [make_run(table, settings, asked.group or table.name, asked.run)])
+    records.write(asked.output, [make_run(table, settings, asked.group or table.name, asked.run, judge_of(asked))])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,262 @@
+"""Stopping: is a run worth finishing? One rule, for whoever asks: a pruner, a callback, a search, a simulation.
+
+    oracle = Oracle.load("training")                             # of a target per run
+    goal, rule = Goal({"loss_final": 1.0}), Rule()
+    decision = rule.decide(oracle.ask(series, inputs), goal, finished=[0.41, 0.38, ...], runs=20)
+
+The rule. A run is worth its time while it may still be among the best. The bar is the best of the runs so far, or, with
+`share` above 0, the worst of the best share of them; several goals at once have a front for a bar. The oracle's
+interval gives a chance to get below the bar: errors are taken as normal, with the interval as their middle, and as
+independent from goal to goal. A run is ended when that chance is below `chance`; while few runs have finished, and
+where the oracle is asked about what it has not learned, none is.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import NormalDist
+
+import numpy as np
+
+from sim2seq import surrogate
+from sim2seq.surrogate import Surrogate
+
+GO_ON, STOP, NOT_SURE = "go on", "stop", "not sure"
+PROGRESS = "progress"  # a feature of this name says which share of the run was seen
+PER_RUN = "target per run"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a run will end: (outputs,) middle, low and high of a band that holds a share `level` of the truth.
+
+    doubts   what the run has that training runs had not, a line each
+    """
+
+    outputs: tuple[str, ...]
+    middle: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    level: float
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is to be small: the sum of outputs by name, each times its weight."""
+
+    weights: Mapping[str, float]
+
+    def of(self, values: Mapping[str, float]) -> float:
+        """The goal of a run whose outputs are known."""
+        return sum(weight * values[name] for name, weight in self.weights.items())
+
+    def foretold(self, answer: Answer) -> tuple[float, float]:
+        """Middle and half-width of the goal's interval; the errors of different outputs are taken as independent.
+
+        Raises ValueError for an output that the oracle does not foretell.
+        """
+        unknown = [name for name in self.weights if name not in answer.outputs]
+        if unknown:
+            raise ValueError(f"goal: expected some of {', '.join(answer.outputs)}; got {', '.join(unknown)}")
+        places = [answer.outputs.index(name) for name in self.weights]
+        weights = np.array(list(self.weights.values()))
+        half = (answer.high - answer.low)[places] / 2
+        return float(weights @ answer.middle[places]), float(np.linalg.norm(weights * half))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """GO_ON, STOP or NOT_SURE, why, in a line, and what that rests on.
+
+    middle, half   of the goals' intervals, (goals,); chance that the run gets below the bar; bar (points, goals)
+    """
+
+    word: str
+    reason: str
+    middle: tuple[float, ...] = ()
+    half: tuple[float, ...] = ()
+    chance: float = math.nan
+    bar: tuple = ()
+
+    @property
+    def stop(self) -> bool:
+        return self.word == STOP
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a run is worth finishing; see the top of this file.
+
+    chance   a run is ended when its chance to get below the bar is less
+    share    of the runs so far whose worst is the bar; 0: the best run alone
+    begin    whole runs before any is ended
+    bold     ask of what lies outside the training runs as of any other
+    """
+
+    chance: float = 0.05
+    share: float = 0.0
+    begin: int = 5
+    bold: bool = False
+
+    def __post_init__(self):
+        for name, fits, expected in (
+            ("chance", 0 < self.chance < 0.5, "above 0 and below 0.5"),
+            ("share", 0 <= self.share < 1, "from 0 to below 1"),
+            ("begin", self.begin >= 1, "1 or more"),
+        ):
+            if not fits:
+                raise ValueError(f"{name} {getattr(self, name)}: expected a number {expected}")
+
+    def bar(self, finished: Sequence[float], runs: int) -> float:
+        """What a run has to get below: goals of whole runs, and how many have run, the ended ones too."""
+        place = max(1, math.ceil(self.share * runs))
+        return sorted(finished)[place - 1] if len(finished) >= max(place, self.begin) else math.inf
+
+    def decide(self, answer: Answer, goal: Goal, finished: Sequence[float], runs: int | None = None) -> Decision:
+        """Whether the run of this answer is worth finishing, after these goals of whole runs; `runs` with the ended."""
+        if len(finished) < self.begin:
+            return Decision(GO_ON, f"{len(finished)} runs have finished; none is ended before {self.begin}")
+        bar = self.bar(finished, len(finished) if runs is None else runs)
+        return self.compare(*(np.array([each]) for each in goal.foretold(answer)), [[bar]], answer)
+
+    def compare(self, middle, half, bar, answer: Answer) -> Decision:
+        """Whether goals of (goals,) middle and half-width may get below a bar (points, goals), in at least one of the
+        goals for every point."""
+        chance = chance_below(middle, half, bar, answer.level)
+        of = tuple(map(float, middle)), tuple(map(float, half)), chance, tuple(map(tuple, np.asarray(bar).tolist()))
+        interval = ", ".join(f"{m:.4g} ({m - h:.4g} to {m + h:.4g})" for m, h in zip(middle, half, strict=True))
+        points = np.asarray(bar)
+        said = (
+            f"{interval} against {points[0, 0]:.4g}" if points.shape == (1, 1) else f"{interval} against {len(points)}"
+        )
+        said += f": a chance of {chance:.2g}"
+        if answer.doubts and not self.bold:
+            return Decision(NOT_SURE, f"{answer.doubts[0]}; {said}", *of)
+        if chance < self.chance:
+            return Decision(STOP, f"{said}, less than {self.chance:g}", *of)
+        return Decision(GO_ON if chance >= 0.5 else NOT_SURE, said, *of)
+
+
+def chance_below(middle, half, bar, level: float) -> float:
+    """The least chance, over the points of a bar (points, goals), to get below a point in at least one goal.
+
+    middle and half-width (goals,) are of intervals that hold a share `level`; one that is not finite says nothing.
+    """
+    spread = np.asarray(half, dtype=float) / NormalDist().inv_cdf((1 + level) / 2)
+    below = np.array([[normal_below(*each) for each in zip(point, middle, spread, strict=True)] for point in bar])
+    return float((1 - np.prod(1 - below, axis=1)).min())
+
+
+def normal_below(limit: float, middle: float, spread: float) -> float:
+    """The chance of a normal number to be below a limit."""
+    if not math.isfinite(spread) or limit == math.inf:
+        return 1.0
+    if spread == 0:
+        return float(middle < limit)
+    return 0.5 * math.erfc((middle - limit) / (spread * math.sqrt(2)))
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """A finished training of a target per run, asked while a run is under way; all its members in one compiled step."""
+
+    surrogate: Surrogate
+    _compiled: dict = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def load(cls, folder) -> Oracle:
+        """The oracle in the folder of a training. Raises ValueError, in one line, for one of another kind."""
+        found = surrogate.load(folder)
+        if found.scores.task != PER_RUN:
+            raise ValueError(f"{found.folder}: expected a training of a {PER_RUN}; got one of a {found.scores.task}")
+        return cls(found)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return self.surrogate.features
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.surrogate.inputs
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return self.surrogate.outputs
+
+    @cached_property
+    def together(self):
+        """All members as one model of padded series, or None where one of them has to be asked alone."""
+        from sim2seq.together import together
+
+        return together(self.surrogate.models, self.surrogate.window)
+
+    def ask(self, series, inputs: Mapping[str, float] | None = None) -> Answer:
+        """How the run will end whose checkpoints so far are `series` (steps, features), known before it: `inputs`.
+
+        Raises ValueError, in one line, as `Surrogate.answer` does, and for more steps than any training run had.
+        """
+        model = self.surrogate
+        seen = np.asarray(series, dtype=float)
+        if seen.ndim == 2 and len(seen) > model.scores.steps:
+            raise ValueError(
+                f"expected up to {model.scores.steps} checkpoints, as the training runs have; got {len(seen)}"
+            )
+        doubts = self.doubts(seen, inputs)
+        if self.together is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", surrogate.OutsideTraining)
+                bands = model.answer(seen, inputs=inputs)
+        else:
+            members = self.together(seen, model.check_inputs(inputs, 1))
+            bands = self.around(members[:, None, None], [[self.seen_share(seen)]])
+        return Answer(self.outputs, *(np.asarray(each).reshape(-1) for each in bands), model.band.level, tuple(doubts))
+
+    def doubts(self, seen, inputs) -> list[str]:
+        """Lines on what training runs had not. Raises ValueError for what cannot be asked."""
+        model = self.surrogate
+        if seen.ndim != 2 or seen.shape[1] != len(self.features) or len(seen) < model.window:
+            expected = f"{model.window} checkpoints or more of {', '.join(self.features)}"
+            raise ValueError(f"expected {expected}; got shape {seen.shape}")
+        seen = model.check_finite(seen[None])
+        return model.doubts(seen[:, : model.window], model.check_inputs(inputs, 1))
+
+    def seen_share(self, seen) -> float:
+        """The share of the run that was seen: its progress, or, without one, its steps of those of the longest run."""
+        if PROGRESS in self.features:
+            return float(seen[-1, self.features.index(PROGRESS)])
+        return len(seen) / self.surrogate.scores.steps
+
+    def around(self, members, shares) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Middle, low and high of answers (members, runs, steps, outputs) after shares (runs, steps) of the runs."""
+        band, positions = self.surrogate.band, np.array(self.surrogate.scores.positions[: self.surrogate.band.steps])
+        places = np.maximum(0, np.searchsorted(positions, np.asarray(shares) + 1e-9, side="right") - 1)
+        from sim2seq.evaluation.conformal import middle_and_spread, product
+
+        middle, spread = middle_and_spread(np.asarray(members, dtype=float))
+        half = product(band.factor[places], spread + band.floor[places])
+        return middle, middle - half, middle + half
+
+    def along(self, values, shares, inputs: Mapping[str, np.ndarray] | None = None):
+        """What `ask` says after each step of whole runs: middle, low and high, (runs, steps - window + 1, outputs).
+
+        values (runs, steps, features), nan beyond the end of a run, where the answers mean nothing; shares
+        (runs, steps): which share of the run was seen; inputs name -> (runs,).
+        """
+        from sim2seq.models.lookups import held_to_the_end
+        from sim2seq.models.rollout import answers
+
+        window, held = self.surrogate.window, held_to_the_end(np.asarray(values, dtype=float))
+        conditions = self.surrogate.check_inputs(inputs, len(held))
+        members = [answers(model, held, window, conditions=conditions) for model in self.surrogate.models]
+        return self.around(np.stack(members), np.asarray(shares)[:, window - 1 :])
+
+
+def loaded(oracle):
+    """An oracle itself, or the one in a folder."""
+    return Oracle.load(oracle) if isinstance(oracle, (str, os.PathLike)) else oracle

@@ -1,0 +1,51 @@
+"""An oracle for tests that says what it is told to say, and files in the formats of the oracle's source."""
+
+import json
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+
+from sim2seq.stopping import Answer
+
+
+@dataclass
+class Told:
+    """What is asked of an Oracle, without a training: `says` maps (series, inputs) to middle and half-width."""
+
+    says: object
+    features: tuple = ("loss",)
+    outputs: tuple = ("loss_final",)
+    inputs: tuple = ()
+    doubts: tuple = ()
+    surrogate: object = field(default_factory=lambda: SimpleNamespace(window=1, folder="oracle"))
+    asked: int = 0
+
+    def ask(self, series, inputs=None) -> Answer:
+        self.asked += 1
+        middle, half = (np.atleast_1d(np.asarray(each, dtype=float)) for each in self.says(np.asarray(series), inputs))
+        return Answer(self.outputs, middle, middle - half, middle + half, 0.9, self.doubts)
+
+
+def source_curves(path, runs: int, *, seed: int = 0):
+    """Write a CSV of curves that are made of their ends by the formula of the source, ten points each."""
+    generator = np.random.default_rng(seed)
+    epochs, place = np.linspace(10, 1000, 10), np.linspace(0, 1, 10)
+    lines = ["uid,final_mqe,final_topographic_error,final_dead_neuron_ratio,training_history"]
+    for run in range(runs):
+        mqe, topographic, dead = generator.uniform(0.1, 1.0), generator.uniform(0, 0.3), generator.uniform(0.12, 0.97)
+        curves = {
+            "epochs": epochs,
+            "mqe": mqe * (generator.uniform(3, 5) * np.exp(-3 * place) + 1),
+            "topographic_error": min(0.5, topographic * generator.uniform(2, 4)) * np.exp(-2 * place) + topographic,
+            "dead_neuron_ratio": (start := generator.uniform(0.1, 0.3)) + (dead - start) * epochs / 1000,
+        }
+        curves["topographic_error"] += generator.normal(0, topographic * 0.1, 10)
+        curves["dead_neuron_ratio"] += generator.normal(0, 0.02, 10)
+        for name in ("topographic_error", "dead_neuron_ratio"):
+            curves[name] = np.clip(curves[name], 0, 1)
+        history = json.dumps({name: values.tolist() for name, values in curves.items()} | {"num_checkpoints": 10})
+        quoted = history.replace('"', '""')
+        lines.append(f'run{run % (runs - 1)},{mqe},{topographic},{dead},"{quoted}"')
+    path.write_text("\n".join(lines) + "\n")
+    return path

@@ -1,0 +1,189 @@
+"""The oracle in use on maps: runs that end themselves, an evolution, a search that is replayed, pictures."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from oracles import Told
+
+from sim2seq._support.command import run
+from sim2seq.stopping import Oracle, Rule
+from studies.oracle import ask, drawing, ending, evolution, maps, simulate, tables
+from studies.oracle.settings import Settings
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+
+TABLE = "sklearn-iris"
+TINY = ["map_rows:4", "map_columns:4", "mode:stochastic", "epoch_multiplier:1", "checkpoints:20"]
+SEEN = ("mqe", "topographic_error", "dead_ratio", "progress")
+
+
+def seer(says) -> Told:
+    """An oracle of maps that sees SEEN and is told the table's spread."""
+    return Told(says, features=SEEN, outputs=ending.TARGETS, inputs=("table_spread",))
+
+
+def last_values(series, inputs):
+    """Whoever says that it ends as it is now, and is sure."""
+    return series[-1, :3], np.full(3, 1e-6)
+
+
+def as_loaded(monkeypatch, oracle) -> None:
+    monkeypatch.setattr(Oracle, "load", classmethod(lambda cls, folder: oracle))
+
+
+@pytest.fixture
+def parameter_table(tmp_path):
+    """Six runs on one table, the best one first by the size of its map: 12, 3, 3, ..."""
+    rows = [(TABLE, size, size, place) for place, size in enumerate((12, 3, 3, 3, 3, 3), start=1)]
+    kinds = [("TABLE", "U40"), ("MAP_ROWS", int), ("MAP_COLUMNS", int), ("RUN_ID", int)]
+    more = [("MODE", "U12"), ("EPOCH_MULTIPLIER", float), ("CHECKPOINTS", int), ("GROUP_ID", "U40")]
+    table = np.array([(*row, "stochastic", 2.0, 20, TABLE) for row in rows], dtype=kinds + more)
+    np.save(tmp_path / "table.npy", table)
+    return tmp_path / "table.npy"
+
+
+def test_a_run_ends_itself_and_the_store_says_where(tmp_path, parameter_table, monkeypatch):
+    from sim2seq import load_store
+    from sim2seq.store import store
+    from sim2seq.store.files import ingest_folder
+
+    as_loaded(monkeypatch, seer(last_values))
+    monkeypatch.setattr(ending, "RULE", Rule(begin=1))
+    out = tmp_path / "runs" / "runs.h5"
+    out.parent.mkdir()
+    words = ["--table", str(parameter_table), "--rows", "0:6", "--output", str(out), "--oracle", "training"]
+    assert run(lambda: simulate.main(words)) == 0
+    store.create(tmp_path / "store.sqlite")
+    assert ingest_folder(out.parent, tmp_path / "store.sqlite")["added"] == 6
+    held = load_store(tmp_path / "store.sqlite")
+    ended, progress = held.results["ended_final"], held.results["progress_final"]
+    assert ended[0] == 0
+    assert ended[1:].any()
+    assert ((progress < 1) == (ended == 1)).all()
+    last = held.lengths - 1
+    seen = held.values[np.arange(6), last, held.features.index("mqe")]
+    assert held.results["foretold_mqe_final"][ended == 1] == pytest.approx(seen[ended == 1])
+    assert (held.results["foretold_low_mqe_final"] < held.results["foretold_high_mqe_final"]).all()
+
+
+def test_a_run_without_an_oracle_says_nothing_of_one():
+    table, settings = tables.load(TABLE), Settings.parse(TINY)
+    inputs = simulate.inputs_of(table, settings, maps.plan(settings, len(table.values)))
+    _, results = simulate.trained(table, settings, inputs)
+    assert not [name for name in results if "foretold" in name or "ended" in name]
+
+
+def test_the_oracle_is_asked_at_its_shares_and_no_more():
+    table, settings = tables.load(TABLE), Settings.parse(TINY)
+    inputs = simulate.inputs_of(table, settings, maps.plan(settings, len(table.values)))
+    oracle = seer(last_values)
+    watch = ending.Judge(oracle, below=9.0).watch(inputs)
+    assert maps.train(table.values, settings, watch=watch).ended == maps.WHOLE
+    assert (watch.asked, oracle.asked) == (len(ending.AT), len(ending.AT))
+    watch = ending.Judge(oracle, below=-9.0).watch(inputs)
+    assert len(maps.train(table.values, settings, watch=watch).checkpoints) == 1  # the first share is a checkpoint
+
+
+def test_below_needs_an_oracle_and_an_oracle_its_features(tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        simulate.main([TABLE, "--output", "x.dsv", "--below", "1"])
+    as_loaded(monkeypatch, Told(last_values, features=("loss",)))
+    words = [TABLE, *TINY, "--output", str(tmp_path / "x.dsv"), "--oracle", "training"]
+    assert run(lambda: simulate.main(words)) == 2
+    assert "expected an oracle of progress, mqe" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_what_was_foretold_never_stands_in_the_final_front():
+    table = tables.load(TABLE)
+    optimist = seer(lambda series, inputs: (series[-1, :3] * 0.9, np.full(3, 1e-6)))
+    simulate.warm_up()
+    done = evolution.evolve(table, 1.0, seed=1, oracle=optimist, rule=Rule(chance=0.4))
+    assert sum(each.ended for each in done) > 5
+    assert all(each.progress < 1 for each in done if each.ended)
+    kept = [each for each in done if not each.ended]
+    front = evolution.whole_front(done)
+    assert len(front) == len(evolution.front_of(kept))
+    # of every configuration that looked better than the front, the whole training is there, too
+    again = {tuple(each.genes) for each in kept}
+    for each in done:
+        if each.ended and not evolution.is_dominated(each.objectives, front):
+            assert tuple(each.genes) in again
+    assert 0 < evolution.hypervolume(done) < 1.331
+
+
+def test_genes_span_the_search_ranges():
+    table = tables.load(TABLE)
+    low, high = (evolution.settings_of(np.full(len(evolution.GENES), end), table) for end in (0.0, 1.0))
+    assert (low.map_rows, high.map_rows, low.growth, high.growth) == (8, 15, 1.0, 35.0)
+    assert (low.grid, high.grid, low.reshuffle, high.reshuffle) == ("square", "hexagonal", False, True)
+
+
+def test_a_search_replayed_costs_what_its_runs_had_cost():
+    from _oracle_replay import REPORTS, Board, order_of, ours, theirs
+
+    ends = np.arange(1.0, 41.0)
+    goals = ends[:, None] + 100 * (1 - np.array(REPORTS))  # every run falls alike, so the order is plain from the start
+    middle, half = np.repeat(ends[:, None], len(REPORTS), 1), np.full((40, len(REPORTS)), 0.1)
+    on = Board("made", goals, ends, np.tile(REPORTS, (40, 1)), np.ones(40), middle, half, [()] * 40)
+    import optuna
+
+    whole = theirs(on, 0, optuna.pruners.NopPruner)
+    assert (whole.saved, whole.loss, whole.ended_best) == (0.0, 0.0, 0.0)
+    found = ours(on, 0, Rule(), level=0.9, answer=0.0)
+    order = order_of(on, 0)
+    best = np.minimum.accumulate(ends[order])
+    kept = 5 + int((ends[order][5:] == best[5:]).sum())  # the first five, and each that is the best so far
+    assert found.saved == pytest.approx((40 - kept) * (1 - REPORTS[0]) / 40)
+    assert found.loss == 0.0
+    dear = ours(on, 0, Rule(), level=0.9, answer=0.01)
+    assert found.saved - dear.saved == pytest.approx(0.01 * found.asked / 40)
+
+
+SEQUENCE = {"epochs": [10, 20], "mqe": [0.3, 0.2], "topographic_error": [0.1, 0.1], "dead_neuron_ratio": [0.3, 0.2]}
+
+
+def test_the_sources_sequence_of_a_map_is_told_its_schedules():
+    planned = maps.plan(Settings.parse(TINY), 150)
+    found = ask.curves_of_run({name: np.array(values) for name, values in SEQUENCE.items()}, planned, 100.0)
+    assert found["progress"].tolist() == [0.1, 0.2]
+    assert found["radius"].tolist() == planned.radii[[14, 29]].tolist()
+    assert found["work"] == pytest.approx([0.1, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("epochs", "said"),
+    [
+        ([10, 2000], "up to 150 of the whole run; got 10 to 2000"),
+        ([0, 20], "expected more than 0"),
+        (None, "say how far"),
+    ],
+)
+def test_a_sequence_that_the_run_cannot_have_is_refused(tmp_path, monkeypatch, capsys, epochs, said):
+    as_loaded(monkeypatch, seer(last_values))
+    content = {name: values for name, values in SEQUENCE.items() if name != "epochs"}
+    (tmp_path / "x.json").write_text(json.dumps(content | ({"epochs": epochs} if epochs else {})))
+    assert run(lambda: ask.main(["training", str(tmp_path / "x.json"), TABLE, *TINY])) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_map_that_somebody_trains_gets_a_word(tmp_path, monkeypatch, capsys):
+    as_loaded(monkeypatch, seer(last_values))
+    (tmp_path / "x.json").write_text(json.dumps(SEQUENCE))
+    ask.main(["training", str(tmp_path / "x.json"), TABLE, *TINY, "--below", "0.35"])
+    *_, word = capsys.readouterr().out.splitlines()
+    assert word.startswith("stop: 0.4 ")  # 0.2 + 0.1 + half of 0.2
+
+
+def test_a_story_shows_where_a_run_was_ended(tmp_path, monkeypatch):
+    as_loaded(monkeypatch, seer(last_values))
+    monkeypatch.setattr(ending, "RULE", Rule(begin=1))
+    drawing.main(["training", TABLE, str(tmp_path)])
+    for name in ("strip.png", "map.png"):
+        assert 10_000 < (tmp_path / name).stat().st_size < 300_000
+    figure = drawing.saved_against_lost({"a": [(0.5, 0.0), (0.7, 0.01)], "b": [(0.4, 0.02)]})
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["a", "b"]

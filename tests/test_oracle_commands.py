@@ -1,0 +1,127 @@
+"""The oracle's commands on files in the formats of its source; one tiny training serves all tests."""
+
+import json
+
+import numpy as np
+import pytest
+from oracles import source_curves
+
+from sim2seq import load_store, load_surrogate, oracle
+from sim2seq._support.command import run
+from sim2seq.stopping import Oracle
+
+TINY = ["window:1", "units:8", "epochs:2", "members:2", "passes:1", "jit_compile:false", "steps_per_execution:1"]
+SEQUENCE = {
+    "epochs": [10, 120, 230],
+    "mqe": [2.0, 1.5, 1.2],
+    "topographic_error": [0.3, 0.2, 0.2],
+    "dead_neuron_ratio": [0.2, 0.25, 0.3],
+}
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory):
+    """A training on 40 curves of the source's kind, its folder."""
+    folder = tmp_path_factory.mktemp("oracle")
+    table = source_curves(folder / "dataset.csv", 40)
+    assert oracle.main(["train", str(table), *TINY, "--output", str(folder / "training")]) == 0
+    return folder / "training"
+
+
+@pytest.fixture
+def sequence(tmp_path):
+    path = tmp_path / "partial.json"
+    path.write_text(json.dumps(SEQUENCE))
+    return path
+
+
+def test_the_sources_table_is_split_as_the_source_splits_it(training):
+    from sklearn.model_selection import train_test_split
+
+    rest, test = train_test_split(np.arange(40), test_size=0.15, random_state=42)
+    split = json.loads((training / "split.json").read_text())
+    assert sorted(split["test"]["runs"]) == sorted(f"curve_{place + 1}" for place in test)
+    sizes = [len(split[part]["runs"]) for part in ("train", "validation", "test")]
+    assert sizes == [28, 6, 6] == [len(rest) - 6, 6, len(test)]
+
+
+def test_a_partial_sequence_gets_an_interval_and_a_word(training, sequence, capsys):
+    assert oracle.main(["predict", str(training), str(sequence)]) == 0
+    *ends, word = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in ends] == ["mqe_final", "topographic_error_final", "dead_neuron_ratio_final"]
+    assert word.split(":")[0] in ("go on", "stop", "not sure")
+    assert "against 1: a chance of" in word  # the source's limit
+    assert oracle.main(["predict", str(training), str(sequence), "--below", "-9"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("stop: ")
+
+
+def test_one_compiled_answer_is_that_of_the_models(training):
+    seer, model = Oracle.load(training), load_surrogate(training)
+    series = np.array([SEQUENCE[name] for name in seer.features]).T
+    along = seer.along(series[None], [np.arange(1, 4) / 10])
+    for steps in (1, 2, 3):
+        answer, one = seer.ask(series[:steps]), model.answer(series[:steps])
+        for mine, theirs, all_ in zip((answer.middle, answer.low, answer.high), one, along, strict=True):
+            assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-5)
+            assert mine == pytest.approx(all_[0, steps - 1], rel=1e-4, abs=1e-5)
+    assert seer.together is not None
+
+
+def test_errors_are_told_by_share_and_target(training, tmp_path, capsys):
+    assert oracle.main(["evaluate", str(training)]) == 0
+    own = capsys.readouterr().out.splitlines()
+    assert own[0] == "mean absolute error, 6 runs"
+    assert own[-1].split()[:2] == ["100", "%"]
+    others = source_curves(tmp_path / "others.csv", 8, seed=5)
+    assert oracle.main(["evaluate", str(training), str(others)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "mean absolute error, 8 runs"
+
+
+def test_curves_are_collected_into_a_store(tmp_path, capsys):
+    table = source_curves(tmp_path / "curves.csv", 5)
+    assert oracle.main(["collect", str(tmp_path / "store.sqlite"), str(table)]) == 0
+    ensemble = load_store(tmp_path / "store.sqlite")
+    assert (ensemble.runs, ensemble.steps) == (5, 10)
+    assert set(ensemble.results) >= {"mqe_final", "dead_neuron_ratio_final"}
+
+
+def test_a_run_of_another_kind_is_not_sure(training, sequence, capsys):
+    sequence.write_text(json.dumps(SEQUENCE | {"mqe": [900.0, 800.0, 700.0]}))
+    assert oracle.main(["predict", str(training), str(sequence)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("not sure: mqe 900 is far from")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"mqe": [2.0]}, "expected lists of one length"),
+        ({"epochs": [10, 10, 20]}, "expected them to increase"),
+        ({"mqe": [2.0, float("nan"), 1.0]}, "expected a finite number"),
+        ({"topographic_error": [2.0, 1.0, 1.0]}, "expected a share from 0 to 1"),
+        ({name: values * 4 for name, values in SEQUENCE.items()} | {"epochs": list(range(12))}, "up to 10 checkpoints"),
+        ({"mqe": 3}, "missing mqe"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(training, sequence, capsys, change, said):
+    sequence.write_text(json.dumps(SEQUENCE | change))
+    assert run(lambda: oracle.main(["predict", str(training), str(sequence)])) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["predict", "nowhere", "x.json"], "expected the folder of a training"),
+        (["train", "store.sqlite"], "--study: expected the study.py"),
+        (["train", "nowhere.csv"], "No such file"),
+        (["evaluate", "nowhere"], "expected the folder of a training"),
+    ],
+)
+def test_what_is_not_there_is_said(words, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(lambda: oracle.main(words)) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
