@@ -26,6 +26,7 @@ from sim2seq.predict import named_number
 from sim2seq.stopping import NOT_SURE, Answer, Decision, Goal, Oracle, Rule
 
 TEST_SHARE, VALIDATION_SHARE, SEED = 0.15, 0.15, 42  # of the source
+SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)  # of a run, at which errors are told
 # The source's score of a map, and the limit above which it stops; its later version had the sign of the first wrong.
 WEIGHTS = {"mqe_final": 1.0, "topographic_error_final": 1.0, "dead_neuron_ratio_final": 0.5, "dead_ratio_final": 0.5}
 LIMIT = 1.0
@@ -86,8 +87,13 @@ def train_on_curves(path, words, folder, study=None):
 
     ensemble = curves.read_curves(path)
     study = study or sim2seq.Study("curves", settings=sim2seq.TargetSettings)
-    study = replace(study, task=sim2seq.PerRun(tuple(ensemble.results)), read=None, choose=None)
-    return sim2seq.fit(ensemble, study.settings.parse(words), folder, study=study, split=source_split(ensemble))
+    task = study.task if isinstance(study.task, sim2seq.PerRun) else sim2seq.PerRun(())
+    asked = [name.removesuffix("_final") for name in ensemble.results]
+    seen = sorted(ensemble.features, key=lambda name: asked.index(name) if name in asked else len(asked))
+    task = replace(task, outputs=tuple(ensemble.results), inputs=tuple(seen), at=SHARES)
+    study = replace(study, task=task, read=None, choose=None, split=None)
+    settings = replace(study.settings.parse(words), inputs=())  # the file has none
+    return sim2seq.fit(ensemble, settings, folder, study=study, split=source_split(ensemble))
 
 
 def source_split(ensemble):
@@ -110,12 +116,12 @@ def add_evaluate(parser) -> None:
 
 
 def evaluate(asked) -> int:
-    from sim2seq.training.folder import load
+    from sim2seq.training.folder import read_predictions
 
     oracle = Oracle.load(asked.model)
     scores = oracle.surrogate.scores
     if asked.curves is None:
-        found = load(oracle.surrogate.folder).predictions["test"]
+        found = read_predictions(oracle.surrogate.folder / "predictions.npz")["test"]
         print(errors_table(found.middle, found.truth, scores))
         return 0
     ensemble = curves.read_curves(asked.curves)

@@ -139,7 +139,7 @@ def repeated(done: list[Evaluation], table) -> list[Evaluation]:
 
 def front_of(done: list[Evaluation]) -> list[Evaluation]:
     """The evaluations that no other one dominates."""
-    values = np.array([each.objectives for each in done]).reshape(len(done), -1)
+    values = np.array([each.objectives for each in done]).reshape(-1, len(TARGETS))
     return [each for each, point in zip(done, values, strict=True) if not is_dominated(point, values)]
 
 
