@@ -91,7 +91,7 @@ def train_on_curves(path, words, folder, study=None):
     asked = [name.removesuffix("_final") for name in ensemble.results]
     seen = sorted(ensemble.features, key=lambda name: asked.index(name) if name in asked else len(asked))
     task = replace(task, outputs=tuple(ensemble.results), inputs=tuple(seen), at=SHARES)
-    study = replace(study, task=task, read=None, choose=None, split=None)
+    study = replace(study, task=task, read=None, choose=None)
     settings = replace(study.settings.parse(words), inputs=())  # the file has none
     return sim2seq.fit(ensemble, settings, folder, study=study, split=source_split(ensemble))
 

@@ -123,7 +123,8 @@ class Rule:
         if len(finished) < self.begin:
             return Decision(GO_ON, f"{len(finished)} runs have finished; none is ended before {self.begin}")
         bar = self.bar(finished, len(finished) if runs is None else runs)
-        return self.compare(*(np.array([each]) for each in goal.foretold(answer)), [[bar]], answer)
+        middle, half = goal.foretold(answer)
+        return self.compare(np.array([middle]), np.array([half]), [[bar]], answer)
 
     def compare(self, middle, half, bar, answer: Answer) -> Decision:
         """Whether goals of (goals,) middle and half-width may get below a bar (points, goals), in at least one of the
@@ -215,7 +216,8 @@ class Oracle:
         else:
             members = self.together(seen, model.check_inputs(inputs, 1))
             bands = self.around(members[:, None, None], [[self.seen_share(seen)]])
-        return Answer(self.outputs, *(np.asarray(each).reshape(-1) for each in bands), model.band.level, tuple(doubts))
+        middle, low, high = (np.asarray(each).reshape(-1) for each in bands)
+        return Answer(self.outputs, middle, low, high, model.band.level, tuple(doubts))
 
     def doubts(self, seen, inputs) -> list[str]:
         """Lines on what training runs had not. Raises ValueError for what cannot be asked."""

@@ -21,15 +21,15 @@ SHORTEST = 8  # steps that are compiled for; longer ones double
 def together(models, window: int) -> Callable | None:
     """(series (steps, features), conditions (1, conditions) or None) -> (members, outputs); None where one model has to
     be asked alone, since it is not made of a causal core."""
-    cores = [causal_core(model, max(window, SHORTEST)) for model in models]
-    if not cores or None in cores:
+    pairs = [(model, core) for model in models if (core := causal_core(model, max(window, SHORTEST))) is not None]
+    if not pairs or len(pairs) < len(models):
         return None
-    restore = [stepping.restored(model, core) for model, core in zip(models, cores, strict=True)]
+    restore = [stepping.restored(*pair) for pair in pairs]
     kind, told = models[0].inputs[0].dtype, CONDITIONS in kinds(models[0])
 
     def members(series, place, conditions=None):
         found = []
-        for model, core, back in zip(models, cores, restore, strict=True):
+        for (model, core), back in zip(pairs, restore, strict=True):
             said = core(one_or_all(scaled(model, series, None, conditions)), training=False)
             last = place - (series.shape[1] - said.shape[1])  # a core may need some steps before its first answer
             found.append(back(ops.take(said, last, axis=1))[0])

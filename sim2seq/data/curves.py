@@ -71,13 +71,10 @@ def numbers(values: list, where: str) -> np.ndarray:
 
 def as_series(curves: dict[str, np.ndarray], features) -> np.ndarray:
     """The curves of these names, in this order, (checkpoints, features). Raises ValueError for one that is missing."""
-    columns = [
-        curves.get(name, next((curves[other] for other in others(name) if other in curves), None)) for name in features
-    ]
-    missing = [name for name, column in zip(features, columns, strict=True) if column is None]
-    if missing:
+    names = {name: next((each for each in (name, *others(name)) if each in curves), "") for name in features}
+    if missing := [name for name, found in names.items() if not found]:
         raise ValueError(f"expected curves of {', '.join(features)}; missing {', '.join(missing)}")
-    return np.stack(columns, axis=1)
+    return np.stack([curves[found] for found in names.values()], axis=1)
 
 
 def others(name: str) -> list[str]:
