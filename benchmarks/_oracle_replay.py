@@ -67,7 +67,7 @@ def board(recorded, oracle: Oracle) -> Board:
     known = recorded.known()
     inputs = {name: known[name] for name in oracle.inputs}
     seen = recorded.series[..., ending.places_of(oracle)]
-    bands = oracle.along(seen, np.nan_to_num(progress, nan=1.0), inputs)
+    bands = oracle.along(seen, recorded.lengths, inputs)
     places = steps + 1 - oracle.surrogate.window
     middle, low, high = (np.take_along_axis(each, places[..., None].clip(0), axis=1) for each in bands)
     chosen = [oracle.outputs.index(name) for name in goal.weights]

@@ -90,8 +90,8 @@ def train_on_curves(path, words, folder, study=None):
     task = study.task if isinstance(study.task, sim2seq.PerRun) else sim2seq.PerRun(())
     asked = [name.removesuffix("_final") for name in ensemble.results]
     seen = sorted(ensemble.features, key=lambda name: asked.index(name) if name in asked else len(asked))
-    task = replace(task, outputs=tuple(ensemble.results), inputs=tuple(seen), at=SHARES)
-    study = replace(study, task=task, read=None, choose=None)
+    task = replace(task, outputs=tuple(ensemble.results), inputs=tuple(seen), at=SHARES, share="")
+    study = replace(study, task=task, read=None, choose=None, split=None)
     settings = replace(study.settings.parse(words), inputs=())  # the file has none
     return sim2seq.fit(ensemble, settings, folder, study=study, split=source_split(ensemble))
 
@@ -127,9 +127,7 @@ def evaluate(asked) -> int:
     ensemble = curves.read_curves(asked.curves)
     truth = ensemble.results_of_runs(oracle.outputs)
     values = np.asarray(ensemble.values)[..., ensemble.places(oracle.features)]
-    longest, window = ensemble.lengths.max(), oracle.surrogate.window
-    shares = np.minimum(np.arange(1, longest + 1) / ensemble.lengths[:, None], 1.0)
-    after = oracle.along(values, shares)[0]
+    after, window = oracle.along(values, ensemble.lengths)[0], oracle.surrogate.window
     steps = np.round(np.outer(ensemble.lengths, scores.positions)).astype(int).clip(window, ensemble.lengths[:, None])
     middle = np.take_along_axis(after, (steps - window)[..., None], axis=1)
     print(errors_table(middle, np.repeat(truth[:, None], steps.shape[1], axis=1), scores))

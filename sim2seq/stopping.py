@@ -27,7 +27,7 @@ from sim2seq import surrogate
 from sim2seq.surrogate import Surrogate
 
 GO_ON, STOP, NOT_SURE = "go on", "stop", "not sure"
-PROGRESS = "progress"  # a feature of this name says which share of the run was seen
+PROGRESS = "progress"  # a feature of this name is the share of the run that was seen: nobody has to be told it
 PER_RUN = "target per run"
 
 
@@ -215,7 +215,7 @@ class Oracle:
                 bands = model.answer(seen, inputs=inputs)
         else:
             members = self.together(seen, model.check_inputs(inputs, 1))
-            bands = self.around(members[:, None, None], [[self.seen_share(seen)]])
+            bands = self.around(members[:, None, None], [[model.place(seen)]])
         middle, low, high = (np.asarray(each).reshape(-1) for each in bands)
         return Answer(self.outputs, middle, low, high, model.band.level, tuple(doubts))
 
@@ -226,37 +226,34 @@ class Oracle:
             expected = f"{model.window} checkpoints or more of {', '.join(self.features)}"
             raise ValueError(f"expected {expected}; got shape {seen.shape}")
         seen = model.check_finite(seen[None])
-        return model.doubts(seen[:, : model.window], model.check_inputs(inputs, 1))
+        return model.doubts(seen, model.check_inputs(inputs, 1))
 
-    def seen_share(self, seen) -> float:
-        """The share of the run that was seen: its progress, or, without one, its steps of those of the longest run."""
-        if PROGRESS in self.features:
-            return float(seen[-1, self.features.index(PROGRESS)])
-        return len(seen) / self.surrogate.scores.steps
-
-    def around(self, members, shares) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Middle, low and high of answers (members, runs, steps, outputs) after shares (runs, steps) of the runs."""
-        band, positions = self.surrogate.band, np.array(self.surrogate.scores.positions[: self.surrogate.band.steps])
-        places = np.maximum(0, np.searchsorted(positions, np.asarray(shares) + 1e-9, side="right") - 1)
+    def around(self, members, places) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Middle, low and high of answers (members, runs, steps, outputs), by the band's positions (runs, steps)."""
         from sim2seq.evaluation.conformal import middle_and_spread, product
 
+        band = self.surrogate.band
         middle, spread = middle_and_spread(np.asarray(members, dtype=float))
         half = product(band.factor[places], spread + band.floor[places])
         return middle, middle - half, middle + half
 
-    def along(self, values, shares, inputs: Mapping[str, np.ndarray] | None = None):
-        """What `ask` says after each step of whole runs: middle, low and high, (runs, steps - window + 1, outputs).
+    def along(self, values, lengths, inputs: Mapping[str, np.ndarray] | None = None):
+        """What `ask` says after each step of runs: middle, low and high, (runs, steps - window + 1, outputs).
 
-        values (runs, steps, features), nan beyond the end of a run, where the answers mean nothing; shares
-        (runs, steps): which share of the run was seen; inputs name -> (runs,).
+        values (runs, steps, features); lengths (runs,): after the end of a run the answers mean nothing; inputs
+        name -> (runs,).
         """
         from sim2seq.models.lookups import held_to_the_end
         from sim2seq.models.rollout import answers
 
-        window, held = self.surrogate.window, held_to_the_end(np.asarray(values, dtype=float))
-        conditions = self.surrogate.check_inputs(inputs, len(held))
-        members = [answers(model, held, window, conditions=conditions) for model in self.surrogate.models]
-        return self.around(np.stack(members), np.asarray(shares)[:, window - 1 :])
+        model, held = self.surrogate, held_to_the_end(np.asarray(values, dtype=float))
+        conditions = model.check_inputs(inputs, len(held))
+        members = [answers(each, held, model.window, conditions=conditions) for each in model.models]
+        places = np.zeros((len(held), members[0].shape[1]), dtype=int)
+        for run, length in enumerate(lengths):
+            for step in range(model.window, length + 1):
+                places[run, step - model.window] = model.place(held[run, :step])
+        return self.around(np.stack(members), places)
 
 
 def loaded(oracle):

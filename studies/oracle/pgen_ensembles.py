@@ -7,7 +7,7 @@ python studies/oracle/pgen_ensembles.py NUM_STUDIES:5000 --write FOLDER --batch 
 
 NUM_STUDIES   runs, spread evenly over the tables and sorted by them, so that a task reads few
 SEED          of the draw; each run has a seed of its own
-PARTS         parts of the tables to draw from, with + between: train+validation+test
+PARTS         parts of the tables to draw from, or names of tables, with + between: train+validation+test
 UPDATES       the most weight updates of a run. An iteration in sections is hundreds of updates, so the source's 5 to 15
               iterations a row would be hours on the larger tables: where 15 would be more than UPDATES, the epoch
               multiplier is drawn in proportion below that, not cut off at it
@@ -55,13 +55,15 @@ def parameter_table(**arguments) -> dict[str, list]:
 
 
 def table_names(parts: str) -> list[str]:
-    """The names of the tables in parts like "train+test". Raises ValueError for an unknown part."""
+    """The names of the tables in parts like "train+test", names of tables among them. Raises ValueError for others."""
     from studies.oracle import tables
 
+    found: list[str] = []
     for part in parts.split("+"):
-        if part not in tables.PARTS:
-            raise ValueError(f"PARTS:{parts}: expected some of {', '.join(tables.PARTS)} with + between")
-    return [name for part in parts.split("+") for name in tables.names(part)]
+        if part not in tables.PARTS and part not in tables.entries():
+            raise ValueError(f"PARTS:{parts}: expected some of {', '.join(tables.PARTS)}, or tables, with + between")
+        found += tables.names(part) if part in tables.PARTS else [part]
+    return list(dict.fromkeys(found))
 
 
 def choices() -> dict[str, tuple]:

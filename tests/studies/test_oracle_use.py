@@ -187,3 +187,13 @@ def test_a_story_shows_where_a_run_was_ended(tmp_path, monkeypatch):
         assert 10_000 < (tmp_path / name).stat().st_size < 300_000
     figure = drawing.saved_against_lost({"a": [(0.5, 0.0), (0.7, 0.01)], "b": [(0.4, 0.02)]})
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["a", "b"]
+
+
+def test_the_search_is_the_ensembles_suite_with_an_oracle():
+    import yaml
+
+    folder = Path(simulate.__file__).parent
+    whole, search = (yaml.safe_load((folder / name).read_text()) for name in ("suite.yaml", "search.yaml"))
+    commands = [{step["name"]: step["run"]["cmd"] for step in each["study"]} for each in (whole, search)]
+    assert commands[1].pop("run-oracle") == commands[0].pop("run-oracle").rstrip() + ' --oracle "$(ORACLE)"\n'
+    assert commands[1] == {name: text for name, text in commands[0].items() if name != "learn-oracle"}
