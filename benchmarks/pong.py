@@ -1,14 +1,17 @@
 #!/usr/bin/env python
 """What Pong costs, and how well its ball can be known: the tables of the study's card.
 
-    python benchmarks/pong.py [cost] [limit] [--episodes 500] [--json FILE]
+    python benchmarks/pong.py [cost] [limit] [models] [--episodes 500] [--json FILE]
 
 cost    frames a second of one core, drawing included, of thousands of episodes at once; beside them the source's way,
         one episode drawn by OpenCV (pip install opencv-python-headless; without it, those cells stay empty).
 limit   the mean distance of the best forecast from the ball after P known frames. Planks that always return: over all
         launch angles, beside the numbers that the goals were set by. Real planks: over the episodes of the test set.
 
-Both take about two minutes on one core. TABLES has a function for each table: name -> rows.
+models  every model trained and played on the test episodes, beside guesses and the limit (_pong_models.py). What is
+        in --folder already is not made again, so a benchmark that was interrupted goes on.
+
+The first two take about two minutes on one core, the third an hour. TABLES has a function for each table: name -> rows.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from _rows import publish, row
 from sim2seq._support.command import Parser, run
 from studies.pong import limit, locating, simulate
 from studies.pong.agents import PongAgent, make_agent
-from studies.pong.worlds import SIZES, CubeCrash, Pong, draw
+from studies.pong.worlds import SIZES, WORLDS, CubeCrash, Pong, draw
 
 RATE_GOAL, RATIO_GOAL = 200_000, 50
 EPISODES_AT_ONCE, REPEATS = 2048, 7
@@ -238,13 +241,23 @@ def print_table(title: str, steps, table: dict) -> None:
     print("| angle told | " + " | ".join("0" for _ in steps) + " |")
 
 
-TABLES = {"cost": cost, "limit": limits}
+def models(arguments) -> list[dict]:
+    from _pong_models import models  # Keras, which the other tables do not need
+
+    return models(arguments)
+
+
+TABLES = {"cost": cost, "limit": limits, "models": models}
 
 
 def main() -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(TABLES)}; default: all")
     parser.add_argument("--episodes", type=int, default=500, help="of the test set")
+    parser.add_argument("--training-episodes", type=int, default=4000, help="of models")
+    parser.add_argument("--environment", choices=list(WORLDS), default="pong", help="of models")
+    parser.add_argument("--folder", type=Path, default=Path("pong_models"), help="where models are kept, to go on")
+    parser.add_argument("--only", nargs="+", metavar="PART", help="of models, those whose name has one of these in it")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
     arguments = parser.parse_args()
     if unknown := set(arguments.tables) - set(TABLES):

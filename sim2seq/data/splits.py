@@ -104,7 +104,22 @@ def split_in_time(ensemble: Ensemble, fractions=(0.6, 0.2, 0.2), *, seed: int = 
     return Split(*(Part(ensemble.run_ids, int(a), int(b)) for a, b in pairwise(edges)))
 
 
-SPLITS = {"by_run": split_by_run, "by_group": split_by_group, "in_time": split_in_time}
+def split_by_name(ensemble: Ensemble, fractions=(0.6, 0.2, 0.2), *, seed: int = 0) -> Split:
+    """Groups (Ensemble.groups) named train, validation and test are the parts; runs of other groups are in none.
+
+    Nothing is drawn, so neither `fractions` nor `seed` has an effect. Raises ValueError where a part has no run.
+    """
+    named = {
+        part: tuple(r for r, g in zip(ensemble.run_ids, ensemble.groups, strict=True) if g == part) for part in PARTS
+    }
+    for part, runs in named.items():
+        if not runs:
+            there = ", ".join(dict.fromkeys(ensemble.groups))
+            raise ValueError(f"a split by name expects runs of a group {part!r}; there are: {there}")
+    return Split(*(Part(runs, 0, ensemble.steps) for runs in named.values()))
+
+
+SPLITS = {"by_run": split_by_run, "by_group": split_by_group, "by_name": split_by_name, "in_time": split_in_time}
 
 
 def check_fractions(fractions) -> None:

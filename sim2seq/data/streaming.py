@@ -21,6 +21,7 @@ CHUNK = 32e6  # bytes looked at together; an expression holds a few arrays of th
 LARGEST_COPY = 128e6  # bytes of a memory map that are copied into memory for a part of it; a larger part is a `Rows`
 MOST_RUNS = 1000  # a mean over as many independent runs is known to 3 %; forecasts and trees of them take seconds
 MOST_BYTES = LARGEST_COPY  # of those runs, where each is large
+SMALLEST_FLOAT = 4  # bytes of what is computed with
 SEED = 0  # of the choice of those runs: an ensemble may lie in the order of its parameters, so every n-th would not do
 
 
@@ -74,6 +75,12 @@ class Rows:
 
     def changed(self, read) -> np.ndarray:
         return np.asarray(read if self.change is None else self.change(read))
+
+
+def lazily(values):
+    """Values as `Rows` where their numbers are smaller than floats, such as bytes: they stay so until they are read."""
+    small = not isinstance(values, Rows) and np.dtype(values.dtype).itemsize < SMALLEST_FLOAT
+    return Rows(values, np.arange(len(values))) if small else values
 
 
 def take(values, runs, steps: slice = slice(None)):

@@ -19,6 +19,7 @@ import numpy as np
 from sim2seq._support.files import NOTE, remove, write_json, write_text
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import PARTS, SPLITS, Part, Split, select
+from sim2seq.data.streaming import lazily
 from sim2seq.models.builders import MODELS, physical, teacher_forced
 from sim2seq.models.rollout import is_causal
 from sim2seq.training import candidates
@@ -81,7 +82,7 @@ def fit(
             combine.train(ensemble, settings, split, folder, study, judge=judge, quiet=quiet)
         else:
             for member in range(settings.members):
-                train(ensemble, settings, split, folder, study, member=member, quiet=quiet)
+                train(ensemble, settings, split, folder, study, member=member, quiet=quiet, seconds=settings.longest)
         finish(ensemble, settings, split, folder, study, naive)
     return load(folder, study)
 
@@ -213,7 +214,7 @@ def build(training: Ensemble, settings: Settings, study: Study = FORECAST) -> tu
     """The core for these training runs, and their scalings."""
     layout = study.task.layout(training, settings)
     scalings = study.task.scalings(training, settings, scaled=study.scaled)
-    values, columns = scalings.series.scale(training.values), layout.columns
+    values, columns = scalings.series.scale(lazily(training.values)), layout.columns
     if columns.inputs is not None:
         places = [*columns.inputs, *columns.controls]
         values = values[..., places] if isinstance(values, np.ndarray) else values.pick(places)

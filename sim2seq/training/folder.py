@@ -177,7 +177,8 @@ def digest(ensemble: Ensemble, inputs) -> str:
         columns.append(ensemble.lengths)
     for numbers in (ensemble.values, ensemble.times, *columns):
         for chunk in streaming.chunks(numbers):
-            fingerprint.update(np.ascontiguousarray(chunk, dtype="float64").data)
+            dtype = None if chunk.dtype == np.uint8 else "float64"
+            fingerprint.update(np.ascontiguousarray(chunk, dtype=dtype).data)
     return fingerprint.hexdigest()
 
 

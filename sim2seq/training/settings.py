@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import ClassVar
@@ -118,7 +119,7 @@ class Settings(Config, recipes=RECIPES):
     learning_rate: float = 5e-3  # at the start; falls to 0 along a cosine over all epochs
     augment: bool = True  # learn from the study's variations of samples, where it has some, too
     # data
-    split: str = "by_run"  # or by_group, in_time
+    split: str = "by_run"  # or by_group, by_name, in_time
     fractions: tuple[float, ...] = (0.6, 0.2, 0.2)  # train, validation, test
     held_out: str = "outside"  # group of runs, by the start of their id, that are scored apart and never learned from
     split_seed: int = -1  # of the split; -1: the one below
@@ -154,6 +155,11 @@ class Settings(Config, recipes=RECIPES):
     def seconds(self) -> float:
         """The budget in seconds."""
         return seconds_of(self.budget)
+
+    @property
+    def longest(self) -> float:
+        """Seconds after which the training of one model ends, if its epochs have not; a study may say some."""
+        return math.inf
 
 
 def seconds_of(text: str) -> float:

@@ -18,6 +18,7 @@ from typing import ClassVar
 import numpy as np
 
 from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.streaming import lazily
 from sim2seq.data.windows import Columns, Scaling, Windows
 from sim2seq.models.builders import Sizes
 
@@ -117,7 +118,7 @@ class Task(ABC):
     def windows(self, part: Ensemble, settings, scalings: Scalings, targets: int, **options) -> Windows:
         """The samples of a part, for `model.fit`; options as for data.windows.Windows."""
         return Windows(
-            scalings.series.scale(part.values),
+            scalings.series.scale(lazily(part.values)),
             settings.window,
             targets=targets,
             columns=self.layout(part, settings).columns,

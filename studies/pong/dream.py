@@ -11,12 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sim2seq._support.files import read_json, write_json
+from studies.pong import pictures, places
 from studies.pong.locating import find_ball, find_planks
 from studies.pong.worlds import BRIGHT, Pong, draw, make_world
+
+WORLD = "world.json"  # in the folder of a training
 
 
 @dataclass(frozen=True)
@@ -140,11 +145,66 @@ def constant_velocity(world: Pong | None = None, known: int = 2) -> Dream:
 SIMPLE = {"copy": copy, "constant velocity": constant_velocity}
 
 
+def of_model(world, model, known: int, inputs: tuple[str, ...], drawn=None) -> Dream:
+    """A finished model, stepped: one that makes frames, or one of places, of which `drawn` (pictures) makes them."""
+    from studies.pong.stepping import Steps
+
+    steps = Steps(model, known)
+    pixels = world.height * world.width
+
+    def rows_of(frames):
+        seen = frames.reshape(*frames.shape[:2], pixels) if drawn is None else places.find(world, frames)
+        return np.concatenate([seen, np.zeros((*seen.shape[:2], 1))], axis=-1, dtype="float32")
+
+    def start(frames, actions, meta):
+        return steps.begin(rows_of(frames), actions, meta)
+
+    def advance(inner, actions):
+        row, inner = steps.step(inner, actions)
+        if drawn is None:
+            return row[:, :-1].reshape(-1, world.height, world.width) / np.float32(BRIGHT), row[:, -1], inner
+        return drawn.frames(row[:, :-1]), row[:, -1], inner
+
+    return Dream(world, known, inputs, start, advance)
+
+
 def load(folder, *, environment: str | None = None) -> Dream:
     """The model in the folder of a finished training; or the simple one of this name, of `environment` (default: pong).
 
-    Raises ValueError, in one line, for a folder without a training of this study.
+    With an environment, a training of another one is refused. Raises ValueError, in one line, for that, and for a
+    folder without a training of this study.
     """
     if str(folder) in SIMPLE:
-        return SIMPLE[str(folder)](make_world(environment or "pong"))
-    raise ValueError(f"{folder}: expected the folder of a finished training, or one of {', '.join(SIMPLE)}")
+        return SIMPLE[str(folder)](make_world(environment or Pong.name))
+    if not Path(folder, "scores.json").exists():
+        raise ValueError(f"{folder}: expected the folder of a finished training, or one of {', '.join(SIMPLE)}")
+    from sim2seq.training.folder import load as load_training
+    from studies.pong.study import STUDY
+
+    return of_training(load_training(folder, STUDY), environment)
+
+
+def of_training(training, environment: str | None = None) -> Dream:
+    """The first model of a finished training, stepped. Raises ValueError for one of another study, or environment."""
+    from studies.pong.study import OURS
+
+    folder, settings = training.folder, training.settings
+    world = read_world(folder)
+    if environment not in (None, world.name):
+        raise ValueError(f"{folder}: expected a model of {environment}; got one of {world.name}")
+    found = pictures.read(folder, world) if settings.model == OURS else None
+    return of_model(world, training.model, settings.window, settings.inputs, found)
+
+
+def write_world(folder, world) -> None:
+    """Keep beside a model whose frames it makes."""
+    write_json(Path(folder, WORLD), {"environment": world.name, "height": world.height, "width": world.width})
+
+
+def read_world(folder):
+    """The world whose frames a training makes. Raises ValueError for a training that is none of this study."""
+    path = Path(folder, WORLD)
+    if not path.exists():
+        raise ValueError(f"{folder}: expected a training of Pong or CubeCrash ({WORLD} is missing)")
+    held = read_json(path)
+    return make_world(held["environment"], held["height"] if held["environment"] == Pong.name else None)

@@ -7,6 +7,7 @@ ball     Between the planks nothing but the ball is bright: its centre is the ce
 planks   The top of a plank is the one, of all that it can have, whose picture differs least (in squares) from the
          columns of the plank.
 cube     The same, over every place of the cube, in the picture of how near each pixel is to the cube's grey.
+hole     The same, over every floor.
 
 Frames are (..., height, width), brightness 0 to 255, bytes or other numbers.
 """
@@ -67,6 +68,15 @@ def find_cube(world: CubeCrash, frames: np.ndarray) -> np.ndarray:
             sums += padded[..., line : line + places[0], column : column + places[1]]
     row, column = np.divmod(np.argmax(sums.reshape(*likeness.shape[:-2], -1), axis=-1), world.width)
     return np.stack([column, row], axis=-1).astype(float)
+
+
+def find_hole(world: CubeCrash, frames: np.ndarray) -> np.ndarray:
+    """(...,): column of the hole's middle, whole pixels: that of the floor that differs least from the frame's."""
+    check_size(world, frames)
+    bright = np.asarray(frames[..., -world.floor :, :], dtype=float).mean(axis=-2) / BRIGHT
+    columns = np.arange(2 * world.hole, world.width - 2 * world.hole)
+    shapes = (np.abs(np.arange(world.width) - columns[:, None]) > world.hole).astype(float)
+    return columns[np.argmax((2 * bright - 1) @ shapes.T, axis=-1)].astype(float)
 
 
 def check_size(world, frames) -> None:

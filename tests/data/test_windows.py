@@ -7,6 +7,7 @@ import pytest
 from helpers import counting_ensemble
 
 from sim2seq.data.splits import PARTS, SPLITS, select, split_by_run, split_in_time, split_names
+from sim2seq.data.streaming import Rows, lazily
 from sim2seq.data.windows import Columns, Scaling, Windows, windows_of
 from sim2seq.models.builders import normalization
 
@@ -42,7 +43,8 @@ def test_split_in_time_cuts_every_run_without_overlap():
 @pytest.mark.parametrize("name", SPLITS)
 def test_no_number_of_one_part_is_in_another(name):
     ensemble = counting_ensemble(runs=10, steps=50)  # every number occurs once in the whole ensemble
-    ensemble = replace(ensemble, run_ids=tuple(f"group{run // 2}_{run}" for run in range(10)))
+    groups = ("train", "group", "validation", "test", "train") if name != "by_name" else (*PARTS, "train", "test")
+    ensemble = replace(ensemble, run_ids=tuple(f"{groups[run // 2]}_{run}" for run in range(10)))
     split = SPLITS[name](ensemble)
     seen = [set(select(ensemble, getattr(split, part)).values.ravel()) for part in PARTS]
     assert len(set.union(*seen)) == sum(map(len, seen)) == ensemble.values.size
@@ -339,3 +341,26 @@ def test_augmented_samples_are_made_of_whole_blocks():
     plain = Windows(values, 3, batch_size=4, seed=0, dtype="float64")[0]
     for ours, theirs in zip(mirrored, plain, strict=True):
         np.testing.assert_array_equal(ours, -theirs)
+
+
+def test_a_split_by_name_takes_groups_as_parts_and_no_other():
+    kept = counting_ensemble(9, 12)
+    names = ("train_1", "other_1", "test_1", "train_2", "validation_1", "test_2", "train_3", "shift_1", "validation_2")
+    split = SPLITS["by_name"](replace(kept, run_ids=names))
+    assert split.train.runs == ("train_1", "train_2", "train_3")
+    assert split.validation.runs + split.test.runs == ("validation_1", "validation_2", "test_1", "test_2")
+    with pytest.raises(ValueError, match="expects runs of a group 'train'"):
+        SPLITS["by_name"](kept)
+
+
+def test_bytes_stay_bytes_and_are_scaled_a_batch_at_a_time():
+    values = np.random.default_rng(0).integers(0, 256, (6, 9, 4)).astype("uint8")
+    assert isinstance(lazily(values), Rows)
+    assert lazily(values.astype(float)).dtype == float
+    scaling = Scaling(np.full(4, 100.0), np.full(4, 50.0))
+    of_bytes, of_floats = (
+        Windows(scaling.scale(each), 3, targets=2, batch_size=4) for each in (lazily(values), values)
+    )
+    assert of_bytes.rows.source is values
+    for one, other in zip(of_bytes[0], of_floats[0], strict=True):
+        assert (one == other).all()

@@ -1,0 +1,194 @@
+"""The table of Pong's models: every one trained, and played on the test episodes beside guesses and the limit.
+
+Everything is kept in a folder and only what is missing is made, so a benchmark that was interrupted goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from pathlib import Path
+
+from _rows import row
+
+from sim2seq.data import arrays
+from sim2seq.store import store
+from studies.pong import guesses, limit, simulate
+from studies.pong.dream import constant_velocity, copy, of_training
+from studies.pong.scores import HORIZONS, Episodes, rollout, summary
+from studies.pong.simulate import SETS
+from studies.pong.worlds import make_world
+
+TOLD = ("inputs:launch_sin,launch_cos", "window:1")
+PIXELS = ("recipe:pixels", "epochs:10", "budget:1h")
+CUBE = ("window:1", "targets:39")
+FAMILIES = ("dense_rnn", "deconvolving_rnn", "spatial_transformer", "asset_transformer", "frame_transformer")
+OURS = {
+    "ours, angle told": TOLD,
+    "ours, P = 16": (),
+    "ours, P = 3": ("window:3",),
+}
+GOALS = {("ours, angle told", "distance", 60): 1.5}
+LIMITS = {"ours, P = 16": 16, "ours, P = 3": 3}  # whose distance is compared with the limit of so many frames
+TIMES = 3  # the limit: the goal at 20 and 60 steps
+STEPS = 60
+PLAYED = 300  # frames, to measure how fast
+
+
+def trials(world) -> dict[str, tuple[str, ...]]:
+    """Name -> words of its settings, in the order in which they are trained: those that matter most come first."""
+    if world.name != "pong":
+        return {"ours": (*CUBE, "model:objects")} | {name: (*CUBE, *PIXELS, f"model:{name}") for name in FAMILIES}
+    found = dict(OURS)
+    found |= {f"{name}, P = 3": (*PIXELS, f"model:{name}") for name in FAMILIES}
+    for name in FAMILIES[:-1]:
+        found[f"{name}, skip 8"] = (*PIXELS, f"model:{name}", "skip:8")
+        found[f"{name}, angle told"] = (*PIXELS, f"model:{name}", *TOLD)
+    return found | {f"{name}, seed {seed}": (*words, f"seed:{seed}") for name, words in OURS.items() for seed in (1, 2)}
+
+
+def sets(folder: Path, world, episodes: dict[str, int]) -> Path:
+    """The store with the sets of a world, made where it is missing."""
+    path = folder / world.name / "store.sqlite"
+    if not (path.parent / "complete").exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        store.create(path)
+        for name, many in episodes.items():
+            file = path.parent / f"{name}.h5"
+            words = ["--environment", world.name, "--set", name, "--episodes", str(many), "--output", str(file)]
+            simulate.main(words)
+            store.ingest(path, arrays.read(file))
+        (path.parent / "complete").touch()
+    return path
+
+
+def episodes_of(world, many: int, name: str):
+    """Episodes of a set as the simulation gives them, and as scores take them."""
+    seeds = range(SETS[name].first, SETS[name].first + many)
+    agent = simulate.make_agent(world, seeds, SETS[name].stochasticity)
+    played = simulate.simulate(world, seeds, agent)
+    return played, Episodes(played.frames, played.actions, played.lengths, world.inputs(played.states[:, 0]))
+
+
+def cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def kept(path: Path, make) -> dict:
+    """What a file holds; where there is none, what `make` gives is put there first, with its seconds."""
+    if not path.exists():
+        began, wall = cpu_seconds(), time.perf_counter()
+        found = make()
+        found |= {"cpu_seconds": cpu_seconds() - began, "wall_seconds": time.perf_counter() - wall}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".tmp").write_text(json.dumps(found))
+        path.with_suffix(".tmp").rename(path)
+    return json.loads(path.read_text())
+
+
+def trained(path: Path, folder: Path, words, episodes: Episodes) -> dict:
+    """Train a model, or go on with it, and play it on the test episodes."""
+    from sim2seq import sweep
+    from studies.pong.study import STUDY
+
+    began = cpu_seconds()
+    found, _, data = sweep.train_and_record(path, list(words), folder, None, study=STUDY)
+    training, dream = cpu_seconds() - began, of_training(found)
+    made = rollout(dream, episodes, STEPS)
+    more = {"parameters": data["parameters"], "training_cpu_seconds": training, "words": " ".join(words)}
+    return summary(made, dream.world) | more | {"frames_a_second": frames_a_second(dream, episodes)}
+
+
+def frames_a_second(dream, episodes: Episodes) -> float:
+    """Frames of one episode that a model makes in a second, drawing included, nothing shown."""
+    inputs = [episodes.inputs[name][0] for name in dream.told] or None
+    known = dream.known
+    state = dream.begin(episodes.frames[0, :known], episodes.actions[0, :known], inputs)
+    _, state = dream.step(state, dream.world.idle)
+    began = time.process_time()
+    for _ in range(PLAYED):
+        _, state = dream.step(state, dream.world.idle)
+    return PLAYED / (time.process_time() - began)
+
+
+def guesses_of(world, training: Episodes) -> dict:
+    """Name -> what makes the guess."""
+    found = {
+        "copy the last frame": lambda: copy(world),
+        "mean frame": lambda: guesses.mean_frame(world, training.frames, training.lengths),
+        "nearest training episode, P = 3": lambda: guesses.nearest(world, training.frames, training.lengths, 3),
+    }
+    if world.name != "pong":
+        return found | {"told the rules": lambda: guesses.rules(world, 1)}
+    for known in (3, 16):
+        found[f"constant velocity, P = {known}"] = lambda known=known: constant_velocity(world, known)
+        found[f"constant velocity with walls, P = {known}"] = lambda known=known: guesses.rules(world, known)
+    return found
+
+
+def limits(world, played, known: int) -> list[float]:
+    """The mean distance of the best forecast from the ball at each horizon."""
+    paths = limit.every_angle(world, played.states.shape[1])
+    errors = limit.limit(paths, played.states, played.actions, played.lengths, known)
+    return limit.by_horizon(errors, known, HORIZONS)[0].tolist()
+
+
+def rows_of(name: str, found: dict, limit_of: list[float] | None) -> list[dict]:
+    """The rows of one line of the table."""
+    rows = []
+    for measure, unit in (("distance", "px"), ("others", "px"), ("pixel_mse", "")):
+        for place, step in enumerate(HORIZONS):
+            goal = GOALS.get((name, measure, step))
+            if measure == "distance" and limit_of and step in (20, STEPS):
+                goal = TIMES * limit_of[place]
+            rows.append(row(f"{name}: {measure}, {step} steps", found[measure][place], goal, "lower", unit))
+    for measure, goal in (("ends_right", 0.9 if "told" in name else None), ("bounce_right", None), ("exact", 0.99)):
+        if measure in found:
+            rows.append(row(f"{name}: {measure}", found[measure], goal, "higher", "share"))
+    if "frames_a_second" in found:
+        rows.append(row(f"{name}: play", found["frames_a_second"], 60, "higher", "frames a second"))
+        rows.append(row(f"{name}: training", found["training_cpu_seconds"] / 60, 60, "lower", "CPU minutes"))
+    return rows
+
+
+def line(name: str, found: dict) -> str:
+    """A line of the table in Markdown."""
+    cells = [f"{value:.2f}" for value in found["distance"]]
+    cells += [f"{100 * found['ends_right']:.0f} %", f"{found['pixel_mse'][3]:.4f}", f"{found['others'][3]:.2f}"]
+    cells += [f"{found['training_cpu_seconds'] / 60:.1f}" if "training_cpu_seconds" in found else ""]
+    cells += [f"{found['frames_a_second']:.0f}" if "frames_a_second" in found else ""]
+    return f"| {name} | " + " | ".join(cells) + " |"
+
+
+def models(arguments) -> list[dict]:
+    """Every model, guess and limit; see the module."""
+    folder, world, rows = arguments.folder, make_world(arguments.environment), []
+    many = {"train": arguments.training_episodes, "validation": arguments.episodes, "test": arguments.episodes}
+    path = sets(folder, world, many)
+    played, episodes = episodes_of(world, arguments.episodes, "test")
+    _, training = episodes_of(world, arguments.training_episodes, "train")
+    steps = [f"{step}" for step in HORIZONS]
+    print("| | " + " | ".join([*steps, "ends", "MSE 20", "others 20", "CPU min", "frames/s"]) + " |")
+    print("|---" * (len(steps) + 6) + "|", flush=True)
+    results, known = folder / world.name, {}
+    if world.name == "pong":
+        for frames in (3, 16):
+            known[frames] = kept(
+                results / f"limit_{frames}.json", lambda frames=frames: {"distance": limits(world, played, frames)}
+            )["distance"]
+            print(f"| limit, P = {frames} | " + " | ".join(f"{value:.2f}" for value in known[frames]) + " | | | | | |")
+    for name, make in guesses_of(world, training).items():
+        file = results / f"{name.replace(' ', '_')}.json"
+        found = kept(file, lambda make=make: summary(rollout(make(), episodes, STEPS), world))
+        print(line(name, found), flush=True)
+        rows += rows_of(name, found, None)
+    for name, trial in trials(world).items():
+        if arguments.only and not any(part in name for part in arguments.only):
+            continue
+        place = results / name.replace(" ", "_").replace(",", "").replace("=", "")
+        found = kept(place / "test.json", lambda place=place, trial=trial: trained(path, place, trial, episodes))
+        print(line(name, found), flush=True)
+        rows += rows_of(name, found, known.get(LIMITS.get(name, 0)))
+    return rows

@@ -1,0 +1,64 @@
+"""Guesses: what needs no network, as dreams, to stand beside every model: from copying to knowing the rules."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from studies.pong import places
+from studies.pong.dream import Dream
+from studies.pong.worlds import BRIGHT, CubeCrash, draw
+
+
+def mean_frame(world, frames: np.ndarray, lengths: np.ndarray, known: int = 1) -> Dream:
+    """At each step the mean of the training frames (episodes, steps, height, width) there, whatever was shown."""
+    there = np.arange(frames.shape[1]) < lengths[:, None]
+    means = [frames[there[:, step], step].mean(axis=0) for step in range(frames.shape[1]) if there[:, step].any()]
+    table = np.stack(means) / BRIGHT
+
+    def advance(step, actions):
+        frame = table[min(step, len(table) - 1)]
+        return np.broadcast_to(frame, (len(actions), *frame.shape)), np.zeros(len(actions)), step + 1
+
+    return Dream(world, known, (), lambda frames, actions, meta: known, advance)
+
+
+def nearest(world, frames: np.ndarray, lengths: np.ndarray, known: int) -> Dream:
+    """What followed in the training episode whose known frames differ least; its last frame for ever after its end."""
+    kept = np.flatnonzero(lengths > known)
+    shown = frames[kept, :known].reshape(len(kept), -1).astype("float32")
+    squares = np.square(shown).sum(axis=1)
+
+    def start(seen, actions, meta):
+        asked = seen.reshape(len(seen), -1).astype("float32")
+        return kept[np.argmin(squares - 2 * asked @ shown.T, axis=1)], known
+
+    def advance(inner, actions):
+        chosen, step = inner
+        last = lengths[chosen] - 1
+        over = (step >= last) & (lengths[chosen] < frames.shape[1])
+        return frames[chosen, np.minimum(step, last)] / np.float32(BRIGHT), over.astype(float), (chosen, step + 1)
+
+    return Dream(world, known, (), start, advance)
+
+
+def rules(world, known: int) -> Dream:
+    """The world itself, told the rules: CubeCrash from its first frame, Pong from a launch at the angle that was seen.
+
+    That is the direction of the ball's way over the known frames in which it can have met no limit.
+    """
+
+    def start(frames, actions, meta):
+        if world.name == CubeCrash.name:
+            return places.find(world, frames[:, -1])
+        free = min(known, int(world.side)) - 1
+        way = places.find(world, frames[:, free])[:, :2] - places.find(world, frames[:, 0])[:, :2]
+        states = world.launch_at(np.arctan2(way[:, 1], way[:, 0]))
+        for step in range(1, known):
+            states = world.step(states, actions[:, step].astype(int))[0]
+        return states
+
+    def advance(states, actions):
+        states, over, _ = world.step(states, np.asarray(actions, dtype=int))
+        return draw(world, states) / np.float32(BRIGHT), over.astype(float), states
+
+    return Dream(world, known, (), start, advance)

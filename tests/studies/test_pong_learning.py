@@ -1,0 +1,231 @@
+"""Pong's learning: places and pictures out of frames, networks step by step, samples from the beginning, a training."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from sim2seq.data import arrays
+from sim2seq.store import store
+from sim2seq.training.fit import fit, split_runs
+from studies.pong import dream, pictures, places, scores, simulate, trainings
+from studies.pong.agents import make_agent
+from studies.pong.networks import FAMILIES, PixelsAndEnd, first_pictures, from_bytes
+from studies.pong.objects import Objects, PlacesAndEnd
+from studies.pong.simulate import STEPS
+from studies.pong.study import STUDY, PongSettings, choose, judge
+from studies.pong.worlds import CubeCrash, Pong
+
+PONG, CUBE = Pong(), CubeCrash()
+SETS = {"train": 16, "validation": 8, "test": 8}
+DEBUG = PongSettings.parse(["size=debug"])
+
+
+def played(world, episodes: int, first: int = 0):
+    seeds = range(first, first + episodes)
+    return simulate.simulate(world, seeds, make_agent(world, seeds, 0.7))
+
+
+def shown(world, episodes):
+    """Frames and places of rows that belong to episodes."""
+    valid = np.arange(episodes.frames.shape[1]) < episodes.lengths[:, None]
+    return episodes.frames[valid], places.find(world, episodes.frames[valid])
+
+
+@pytest.fixture(scope="module")
+def ensemble(tmp_path_factory):
+    """What the study reads of a store with three small sets."""
+    folder = tmp_path_factory.mktemp("store")
+    path = folder / "store.sqlite"
+    store.create(path)
+    for name, episodes in SETS.items():
+        file = folder / f"{name}.h5"
+        simulate.main(["--set", name, "--episodes", str(episodes), "--steps", "24", "--output", str(file)])
+        store.ingest(path, arrays.read(file))
+    return STUDY.read(path)
+
+
+@pytest.fixture(scope="module")
+def trained(ensemble, tmp_path_factory):
+    """A finished training of the debug size, judged."""
+    found = fit(ensemble, DEBUG, tmp_path_factory.mktemp("training") / "ours", study=STUDY, quiet=True)
+    judge(found, ensemble)
+    return found
+
+
+def test_frames_stay_bytes_until_a_batch_is_made(ensemble):
+    settings = PongSettings.parse(["size=debug", "model=dense_rnn"])
+    kept = choose(ensemble, settings)
+    scalings = STUDY.task.scalings(kept, settings, scaled=False)
+    batches = STUDY.task.windows(kept, settings, scalings, 8, batch_size=4, encode=from_bytes)
+    fed, targets = batches[0][:2]
+    assert kept.values.dtype == batches.rows.source.dtype == np.uint8
+    assert fed.shape == (4, 10, 1026)
+    assert (targets[:, :-1, :-1] == fed[:, 3:, :-2] / np.float32(255)).all()  # the next step's frame
+
+
+def test_the_action_beside_a_frame_is_what_leads_to_the_next(ensemble):
+    settings = PongSettings.parse(["size=debug", "model=dense_rnn"])
+    kept = choose(ensemble, settings)
+    scalings = STUDY.task.scalings(kept, settings, scaled=False)
+    fed = STUDY.task.windows(kept, settings, scalings, 8, batch_size=4)[0][0]
+    assert (fed[:, :-1, -1] == np.asarray(kept.values)[:4, 1:10, -1]).all()
+
+
+def test_the_sets_are_the_parts_and_none_is_drawn(ensemble):
+    split = split_runs(ensemble, DEBUG)
+    assert [len(part.runs) for part in (split.train, split.validation, split.test)] == list(SETS.values())
+    assert all(run.startswith("test_") for run in split.test.runs)
+
+
+def test_samples_begin_with_the_episode(ensemble):
+    kept = choose(ensemble, PongSettings.parse(["size=debug", "episodes=5", "judged=2"]))
+    assert kept.runs == 9
+    assert kept.steps == DEBUG.window + DEBUG.targets
+    assert kept.features == ("ball_x", "ball_y", "left", "right", "terminal", "action")
+
+
+@pytest.mark.parametrize("world", [PONG, CUBE], ids=lambda world: world.name)
+def test_pictures_learned_from_frames_draw_other_frames(world):
+    learned = pictures.learn(world, *shown(world, played(world, 150)))
+    frames, found = shown(world, played(world, 20, first=1000))
+    drawn = np.round(255 * learned.frames(found)).astype(np.uint8)
+    assert (drawn != frames).any(axis=(1, 2)).mean() <= (0 if world is PONG else 0.02)  # where a cube has hit the floor
+
+
+def network(kind, **options):
+    """A small one of a family, and some episodes as it is given them: (2, 9, pixels + 2 + told)."""
+    told = options.get("told", 0)
+    layer = kind(16, 16, known=3, actions=9, hidden=4, **options)
+    draw = np.random.default_rng(0)
+    fed = np.concatenate([draw.integers(0, 255, (2, 9, 257)), draw.integers(0, 9, (2, 9, 1))], axis=-1)
+    along = np.repeat(draw.normal(size=(2, 1, told)), 9, axis=1)
+    return layer, np.concatenate([fed, along], axis=-1).astype("float32")
+
+
+def stepped(layer, fed, *, own_from=None):
+    """What a network says step by step; from the row `own_from` on it is given its own frames."""
+    state, said = layer.begin(len(fed)), []
+    for number in range(fed.shape[1]):
+        row = fed[:, number].copy()
+        if own_from is not None and number >= own_from:
+            row[:, :256] = 255 * said[-1][:, :256]
+        answer, state = layer.step(ops.convert_to_tensor(row), state)
+        said.append(ops.convert_to_numpy(answer))
+    return np.stack(said, axis=1)
+
+
+@pytest.mark.parametrize(("name", "options"), [(name, {}) for name in FAMILIES] + [
+    ("dense_rnn", {"skip": 4}), ("asset_transformer", {"told": 2, "skip": 3})])  # fmt: skip
+def test_stepping_says_what_rereading_everything_says(name, options):
+    layer, fed = network(FAMILIES[name], **options)
+    whole = ops.convert_to_numpy(layer(fed))
+    assert np.abs(whole[:, 2:]).min() > 0
+    assert stepped(layer, fed) == pytest.approx(whole, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["spatial_transformer", "frame_transformer"])
+def test_in_a_closed_loop_a_network_sees_its_own_frames_only(name):
+    layer, fed = network(FAMILIES[name], closed=True)
+    whole = ops.convert_to_numpy(layer(fed))
+    assert stepped(layer, fed, own_from=3) == pytest.approx(whole, abs=1e-5)
+    fed[:, 3:, :257] = 0
+    assert ops.convert_to_numpy(layer(fed)) == pytest.approx(whole, abs=1e-6)
+
+
+def test_padding_does_not_count_in_the_losses():
+    draw = np.random.default_rng(0)
+    true, said = draw.random((2, 3, 4, 5)).astype("float32")
+    weights = np.array([[1, 1, 0, 0]] * 3, dtype="float32")
+    for loss in (PixelsAndEnd(), PlacesAndEnd()):
+        assert float(loss(true, said, weights)) == pytest.approx(float(loss(true[:, :2], said[:, :2])), rel=1e-5)
+
+
+def test_the_first_assets_are_parts_of_a_first_frame():
+    frame = played(PONG, 1).frames[0, 0]
+    assert (first_pictures(PONG, frame).sum(axis=0) > 0).tolist() == (frame > 0).tolist()
+
+
+def knowing(known: int, told: int) -> Objects:
+    """Objects that has learned all there is to learn of Pong, but the end; its y counts from the row's other edge."""
+    cell = Objects([-8, -13, -1, -1], [8, 14, 16, 16], known=known, actions=9, told=told)
+    cell.build((1, 6 + told))
+    half = np.array([0.5, -0.5, 0, 0])
+    moves = np.zeros((9, 4))
+    moves[:, 2:] = np.stack(PONG.moves(np.arange(9)), axis=1)
+    for weight, value in ((cell.box_low, cell.low - half), (cell.box_high, cell.high - half), (cell.moves, moves),
+                          (cell.bounce, np.ones(4)), (cell.shift, -half)):  # fmt: skip
+        weight.assign(value)
+    return cell
+
+
+def test_objects_that_know_the_rules_and_the_angle_are_exact():
+    cell, episodes = knowing(1, 2), played(PONG, 30)
+    cell.launch.assign([[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]])
+    found = places.find(PONG, episodes.frames)
+    told = episodes.states[:, 0, 2:4]
+    state = [np.zeros((30, size), dtype="float32") for size in cell.state_size]
+    for step in range(1, 61):
+        row = np.concatenate([found[:, step - 1], np.zeros((30, 1)), episodes.actions[:, step, None], told], axis=-1)
+        said, state = cell(ops.convert_to_tensor(row, "float32"), state)
+        there = step < episodes.lengths
+        away = np.abs(ops.convert_to_numpy(said)[there, :4] - found[there, step])
+        assert away.max() <= 1
+        assert away.mean() < 0.03  # rounding near the edge of a pixel
+
+
+def test_objects_that_know_the_rules_read_the_angle_off_the_frames():
+    cell, episodes = knowing(16, 0), played(PONG, 60)
+    found = places.find(PONG, episodes.frames)
+    state = [np.zeros((60, size), dtype="float32") for size in cell.state_size]
+    for step in range(1, 17):
+        row = np.concatenate([found[:, step - 1], np.zeros((60, 1)), episodes.actions[:, step, None]], axis=-1)
+        _, state = cell(ops.convert_to_tensor(row, "float32"), state)
+    there = episodes.lengths > 16
+    away = ops.convert_to_numpy(state[1])[there, :2] - episodes.states[there, 16, 2:4]
+    assert np.sqrt(np.square(away).mean()) < 0.05  # pixels a step
+
+
+def test_a_training_leaves_a_model_that_can_be_played(trained, ensemble):
+    made = dream.load(trained.folder)
+    rows = [number for number, group in enumerate(ensemble.groups) if group == "test"]
+    frames, actions = places.frames_of(PONG, ensemble.values[rows]), ensemble.values[rows][..., -1]
+    episodes = scores.Episodes(frames, actions, ensemble.lengths[rows], {})
+    found = scores.rollout(made, episodes, DEBUG.targets)
+    kept = trained.predictions["test"]
+    assert made.known == DEBUG.window
+    other = np.abs(np.nan_to_num(found.places) - np.nan_to_num(kept.middle[..., :-1])) > 1e-3
+    assert other.mean() < 0.05  # a place between two pixels is rounded either way
+    assert np.isfinite(scores.summary(found, PONG)["distance"][0])
+
+
+def test_a_model_of_another_environment_is_refused(trained, tmp_path):
+    with pytest.raises(ValueError, match="expected a model of cube_crash; got one of pong"):
+        dream.load(trained.folder, environment="cube_crash")
+    with pytest.raises(ValueError, match="expected the folder of a finished training"):
+        dream.load(tmp_path)
+
+
+def test_a_perfect_copy_scores_zero_and_calls_every_end():
+    episodes = played(PONG, 40)
+    found = places.find(PONG, episodes.frames[:, 1:]).astype(float)
+    valid = np.arange(1, STEPS["pong"]) < episodes.lengths[:, None]
+    found[~valid] = np.nan
+    over = np.where(valid, episodes.terminals[:, 1:], np.nan)
+    made = scores.Rollout(np.where(valid, 0.0, np.nan), found, found, over, over)
+    summary = scores.summary(made, PONG)
+    assert summary["distance"] == [0] * 6
+    assert summary["ends_right"] == summary["bounce_right"] == 1
+    assert summary["episodes"][0] == 40
+
+
+def test_every_model_is_trained_once_with_and_without_the_angle():
+    found = trainings.trainings(["objects", "dense_rnn"], ["1", "8"], ours="", theirs="x:1", shared="", told=True)
+    assert len(found) == 6
+    assert found[0] == "model:objects"
+    assert found[-1] == "model:dense_rnn x:1 skip:8 inputs:launch_sin,launch_cos window:1"
+
+
+@pytest.mark.parametrize("words", [["skip=0"], ["closed_loop=true"], ["model=combined"], ["window=0"]])
+def test_settings_that_are_not_possible_are_refused(words):
+    with pytest.raises(ValueError, match=r"setting|model"):
+        PongSettings.parse(words)
