@@ -106,9 +106,11 @@ def export(arguments) -> int:
 def export_model(folder: str, path: Path) -> int:
     """The networks of a finished training as ONNX files."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from sim2seq.surrogate import load
+    from sim2seq.surrogate import Surrogate, load
 
     model = load(folder)
+    if not isinstance(model, Surrogate):
+        raise ValueError(f"{model.folder}: it gives the probability of symbols, --onnx writes what forecasts")
     if path.suffix != ".onnx" or not path.absolute().parent.is_dir():
         raise ValueError(f"{path}: expected the name of a file that ends in .onnx, in a folder that exists")
     names = {"features": model.features, "outputs": model.outputs, "inputs": model.inputs}

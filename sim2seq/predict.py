@@ -33,6 +33,8 @@ def predict(
     anyway    forecast although a baseline does as well, which is refused (ValueError) otherwise
     """
     model, figure = load(folder), figure and Path(figure)
+    if not isinstance(model, Surrogate):
+        raise ValueError(f"{model.folder}: it gives the probability of symbols, and forecasts nothing")
     model.check_backend()
     with one_line(f"{model.folder}: expected the scores of a training"):  # somebody else may have made them
         said, beats = trust(model), model.scores.skill > 0 or is_best_baseline(model)

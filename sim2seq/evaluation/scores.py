@@ -1,14 +1,15 @@
-"""Scores: root mean squared errors in physical units, skill against the best baseline, intervals, of any prediction.
+"""Scores: errors of any prediction, skill against the best baseline, intervals.
 
 A *prediction* is an array (runs, positions, features). A position is what a task answers at: a step ahead of the
 window, a step of the run, a share of the run that was seen. `truth` has its shape, with nan where there is nothing to
-predict, beyond the end of a run; such places count nowhere.
+predict, beyond the end of a run; such places count nowhere. What counts as error is one of MEASURES: of numbers the
+root mean square in their unit, of log-probabilities the cross-entropy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
 
@@ -21,7 +22,7 @@ HORIZONS = (1, 10, 50, 100, 200)
 
 @dataclass(frozen=True)
 class Errors:
-    """Root mean squared errors of one prediction, in the unit of the values.
+    """Errors of one prediction: root mean squared, in the unit of the values, or what else `Scores.measure` says.
 
     rmse          over all; by_feature: feature -> over runs and positions; by_position: one number a position
     first         n -> over the first n positions
@@ -91,6 +92,7 @@ class Scores:
     judged               what the study's own judge says: name -> number
     combined             what a combination is made of; None for one model
     share                feature that says which share of a run is done; "": its steps, of those of the longest run
+    measure              what all errors are, a name of MEASURES
     """
 
     task: str
@@ -119,6 +121,7 @@ class Scores:
     judged: dict[str, float] = field(default_factory=dict)
     combined: Combined | None = None
     share: str = ""
+    measure: str = "RMSE"
 
     def to_json(self) -> dict:
         """Numbers, texts, lists and names, as JSON holds them; `of` reads it back."""
@@ -179,13 +182,24 @@ def rmse(prediction: np.ndarray, truth: np.ndarray, *, axis=None) -> np.ndarray:
         return np.sqrt(squares.sum(axis=axis) / there.sum(axis=axis))
 
 
-def errors_of(prediction: np.ndarray, truth: np.ndarray, features) -> Errors:
+def cross_entropy(prediction: np.ndarray, truth: np.ndarray, *, axis=None) -> np.ndarray:
+    """Mean of -ln p over `axis`, in nats, of log-probabilities; `truth` is 0 where a symbol came, nan elsewhere."""
+    there = np.isfinite(truth)
+    with np.errstate(invalid="ignore"):
+        return -np.where(there, prediction, 0).sum(axis=axis) / there.sum(axis=axis)
+
+
+MEASURES = {"RMSE": rmse, "cross-entropy": cross_entropy}
+
+
+def errors_of(prediction: np.ndarray, truth: np.ndarray, features, measure: str = "RMSE") -> Errors:
     """Every error of one prediction (runs, positions, features)."""
+    error = MEASURES[measure]
     return Errors(
-        rmse=float(rmse(prediction, truth)),
-        by_feature=dict(zip(features, rmse(prediction, truth, axis=(0, 1)).tolist(), strict=True)),
-        by_position=rmse(prediction, truth, axis=(0, 2)).tolist(),
-        first={str(n): float(rmse(prediction[:, :n], truth[:, :n])) for n in HORIZONS if n <= truth.shape[1]},
+        rmse=float(error(prediction, truth)),
+        by_feature=dict(zip(features, error(prediction, truth, axis=(0, 1)).tolist(), strict=True)),
+        by_position=error(prediction, truth, axis=(0, 2)).tolist(),
+        first={str(n): float(error(prediction[:, :n], truth[:, :n])) for n in HORIZONS if n <= truth.shape[1]},
     )
 
 
@@ -206,15 +220,18 @@ def skill(error: float, baseline_error: float) -> float:
 
 @dataclass(frozen=True)
 class Judged:
-    """What `judge` finds: errors by part and of the baselines on the test part, skill, the band and its scores."""
+    """What `judge` finds: errors by part and of the baselines on the test part, skill, the band and its scores.
+
+    There is a band around numbers alone, not around probabilities.
+    """
 
     errors: dict[str, Errors]
     baselines: dict[str, Errors]
     best_baseline: str
     skill: float
     skill_interval: list[float]
-    band: Band
-    band_scores: conformal.BandScores
+    band: Band | None = None
+    band_scores: conformal.BandScores | None = None
 
 
 def judge(
@@ -225,6 +242,7 @@ def judge(
     *,
     made_of_baselines: bool = False,
     groups=None,
+    measure: str = "RMSE",
 ) -> Judged:
     """Judge the predictions of the members of a model.
 
@@ -233,37 +251,41 @@ def judge(
     baselines     name -> prediction of the test part
     made_of_baselines   whether they are among what predicts: that one does as well is no reason not to trust it
     groups        one name a run of the part `validation`, where runs of a name stand together in one part; else None
+    measure       what counts as error, a name of MEASURES
     """
     middle = {part: conformal.middle(each) for part, each in predictions.items()}
-    errors = {part: errors_of(middle[part], truths[part], features) for part in predictions}
-    naive = {name: errors_of(each, truths["test"], features) for name, each in baselines.items()}
+    errors = {part: errors_of(middle[part], truths[part], features, measure) for part in predictions}
+    naive = {name: errors_of(each, truths["test"], features, measure) for name, each in baselines.items()}
     best = min(naive, key=lambda name: naive[name].rmse)
-    band = conformal.calibrate(predictions["validation"], truths["validation"], groups=groups)
-    least = np.fmin.reduce([each.by_position for each in naive.values()])
-    least = np.full_like(least, np.inf) if made_of_baselines else least
-    beside = {"training": truths["train"], "baseline": least, "features": features}
-    return Judged(
+    judged = Judged(
         errors=errors,
         baselines=naive,
         best_baseline=best,
         skill=float(skill(errors["test"].rmse, naive[best].rmse)),
-        skill_interval=skill_interval(middle["test"], baselines[best], truths["test"]),
-        band=band,
-        band_scores=conformal.score_band(band, predictions["test"], truths["test"], **beside),
+        skill_interval=skill_interval(middle["test"], baselines[best], truths["test"], measure),
+    )
+    if measure != "RMSE":
+        return judged
+    band = conformal.calibrate(predictions["validation"], truths["validation"], groups=groups)
+    least = np.fmin.reduce([each.by_position for each in naive.values()])
+    least = np.full_like(least, np.inf) if made_of_baselines else least
+    beside = {"training": truths["train"], "baseline": least, "features": features}
+    return replace(
+        judged, band=band, band_scores=conformal.score_band(band, predictions["test"], truths["test"], **beside)
     )
 
 
-def skill_interval(prediction, baseline, truth) -> list[float]:
+def skill_interval(prediction, baseline, truth, measure: str = "RMSE") -> list[float]:
     """The 95 % interval of the skill over the runs, which are drawn again with both errors of each (bootstrap)."""
     there = np.isfinite(truth)
-    some = there.any(axis=(1, 2))
-    errors = (np.where(there, each - np.where(there, truth, 0), 0) for each in (prediction, baseline))
-    squares, counts = [np.square(each).sum(axis=(1, 2)) for each in errors], there.sum(axis=(1, 2))
+    some, counts = there.any(axis=(1, 2)), there.sum(axis=(1, 2))
+    error, power = MEASURES[measure], 2 if measure == "RMSE" else 1
+    sums = [np.nan_to_num(error(each, truth, axis=(1, 2)) ** power * counts) for each in (prediction, baseline)]
 
     def of_runs(model, naive, points):
-        return skill(np.sqrt(model.sum() / points.sum()), np.sqrt(naive.sum() / points.sum()))
+        return skill((model.sum() / points.sum()) ** (1 / power), (naive.sum() / points.sum()) ** (1 / power))
 
-    return over_runs(of_runs, *(each[some] for each in (*squares, counts)))
+    return over_runs(of_runs, *(each[some] for each in (*sums, counts)))
 
 
 def in_pieces(runs: int, most: int, predict: Callable[[slice], np.ndarray]) -> np.ndarray:

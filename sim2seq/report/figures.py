@@ -21,6 +21,7 @@ from sim2seq.report.data_figures import (
 )
 from sim2seq.report.prediction_figures import (
     MOST_WITH_ERRORS,
+    calibration,
     forecast_with_band,
     predicted_against_true,
     rollout_grid,
@@ -40,6 +41,7 @@ from sim2seq.training.folder import Training
 __all__ = [
     "Picture",
     "band_coverage",
+    "calibration",
     "candidate_weights",
     "draw_all",
     "error_by_position",
@@ -65,6 +67,8 @@ CAPTIONS = {
     "rollout": "{seen}. In each column the run whose error is the median of its part. Shaded: the band.",
     "stretch": "Truth and prediction, step by step, of the test run whose error is the median. Shaded: the band.",
     "predicted_against_true": "Predicted against true on the test runs, with the band as bars.",
+    "calibration": "How often each symbol came where its probability was said to be this, on the test runs. On the "
+    "grey line what is said is true.",
     "error_by_position": "Error on the test runs by {position}. Lower is better.",
     "band_coverage": "The band on the test runs. Left: how much of the truth it holds by {position}. Right: half its "
     "width beside the actual error.",
@@ -105,6 +109,8 @@ def of_predictions(training: Training, ensemble: Ensemble) -> dict[str, Picture]
     """The figures of predictions, by kind of task; of a kind that is not known here, predicted against true."""
     if training.scores.task == "forecast":
         return {"rollout": rollout_grid(training, ensemble)}
+    if training.scores.measure == "cross-entropy":
+        return {"calibration": calibration(training)}
     drawn = {"stretch": stretch(training, ensemble)} if training.scores.task == "target per step" else {}
     return drawn | {"predicted_against_true": predicted_against_true(training)}
 

@@ -18,6 +18,7 @@ from sim2seq.training.folder import Prediction, Training
 MOST_WITH_ERRORS = 4  # features: more of them leave no room for a second row each
 MOST_ANSWERS = 300  # of a stretch
 MOST_POINTS = 300  # of a panel
+BINS = 20  # of probabilities
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,13 @@ def shown_run(training: Training, ensemble: Ensemble, part: str = "test") -> Sho
         truth=np.concatenate([begin, kept.truth[run, :answers]]),
         middle=kept.middle[run, :answers],
         half=np.where(np.isfinite(half), half, np.nan),
-        level=training.band.level,
+        level=level_of(training),
     )
+
+
+def level_of(training: Training) -> float:
+    """The share of the truth that the band should hold; nan without one."""
+    return training.band.level if training.band else np.nan
 
 
 def chosen(scores: Scores) -> list[int]:
@@ -181,7 +187,7 @@ def predicted_against_true(training: Training) -> Picture:
     scores, kept, places = training.scores, training.predictions["test"], chosen(training.scores)
     columns = columns_of(scores, kept)
     figure, axes = grid(len(places), len(columns), width=11, height=3.0, sharex="row", sharey="row")
-    name = f"{100 * training.band.level:g} % band"
+    name = f"{100 * level_of(training):g} % band"
     for column, (title, positions) in enumerate(columns.items()):
         axes[0, column].set_title(plain(title))
         for row, place in enumerate(places):
@@ -216,6 +222,26 @@ def draw_points(axis, name: str, truth, middle, low, high) -> None:
     axis.axline((0, 0), slope=1, color=GREY, lw=1, label="predicted = true")
     axis.vlines(truth[bars], low[bars], high[bars], color=RED, alpha=0.45, lw=1, label=name)
     axis.plot(truth[there], middle[there], "o", color=BLUE, ms=3.5, mew=0, alpha=0.8, label="test runs")
+
+
+@styled
+def calibration(training: Training) -> Picture:
+    """A line a symbol: how often it came, by its probability in BINS equal steps, with two standard errors as bars."""
+    scores, kept = training.scores, training.predictions["test"]
+    figure, axes = grid(1, 1, width=5.5, height=4.2)
+    axes[0, 0].axline((0, 0), slope=1, color=GREY, lw=1)
+    for place in chosen(scores):
+        there = np.isfinite(kept.middle[..., place])
+        said, came = np.exp(kept.middle[there][:, place]), np.isfinite(kept.truth[there][:, place])
+        bins = np.minimum((said * BINS).astype(int), BINS - 1)
+        counts = np.bincount(bins, minlength=BINS)
+        some = counts > 0
+        mean, share = (np.bincount(bins, each, BINS)[some] / counts[some] for each in (said, came))
+        bars = 2 * np.sqrt(share * (1 - share) / counts[some])
+        axes[0, 0].errorbar(mean, share, bars, marker="o", ms=3.5, label=plain(scores.features[place]))
+    axes[0, 0].set(xlabel="probability that was said", ylabel="share of the steps where the symbol came")
+    axes[0, 0].legend(title="symbol")
+    return figure
 
 
 @styled

@@ -22,7 +22,7 @@ from sim2seq.report.tables import (
 )
 from sim2seq.training.folder import Training
 
-OF_PREDICTIONS = ("rollout", "stretch", "predicted_against_true", "error_by_position")
+OF_PREDICTIONS = ("rollout", "stretch", "predicted_against_true", "calibration", "error_by_position")
 
 
 def write_report(

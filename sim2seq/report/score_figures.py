@@ -84,7 +84,7 @@ def mean_weights(combined: Combined, steps: int) -> dict[str, float]:
 
 @styled
 def error_by_position(scores: Scores) -> Picture:
-    """RMSE on the test runs at each position: the model and every baseline, on a logarithmic axis."""
+    """The error on the test runs at each position: the model and every baseline, on a logarithmic axis."""
     figure, axes = grid(1, 1, height=3.8)
     axis, model = axes[0, 0], scores.errors["test"]
     marker = {"marker": "."} if len(model.by_position) <= FEW else {}
@@ -95,12 +95,12 @@ def error_by_position(scores: Scores) -> Picture:
     curves = np.concatenate([line.get_ydata() for line in axis.lines])
     curves = curves[np.isfinite(curves)]
     scale = "log" if np.any(curves > 0) else "linear"
-    axis.set(yscale=scale, xlabel=position_label(scores), ylabel=label("RMSE, test runs", unit))
+    axis.set(yscale=scale, xlabel=position_label(scores), ylabel=label(f"{scores.measure}, test runs", unit))
     first, last = scores.positions[0], axis.lines[-1].get_xdata()[-1]
     axis.set_xlim(first, last if last > first else first + 1)
     if len(curves) and curves.min() > 0:  # a few near-zero crossings must not take half of the axis
         axis.set_ylim(bottom=np.percentile(curves, 1) / 1.1)
-    figure.legend(loc="outside right center", title="RMSE over all")
+    figure.legend(loc="outside right center", title=f"{scores.measure} over all")
     return figure
 
 
@@ -182,7 +182,7 @@ def outside_ranges(scores: Scores, units: dict[str, str] | None = None) -> Pictu
         axis.plot(*outside, "^", color=RED, ms=5.5, mfc="none", mew=1.2, label="run outside a range")
         axis.set(yscale="log", xlabel=label(name, (units or {}).get(name, "")))
     for axis in axes[:, 0]:
-        axis.set_ylabel(label("RMSE of the run", common_unit(scores.units)))
+        axis.set_ylabel(label(f"{scores.measure} of the run", common_unit(scores.units)))
     turn_off(axes, len(ranges))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure

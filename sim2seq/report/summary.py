@@ -17,6 +17,7 @@ from sim2seq.report.score_figures import mean_weights
 from sim2seq.report.style import by_error
 from sim2seq.training.folder import Training
 from sim2seq.training.forecast import Forecast
+from sim2seq.training.symbols import NextSymbol
 from sim2seq.training.targets import PerRun, PerStep
 
 WIDTH = "its band is more than half as wide as the range of the training runs"
@@ -146,6 +147,8 @@ def how_asked(training: Training, ensemble: Ensemble) -> str:
         return f"Predicting {names(scores.features)} of {where} from {inputs} of {up_to}"
     if isinstance(task, PerRun):
         return f"Predicting {names(scores.features)} from the first {percent(scores.positions)} of a run"
+    if isinstance(task, NextSymbol):
+        return "Giving the probability of each symbol from those before it"
     return f"Predicting {names(scores.features)}"
 
 

@@ -217,7 +217,7 @@ def card_numbers(training: Training) -> str:
     titles = [f"{positions[place]:g}" for place in chosen]
     titles[0] += f" {scores.position}"
     unit = common_unit(scores.units)
-    error = f"RMSE [{unit}], test runs" if unit else "RMSE, test runs"
+    error = f"{scores.measure} [{unit}], test runs" if unit else f"{scores.measure}, test runs"
     rows = {"**model**": scores.errors["test"], **scores.baselines}
     lines = [f"| {error} | all | " + " | ".join(titles) + " |", "|---" * (2 + len(chosen)) + "|"]
     for name, errors in sorted(rows.items(), key=lambda pair: pair[1].rmse):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from sim2seq.data.splits import PARTS, Part, Split, select
 from sim2seq.data.streaming import extent
 from sim2seq.evaluation import conformal
 from sim2seq.evaluation.conformal import Band
-from sim2seq.evaluation.scores import Combined, HeldOut, Scores, errors_of, judge, ranges, rmse, without_positions
+from sim2seq.evaluation.scores import MEASURES, Combined, HeldOut, Scores, errors_of, judge, ranges, without_positions
 from sim2seq.training.folder import Prediction, digest
 from sim2seq.training.settings import Settings
 from sim2seq.training.study import Study
@@ -33,8 +34,8 @@ def evaluate(
     combined: Combined | None = None,
     validation: np.ndarray | None = None,
     naive: Callable = baselines_of,
-) -> tuple[Scores, Band, dict[str, Prediction]]:
-    """Scores, band and predictions of the members: on each part, beside the baselines on the test part.
+) -> tuple[Scores, Band | None, dict[str, Prediction]]:
+    """Scores, band (of numbers) and predictions of the members: on each part, beside the baselines on the test part.
 
     models     the members, whose middle is judged; the band is calibrated on the validation runs
     held_out   runs that belong to no part of the split, scored apart
@@ -42,8 +43,8 @@ def evaluate(
     validation   (members, runs, positions, outputs): forecasts of the validation runs that count for the band, where
                those of `models` have seen them
     naive      what asks the baselines: `baselines_of`, or for several trainings one `kept_baselines()`
-    All errors are root mean squared errors in physical units. Of a large part some runs are scored, and learned from by
-    baselines (scored_runs); runs too short for an answer are left out.
+    Errors are what the task measures: root mean squares in physical units, if not said otherwise. Of a large part some
+    runs are scored, and learned from by baselines (scored_runs); runs too short for an answer are left out.
     """
     task = study.task
     whole = {name: task.usable(select(ensemble, getattr(split, name)), settings) for name in PARTS}
@@ -53,8 +54,12 @@ def evaluate(
     predictions |= {} if validation is None else {"validation": validation}
     truths = {name: task.truth(part, settings) for name, part in parts.items()}
     baselines = naive(study, parts, settings)
-    apart, of_baselines = groups_apart(parts), combined is not None
-    found = judge(predictions, truths, baselines, layout.outputs, made_of_baselines=of_baselines, groups=apart)
+    told: dict[str, Any] = {
+        "made_of_baselines": combined is not None,
+        "groups": groups_apart(parts),
+        "measure": task.measure,
+    }
+    found = judge(predictions, truths, baselines, layout.outputs, **told)
     shown = shown_inputs(ensemble, settings) if held_out else settings.inputs
     scores = Scores(
         task=task.kind,
@@ -84,6 +89,7 @@ def evaluate(
         },
         combined=combined,
         share=getattr(task, "share", ""),
+        measure=task.measure,
         held_out=outside(study, models, ensemble, parts, settings, held_out, predictions["test"]) if held_out else None,
     )
     kept = {name: prediction(parts[name], predictions[name], truths[name], found.band) for name in parts}
@@ -111,12 +117,13 @@ def kept_baselines() -> Callable:
     return found
 
 
-def prediction(part: Ensemble, members: np.ndarray, truth: np.ndarray, band: Band) -> Prediction:
+def prediction(part: Ensemble, members: np.ndarray, truth: np.ndarray, band: Band | None) -> Prediction:
     """The middle of the members with its band, which ends where it is not calibrated any more."""
-    steps = min(band.steps, truth.shape[1])
-    middle = np.where(np.isfinite(truth), conformal.middle(members), np.nan)
+    steps = min(band.steps, truth.shape[1]) if band else 0
+    middle = np.where(np.isfinite(truth).any(axis=2, keepdims=True), conformal.middle(members), np.nan)
     low, high = np.full_like(middle, np.nan), np.full_like(middle, np.nan)
-    _, low[:, :steps], high[:, :steps] = band.around(members[:, :, :steps])
+    if band:
+        _, low[:, :steps], high[:, :steps] = band.around(members[:, :, :steps])
     return Prediction(part.run_ids, middle, low, high, truth)
 
 
@@ -158,13 +165,16 @@ def outside(study: Study, models, ensemble, parts, settings, held_out: Part, of_
     middle, truth = conformal.middle(task.predict(models, apart, settings)), task.truth(apart, settings)
     naive = task.baselines(parts["train"], apart, settings, study.baselines)
     outputs, shown = task.layout(ensemble, settings).outputs, shown_inputs(ensemble, settings)
-    of_test = rmse(conformal.middle(of_members), task.truth(test, settings), axis=(1, 2))
+    error = MEASURES[task.measure]
+    of_test = error(conformal.middle(of_members), task.truth(test, settings), axis=(1, 2))
     return HeldOut(
         runs=len(held_out.runs),
         scored_runs=apart.runs,
-        errors={name: errors_of(each, truth, outputs) for name, each in ({"model": middle} | naive).items()},
+        errors={
+            name: errors_of(each, truth, outputs, task.measure) for name, each in ({"model": middle} | naive).items()
+        },
         inputs={name: apart.inputs[name].tolist() for name in shown},
-        rmse_by_run=rmse(middle, truth, axis=(1, 2)).tolist(),
+        rmse_by_run=error(middle, truth, axis=(1, 2)).tolist(),
         test_inputs={name: test.inputs[name].tolist() for name in shown},
         test_rmse_by_run=of_test.tolist(),
     )

@@ -19,9 +19,7 @@ import numpy as np
 from sim2seq._support.files import NOTE, remove, write_json, write_text
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import PARTS, SPLITS, Part, Split, select
-from sim2seq.data.streaming import lazily
-from sim2seq.models.builders import MODELS, physical, teacher_forced
-from sim2seq.models.rollout import is_causal
+from sim2seq.models.builders import physical, teacher_forced
 from sim2seq.training import candidates
 from sim2seq.training.checkpoint import Checkpoint, Deadline
 from sim2seq.training.evaluate import baselines_of, evaluate, kept_baselines
@@ -162,17 +160,17 @@ def train(
     training = training.take(runs_of_member(training.runs, settings.members, member))
     core, scalings = build(training, settings, study)  # stage 1
     targets = task.targets([training, validation], settings)
-    carries = targets > 1 and core.lookback is None
-    check_causal(core, settings, carries)
+    task.check_core(core, settings, targets)
     shared = {"limit": settings.targets_per_epoch, "dtype": core.inputs[0].dtype}
     shared["encode"] = getattr(core, "encode", None)
     order: dict = {"batch_size": settings.batch_size, "seed": seed, "passes": settings.passes}
     order["augment"] = study.augment if settings.augment else None
     batches = task.windows(training, settings, scalings, targets, **order, **shared)
     checks = task.windows(validation, settings, scalings, targets, batch_size=max(64, 1024 // targets), **shared)
-    learner = compiled(core, settings, targets, len(batches))
+    learner = compiled(core, settings, targets, len(batches), loss=task.loss(core, settings))
     early = keras.callbacks.EarlyStopping(patience=settings.patience, restore_best_weights=True)
-    saved = saved_model(core, training, settings, study, scalings, None if carries else settings.window)
+    window = core.inputs[0].shape[1] or (None if task.carries(core, targets) else settings.window)
+    saved = saved_model(core, training, settings, study, scalings, window)
     paths = member_paths(folder, member)
     checkpoint = Checkpoint(paths, early, saved)
     learner.fit(  # stage 2
@@ -214,21 +212,9 @@ def build(training: Ensemble, settings: Settings, study: Study = FORECAST) -> tu
     """The core for these training runs, and their scalings."""
     layout = study.task.layout(training, settings)
     scalings = study.task.scalings(training, settings, scaled=study.scaled)
-    values, columns = scalings.series.scale(lazily(training.values)), layout.columns
-    if columns.inputs is not None:
-        places = [*columns.inputs, *columns.controls]
-        values = values[..., places] if isinstance(values, np.ndarray) else values.pick(places)
+    values = study.task.learned_from(training, settings, scalings)
     conditions = scalings.of_conditions(training.inputs_of_runs(settings.inputs))
     return study.builder(settings.model)(layout.sizes, settings, values=values, conditions=conditions), scalings
-
-
-def check_causal(core: keras.Model, settings: Settings, carries: bool) -> None:
-    """Raise ValueError for a model that would see what it should predict."""
-    if carries and settings.model not in MODELS and not is_causal(core):
-        raise ValueError(
-            f"model {settings.model}: its answer after a step depends on later steps, which it must not see; "
-            "train it with targets:1, on a window, or take layers that look back only"
-        )
 
 
 def saved_model(core, training: Ensemble, settings, study: Study, scalings: Scalings, window) -> keras.Model:
@@ -242,15 +228,15 @@ def saved_model(core, training: Ensemble, settings, study: Study, scalings: Scal
     return physical(core, window, inputs, answers=outputs, **told)
 
 
-def compiled(core: keras.Model, settings: Settings, targets: int, batches: int) -> keras.Model:
+def compiled(core: keras.Model, settings: Settings, targets: int, batches: int, *, loss=None) -> keras.Model:
     """A model of the core's own layers with loss and optimizer, whose learning rate falls to 0 along a cosine.
 
-    The core itself stays without them, since a saved model that holds our loss would not load alone.
+    loss None: that of the settings. The core itself stays without, since a saved model with our loss would not load.
     """
     learner = teacher_forced(core, targets)
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * batches)
     learner.compile(
-        loss=loss_of(core, settings.loss),
+        loss=loss or loss_of(core, settings.loss),
         optimizer=OPTIMIZERS[settings.optimizer](rate),
         jit_compile=settings.jit_compile,
         steps_per_execution=min(settings.steps_per_execution, batches),
@@ -269,7 +255,8 @@ def finish(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, s
         models = load_models(folder)
     scores, band, predictions = evaluate(study, models, ensemble, split, settings, **told, naive=naive)
     write_json(folder / "versions.json", versions())
-    write_json(folder / "band.json", band.to_dict())
+    if band:
+        write_json(folder / "band.json", band.to_dict())
     write_predictions(folder / "predictions.npz", predictions)
     write_json(folder / "scores.json", scores.to_json())
     remove(folder / "checkpoint")

@@ -5,7 +5,8 @@
     settings.json     every setting, resolved           split.json     run ids and steps of each part; the data's digest
     history.csv       losses by epoch                   logs/          the same for TensorBoard
     scores.json       errors and skill, written last    versions.json  every installed package
-    band.json         how wide the conformal band is    figures/       PNG
+    band.json         how wide the conformal band is, where numbers are predicted, not probabilities
+    figures/          PNG
     predictions.npz   what was predicted of the runs that were scored, for whoever draws or checks it
     checkpoint/       while training: what a resumed training needs
 
@@ -75,7 +76,7 @@ class Training:
 
     folder: Path
     models: tuple[keras.Model, ...] | Combination
-    band: Band
+    band: Band | None
     settings: Settings
     split: Split
     history: dict[str, list[float]]
@@ -116,7 +117,7 @@ def load(folder, study: Study = FORECAST) -> Training:
             )
         return Training(
             folder=folder,
-            band=Band.of(read_json(folder / "band.json")),
+            band=Band.of(read_json(folder / "band.json")) if scores.measure == "RMSE" else None,
             settings=study.settings.of(read_json(folder / "settings.json")),
             split=Split(*split),
             history=read_history(folder / "history.csv"),

@@ -142,7 +142,7 @@ class Settings(Config, recipes=RECIPES):
             raise ValueError(f"setting window: expected 0 or more; got {self.window}")
         if self.window == 0 and self.model == COMBINED and not self.inputs:
             raise ValueError("setting window: 0 is a forecast from the inputs of the run alone; name them, inputs:a,b")
-        if self.window < (least := LEAST_WINDOW.get(self.model, int(self.model != COMBINED))):
+        if self.window < (least := self.least_window):
             raise ValueError(f"setting window: {self.model} needs {least} steps or more; got {self.window}")
         if not self.units or min(self.units) < 1:
             raise ValueError(f"setting units: expected layer sizes of 1 or more; got {self.units}")
@@ -150,6 +150,11 @@ class Settings(Config, recipes=RECIPES):
             raise ValueError(
                 f"setting split_seed: expected 0 or more, or -1 for that of the weights; got {self.split_seed}"
             )
+
+    @property
+    def least_window(self) -> int:
+        """The fewest steps that the model can begin with."""
+        return LEAST_WINDOW.get(self.model, int(self.model != COMBINED))
 
     @property
     def seconds(self) -> float:
@@ -184,6 +189,31 @@ class TargetSettings(Settings, recipes=TARGET_RECIPES):
     batch_size: int = 16
     epochs: int = 60
     patience: int = 15
+
+
+SYMBOL_RECIPES = {"debug": RECIPES["debug"] | {"model": "stacked_lstm", "epochs": 4}}
+
+
+@dataclass(frozen=True)
+class SymbolSettings(Settings, recipes=SYMBOL_RECIPES):
+    """The settings of a study that learns the next symbol: an LSTM alone, from a start token on, without a window."""
+
+    models: ClassVar[tuple[str, ...]] = ("stacked_lstm",)
+    model: str = "stacked_lstm"
+    units: tuple[int, ...] = (32,)
+    window: int = 0
+    batch_size: int = 128
+    targets_per_epoch: int = 1_000_000
+    passes: int = 1
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.window != 0:
+            raise ValueError(f"setting window: a model of the next symbol begins with a start token; got {self.window}")
+
+    @property
+    def least_window(self) -> int:
+        return 0
 
 
 POSITIVE: tuple[str, ...] = ("members", "epochs", "patience", "batch_size", "targets")

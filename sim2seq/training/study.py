@@ -19,7 +19,7 @@ class Study:
     name       of the study, as in its folder
     title      of its report
     settings   a class of settings with recipes, of which "debug" goes through everything in seconds
-    task       Forecast, PerStep or PerRun
+    task       Forecast, PerStep, PerRun or NextSymbol
     read       path of the store -> Ensemble; None: store.load
     choose     (Ensemble, settings) -> Ensemble: the runs, of those read, that these settings learn from; None: all
     split      (Ensemble, settings) -> Split: which runs are learned from, chosen by and judged on, where the system

@@ -3,6 +3,7 @@
     Forecast    the next step of each feature, then free-running; maybe under controls            forecast.py
     PerStep     some features of each step from others, up to that step or the one before         targets.py
     PerRun      what comes of a run as a whole, from its beginning, however much of it was seen   targets.py
+    NextSymbol  the symbol of each step from those before it: the probability of a run            symbols.py
 
 A task turns an Ensemble into samples (`windows`), has finished models answer (`predict`) and says what would have been
 right (`truth`), both (runs, positions, outputs), and what needs no model (`baselines`). All else is the same for all.
@@ -20,7 +21,9 @@ import numpy as np
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.streaming import lazily
 from sim2seq.data.windows import Columns, Scaling, Windows
-from sim2seq.models.builders import Sizes
+from sim2seq.models.builders import MODELS, Sizes
+from sim2seq.models.rollout import is_causal
+from sim2seq.training.settings import loss_of
 
 TOGETHER = 256  # runs whose every step is predicted at once: a network's states of 1000 runs of 400 steps take 1 GB
 
@@ -57,6 +60,7 @@ class Task(ABC):
 
     kind: ClassVar[str]
     position: ClassVar[str]  # what the positions of a prediction count
+    measure: ClassVar[str] = "RMSE"  # what counts as error, a name of evaluation.scores.MEASURES
 
     @abstractmethod
     def layout(self, ensemble: Ensemble, settings) -> Layout:
@@ -114,6 +118,30 @@ class Task(ABC):
         series = Scaling.of(training.values, lengths, names=names) if scaled else Scaling.none(len(names))
         conditions = training.inputs_of_runs(settings.inputs)
         return Scalings(series, None if conditions is None else Scaling.of(conditions, names=settings.inputs))
+
+    def learned_from(self, training: Ensemble, settings, scalings: Scalings):
+        """What a builder is given: the scaled inputs and controls of the training runs, (runs, steps, inputs)."""
+        values, columns = scalings.series.scale(lazily(training.values)), self.layout(training, settings).columns
+        if columns.inputs is None:
+            return values
+        places = [*columns.inputs, *columns.controls]
+        return values[..., places] if isinstance(values, np.ndarray) else values.pick(places)
+
+    def carries(self, core, targets: int) -> bool:
+        """Whether the model that is saved takes a series of any length, and not a window."""
+        return targets > 1 and core.lookback is None
+
+    def check_core(self, core, settings, targets: int) -> None:
+        """Raise ValueError for a core that would see what it should predict; the package's own do not."""
+        if self.carries(core, targets) and settings.model not in MODELS and not is_causal(core):
+            raise ValueError(
+                f"model {settings.model}: its answer after a step depends on later steps, which it must not see; "
+                "train it with targets:1, on a window, or take layers that look back only"
+            )
+
+    def loss(self, core, settings):
+        """What training makes small."""
+        return loss_of(core, settings.loss)
 
     def windows(self, part: Ensemble, settings, scalings: Scalings, targets: int, **options) -> Windows:
         """The samples of a part, for `model.fit`; options as for data.windows.Windows."""

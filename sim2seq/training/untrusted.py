@@ -44,15 +44,22 @@ class Told:
     controls: tuple[str, ...]
 
 
-def read_training(folder: Path) -> tuple[Band, Told, Scores]:
-    """Band, names of what is told, and scores of a training. Raises ValueError for what a forecast could not use."""
-    content, settings, band = (read_object(folder / f"{name}.json") for name in ("scores", "settings", "band"))
+def read_training(folder: Path) -> tuple[Band | None, Told, Scores]:
+    """Band, names of what is told, and scores of a training. Raises ValueError for what a forecast could not use.
+
+    A training that answers with probabilities has no band.
+    """
+    content, settings = (read_object(folder / f"{name}.json") for name in ("scores", "settings"))
     check_scores(content)
     told = Told(names(settings.get("inputs", []), "inputs"), names(settings.get("controls", []), "controls"))
     missing = [name for name in told.inputs if name not in content["inputs"]]
     if missing:
         raise ValueError(f"scores.json has no range of the inputs {', '.join(missing)}")
-    return read_band(band, len(content["features"])), told, Scores.of(content)
+    if content.get("measure", "RMSE") != "RMSE":
+        return None, told, Scores.of(content)
+    if not (folder / "band.json").exists():
+        raise ValueError("no band.json, this training was made by an older version; train again")
+    return read_band(read_object(folder / "band.json"), len(content["features"])), told, Scores.of(content)
 
 
 def read_object(path: Path) -> dict:
