@@ -22,7 +22,7 @@ LATTICE = Lattice(8, 8)
 BETA, SEED = 0.25, 11
 SECONDS = "seconds.json"
 FRONTIER, OTHERS = "recipe:frontier", "batch_size:512"
-BETAS = (0.1, 0.35, 0.44, 0.6)  # of further frontier networks, beside BETA
+BETAS = (0.44, 0.6)  # of further frontier networks, beside BETA
 NAMES = ("one_way", "one_way_attention", "both_ways", "both_ways_attention")
 
 

@@ -59,7 +59,7 @@ def energy_rows(models: dict[str, Trained], grids: np.ndarray) -> list[dict]:
     """RMSE of centred energies on the source-like set."""
     energies, where = LATTICE.energies(grids), "centred RMSE, source-like"
     rows = [row(f"{where}: mean of all", energies.std(), None, "lower", "J")]
-    for name in ("frontier", *NAMES):
+    for name in (name for name in ("frontier", *NAMES) if name in models):
         model = models[name]
         kind = "pseudo-likelihood" if model.case.both else "probability"
         goal = 3.0 if name == "frontier" else None
@@ -72,7 +72,7 @@ def energy_rows(models: dict[str, Trained], grids: np.ndarray) -> list[dict]:
             found = scoring.energies_of_conditionals(model.log_odds(grids), spins_of(grids), model.case.beta)
             error = scoring.centred_rmse(found, energies)
             rows.append(row(f"{where}: {name}, from its log-odds", error, None, "lower", "J", energies.std()))
-    for name in ("one_way", "one_way_attention"):
+    for name in (name for name in ("one_way", "one_way_attention") if name in models):
         logs = scoring.mis_scored(*models[name].said(grids))
         error = scoring.centred_rmse(scoring.energies_of(logs, BETA), energies)
         rows.append(
@@ -91,7 +91,7 @@ def beta_rows(models: dict[str, Trained], count: int) -> list[dict]:
     for beta in TEST_BETAS:
         grids = lattices(beta, count, "test")
         energies = LATTICE.energies(grids)
-        for name in ("frontier", "one_way", "one_way_attention"):
+        for name in (name for name in ("frontier", "one_way", "one_way_attention") if name in models):
             error = scoring.centred_rmse(scoring.energies_of(models[name].logs(grids), BETA), energies)
             told = f"centred RMSE, beta {beta:g}: {name}, learned at {BETA:g}"
             rows.append(row(told, error, None, "lower", "J", energies.std()))
@@ -170,16 +170,18 @@ def main(argv=None):
     parser = Parser(description="Probability models of Ising lattices.")
     parser.add_argument("--folder", default="ising_probability", metavar="FOLDER", help="of the trainings")
     parser.add_argument("--lattices", type=int, default=200_000, help="to learn from, at each beta")
+    parser.add_argument("--models", nargs="*", choices=list(CASES), default=list(CASES), help="beside frontier")
     parser.add_argument("--tests", type=int, default=50_000, help="of the source-like set")
     parser.add_argument("--per_beta", type=int, default=20_000, help="test lattices of each beta")
-    parser.add_argument("--drawn", type=int, default=100_000, help="lattices drawn from the network at its beta")
+    parser.add_argument("--drawn", type=int, default=50_000, help="lattices drawn from the network at its beta")
     parser.add_argument("--training", nargs="*", default=[], metavar="NAME:VALUE", help="settings of all trainings")
     parser.add_argument("--pictures", metavar="FOLDER", help="draw the pictures of the card there")
     parser.add_argument("--json", metavar="FILE", help="write the rows here too")
     arguments = parser.parse_args(argv)
     print(f"seed {SEED}, {arguments.lattices} lattices a training")
     folder = Path(arguments.folder)
-    models = {name: trained(case, folder, arguments.lattices, arguments.training) for name, case in CASES.items()}
+    chosen = {"frontier": CASES["frontier"]} | {name: CASES[name] for name in CASES if name in arguments.models}
+    models = {name: trained(case, folder, arguments.lattices, arguments.training) for name, case in chosen.items()}
     at_beta = {model.case.beta: model for name, model in models.items() if name.startswith("frontier")}
     counts = {beta: arguments.drawn if beta == BETA else arguments.per_beta for beta in sorted(at_beta)}
     drawn = {beta: drawn_from(at_beta[beta], count) for beta, count in counts.items()}
