@@ -174,7 +174,7 @@ class Oracle:
     def load(cls, folder) -> Oracle:
         """The oracle in the folder of a training. Raises ValueError, in one line, for one of another kind."""
         found = surrogate.load(folder)
-        if found.scores.task != PER_RUN:
+        if not isinstance(found, Surrogate) or found.scores.task != PER_RUN:
             raise ValueError(f"{found.folder}: expected a training of a {PER_RUN}; got one of a {found.scores.task}")
         return cls(found)
 
