@@ -23,7 +23,10 @@ from keras import ops
 from studies.ising.lattice import Lattice
 
 CELLS = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
-HEADS = 4  # of the attention by places: a site has four bonds, two of which it would need
+HEADS = (
+    1  # of the attention by places: a site has four bonds alike, and more heads answer by differences of blurred ones
+)
+SHARPER = 8.0  # a logit over the number that is learned: weights become sharp within a few hundred steps
 
 
 def square(sites: int) -> Lattice:
@@ -79,12 +82,39 @@ def logits_of(spins, lattice: Lattice, relative: bool):
     sites, size = lattice.sites, lattice.n_x
     step = ops.cast(ops.cumsum(ops.ones_like(spins[:1, :, 0]), axis=1) - 1, "int32")  # 0 to sites - 1, as a tensor
     if not relative:
-        rows = keras.layers.Embedding(sites, HEADS * sites, name="places")(step)  # (1, sites, heads x sites)
+        rows = SHARPER * keras.layers.Embedding(sites, HEADS * sites, name="places")(step)  # (1, sites, heads x sites)
         return ops.transpose(ops.reshape(rows, (-1, sites, HEADS, sites)), (0, 2, 1, 3))
     row, column = (ops.take(each, step) for each in np.divmod(lattice.snake(), size))
     down, right = ((each[:, None, :] - each[:, :, None]) % size for each in (row, column))
-    table = keras.layers.Embedding(sites, HEADS, name="shifts")(down * size + right)  # (1, sites, sites, heads)
+    table = SHARPER * keras.layers.Embedding(sites, HEADS, name="shifts")(
+        down * size + right
+    )  # (1, sites, sites, heads)
     return ops.transpose(table, (0, 3, 1, 2))
+
+
+def weights_of(model: keras.Model) -> np.ndarray:
+    """Of a model with attention by places: from which site to which, row by row, (heads, sites, sites).
+
+    `model` is a core, or one that holds it, as a training leaves it. Raises ValueError for another one.
+    """
+    inner = [layer for each in model.layers for layer in getattr(each, "layers", ())]
+    found = {layer.name: layer for layer in [*model.layers, *inner]}
+    for name in ("places", "shifts"):
+        if name in found:
+            table = found[name].get_weights()[0]
+            break
+    else:
+        raise ValueError(f"{model.name}: expected a model with attention by places")
+    lattice = square(len(table))
+    if name == "shifts":
+        row, column = np.divmod(np.arange(lattice.sites), lattice.n_x)
+        shifts = [(each[None, :] - each[:, None]) % lattice.n_x for each in (row, column)]
+        logits = np.moveaxis(table[shifts[0] * lattice.n_x + shifts[1]], 2, 0)
+    else:
+        back = np.argsort(lattice.snake())
+        logits = np.moveaxis(table.reshape(lattice.sites, HEADS, lattice.sites), 1, 0)[:, back][:, :, back]
+    weights = np.exp(SHARPER * (logits - logits.max(axis=2, keepdims=True)))
+    return weights / weights.sum(axis=2, keepdims=True)
 
 
 def convolution(sizes, settings, *, values=None, conditions=None):

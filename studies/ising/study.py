@@ -19,7 +19,8 @@ from studies.ising.networks import CELLS, NETWORKS, square
 MOST_LEARNED = 5_000  # lattices that baselines learn from: trees of them take seconds
 
 RECIPES = {
-    "sweep": {"units": (32,), "epochs": 3, "targets_per_epoch": 100_000},  # the source's models, one a task
+    # the source's models, one a task: minutes each
+    "sweep": {"model": "energy", "units": (32,), "epochs": 3, "targets_per_epoch": 25_000, "batch_size": 128},
     "debug": {"units": (8,), "epochs": 2, "targets_per_epoch": 512, "batch_size": 64, "steps_per_execution": 1},
 }
 
@@ -34,13 +35,13 @@ class IsingSettings(Settings, recipes=RECIPES):
     units: tuple[int, ...] = (32,)  # of the recurrent layer; else of the layers of the network of a site
     cell: str = "gru"  # or lstm, of a recurrent layer
     window: int = 64  # sites: a lattice is seen whole
-    batch_size: int = 256
-    epochs: int = 10
-    patience: int = 10
+    batch_size: int = 64
+    epochs: int = 8
+    patience: int = 8
     targets: int = 1  # no others: a lattice is a sample
-    targets_per_epoch: int = 200_000
+    targets_per_epoch: int = 100_000
     passes: int = 1
-    learning_rate: float = 5e-3
+    learning_rate: float = 1e-2
     fractions: tuple[float, ...] = (0.9, 0.05, 0.05)  # each lattice is a chain's of its own
     split_seed: int = 1777
     seed: int = 0

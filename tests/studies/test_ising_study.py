@@ -61,21 +61,6 @@ def test_there_are_as_many_symmetries_as_places_and_turns():
     assert len(np.unique(ising.symmetries(16), axis=0)) == len(ising.symmetries(16)) == 8 * 16
 
 
-def test_attention_to_neighbours_tells_the_energy_exactly():
-    # a head on the four neighbours sees their mean m; then s m = |s + m| - 1, and E is minus twice the sum of s m
-    settings, ensemble = IsingSettings(model="shifts", units=(2,), window=16), made(50)
-    core = networks.NETWORKS["shifts"](STUDY.task.sizes(made(1), settings, ("spin",), ("energy",)), settings)
-    table = np.full((16, networks.HEADS), -30.0)
-    table[[1, 3, 4, 12], 0] = 0.0
-    kernel = np.zeros((1 + networks.HEADS, 2))
-    kernel[:2] = [[1, -1], [1, -1]]
-    core.get_layer("shifts").set_weights([table])
-    core.get_layer("site_0").set_weights([kernel, np.zeros(2)])
-    core.get_layer("energy").set_weights([np.full((2, 1), -2.0), np.array([2.0])])
-    answers = np.asarray(core(ensemble.values.astype("float32")))[:, 0, 0]
-    assert answers == pytest.approx(ensemble.results["energy"], abs=1e-3)
-
-
 def made(lattices: int):
     """Random lattices of 4 x 4 as an Ensemble."""
     grids = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (lattices, 4, 4))

@@ -1,0 +1,154 @@
+"""Figures of the Ising lattice: one function a figure, each returns it; and the film. The style is sim2seq's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from matplotlib.colors import ListedColormap
+from PIL import Image
+
+from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, RED
+from sim2seq.report.film import drawn, in_few_colours, write_gif
+from sim2seq.report.style import COLOURS, Picture, grid, plain, styled
+from studies.ising.exact import kaufman
+from studies.ising.files import Lattices
+from studies.ising.lattice import Lattice
+from studies.ising.networks import weights_of
+from studies.ising.samplers import Single
+from studies.ising.scores import energies_of
+
+FEWEST = 20  # lattices of one energy that a band is drawn for
+SPINS = ListedColormap(["#ffffff", BLUE])
+CRITICAL = float(np.log1p(np.sqrt(2)) / 2)  # of the infinite lattice
+LARGEST = 1_000_000  # bytes of a film
+FRAMES, SECONDS = 90, 9.0
+HOT, COLD = 0.1, 0.7  # betas between which a lattice is cooled
+
+
+@styled
+def error_bands(truth: np.ndarray, predicted: dict[str, np.ndarray]) -> Picture:
+    """Mean error at each true energy (lattices,), with a band of two standard deviations; a panel a model."""
+    figure, axes = grid(1, len(predicted), width=4.6 * len(predicted), height=3.2)
+    levels, place, counts = np.unique(truth, return_inverse=True, return_counts=True)
+    often = counts >= FEWEST
+    for axis, (name, values), colour in zip(axes[0], predicted.items(), COLOURS, strict=False):
+        error = values - truth
+        mean = np.bincount(place, error) / counts
+        spread = np.sqrt(np.maximum(np.bincount(place, error**2) / counts - mean**2, 0))
+        low, high = (mean - 2 * spread)[often], (mean + 2 * spread)[often]
+        axis.fill_between(levels[often], low, high, color=colour, alpha=0.25, lw=0, label="two standard deviations")
+        axis.plot(levels[often], mean[often], color=colour, label="mean")
+        axis.axhline(0, color=GREY, lw=0.8, ls=":")
+        axis.set(title=plain(name), xlabel="true energy [J]", ylabel="predicted less true [J]")
+        axis.legend(loc="best")
+    return figure
+
+
+@styled
+def thermodynamics(lattices: Lattices, predicted: dict[str, np.ndarray]) -> Picture:
+    """Energy, heat capacity and magnetisation a spin over beta: of true and predicted energies, and what is exact.
+
+    predicted  model -> energies (lattices,) of these lattices, `ISING1`
+    """
+    side, betas = lattices.grids.shape[1], np.unique(lattices.betas)
+    sites, fine = side * side, np.linspace(max(betas[0], 0.01), betas[-1], 200)
+    exact = [kaufman(side, side, beta) for beta in fine]
+    figure, axes = grid(1, 3, width=11, height=3.0)
+    axes[0, 0].plot(fine, [one.energy / sites for one in exact], color=GREY, lw=1, label="exact (Kaufman)")
+    axes[0, 1].plot(fine, [one.heat_capacity for one in exact], color=GREY, lw=1)
+    marks = [("true energies", lattices.energies, "o", BLUE)]
+    marks += [(name, each, "x", RED) for name, each in predicted.items()]
+    for name, energies, mark, colour in marks:
+        each = [energies[lattices.betas == beta] for beta in betas]
+        style = {"ls": "", "marker": mark, "ms": 5, "mfc": "none", "color": colour}
+        axes[0, 0].plot(betas, [values.mean() / sites for values in each], label=plain(name), **style)
+        capacity = [beta**2 * values.var() / sites for beta, values in zip(betas, each, strict=True)]
+        axes[0, 1].plot(betas, capacity, **style)
+    sums = np.abs(lattices.grids.sum(axis=(1, 2), dtype=int)) / sites
+    axes[0, 2].plot(betas, [sums[lattices.betas == beta].mean() for beta in betas], "o", ms=5, mfc="none", color=BLUE)
+    ordered = np.maximum(1 - np.sinh(2 * fine) ** -4.0, 0) ** 0.125  # C. N. Yang, Phys. Rev. 85, 808 (1952)
+    axes[0, 2].plot(fine, ordered, color=GREY, ls="--", lw=1, label="infinite lattice (Yang)")
+    for axis, title in zip(
+        axes[0], ("energy a spin [J]", "heat capacity a spin", "absolute magnetisation"), strict=True
+    ):
+        axis.axvline(CRITICAL, color=ORANGE, lw=0.8, ls=":")
+        axis.set(title=title, xlabel="beta")
+    axes[0, 0].legend()
+    axes[0, 2].legend()
+    return figure
+
+
+@styled
+def attention(models: dict[str, Callable], site: tuple[int, int]) -> Picture:
+    """Where each head of the attention by places looks from one site, a row a model, the bonds' ends framed."""
+    looks = {name: weights_of(model) for name, model in models.items()}  # (heads, sites, sites)
+    heads = max(len(each) for each in looks.values())
+    figure, axes = grid(len(looks), heads, width=2.4 * heads, height=2.4)
+    for row, (name, weights) in zip(axes, looks.items(), strict=True):
+        side = int(np.sqrt(weights.shape[1]))
+        lattice = Lattice(side, side)
+        start = site[0] * side + site[1]
+        for head, axis in enumerate(row):
+            image = weights[head, start].reshape(side, side)
+            axis.imshow(image, cmap="Greys", vmin=0, vmax=max(0.05, image.max()))
+            frame(axis, np.divmod(lattice.neighbours()[0][start], side), GREEN)
+            frame(axis, ([site[0]], [site[1]]), RED)
+            axis.set(xticks=[], yticks=[], title=f"head {head + 1}, at most {image.max():.2f}")
+            axis.grid(False)
+        row[0].set_ylabel(plain(name))
+    return figure
+
+
+def frame(axis, places, colour: str) -> None:
+    """Mark sites (rows, columns) of a picture of the lattice."""
+    axis.plot(places[1], places[0], ls="", marker="s", ms=13, mfc="none", mec=colour, mew=1.5)
+
+
+@styled
+def film(model: Callable, path, *, side: int = 8, seed: int = 1) -> Path:
+    """Write a GIF of one lattice that is cooled through the transition, with predicted beside true energy.
+
+    Single flips, a sweep and a half between two frames; the file appears whole or not at all, below LARGEST bytes.
+    """
+    path, lattice = Path(path), Lattice(side, side)
+    betas = np.linspace(HOT, COLD, FRAMES)
+    grids = cooled(lattice, betas, seed)
+    true, told = lattice.energies(grids), energies_of(model, grids)
+    frames = in_few_colours(*(picture(grids, betas, true, told, number) for number in range(FRAMES)))
+    temporary = path.with_name(f"unfinished_{path.name}")
+    while write_gif(temporary, frames, SECONDS) > LARGEST and len(frames) > 2:
+        frames = [*frames[:-1:2], frames[-1]]
+    os.replace(temporary, path)
+    return path
+
+
+def cooled(lattice: Lattice, betas: np.ndarray, seed: int) -> np.ndarray:
+    """One chain of single flips, (betas, n_x, n_y) int8, whose beta rises step by step."""
+    start, found = None, []
+    for beta, seeds in zip(betas, np.random.SeedSequence(seed).spawn(len(betas)), strict=True):
+        sampler = Single(lattice, float(beta), 1, seeds, start=start)
+        sampler.advance(3 * lattice.sites // 2)
+        start = sampler.grids()
+        found.append(start[0])
+    return np.array(found)
+
+
+def picture(grids, betas, true, told, number: int) -> Image.Image:
+    """One frame of the film: the lattice, and the energies up to it."""
+    figure, axes = grid(1, 2, width=7.2, height=2.8, width_ratios=[1, 1.7])
+    left, right = axes[0]
+    left.imshow(grids[number], cmap=SPINS, vmin=-1, vmax=1)
+    left.set(xticks=[], yticks=[], title=f"beta {betas[number]:.2f}")
+    left.grid(False)
+    right.plot(betas[: number + 1], true[: number + 1], color=GREY, lw=2.5, label="true energy")
+    right.plot(betas[: number + 1], told[: number + 1], color=RED, lw=1, label="told by the network")
+    right.axvline(CRITICAL, color=ORANGE, lw=0.8, ls=":", label="transition")
+    right.set(xlim=(betas[0], betas[-1]), ylim=(min(true.min(), told.min()) - 8, max(true.max(), told.max()) + 8))
+    right.set(xlabel="beta", title=f"energy {true[number]:.0f}, told {told[number]:.1f}")
+    right.legend(loc="upper right")
+    figure.set_layout_engine("none")
+    figure.subplots_adjust(left=0.03, right=0.98, bottom=0.17, top=0.9, wspace=0.2)
+    return Image.fromarray(np.asarray(drawn(figure, 70)))

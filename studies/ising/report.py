@@ -1,0 +1,186 @@
+#!/usr/bin/env python
+"""Judge trained energy models on the fixed test sets of a store, and write figures, film, scores and a report.
+
+    python studies/ising/report.py ensembles_output.sqlite FOLDER_OF_TRAININGS --output FOLDER
+
+Below FOLDER_OF_TRAININGS every finished training of an energy model counts, whatever its place. --output gets
+report.html, scores.json (a row a model and test set), cooling.gif and pictures.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from sim2seq._support.command import Parser, run
+from sim2seq._support.files import read_json, write_json, write_text
+from sim2seq.evaluation.baselines import TARGET_BASELINES
+from studies.ising.networks import NETWORKS, RECURRENT, square
+from studies.ising.scores import SOURCE, TEST, Score, energies_of, fixed_sets, score
+
+# root mean squared error of centred energies, in J, as the source gives it (8 x 8, 0.8 to 12 million parameters); for
+# rows and columns with attention in one direction, it has a result of an earlier evaluation only
+PUBLISHED = {
+    "energy": 15.78,
+    "energy_bi": 13.64,
+    "energy_attention": 12.71,
+    "energy_bi_attention": 11.26,
+    "energy_2d": 14.21,
+    "energy_2d_bi": 12.72,
+    "energy_2d_attention": 9.93,
+    "energy_2d_bi_attention": 7.79,
+}
+OURS = ("places", "shifts")
+BOND_SUM = "sum over the bonds (exact)"
+MOST_LEARNED, MOST_JUDGED = 5_000, 10_000  # lattices, of baselines
+SITE = (2, 2)  # whose attention is shown
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A trained model, or a baseline, which has no training, and its scores: name of a test set -> Score."""
+
+    name: str
+    scores: dict[str, Score]
+    training: object = None
+    seconds: float | None = None
+
+    @property
+    def parameters(self) -> int | None:
+        return None if self.training is None else int(self.training.parameters)
+
+    @property
+    def main(self) -> Score:
+        """Of the source-like set where there is one, else of the first."""
+        return self.scores.get(SOURCE) or next(iter(self.scores.values()))
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Test sets, name -> Lattices; models and baselines, best first."""
+
+    sets: dict
+    models: list[Judged]
+    baselines: list[Judged]
+
+    @cached_property
+    def best(self) -> Judged:
+        return self.models[0]
+
+    def rows(self) -> list[dict]:
+        """A row for each model or baseline on each set, plain numbers."""
+        return [
+            {"model": one.name, "set": name, "parameters": one.parameters, "seconds": one.seconds}
+            | {"published": PUBLISHED.get(one.name)}
+            | (asdict(each) | {"by_beta": {f"{beta:g}": error for beta, error in each.by_beta.items()}})
+            for one in [*self.models, *self.baselines]
+            for name, each in one.scores.items()
+        ]
+
+
+def judge(store, folder) -> Findings:
+    """Load every training below `folder` and score it. Raises ValueError, in one line, where there is none."""
+    from sim2seq import load_training
+    from studies.ising.study import STUDY, read
+
+    sets, models = fixed_sets(store), []
+    for place in sorted(path.parent for path in Path(folder).rglob("settings.json")):
+        if (place / "scores.json").exists() and read_json(place / "settings.json").get("model") in NETWORKS:
+            training = load_training(place, STUDY)
+            scores = {name: score(training.model, lattices) for name, lattices in sets.items()}
+            seconds = read_json(place / "seconds.json") if (place / "seconds.json").exists() else None
+            models.append(Judged(training.settings.model, scores, training, seconds))
+    if not models:
+        raise ValueError(f"{folder}: expected finished trainings of {', '.join(NETWORKS)} below it; found none")
+    models.sort(key=lambda one: one.main.centred)
+    return Findings(sets, models, baselines(read(store), sets))
+
+
+def baselines(training, sets: dict) -> list[Judged]:
+    """The package's baselines on all spins, from MOST_LEARNED of the training lattices; and the sum over the bonds."""
+    chosen = spread(training.runs, MOST_LEARNED)
+    learned = np.asarray(training.values)[chosen, :, 0].astype(float), training.results_of_runs(("energy",))[chosen]
+    found = {name: {} for name in [*TARGET_BASELINES, BOND_SUM]}
+    for name, lattices in sets.items():
+        some = spread(len(lattices.grids), MOST_JUDGED)
+        grids, truth, betas = (each[some] for each in (lattices.grids, lattices.energies, lattices.betas))
+        flat = grids.reshape(len(grids), -1)[:, square(grids[0].size).snake()].astype(float)
+        for baseline, predict in TARGET_BASELINES.items():
+            found[baseline][name] = Score.of(predict(*learned, flat)[:, 0], truth, betas)
+        found[BOND_SUM][name] = Score.of(bond_sum(grids), truth, betas)
+    return [Judged(name, scores) for name, scores in found.items()]
+
+
+def bond_sum(grids: np.ndarray) -> np.ndarray:
+    """The energy of `ISING1` in the three lines that no network is told, (lattices,)."""
+    spins = grids.astype(float)
+    return -sum((spins * np.roll(spins, 1, axis)).sum(axis=(1, 2)) for axis in (1, 2))
+
+
+def spread(count: int, most: int) -> np.ndarray:
+    """Up to `most` of `count` places, evenly."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
+
+
+def draw(found: Findings) -> dict:
+    """Name -> (figure, caption)."""
+    from studies.ising import figures
+
+    lattices = found.sets.get(TEST) or next(iter(found.sets.values()))
+    shown = {one.name: one for one in reversed(found.models) if one.name in (found.best.name, "energy")}
+    predicted = {name: energies_of(one.training.model, lattices.grids) for name, one in shown.items()}
+    told = "Error by true energy on the test lattices, with a band of two standard deviations."
+    drawn = {"errors": (figures.error_bands(lattices.energies, predicted), told)}
+    only = {found.best.name: predicted[found.best.name]}
+    told = "Energy, heat capacity and magnetisation a spin: what is exact, true energies, and predicted ones."
+    drawn["thermodynamics"] = figures.thermodynamics(lattices, only), told
+    if looking := {one.name: one.training.model for one in reversed(found.models) if one.name in OURS}:
+        told = "Where each head looks from the site framed red; green: the ends of its bonds, which it was not told."
+        drawn["attention"] = figures.attention(looking, SITE), told
+    return drawn
+
+
+def write(found: Findings, folder) -> Path:
+    """Write report.html, scores.json, cooling.gif and pictures/ into `folder`; the report's path."""
+    from sim2seq.report.page import data_uri, embed, template
+    from studies.ising import figures
+
+    folder = Path(folder)
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    write_json(folder / "scores.json", found.rows())
+    drawn = draw(found)
+    for name, (figure, _) in drawn.items():
+        figure.savefig(folder / "pictures" / f"{name}.png", dpi=110)
+    side = next(iter(found.sets.values())).grids.shape[1]
+    gif = figures.film(found.best.training.model, folder / "cooling.gif", side=side)
+    page = template("report.html.j2", Path(__file__).parent).render(
+        title="sim2seq: energies of Ising lattices",
+        found=found,
+        published=PUBLISHED,
+        recurrent=RECURRENT,
+        sizes={name: len(lattices.grids) for name, lattices in found.sets.items()},
+        figures={name: {"image": embed(figure), "caption": caption} for name, (figure, caption) in drawn.items()},
+        film=data_uri(gif.read_bytes(), "image/gif"),
+    )
+    write_text(folder / "report.html", page)
+    return folder / "report.html"
+
+
+def main(argv=None):
+    parser = Parser(description="Judge trained energy models on the fixed test sets of a store, and report.")
+    parser.add_argument("store", metavar="STORE", help="the Kosh store of the study")
+    parser.add_argument("trainings", metavar="FOLDER", help="finished trainings below it are judged")
+    parser.add_argument("--output", metavar="FOLDER", default=".", help="where the report goes")
+    arguments = parser.parse_args(argv)
+    found = judge(arguments.store, arguments.trainings)
+    print(json.dumps([{key: row[key] for key in ("model", "set", "centred", "raw")} for row in found.rows()]))
+    print(write(found, arguments.output))
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,141 @@
+"""What energies of Ising lattices are judged by, and larger lattices asked about: on models whose answers are known."""
+
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+import pytest
+
+from sim2seq.data.windows import Scaling
+from sim2seq.models.builders import Sizes, physical
+from sim2seq.store import store
+from sim2seq.store.files import ingest_folder
+from studies.ising import files, networks, pgen_ensembles, report, scores, simulate, transfer
+from studies.ising.lattice import Lattice
+from studies.ising.scores import Score
+from studies.ising.study import IsingSettings
+
+MEAN, SPREAD = -20.0, 10.0
+
+
+@dataclass
+class Exact:
+    """A training whose 4 x 4 model has the law by hand: a head on the four neighbours, whose mean is m.
+
+    s m = |s + m| - 1, and E is minus twice the sum of s m; SPREAD and MEAN are undone.
+    """
+
+    settings: IsingSettings = field(default_factory=lambda: IsingSettings(model="shifts", units=(2,), window=16))
+
+    @property
+    def model(self) -> keras.Model:
+        core = networks.NETWORKS["shifts"](Sizes(1, 1), self.settings)
+        table = np.full((16, networks.HEADS), -30.0)
+        table[[1, 3, 4, 12], 0] = 0.0
+        kernel = np.zeros((1 + networks.HEADS, 2))
+        kernel[:2] = [[1, -1], [1, -1]]
+        core.get_layer("shifts").set_weights([table])
+        core.get_layer("site_0").set_weights([kernel, np.zeros(2)])
+        core.get_layer("energy").set_weights([np.full((2, 1), -2 / SPREAD), np.array([(2 - MEAN / 16) / SPREAD])])
+        energy = Scaling(np.array([MEAN]), np.array([SPREAD]))
+        return physical(core, 16, Scaling.none(1), answers=energy)
+
+
+def lattices(side: int, number: int = 40) -> files.Lattices:
+    """Random lattices, half of them said to be of beta 0.1 and half of 0.2."""
+    grids = np.random.default_rng(side).choice(np.array([-1, 1], np.int8), (number, side, side))
+    return files.Lattices(grids, np.repeat([0.1, 0.2], number // 2), Lattice(side, side).energies(grids), None)
+
+
+def test_attention_to_neighbours_tells_the_energy_exactly():
+    found = lattices(4)
+    assert scores.energies_of(Exact().model, found.grids) == pytest.approx(found.energies, abs=1e-3)
+    assert scores.score(Exact().model, found).slope == pytest.approx(1, abs=1e-5)
+
+
+def test_what_is_known_of_a_site_holds_on_a_larger_lattice():
+    for side in (6, 8):
+        found = lattices(side)
+        model = transfer.enlarged(Exact(), side)
+        assert scores.energies_of(model, found.grids) == pytest.approx(found.energies, abs=1e-2)
+
+
+def test_a_smaller_lattice_is_refused():
+    with pytest.raises(ValueError, match="side 3: expected a lattice no smaller than the 16 sites"):
+        transfer.enlarged(Exact(), 3)
+
+
+def test_weights_of_attention_are_those_of_the_four_neighbours():
+    weights = networks.weights_of(Exact().model)
+    expected = np.zeros((16, 16))
+    expected[np.arange(16)[:, None], Lattice(4, 4).neighbours()[0]] = 0.25
+    assert weights[0] == pytest.approx(expected, abs=1e-6)
+    with pytest.raises(ValueError, match="expected a model with attention by places"):
+        networks.weights_of(keras.Sequential([keras.Input((16, 1))]))
+
+
+def test_errors_are_raw_centred_and_by_beta():
+    truth, betas = np.array([0.0, 4.0, -4.0, 8.0]), np.array([0.1, 0.1, 0.2, 0.2])
+    found = Score.of(2 * truth + 3, truth, betas)
+    assert found.raw == pytest.approx(np.sqrt((9 + 49 + 1 + 121) / 4))
+    assert found.centred == pytest.approx(np.sqrt(20))  # the deviation of the truth itself
+    assert found.slope == pytest.approx(2)
+    assert found.by_beta == {0.1: pytest.approx(np.sqrt(29)), 0.2: pytest.approx(np.sqrt(61))}
+    with pytest.raises(ValueError, match="expected one number a lattice each"):
+        Score.of(truth[:2], truth, betas)
+
+
+def test_the_mean_has_slope_nothing_and_the_bonds_are_exact():
+    found = lattices(4)
+    assert Score.of(np.full(40, 3.0), found.energies, found.betas).slope == 0
+    assert np.array_equal(report.bond_sum(found.grids), found.energies)
+
+
+def test_test_sets_are_the_files_of_each_group_by_rising_beta(tmp_path):
+    for group, beta, part in (
+        ("test", "0.4", "test"),
+        ("test", "0.1", "test"),
+        ("source", "0.2", "test"),
+        ("t", "0", "train"),
+    ):
+        words = ["--n_samples", "6", "--burn_in", "5", "--n_x", "4", "--n_y", "4", "--beta", beta, "--part", part]
+        simulate.main([*words, "--group", group, "--run", beta, "--filename", str(tmp_path / f"{group}{beta}.h5")])
+    store.create(tmp_path / "store.sqlite")
+    ingest_folder(tmp_path, tmp_path / "store.sqlite")
+    found = scores.fixed_sets(tmp_path / "store.sqlite")
+    assert {name: each.betas.tolist() for name, each in found.items()} == {
+        "source": [0.2] * 6,
+        "test": [0.1] * 6 + [0.4] * 6,
+    }
+    with pytest.raises(ValueError, match="expected finished trainings"):
+        report.judge(tmp_path / "store.sqlite", tmp_path)
+
+
+def test_lattices_without_energies_are_not_judged():
+    found = lattices(4)
+    with pytest.raises(ValueError, match="expected lattices with their energies"):
+        scores.score(Exact().model, files.Lattices(found.grids, found.betas, None, None))
+
+
+def test_the_table_has_independent_files_to_learn_from_and_to_judge_by():
+    table = pgen_ensembles.parameter_table(TRAIN=10, TEST="20", SOURCE=80)
+    rows = list(zip(*(table[name] for name in ("GROUP_ID", "BETA", "SAMPLES", "PART", "SEED")), strict=True))
+    assert [beta for group, beta, *_ in rows if group == "train"] == [round(0.05 * step, 2) for step in range(13)]
+    assert ("test", 0.44, 20, "test", 11) in rows
+    assert [row for row in rows if row[0] == "source"][-1] == ("source", 0.35, 10, "test", 12)
+    assert len({(beta, part, seed) for _, beta, _, part, seed in rows}) == len(rows)  # no two files have one stream
+    assert len(set(zip(table["GROUP_ID"], table["RUN_ID"], strict=True))) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"TRAIN": 0}, "TRAIN:0: expected 1 or more"),
+        ({"EVERY": "2"}, "EVERY:2: expected 0.01 to 0.6"),
+        ({"SIDE": 5}, "lattice 5 x 5: expected even numbers"),
+        ({"SOURCE": 7}, "SOURCE:7: expected 8 or more"),
+    ],
+)
+def test_a_table_that_is_not_possible_is_refused(words, said):
+    with pytest.raises(ValueError, match=said):
+        pgen_ensembles.parameter_table(**words)
