@@ -21,7 +21,7 @@ from studies.ising.study import ensemble_of
 LATTICE = Lattice(8, 8)
 BETA, SEED = 0.25, 11
 SECONDS = "seconds.json"
-FRONTIER, OTHERS = "recipe:frontier", "batch_size:512"
+FRONTIER, OTHERS = "recipe:frontier", "epochs:1"
 BETAS = (0.44, 0.6)  # of further frontier networks, beside BETA
 NAMES = ("one_way", "one_way_attention", "both_ways", "both_ways_attention")
 
@@ -43,12 +43,10 @@ class Case:
 CASES = {
     "frontier": Case("frontier", BETA, (FRONTIER,)),
     **{f"frontier {beta:g}": Case(f"frontier {beta:g}", beta, (FRONTIER,)) for beta in BETAS},
-    "one_way": Case("one_way", BETA, ("model:one_way", "epochs:4", OTHERS)),
-    "one_way_attention": Case("one_way_attention", BETA, ("model:one_way_attention", "epochs:3", OTHERS)),
-    "both_ways": Case("both_ways", BETA, ("model:both_ways", "epochs:3", OTHERS), both=True),
-    "both_ways_attention": Case(
-        "both_ways_attention", BETA, ("model:both_ways_attention", "epochs:3", OTHERS), both=True
-    ),
+    "one_way": Case("one_way", BETA, ("model:one_way", OTHERS)),
+    "one_way_attention": Case("one_way_attention", BETA, ("model:one_way_attention", OTHERS)),
+    "both_ways": Case("both_ways", BETA, ("model:both_ways", OTHERS), both=True),
+    "both_ways_attention": Case("both_ways_attention", BETA, ("model:both_ways_attention", OTHERS), both=True),
 }
 
 

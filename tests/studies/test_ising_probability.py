@@ -1,13 +1,18 @@
 """The probability of Ising lattices: paths, networks and scores, held against what is exact."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.special import log_softmax, logsumexp
 
+from sim2seq import cli, load_surrogate
 from sim2seq.models import stepping
+from sim2seq.store import store
+from sim2seq.store.files import ingest_folder
 from sim2seq.training.fit import build
 from sim2seq.training.symbols import observed, tokens_of, with_start
-from studies.ising import exact, files, probability, pseudo_likelihood, scoring
+from studies.ising import exact, files, probability, pseudo_likelihood, scoring, simulate
 from studies.ising.lattice import Lattice
 from studies.ising.paths import by_columns, frontier, grids_of, runs_of
 from studies.ising.study import ensemble_of
@@ -176,3 +181,48 @@ def test_lattices_of_another_beta_are_left_out_or_missed():
     assert probability.choose(found, probability.SpinSettings()).run_ids == ("some_1", "some_2")
     with pytest.raises(ValueError, match=r"one of the lattices' betas, 0\.1, 0\.25, 0\.4; got 0\.3"):
         probability.choose(found, probability.SpinSettings(beta=0.3))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A store of a file of 4 x 4 lattices at beta 0.25."""
+    folder = tmp_path_factory.mktemp("ising_probability")
+    words = ["--n_samples", "400", "--beta", "0.25", "--n_x", "4", "--n_y", "4", "--burn_in", "50"]
+    simulate.main([*words, "--filename", str(folder / "lattices.h5")])
+    store.create(folder / "store.sqlite")
+    ingest_folder(folder, folder / "store.sqlite")
+    return folder / "store.sqlite"
+
+
+def train(place, folder, study, *words) -> int:
+    """The exit code of `sim2seq train` with the file of a study in studies/ising."""
+    path = Path(probability.__file__).with_name(f"{study}.py")
+    return cli.main(["train", str(place), *words, "size:debug", "--study", str(path), "--output", str(folder)])
+
+
+@pytest.mark.parametrize(
+    ("study", "words", "line"),
+    [
+        ("probability", "model:both_ways", "model both_ways: its probability of a symbol depends on that symbol or on"),
+        ("pseudo_likelihood", "model:frontier", "model frontier: its probability of a symbol depends on that symbol"),
+        ("probability", "beta:0.3", "setting beta: expected one of the lattices' betas, 0.25; got 0.3"),
+    ],
+)
+def test_what_cannot_be_learned_is_refused_in_one_line(place, tmp_path, capsys, study, words, line):
+    assert train(place, tmp_path / "training", study, words) == 2
+    said = capsys.readouterr().err
+    assert line in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "training" / "scores.json").exists()
+
+
+def test_a_debug_training_draws_lattices_and_no_pseudo_one_does(place, tmp_path):
+    assert train(place, tmp_path / "next", "probability", "recipe:frontier", "jit_compile:false") == 0
+    assert train(place, tmp_path / "others", "pseudo_likelihood") == 0
+    model, other = (load_surrogate(tmp_path / name) for name in ("next", "others"))
+    drawn = model.draw(5, seed=1)
+    assert drawn.shape == (5, 16)
+    assert model.log_probability(drawn) == pytest.approx(model.log_probability(-drawn), abs=1e-4)
+    assert other.log_probability(drawn).shape == (5,)
+    with pytest.raises(ValueError, match="no runs can be drawn from probabilities of a symbol given all others"):
+        other.draw(5)
