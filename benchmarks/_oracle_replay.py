@@ -21,7 +21,7 @@ from studies.oracle import ending, maps
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
-REPORTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8)  # shares of a run
+REPORTS = ending.AT  # shares of a run
 BEST = 0.05  # share of the runs that nobody wants to lose
 GOAL = "goal"
 
@@ -73,9 +73,8 @@ def board(recorded, oracle: Oracle) -> Board:
     chosen = [oracle.outputs.index(name) for name in goal.weights]
     half = np.linalg.norm((high - low)[..., chosen] / 2 * weights, axis=2)
     half = np.where(places < 0, np.inf, half)  # fewer steps than the oracle needs
-    doubts = [
-        tuple(oracle.doubts(seen[run, : recorded.lengths[run]], {n: v[run] for n, v in inputs.items()})) for run in rows
-    ]
+    told = [{name: values[run] for name, values in inputs.items()} for run in rows]
+    doubts = [oracle.ask(seen[run, : recorded.lengths[run]], told[run]).doubts for run in rows]
     return Board(
         str(recorded.table[0]),
         values[rows[:, None], steps],

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from sim2seq._support.command import Parser, plain, run
+from sim2seq.cli_learn import add_words, find_study
 from sim2seq.data import curves
 from sim2seq.predict import named_number
 from sim2seq.stopping import NOT_SURE, Answer, Decision, Goal, Oracle, Rule
@@ -62,12 +63,10 @@ def add_train(parser) -> None:
     parser.add_argument("source", metavar="STORE|CURVES.csv", help="a Kosh store, or curves of whole runs")
     parser.add_argument("--study", metavar="FILE", help="study.py: models, settings; of a store, its task")
     parser.add_argument("--output", metavar="TRAINING", default="training", help="a training begun there goes on")
-    parser.add_argument("settings", nargs="*", default=[], metavar="name:value", help="settings of the training")
+    add_words(parser, "settings", "name:value", "settings of the training")
 
 
 def train(asked) -> int:
-    from sim2seq.cli_learn import find_study
-
     study = find_study(asked.study)
     if not asked.source.lower().endswith(".csv"):
         from sim2seq import sweep
@@ -212,7 +211,11 @@ def main(argv=None) -> int:
         subparser = subparsers.add_parser(name, help=text, description=text)
         add_arguments(subparser)
         subparser.set_defaults(function=function)
-    asked = parser.parse_args(argv)
+    asked, more = parser.parse_known_args(argv)
+    if more and ("words" not in asked or any(word.startswith("-") for word in more)):
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    if more:
+        getattr(asked, asked.words).extend(more)
     return asked.function(asked)
 
 

@@ -7,8 +7,9 @@
 The rule. A run is worth its time while it may still be among the best. The bar is the best of the runs so far, or, with
 `share` above 0, the worst of the best share of them; several goals at once have a front for a bar. The oracle's
 interval gives a chance to get below the bar: errors are taken as normal, with the interval as their middle, and as
-independent from goal to goal. A run is ended when that chance is below `chance`; while few runs have finished, and
-where the oracle is asked about what it has not learned, none is.
+independent from goal to goal; where goal and bar are above 0, as factors: a run that is foretold half as much is known
+twice as well. A run is ended when that chance is below `chance`; while few runs have finished, and where the oracle is
+asked about what it has not learned, none is.
 """
 
 from __future__ import annotations
@@ -155,12 +156,14 @@ def chance_below(middle, half, bar, level: float) -> float:
 
 
 def normal_below(limit: float, middle: float, spread: float) -> float:
-    """The chance of a normal number to be below a limit."""
+    """The chance of a number to be below a limit: normal, or, where both are above 0, its logarithm."""
     if not math.isfinite(spread) or limit == math.inf:
         return 1.0
     if spread == 0:
         return float(middle < limit)
-    return 0.5 * math.erfc((middle - limit) / (spread * math.sqrt(2)))
+    by_factor = limit > 0 and middle > 0
+    away = math.log(middle / limit) / math.log1p(spread / middle) if by_factor else (middle - limit) / spread
+    return 0.5 * math.erfc(away / math.sqrt(2))
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,7 @@ class Oracle:
     """A finished training of a target per run, asked while a run is under way; all its members in one compiled step."""
 
     surrogate: Surrogate
-    _compiled: dict = field(default_factory=dict, repr=False)
+    _known: dict = field(default_factory=dict, repr=False)  # of the run that was asked about last
 
     @classmethod
     def load(cls, folder) -> Oracle:
@@ -192,41 +195,56 @@ class Oracle:
 
     @cached_property
     def together(self):
-        """All members as one model of padded series, or None where one of them has to be asked alone."""
+        """All members as one function of padded series, or None where one of them has to be asked alone."""
         from sim2seq.together import together
 
         return together(self.surrogate.models, self.surrogate.window)
+
+    @cached_property
+    def reach(self) -> tuple[np.ndarray, np.ndarray]:
+        """(features,) each: between these, nothing is far from what the training runs had."""
+        low, high = np.array(list(self.surrogate.scores.first_window.values())).T
+        return low - surrogate.FAR * (high - low), high + surrogate.FAR * (high - low)
 
     def ask(self, series, inputs: Mapping[str, float] | None = None) -> Answer:
         """How the run will end whose checkpoints so far are `series` (steps, features), known before it: `inputs`.
 
         Raises ValueError, in one line, as `Surrogate.answer` does, and for more steps than any training run had.
         """
-        model = self.surrogate
-        seen = np.asarray(series, dtype=float)
-        if seen.ndim == 2 and len(seen) > model.scores.steps:
-            raise ValueError(
-                f"expected up to {model.scores.steps} checkpoints, as the training runs have; got {len(seen)}"
-            )
-        doubts = self.doubts(seen, inputs)
+        seen, model = self.checked(series), self.surrogate
+        conditions, doubts = self.known(inputs)
+        if (seen < self.reach[0]).any() or (seen > self.reach[1]).any():
+            doubts = tuple(model.doubts(seen[None], conditions))
         if self.together is None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", surrogate.OutsideTraining)
                 bands = model.answer(seen, inputs=inputs)
         else:
-            members = self.together(seen, model.check_inputs(inputs, 1))
+            members = self.together(seen, conditions)
             bands = self.around(members[:, None, None], [[model.place(seen)]])
         middle, low, high = (np.asarray(each).reshape(-1) for each in bands)
-        return Answer(self.outputs, middle, low, high, model.band.level, tuple(doubts))
+        return Answer(self.outputs, middle, low, high, model.band.level, doubts)
 
-    def doubts(self, seen, inputs) -> list[str]:
-        """Lines on what training runs had not. Raises ValueError for what cannot be asked."""
-        model = self.surrogate
+    def checked(self, series) -> np.ndarray:
+        """The checkpoints of a run, (steps, features). Raises ValueError for what cannot be asked about."""
+        seen, model, most = np.asarray(series, dtype=float), self.surrogate, self.surrogate.scores.steps
         if seen.ndim != 2 or seen.shape[1] != len(self.features) or len(seen) < model.window:
             expected = f"{model.window} checkpoints or more of {', '.join(self.features)}"
             raise ValueError(f"expected {expected}; got shape {seen.shape}")
-        seen = model.check_finite(seen[None])
-        return model.doubts(seen, model.check_inputs(inputs, 1))
+        if len(seen) > most:
+            raise ValueError(f"expected up to {most} checkpoints, as the training runs have; got {len(seen)}")
+        return model.check_finite(seen[None])[0]
+
+    def known(self, inputs: Mapping[str, float] | None) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        """The inputs of a run as the models are told them, and what training runs had not; looked at once a run."""
+        key = tuple((inputs or {}).items())
+        if key not in self._known:
+            conditions = self.surrogate.check_inputs(inputs, 1)
+            usual = np.mean(self.reach, axis=0)[None, None]
+            doubts = self.surrogate.doubts(usual, conditions)
+            self._known.clear()
+            self._known[key] = conditions, tuple(doubts)
+        return self._known[key]
 
     def around(self, members, places) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Middle, low and high of answers (members, runs, steps, outputs), by the band's positions (runs, steps)."""

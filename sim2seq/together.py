@@ -27,7 +27,14 @@ def together(models, window: int) -> Callable | None:
     restore = [stepping.restored(*pair) for pair in pairs]
     kind, told = models[0].inputs[0].dtype, CONDITIONS in kinds(models[0])
 
+    numbers = [(weight, ops.convert_to_numpy(weight)) for model in models for weight in model.weights]
+
     def members(series, place, conditions=None):
+        constants = [(weight, ops.convert_to_tensor(value)) for weight, value in numbers]  # to read them takes longer
+        with keras.StatelessScope(state_mapping=constants):
+            return answered(series, place, conditions)
+
+    def answered(series, place, conditions):
         found = []
         for (model, core), back in zip(pairs, restore, strict=True):
             said = core(one_or_all(scaled(model, series, None, conditions)), training=False)
@@ -56,14 +63,25 @@ def causal_core(model, steps: int) -> keras.Model | None:
 
 
 def compiled(function: Callable) -> Callable:
-    """A function of arrays, compiled once for each of their shapes. `predict_on_batch` takes longer than the step."""
+    """A function of arrays, compiled once for each of their shapes.
+
+    Of TensorFlow the concrete function is called: to look for it by its arguments takes longer than the step.
+    """
     if keras.backend.backend() == "jax":
         import jax
 
         return jax.jit(function)
     import tensorflow
 
-    return tensorflow.function(function, jit_compile=True)
+    traced, concrete = tensorflow.function(function, jit_compile=True, autograph=False), {}
+
+    def call(*arrays):
+        shapes, tensors = tuple(each.shape for each in arrays), [tensorflow.constant(each) for each in arrays]
+        if shapes not in concrete:
+            concrete[shapes] = traced.get_concrete_function(*tensors)
+        return concrete[shapes](*tensors)
+
+    return call
 
 
 def length_for(steps: int) -> int:

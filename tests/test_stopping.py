@@ -19,8 +19,14 @@ def answer(middle, half, **options) -> Answer:
 
 
 def test_the_interval_is_the_middle_90_percent_of_a_normal_error():
-    assert chance_below([1.0], [0.1], [[0.9]], 0.9) == pytest.approx(0.05)
+    assert chance_below([-1.0], [0.1], [[-1.1]], 0.9) == pytest.approx(0.05)
     assert chance_below([1.0], [0.1], [[1.0]], 0.9) == 0.5
+
+
+def test_errors_of_a_goal_above_0_are_factors():
+    # one standard deviation is 1 in 1: half of 1 is as far as half of 10
+    assert chance_below([1.0], [1.6448536], [[0.5]], 0.9) == pytest.approx(0.1586553)
+    assert chance_below([10.0], [16.448536], [[5.0]], 0.9) == pytest.approx(0.1586553)
 
 
 def test_against_a_front_the_hardest_point_counts():
@@ -35,7 +41,7 @@ def test_an_interval_without_an_end_ends_no_run():
 
 
 def test_a_run_is_ended_where_its_interval_ends_above_the_best():
-    words = [Rule().decide(answer(m, 0.1), Goal({"loss_final": 1.0}), [1, 2, 3, 4, 5]).word for m in (0.9, 1.09, 1.11)]
+    words = [Rule().decide(answer(m, 0.1), Goal({"loss_final": 1.0}), [1, 2, 3, 4, 5]).word for m in (0.9, 1.08, 1.11)]
     assert words == [GO_ON, NOT_SURE, STOP]
 
 

@@ -22,7 +22,7 @@ from studies.oracle.maps import SERIES
 
 AT = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7)  # shares of a run after which the oracle is asked
 PROGRESS = SERIES.index("progress")
-RULE = Rule(chance=0.05, share=0.1)  # chosen on validation tables: benchmarks/oracle_search.py --choose
+RULE = Rule(chance=0.2)  # chosen on validation tables: benchmarks/oracle_search.py --choose
 RULE_OF_FRONT = Rule(chance=0.05)
 TARGETS = ("mqe_final", "topographic_error_final", "dead_ratio_final")
 
