@@ -56,9 +56,11 @@ def scores_rows(asked) -> list[dict]:
     naive: dict[str, np.ndarray] = {}
 
     def kept(study, parts, settings):
-        """The baselines, once, told all that is known; each training is set beside them."""
+        """The baselines, once, told all that is known, from every training run; each training is set beside them."""
         if not naive:
-            naive.update(STUDY.task.baselines(parts["train"], parts["test"], STUDY.settings(), {}))
+            say("baselines ...")
+            training = select(ensemble, STUDY.split(ensemble, None).train)
+            naive.update(STUDY.task.baselines(training, parts["test"], STUDY.settings(), {}))
         return naive
 
     found: dict[str, Training] = {}
@@ -70,9 +72,8 @@ def scores_rows(asked) -> list[dict]:
         found[name] = fit(ensemble, STUDY.settings.parse(words), folder, study=study, quiet=True, naive=kept)
         say(f"{name}: {cpu() - begun:.0f} s of CPU")
     first = next(iter(found.values()))
-    parts = {name: select(ensemble, getattr(first.split, name)) for name in ("train", "test")}
-    kept(STUDY, parts, STUDY.settings())
     test = first.predictions["test"]
+    kept(STUDY, {"test": select(ensemble, replace(first.split.test, runs=tuple(test.run_ids)))}, STUDY.settings())
     said = {name: Said(each.middle, each.low, each.high) for name, each in predictions(found).items()}
     said |= {name: Said(each) for name, each in naive.items()}
     names = np.array([run.rpartition("_")[0] for run in test.run_ids])

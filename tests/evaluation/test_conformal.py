@@ -196,10 +196,9 @@ def test_what_lies_beyond_the_end_of_a_run_calibrates_nothing():
     np.testing.assert_allclose(coverage(low, high, short[1::2, :30]), 0.9, atol=0.12)
 
 
-def test_runs_that_err_together_count_as_one():
-    """Five of ten tables hold everything, five nothing: ten coins, however many runs a table has."""
-    inside = np.repeat([[[1.0]], [[0.0]]], 250, axis=0)
-    groups = [f"table {run // 50}" for run in range(500)]
-    by_run, by_group = (conformal.independent_points(inside, 0.5, each) for each in (None, groups))
-    assert by_run == pytest.approx(500, rel=0.01)
-    assert by_group == pytest.approx(9)
+def test_runs_of_a_group_count_as_one_of_as_many_as_there_are():
+    """Ten groups, level 0.9: the quantile at 0.9 (1 + 1 / 10) of all that is calibrated on."""
+    forecasts, truth = noisy_forecasts(1000, steps=10, features=1, members=1, seed=0)
+    band = calibrate(forecasts, truth, groups=[f"table {run // 100}" for run in range(1000)])
+    _, low, high = band.around(forecasts)
+    np.testing.assert_allclose(coverage(low, high, truth), 0.99, atol=0.0011)
