@@ -53,32 +53,45 @@ def scores_rows(asked) -> list[dict]:
     if asked.study is None:
         raise ValueError("the scores need a study: its folder, or its store")
     ensemble = STUDY.read(str(store_of(Path(asked.study))))
-    naive: dict[str, np.ndarray] = {}
-
-    def kept(study, parts, settings):
-        """The baselines, once, told all that is known, from every training run; each training is set beside them."""
-        if not naive:
-            say("baselines ...")
-            training = select(ensemble, STUDY.split(ensemble, None).train)
-            naive.update(STUDY.task.baselines(training, parts["test"], STUDY.settings(), {}))
-        return naive
-
     found: dict[str, Training] = {}
     for name, (words, whole) in jobs(asked).items():
         study = replace(STUDY, task=replace(STUDY.task, whole=whole))
         say(f"{name} ...")
         begun = cpu()
         folder = Path(asked.folder, name.replace(", ", "_").replace(" ", "_"))
-        found[name] = fit(ensemble, STUDY.settings.parse(words), folder, study=study, quiet=True, naive=kept)
+        found[name] = fit(ensemble, STUDY.settings.parse(words), folder, study=study, quiet=True, naive=last_value)
         say(f"{name}: {cpu() - begun:.0f} s of CPU")
-    first = next(iter(found.values()))
-    test = first.predictions["test"]
-    kept(STUDY, {"test": select(ensemble, replace(first.split.test, runs=tuple(test.run_ids)))}, STUDY.settings())
+    if asked.train_only:
+        return []
+    test = next(iter(found.values())).predictions["test"]
+    naive = baselines(ensemble, test.run_ids, Path(asked.folder, "baselines.npz"))
     said = {name: Said(each.middle, each.low, each.high) for name, each in predictions(found).items()}
     said |= {name: Said(each) for name, each in naive.items()}
     names = np.array([run.rpartition("_")[0] for run in test.run_ids])
     print(markdown(said, list(naive), test.truth))
     return [*goal_rows(said, list(naive), test.truth), *detail_rows(said, test.truth, names)]
+
+
+def last_value(study, parts, settings) -> dict[str, np.ndarray]:
+    """The one baseline that each training is set beside at once; `baselines` are asked once for all."""
+    test, task = parts["test"], study.task
+    values = np.asarray(test.values, dtype=float)[..., test.places(ASKED)]
+    last = [values[np.arange(test.runs), task.steps_seen(test, share, settings) - 1] for share in SHARES]
+    return {"last value": np.stack(last, axis=1)}
+
+
+def baselines(ensemble, run_ids, path: Path) -> dict[str, np.ndarray]:
+    """Name -> prediction for these test runs, told all that is known, from every training run; kept in `path`."""
+    if path.exists():
+        with np.load(path) as kept:
+            if kept["run_ids"].tolist() == list(run_ids):
+                return {name: kept[name] for name in kept.files if name != "run_ids"}
+    say("baselines ...")
+    split = STUDY.split(ensemble, STUDY.settings())
+    parts = (select(ensemble, part) for part in (split.train, replace(split.test, runs=tuple(run_ids))))
+    found = STUDY.task.baselines(*parts, STUDY.settings(), {})
+    np.savez(path, run_ids=np.array(run_ids), **found)
+    return found
 
 
 def store_of(path: Path) -> Path:

@@ -1,12 +1,16 @@
 #!/usr/bin/env python
 """The oracle: what a run costs, and how well its end is foretold.
 
-    python benchmarks/oracle.py [--json FILE] [--only cost]
+    python benchmarks/oracle.py [studies_output/oracle_...] [--json FILE] [--only cost scores]
 
 cost   1000 trainings of a 10 x 10 map on 500 rows of 8 columns for 10 epochs, beside MiniSom's in the same call (a
        share of them, scaled: `--minisom`), beside what NumPy can do for 64 runs at a time, and beside the limit of the
        machine: the two passes over the weights that no online update can do without, with nothing between them. Seconds
        of one core, by its own clock: other work on the machine counts little.
+scores   of a study: every network, three seeds of the study's own, beside every baseline on the test tables, by share
+       of the run that was seen: MAE, RMSE, correlation, coverage of the band, by target and by table. The source's
+       networks stand there twice: trained on prefixes and told what is known, and as published, on whole runs alone.
+       Trainings are kept in `--folder`.
 
 Each part is a function in PARTS that gives rows (_rows.py); a part that needs a study takes it from `asked.study`.
 """
@@ -124,6 +128,7 @@ def passes_over(weights, values, known, ranks):
 
 
 def scores_rows(asked) -> list[dict]:
+    """See _oracle_scores.py."""
     from _oracle_scores import scores_rows  # Keras, which the cost needs not
 
     return scores_rows(asked)
@@ -139,6 +144,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--folder", default="oracle_trainings", help="where trainings are kept, and read again")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of the study's own network; one of each other")
     parser.add_argument("--models", nargs="+", default=[], help="of networks.NETWORKS; none: all")
+    parser.add_argument("--train-only", action="store_true", help="and no tables: for several calls at once")
     parser.add_argument("--settings", nargs="+", default=[], metavar="NAME:VALUE", help="for all trainings")
     parser.add_argument("--minisom", type=int, default=20, metavar="RUNS", help="runs of MiniSom's that are measured")
     parser.add_argument("--repeats", type=int, default=3, help="of each way; the best counts")

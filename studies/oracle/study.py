@@ -24,13 +24,13 @@ KNOWN = (
 LAST = {"rate_100": "learning_rate", "radius_100": "radius"}
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
 
-SOURCE = {"units": (8,), "learning_rate": 1e-3, "batch_size": 32, "loss": "squared", "inputs": ()}
+# the source's networks, trained on prefixes of every length and told what is known, each for about the same time
+SOURCE = {"members": 1, "learning_rate": 1e-3, "loss": "squared", "optimizer": "adam"}
 RECIPES = {
-    # the source's networks, trained on prefixes of every length and told what is known
-    "standard": SOURCE | {"model": "standard", "inputs": KNOWN},
-    "bidirectional": SOURCE | {"model": "bidirectional", "inputs": KNOWN, "targets_per_epoch": 20_000},
-    "lite": SOURCE | {"model": "lite", "inputs": KNOWN},
-    "attention": {"model": "attention", "units": (32, 32), "learning_rate": 2e-3},
+    "standard": SOURCE | {"model": "standard", "epochs": 3},
+    "bidirectional": SOURCE | {"model": "bidirectional", "epochs": 20, "targets_per_epoch": 20_000},
+    "lite": SOURCE | {"model": "lite", "epochs": 7},
+    "attention": {"model": "attention", "units": (32,), "members": 1, "epochs": 5},
     "debug": {"units": (8,), "members": 1, "epochs": 1, "passes": 1, "targets_per_epoch": 2_000}
     | {"steps_per_execution": 1},
 }
@@ -47,13 +47,13 @@ class OracleSettings(TargetSettings, recipes=RECIPES):
     dropout: float = 0.1
     window: int = 1  # the fewest checkpoints before an answer
     inputs: tuple[str, ...] = KNOWN
-    members: int = 5
+    members: int = 3
     loss: str = "absolute"
     optimizer: str = "adamw"
     learning_rate: float = 3e-3
     batch_size: int = 32  # runs, each with all of its prefixes
-    epochs: int = 25
-    patience: int = 25
+    epochs: int = 10
+    patience: int = 10
     targets_per_epoch: int = 10_000_000
     passes: int = 1
     jit_compile: bool = False
