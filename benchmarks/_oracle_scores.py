@@ -45,7 +45,7 @@ def jobs(asked) -> dict[str, tuple[list[str], bool]]:
 
 
 def chosen(name: str, asked) -> bool:
-    return not asked.models or name.partition(",")[0] in asked.models
+    return not asked.models or not {name, name.partition(",")[0]}.isdisjoint(asked.models)
 
 
 def scores_rows(asked) -> list[dict]:
