@@ -13,6 +13,9 @@ from _rows import row
 
 from sim2seq.data.splits import select
 from sim2seq.notebook import STORE
+from sim2seq.report.colours import GREY
+from sim2seq.report.prediction_figures import predicted_against_true
+from sim2seq.report.style import COLOURS, Picture, grid, plain, styled
 from sim2seq.training.fit import fit
 from sim2seq.training.folder import Training
 from studies.oracle.study import ASKED, STUDY
@@ -68,6 +71,8 @@ def scores_rows(asked) -> list[dict]:
     said = {name: Said(each.middle, each.low, each.high) for name, each in predictions(found).items()}
     said |= {name: Said(each) for name, each in naive.items()}
     names = np.array([run.rpartition("_")[0] for run in test.run_ids])
+    if asked.pictures:
+        save_pictures(Path(asked.pictures), next(iter(found.values())), said, list(naive), test.truth)
     print(markdown(said, list(naive), test.truth))
     return [*goal_rows(said, list(naive), test.truth), *detail_rows(said, test.truth, names)]
 
@@ -110,6 +115,41 @@ def say(text: str) -> None:
 def cpu() -> float:
     """Seconds that this process has computed."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_utime
+
+
+def save_pictures(folder: Path, ours: Training, said: dict, naive: list[str], truth: np.ndarray) -> None:
+    """The pictures of the card: predicted against true by share, and errors and coverage by share."""
+    folder.mkdir(parents=True, exist_ok=True)
+    predicted_against_true(ours).savefig(folder / "predicted.png", dpi=110)
+    by_share(said, naive, truth).savefig(folder / "by_share.png", dpi=110)
+
+
+@styled
+def by_share(said: dict, naive: list[str], truth: np.ndarray) -> Picture:
+    """Left: the error of each model and baseline by share of the run that was seen. Right: coverage of our band."""
+    figure, ((errors, covered),) = grid(1, 2, width=11, height=4.2)
+    shares, by = [100 * share for share in SHARES], {name: measured(each, truth) for name, each in said.items()}
+    names = [name for name in by if not name.startswith(OURS) or name.endswith("seed 0")]
+    models = [name for name in names if name not in naive]
+    for name in names:
+        colour = COLOURS[models.index(name) % len(COLOURS)] if name in models else GREY
+        style = {"lw": 2.6} if name.startswith(OURS) else {"ls": "--", "lw": 1.2} if name in naive else {}
+        values = by[name]["MAE"].mean(axis=1)
+        errors.plot(shares, values, color=colour, marker=".", **style)
+        errors.annotate(
+            plain(name), (shares[-1], values[-1]), (4, 0), textcoords="offset points", fontsize=7.5, va="center"
+        )
+    errors.set(yscale="log", xlim=(0, 100), title="mean absolute error, mean of the targets")
+    ours = next(name for name in by if name.startswith(OURS))
+    covered.axhspan(*(100 * each for each in COVERAGE), color=GREY, alpha=0.15, lw=0, label="what the goal allows")
+    for place, (target, colour) in enumerate(zip(ASKED, COLOURS, strict=False)):
+        covered.plot(shares, 100 * by[ours]["coverage"][:, place], color=colour, marker=".", label=plain(target))
+    covered.plot(shares, 100 * by[ours]["coverage"].mean(axis=1), color="black", lw=2, label="mean of the targets")
+    covered.set(ylim=(70, 100), title="test runs within the 90 % band, %")
+    covered.legend(loc="lower right")
+    for axis in (errors, covered):
+        axis.set_xlabel("share of the run that was seen, %")
+    return figure
 
 
 def measured(said: Said, truth: np.ndarray) -> dict[str, np.ndarray]:

@@ -144,6 +144,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--folder", default="oracle_trainings", help="where trainings are kept, and read again")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of the study's own network; one of each other")
     parser.add_argument("--models", nargs="+", default=[], help="networks, or names of the table; none: all")
+    parser.add_argument("--pictures", metavar="FOLDER", help="draw the card's pictures there")
     parser.add_argument("--train-only", action="store_true", help="and no tables: for several calls at once")
     parser.add_argument("--settings", nargs="+", default=[], metavar="NAME:VALUE", help="for all trainings")
     parser.add_argument("--minisom", type=int, default=20, metavar="RUNS", help="runs of MiniSom's that are measured")

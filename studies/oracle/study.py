@@ -27,10 +27,10 @@ SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
 # the source's networks, trained on prefixes of every length and told what is known, each for about the same time
 SOURCE = {"members": 1, "learning_rate": 1e-3, "loss": "squared", "optimizer": "adam"}
 RECIPES = {
-    "standard": SOURCE | {"model": "standard", "epochs": 3},
-    "bidirectional": SOURCE | {"model": "bidirectional", "epochs": 20, "targets_per_epoch": 20_000},
-    "lite": SOURCE | {"model": "lite", "epochs": 7},
-    "attention": {"model": "attention", "units": (32,), "members": 1, "epochs": 5},
+    "standard": SOURCE | {"model": "standard", "epochs": 2},
+    "bidirectional": SOURCE | {"model": "bidirectional", "epochs": 12, "targets_per_epoch": 20_000},
+    "lite": SOURCE | {"model": "lite", "epochs": 5},
+    "attention": {"model": "attention", "units": (32,), "members": 1, "epochs": 3},
     "debug": {"units": (8,), "members": 1, "epochs": 1, "passes": 1, "targets_per_epoch": 2_000}
     | {"steps_per_execution": 1},
 }
@@ -52,8 +52,8 @@ class OracleSettings(TargetSettings, recipes=RECIPES):
     optimizer: str = "adamw"
     learning_rate: float = 3e-3
     batch_size: int = 32  # runs, each with all of its prefixes
-    epochs: int = 10
-    patience: int = 10
+    epochs: int = 6
+    patience: int = 6
     targets_per_epoch: int = 10_000_000
     passes: int = 1
     jit_compile: bool = False

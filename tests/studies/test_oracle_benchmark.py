@@ -46,3 +46,22 @@ def test_numpy_trains_the_maps_that_it_is_timed_for(benchmark, monkeypatch):
         rates, radii = 0.7 * (1 - share), 5 - 4 * share
         ours = maps.follow(weights, values, order[:, run], rates, radii, maps.grid_of(Settings()))
         assert theirs[run].T.reshape(10, 10, 8) == pytest.approx(ours, abs=1e-10)
+
+
+def test_a_score_is_set_beside_the_best_baseline_at_that_share(benchmark):
+    import _oracle_scores as scores
+
+    truth = np.random.default_rng(0).random((40, len(scores.SHARES), 3))
+    off = {"near": 0.2, "far": 0.3}
+    said = {"change, seed 0": scores.Said(truth + 0.1, truth - 1, truth + np.linspace(-0.1, 1, 40)[:, None, None])}
+    said |= {name: scores.Said(truth - by) for name, by in off.items()}
+    after_20, after_50, lowest, highest = scores.goal_rows(said, list(off), truth)
+    assert "best baseline: near" in after_20["name"]
+    for row, goal in ((after_20, 0.15), (after_50, 0.16)):
+        assert [row[each] for each in ("measured", "goal", "reference")] == pytest.approx([0.1, goal, 0.2])
+    assert lowest["measured"] == highest["measured"] == pytest.approx(36 / 40)
+    found = scores.measured(said["change, seed 0"], truth)
+    np.testing.assert_allclose(found["correlation"], 1)
+    np.testing.assert_allclose(found["RMSE"], 0.1)
+    assert scores.by_share(said, list(off), truth).get_axes()
+    assert "| near | 0.2000 |" in scores.markdown(said, list(off), truth)
