@@ -103,6 +103,16 @@ def stacked(pictures: list[Image.Image]) -> Image.Image:
     return whole
 
 
+def beside(pictures: list[Image.Image]) -> Image.Image:
+    """Pictures side by side, their upper edges level."""
+    whole = Image.new("RGB", (sum(each.width for each in pictures), max(each.height for each in pictures)), PAPER)
+    left = 0
+    for each in pictures:
+        whole.paste(each, (left, 0))
+        left += each.width
+    return whole
+
+
 def save_picture(image: Image.Image, path: Path) -> None:
     """Write a PNG, whole or not at all."""
     temporary = path.with_name(f"unfinished_{path.name}")
