@@ -150,5 +150,5 @@ def picture(grids, betas, true, told, number: int) -> Image.Image:
     right.set(xlabel="beta", title=f"energy {true[number]:.0f}, told {told[number]:.1f}")
     right.legend(loc="upper right")
     figure.set_layout_engine("none")
-    figure.subplots_adjust(left=0.03, right=0.98, bottom=0.17, top=0.9, wspace=0.2)
+    figure.subplots_adjust(left=0.03, right=0.98, bottom=0.22, top=0.88, wspace=0.2)
     return Image.fromarray(np.asarray(drawn(figure, 70)))

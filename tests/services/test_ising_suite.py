@@ -10,7 +10,8 @@ from studies.ising.study import STUDY
 
 HERE = ROOT / "studies" / "ising"
 SMALL = {"TRAIN": 400, "TEST": 100, "SOURCE": 400, "EVERY": 0.3}
-DEBUG = ["MODELS=shifts energy_2d", "SWEEP=size:debug", "BEST=size:debug", "BEST_MODELS=places", "BEST_SEEDS=0 1"]
+DEBUG = ["ENERGY=size:debug model=energy_2d", "PROBABILITY=size:debug beta:0.3 model=one_way", "PSEUDO= "]
+DEBUG += ["BEST=size:debug", "BEST_MODELS=places", "BEST_SEEDS=0 1"]
 
 
 def test_the_study_goes_from_temperatures_to_a_report(tmp_path):
@@ -20,10 +21,12 @@ def test_the_study_goes_from_temperatures_to_a_report(tmp_path):
     (study,) = (tmp_path / "out").glob("ising_*")
     assert STUDY.read(study / STORE).runs == 3 * SMALL["TRAIN"]
     recorded = {(one.data["model"], one.data["seed"]) for one in ranking.load(study / STORE, STUDY.name)}
-    assert recorded == {("shifts", 0), ("energy_2d", 0), ("places", 0), ("places", 1)}
+    assert recorded == {("energy_2d", 0), ("places", 0), ("places", 1)}
+    (probability,) = ranking.load(study / STORE, "ising_probability")
+    assert probability.data["model"] == "one_way"
     last = study / "learn-ising"
     rows = json.loads((last / "scores.json").read_text())
-    models = {"shifts", "energy_2d", "places", "mean", "nearest", "ridge", "extra trees", "sum over the bonds (exact)"}
+    models = {"energy_2d", "places", "mean", "nearest", "ridge", "extra trees", "sum over the bonds (exact)"}
     assert {(row["model"], row["set"]) for row in rows} == {
         (name, each) for name in models for each in ("test", "source")
     }

@@ -1,0 +1,183 @@
+#!/usr/bin/env python
+"""The energies of Ising lattices: every model on the fixed test sets, beside its twin in the source, and baselines.
+
+    python benchmarks/ising_energy.py [--folder ising_energy] [--finished] [--json FILE]
+
+Simulates the study's files and trains what is not in the folder yet (_ising_energies.py lists it: half an hour of one
+core); with --finished it judges what is there. Errors are root mean squares in J. Seconds are the processor's, of one
+thread, so that other work on the machine counts little. What is mis-scored in the source's baseline, and what a model
+of the probability is good for: benchmarks/ising_probability.py.
+"""
+
+import statistics
+import sys
+import time
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from _ising_energies import SECONDS, SEEDS, TRAININGS, make_store, place_of, train_all
+from _rows import publish, row
+
+from sim2seq import load_training
+from sim2seq._support.command import Parser, run
+from sim2seq._support.files import read_json
+from studies.ising import report, scores, transfer
+from studies.ising.files import Lattices
+from studies.ising.lattice import Lattice
+from studies.ising.networks import RECURRENT, name_of
+from studies.ising.pgen_ensembles import MOST_BETA, betas_to
+from studies.ising.sampling import Plan, draw
+from studies.ising.scores import SOURCE, TEST, Score
+from studies.ising.study import STUDY, read
+
+GOAL, GOAL_EVERYWHERE, MOST_PARAMETERS, MOST_SECONDS = 0.5, 1.0, 300_000, 900.0
+MODELS = ("model:shifts", "model:places")
+SIDES, FEW, FEW_TEST, STEPS = (12, 16), 40, 200, 1500  # lattices at each beta of larger ones; steps of training there
+
+
+class Found:
+    """A finished training and its scores: set -> Score."""
+
+    def __init__(self, folder: Path, words: str, sets: dict):
+        self.words, self.training = words, load_training(place_of(folder, words), STUDY)
+        self.seconds = read_json(place_of(folder, words) / SECONDS)
+        self.scores = {name: scores.score(self.training.model, lattices) for name, lattices in sets.items()}
+
+    @property
+    def worst(self) -> float:
+        return max(self.scores[TEST].by_beta.values())
+
+
+def rows_of(one: Found) -> list[dict]:
+    """The rows of one training."""
+    twin = report.PUBLISHED.get(one.training.settings.model) if one.words.startswith("recipe:sweep") else None
+    found = one.scores[SOURCE]
+    rows = [
+        row(f"{one.words}: source-like set, centred", found.centred, twin or GOAL, "lower", "J", twin),
+        row(f"{one.words}: source-like set, raw", found.raw, None, "lower", "J"),
+        row(f"{one.words}: source-like set, slope", found.slope, None, "higher", "predicted over true"),
+        row(f"{one.words}: betas to 0.6, centred", one.scores[TEST].centred, None, "lower", "J"),
+        row(f"{one.words}: betas to 0.6, raw at the worst", one.worst, GOAL_EVERYWHERE, "lower", "J"),
+        row(f"{one.words}: parameters", one.training.parameters, MOST_PARAMETERS, "lower", "numbers"),
+        row(f"{one.words}: training", one.seconds, MOST_SECONDS, "lower", "s of the processor"),
+    ]
+    return rows
+
+
+def by_beta(one: Found) -> list[dict]:
+    errors = one.scores[TEST].by_beta.items()
+    return [row(f"{one.words}: raw at beta {beta:g}", error, GOAL_EVERYWHERE, "lower", "J") for beta, error in errors]
+
+
+def seed_rows(found: dict[str, Found]) -> list[dict]:
+    """Mean and deviation over the seeds."""
+    rows = []
+    for model in MODELS:
+        some = [one for seed in SEEDS if (one := found.get(f"{model} seed:{seed}"))]
+        if len(some) > 1:
+            name, errors = f"{model}, {len(some)} seeds", [one.scores[SOURCE].centred for one in some]
+            rows.append(row(f"{name}: centred, mean", statistics.fmean(errors), GOAL, "lower", "J"))
+            rows.append(row(f"{name}: centred, deviation", statistics.stdev(errors), None, "lower", "J"))
+            worst = max(one.worst for one in some)
+            rows.append(row(f"{name}: raw at the worst beta of the worst", worst, GOAL_EVERYWHERE, "lower", "J"))
+    return rows
+
+
+def extension_rows(found: dict[str, Found]) -> list[dict]:
+    """What each of the source's extensions takes off the error: the mean over the pairs that differ in it alone."""
+    errors = {
+        name: found[words].scores[SOURCE].centred
+        for name in RECURRENT
+        if (words := f"recipe:sweep model:{name}") in found
+    }
+    rows = []
+    for place, extension in enumerate(("both ways", "attention", "rows and columns")):
+        pairs = []
+        for others in product((False, True), repeat=2):
+            without, with_it = (name_of(*others[:place], each, *others[place:]) for each in (False, True))
+            if without in errors and with_it in errors:
+                pairs.append(errors[with_it] - errors[without])
+        if pairs:
+            rows.append(
+                row(f"{extension}: change of the error, {len(pairs)} pairs", statistics.fmean(pairs), 0, "lower", "J")
+            )
+    return rows
+
+
+def larger(side: int, number: int, part: str) -> Lattices:
+    """Lattices of another size, all of chains of their own, at every other beta of the study."""
+    lattice, betas = Lattice(side, side), betas_to(MOST_BETA, 0.1)
+    grids = np.concatenate([draw(Plan(lattice, (beta,), number, part=part), beta) for beta in betas])
+    return Lattices(grids, np.repeat(betas, number), lattice.energies(grids), None)
+
+
+def transfer_rows(one: Found) -> list[dict]:
+    """A training of 8 x 8 on larger lattices: as it is, where it can be, and after a few samples there."""
+    rows, settings = [], one.training.settings
+    for side in SIDES:
+        few, test = larger(side, FEW, "train"), larger(side, FEW_TEST, "test")
+        spread, name = float(test.energies.std()), f"{one.words} on {side} x {side}"
+        rows.append(row(f"{name}: the mean", spread, None, "lower", "J, centred"))
+        model = transfer.enlarged(one.training, side)
+        if settings.model == "shifts":
+            found = scores.score(model, test)
+            rows.append(row(f"{name}, as it is", found.centred, None, "lower", "J, centred", spread))
+            rows.append(row(f"{name}, as it is", found.raw, None, "lower", "J", spread))
+        order = Lattice(side, side).snake()
+        samples, start = few.grids.reshape(len(few.grids), -1)[:, order, None], time.process_time()
+        only = settings.model == "places"
+        transfer.tuned(model, samples, few.energies, steps=STEPS, places_only=only, seed=0)
+        found, took = scores.score(model, test), time.process_time() - start
+        rows.append(row(f"{name}, {len(samples)} samples there", found.centred, None, "lower", "J, centred", spread))
+        rows.append(row(f"{name}, {len(samples)} samples there: training", took, None, "lower", "s of the processor"))
+    return rows
+
+
+def baseline_rows(training, sets: dict) -> list[dict]:
+    """Baselines, each from 5000 lattices, on 10 000 of each set."""
+    found = {one.name: one.scores for one in report.baselines(training, sets)}
+    mean: Score = found["mean"][SOURCE]
+    return [
+        row(
+            f"{name}, {group}: {what}",
+            getattr(each, what),
+            None,
+            "lower",
+            "J",
+            mean.centred if group == SOURCE else None,
+        )
+        for name, by_set in found.items()
+        for group, each in by_set.items()
+        for what in ("centred", "raw")
+    ]
+
+
+def main(argv=None):
+    parser = Parser(description="Every model of the energy of Ising lattices on the fixed test sets.")
+    parser.add_argument("--folder", default="ising_energy", help="files and trainings go, or are, there")
+    parser.add_argument("--finished", action="store_true", help="judge the trainings that are there, train none")
+    parser.add_argument("--json", metavar="FILE", help="write the rows here too")
+    arguments = parser.parse_args(argv)
+    folder = Path(arguments.folder)
+    if not arguments.finished:
+        train_all(folder)
+    ready = [words for words in TRAININGS if (place_of(folder, words) / SECONDS).exists()]
+    if not ready:
+        raise ValueError(f"{folder}: expected finished trainings, found none; without --finished they are trained")
+    path = make_store(folder)
+    sets = scores.fixed_sets(path)
+    found = {words: Found(folder, words, sets) for words in ready}
+    best = min(
+        (one for one in found.values() if one.words.startswith("model:")), key=lambda one: one.scores[SOURCE].centred
+    )
+    rows = [each for one in found.values() for each in rows_of(one)]
+    rows += by_beta(best) + seed_rows(found) + extension_rows(found)
+    for model in MODELS:
+        if one := found.get(f"{model} seed:0"):
+            rows += transfer_rows(one)
+    publish(rows + baseline_rows(read(path), sets), arguments.json)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
