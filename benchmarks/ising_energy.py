@@ -33,7 +33,7 @@ from studies.ising.study import STUDY, read
 
 GOAL, GOAL_EVERYWHERE, MOST_PARAMETERS, MOST_SECONDS = 0.5, 1.0, 300_000, 900.0
 MODELS = ("model:shifts", "model:places")
-SIDES, FEW, FEW_TEST, STEPS = (12, 16), 40, 200, 1500  # lattices at each beta of larger ones; steps of training there
+SIDES, FEW, FEW_TEST, STEPS = (12, 16), 40, 200, 500  # lattices at each beta of larger ones; steps of training there
 
 
 class Found:
@@ -126,8 +126,9 @@ def transfer_rows(one: Found) -> list[dict]:
             rows.append(row(f"{name}, as it is", found.raw, None, "lower", "J", spread))
         order = Lattice(side, side).snake()
         samples, start = few.grids.reshape(len(few.grids), -1)[:, order, None], time.process_time()
-        only = settings.model == "places"
-        transfer.tuned(model, samples, few.energies, steps=STEPS, places_only=only, seed=0)
+        fresh = settings.model == "places"  # its places have not learned yet; the other one is right already
+        rate = 1e-2 if fresh else 1e-4
+        transfer.tuned(model, samples, few.energies, steps=STEPS, rate=rate, places_only=fresh, seed=0)
         found, took = scores.score(model, test), time.process_time() - start
         rows.append(row(f"{name}, {len(samples)} samples there", found.centred, None, "lower", "J, centred", spread))
         rows.append(row(f"{name}, {len(samples)} samples there: training", took, None, "lower", "s of the processor"))

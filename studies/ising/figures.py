@@ -138,8 +138,8 @@ def cooled(lattice: Lattice, betas: np.ndarray, seed: int) -> np.ndarray:
 
 def picture(grids, betas, true, told, number: int) -> Image.Image:
     """One frame of the film: the lattice, and the energies up to it."""
-    figure, axes = grid(1, 2, width=7.2, height=2.8, width_ratios=[1, 1.7])
-    left, right = axes[0]
+    figure = Picture(figsize=(7.2, 3.2))  # nothing may move from frame to frame: places are given
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.7])
     left.imshow(grids[number], cmap=SPINS, vmin=-1, vmax=1)
     left.set(xticks=[], yticks=[], title=f"beta {betas[number]:.2f}")
     left.grid(False)
@@ -149,6 +149,5 @@ def picture(grids, betas, true, told, number: int) -> Image.Image:
     right.set(xlim=(betas[0], betas[-1]), ylim=(min(true.min(), told.min()) - 8, max(true.max(), told.max()) + 8))
     right.set(xlabel="beta", title=f"energy {true[number]:.0f}, told {told[number]:.1f}")
     right.legend(loc="upper right")
-    figure.set_layout_engine("none")
     figure.subplots_adjust(left=0.03, right=0.98, bottom=0.22, top=0.88, wspace=0.2)
     return Image.fromarray(np.asarray(drawn(figure, 70)))

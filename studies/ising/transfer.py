@@ -60,16 +60,26 @@ def longer(table: np.ndarray, side: int) -> np.ndarray:
     return found.reshape(side * side, -1)
 
 
-def tuned(model: keras.Model, samples: np.ndarray, energies: np.ndarray, *, steps: int, places_only: bool, seed: int):
-    """Train an enlarged model further, in place, on few lattices (lattices, sites, 1), varied by their symmetries."""
+def tuned(
+    model: keras.Model,
+    samples: np.ndarray,
+    energies: np.ndarray,
+    *,
+    steps: int,
+    rate: float,
+    places_only: bool,
+    seed: int,
+):
+    """Train an enlarged model further, in place, on few lattices (lattices, sites, 1), varied by their symmetries.
+
+    rate   of Adam at the start, which falls to 0 along a cosine over all steps
+    """
     for layer in model.layers:
         layer.trainable = not places_only or layer.name in ("places", "shifts")
     generator = np.random.default_rng(seed)
-    rate = keras.optimizers.schedules.CosineDecay(1e-2, steps)
     spread = float(np.std(energies))
-    model.compile(
-        loss=lambda true, told: keras.ops.mean(((true - told) / spread) ** 2), optimizer=keras.optimizers.Adam(rate)
-    )
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))
+    model.compile(optimizer, loss=lambda true, told: keras.ops.mean(((true - told) / spread) ** 2))
     for _ in range(steps):
         chosen = generator.integers(len(samples), size=64)
         model.train_on_batch(varied(samples[chosen], generator).astype("float32"), energies[chosen, None])

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from cluster import BIN, ROOT, run
 
 from sim2seq import ranking
@@ -10,10 +11,11 @@ from studies.ising.study import STUDY
 
 HERE = ROOT / "studies" / "ising"
 SMALL = {"TRAIN": 400, "TEST": 100, "SOURCE": 400, "EVERY": 0.3}
-DEBUG = ["ENERGY=size:debug model=energy_2d", "PROBABILITY=size:debug beta:0.3 model=one_way", "PSEUDO= "]
+DEBUG = ["ENERGY=size:debug model:energy_2d", "PROBABILITY=size:debug beta:0.3 model:one_way", "PSEUDO=none"]
 DEBUG += ["BEST=size:debug", "BEST_MODELS=places", "BEST_SEEDS=0 1"]
 
 
+@pytest.mark.timeout(900)
 def test_the_study_goes_from_temperatures_to_a_report(tmp_path):
     words = [word for name, value in SMALL.items() for word in ("--pargs", f"{name}:{value}")]
     asked = ["--pgen", HERE / "pgen_ensembles.py", *words, "--vars", *DEBUG, "--output", "out", "--workers", 2]
