@@ -74,7 +74,7 @@ def board(recorded, oracle: Oracle) -> Board:
     half = np.linalg.norm((high - low)[..., chosen] / 2 * weights, axis=2)
     half = np.where(places < 0, np.inf, half)  # fewer steps than the oracle needs
     told = [{name: values[run] for name, values in inputs.items()} for run in rows]
-    doubts = [oracle.ask(seen[run, : recorded.lengths[run]], told[run]).doubts for run in rows]
+    doubts = [oracle.known(told[run])[1] for run in rows]
     return Board(
         str(recorded.table[0]),
         values[rows[:, None], steps],

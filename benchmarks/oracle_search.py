@@ -112,18 +112,28 @@ def search_rows(asked) -> list[dict]:
 def searches(asked) -> dict[str, list[list[Outcome]]]:
     """Name -> of each setting the outcomes over tables and seeds; the first setting is the one to be judged."""
     boards, level = boards_of(asked), asked.oracle.surrogate.band.level
-    answer, few = answer_seconds(asked.oracle, asked.recorded), range(max(1, asked.seeds // 5))
+    answer, few = answer_seconds(asked.oracle, asked.recorded), range(max(1, asked.seeds // 3))
     rules = [ending.RULE, *(replace(ending.RULE, chance=chance) for chance in CHANCES if chance != ending.RULE.chance)]
     found = {OURS: []}
     for place, rule in enumerate(rules):
         seeds = few if place else range(asked.seeds)
         found[OURS].append([ours(on, seed, rule, level=level, answer=answer) for on in boards for seed in seeds])
+        tell(OURS, found[OURS][-1])
     for name, settings in OTHERS.items():
         found[name] = []
         for place, make in enumerate(settings):
             seeds = few if place else range(asked.seeds)
             found[name].append([theirs(on, seed, make) for on in boards for seed in seeds])
+            tell(name, found[name][-1])
     return found
+
+
+def tell(name: str, outcomes: list[Outcome]) -> None:
+    """Print the share of the time saved, median and 90th percentile of the loss, share of the best that were ended."""
+    lost = [each.loss for each in outcomes]
+    ended = np.mean([each.ended_best for each in outcomes])
+    numbers = (summary(outcomes)[0], np.median(lost), np.quantile(lost, 0.9), ended)
+    print(f"{name}:", " ".join(f"{100 * each:6.2f}" for each in numbers), file=sys.stderr, flush=True)
 
 
 def boards_of(asked) -> list:
@@ -148,22 +158,14 @@ def choose(asked) -> None:
     answer = answer_seconds(asked.oracle, asked.recorded)
     doubtful = np.mean([bool(each) for on in boards for each in on.doubts])
     print(f"answer {1000 * answer:.2f} core ms; {100 * doubtful:.0f} % of the runs lie outside the training")
-    print("bold share chance: saved, loss median, loss 90 %, best 5 % ended")
+    print("bold share chance: saved, loss median, loss 90 %, best 5 % ended, in %")
     for bold in (False, True):
         for share in SHARES:
             for chance in CHANCES:
                 rule = Rule(chance=chance, share=share, bold=bold)
-                found = [ours(on, s, rule, level=level, answer=answer) for on in boards for s in range(asked.seeds)]
-                lost = [each.loss for each in found]
-                numbers = (
-                    summary(found)[0],
-                    np.median(lost),
-                    np.quantile(lost, 0.9),
-                    np.mean([e.ended_best for e in found]),
-                )
-                print(
-                    f"{bold!s:5} {share:5} {chance:6}:", " ".join(f"{100 * each:6.2f}" for each in numbers), flush=True
-                )
+                seeds = range(asked.seeds)
+                found = [ours(on, seed, rule, level=level, answer=answer) for on in boards for seed in seeds]
+                tell(f"{bold!s:5} {share:5} {chance:6}", found)
 
 
 def evolution_rows(asked) -> list[dict]:

@@ -75,16 +75,15 @@ def draw_map(weights: np.ndarray, values: np.ndarray, columns, grid: Grid, *, he
 @styled
 def draw_strip(stories: list[Story], *, table: str) -> Figure:
     """A row a run: its U-matrix on the way, and its goal with what was foretold of its end, against the bar."""
-    figure = Figure(figsize=(12, 2.9 * len(stories)), layout="constrained")
+    figure = Figure(figsize=(12, 2.3 * len(stories)), layout="constrained")
     grid = figure.add_gridspec(len(stories), SHOWN + 2)
-    highest = max(np.max(metrics.u_matrix(flat(each.weights[0]), lattice(each))) for each in stories)
     for row, story in enumerate(stories):
         chosen = np.unique(np.linspace(0, len(story.weights) - 1, SHOWN).round().astype(int))
-        for place, step in enumerate(chosen):
+        shown = [metrics.u_matrix(flat(story.weights[step]), lattice(story)) for step in chosen]
+        scale = {"cmap": "magma", "clim": (0, max(map(np.max, shown))), "bar": False}  # one for all of a run
+        for place, (step, values) in enumerate(zip(chosen, shown, strict=True)):
             axes = figure.add_subplot(grid[row, place])
-            values = metrics.u_matrix(flat(story.weights[step]), lattice(story))
             title = f"{100 * story.log[step, 0]:.0f} % of the run"
-            scale = {"cmap": "magma", "clim": (0, highest), "bar": False}  # one scale for all
             draw_cells(axes, values, story.settings.grid != "square", title=title, **scale)
         draw_goal(figure.add_subplot(grid[row, SHOWN:]), story)
     figure.suptitle(f"{table}: U-matrix on the way, and what the oracle said of the end")
@@ -151,17 +150,22 @@ def watched(table, settings: Settings, judge: ending.Judge) -> Story:
 
 
 def find_stories(table, oracle: Oracle, *, seed: int = 0) -> list[Story]:
-    """Of a random search: the first run that was ended, and the best one of those let run."""
+    """Of a random search: the last run that was ended, and the best one of those let run against others."""
     from studies.oracle import evolution
 
     generator, judge = np.random.default_rng(seed), ending.Judge(oracle)
     stories: list[Story] = []
-    while len(stories) < SEARCHED and sum(each.ended for each in stories) < 3:
+    while len(stories) < SEARCHED and not (any(map(is_rival, stories)) and sum(each.ended for each in stories) >= 3):
         settings = evolution.settings_of(generator.random(len(evolution.GENES)), table)
         stories.append(watched(table, settings, judge))
-    whole = [each for each in stories if not each.ended and np.isfinite(each.bar)] or stories[:1]
+    whole = list(filter(is_rival, stories)) or stories[:1]
     best = min(whole, key=lambda each: float(each.log[-1, 1:4] @ np.array(list(each.goal.weights.values()))))
     return [*[each for each in stories if each.ended][-1:], best]
+
+
+def is_rival(story: Story) -> bool:
+    """Whether a run was let run against others."""
+    return not story.ended and bool(np.isfinite(story.bar))
 
 
 def main(argv=None) -> None:
