@@ -16,7 +16,7 @@ from sim2seq.report.style import COLOURS, Picture, grid, plain, styled
 from studies.ising.exact import kaufman
 from studies.ising.files import Lattices
 from studies.ising.lattice import Lattice
-from studies.ising.networks import weights_of
+from studies.ising.networks import HEADS, square, weights_of
 from studies.ising.samplers import Single
 from studies.ising.scores import energies_of
 
@@ -83,22 +83,18 @@ def thermodynamics(lattices: Lattices, predicted: dict[str, np.ndarray]) -> Pict
 
 @styled
 def attention(models: dict[str, Callable], site: tuple[int, int]) -> Picture:
-    """Where each head of the attention by places looks from one site, a row a model, the bonds' ends framed."""
-    looks = {name: weights_of(model) for name, model in models.items()}  # (heads, sites, sites)
-    heads = max(len(each) for each in looks.values())
-    figure, axes = grid(len(looks), heads, width=2.4 * heads, height=2.4)
-    for row, (name, weights) in zip(axes, looks.items(), strict=True):
-        side = int(np.sqrt(weights.shape[1]))
-        lattice = Lattice(side, side)
-        start = site[0] * side + site[1]
-        for head, axis in enumerate(row):
-            image = weights[head, start].reshape(side, side)
+    """Where the attention by places looks from one site, a column a model, the ends of its bonds framed."""
+    figure, axes = grid(HEADS, len(models), width=2.8 * len(models), height=3.0)
+    for column, (name, model) in zip(axes.T, models.items(), strict=True):
+        for axis, weights in zip(column, weights_of(model), strict=True):
+            lattice = square(len(weights))
+            start = site[0] * lattice.n_y + site[1]
+            image = weights[start].reshape(lattice.n_x, lattice.n_y)
             axis.imshow(image, cmap="Greys", vmin=0, vmax=max(0.05, image.max()))
-            frame(axis, np.divmod(lattice.neighbours()[0][start], side), GREEN)
+            frame(axis, np.divmod(lattice.neighbours()[0][start], lattice.n_y), GREEN)
             frame(axis, ([site[0]], [site[1]]), RED)
-            axis.set(xticks=[], yticks=[], title=f"head {head + 1}, at most {image.max():.2f}")
+            axis.set(xticks=[], yticks=[], title=f"{plain(name)}: at most {image.max():.2f}")
             axis.grid(False)
-        row[0].set_ylabel(plain(name))
     return figure
 
 

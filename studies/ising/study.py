@@ -20,7 +20,7 @@ MOST_LEARNED = 5_000  # lattices that baselines learn from: trees of them take s
 
 RECIPES = {
     # the source's models, one a task: minutes each
-    "sweep": {"model": "energy", "units": (32,), "epochs": 2, "targets_per_epoch": 20_000, "batch_size": 128},
+    "sweep": {"model": "energy", "units": (32,), "epochs": 3, "targets_per_epoch": 25_000, "batch_size": 128},
     "debug": {"units": (8,), "epochs": 2, "targets_per_epoch": 512, "batch_size": 64, "steps_per_execution": 1},
 }
 
