@@ -91,7 +91,7 @@ def attention(sizes, settings, *, values=None, conditions=None) -> keras.Model:
         hidden = hidden + seen
         wide = layers.Dense(2 * width, activation="gelu")(layers.LayerNormalization()(hidden))
         hidden = hidden + layers.Dropout(0.1)(layers.Dense(width)(wide))
-    return core("attention", inputs, changed(inputs[0], layers.LayerNormalization()(hidden), values, sizes))
+    return adding("attention", inputs, layers.LayerNormalization()(hidden), values, sizes)
 
 
 def change(sizes, settings, *, values=None, conditions=None) -> keras.Model:
@@ -104,7 +104,7 @@ def change(sizes, settings, *, values=None, conditions=None) -> keras.Model:
     hidden = beside(hidden, ranks(inputs, conditions))
     for units in settings.units:
         hidden = layers.Dropout(settings.dropout)(layers.Dense(units, activation="swish")(hidden))
-    return core("change", inputs, changed(inputs[0], hidden, values, sizes))
+    return adding("change", inputs, hidden, values, sizes)
 
 
 def looks(series, typical: np.ndarray, asked: int):
@@ -141,6 +141,18 @@ def mean_of(total, last, count):
     earlier = last - count
     before = ops.where(earlier >= 0, taken(total, ops.maximum(earlier, 0)), 0.0)
     return (total - before) / count
+
+
+def adding(name: str, inputs: list, hidden, values, sizes) -> keras.Model:
+    """A core that says `changed`; in use never below 0, where no value of the training runs is."""
+    found = core(name, inputs, changed(inputs[0], hidden, values, sizes))
+    if np.nanmin(np.asarray(values)[..., : sizes.outputs]) >= 0:
+        found.decode = not_below_zero
+    return found
+
+
+def not_below_zero(answers):
+    return ops.maximum(answers, 0.0)
 
 
 def changed(series, hidden, values: np.ndarray, sizes):

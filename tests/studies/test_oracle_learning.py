@@ -76,6 +76,14 @@ def test_what_has_learned_nothing_says_the_last_value(runs, built, name):
     np.testing.assert_allclose(built[name](fed(runs)), fed(runs)[0][..., :3], rtol=1e-5)
 
 
+def test_no_end_is_below_zero_where_no_run_was(runs, built):
+    assert built["change"].decode is networks.not_below_zero
+    np.testing.assert_array_equal(networks.not_below_zero(np.array([-0.1, 0.2])), [0, 0.2])
+    told = {"values": runs.values - 1, "conditions": runs.inputs_of_runs(KEPT)}
+    below = networks.change(Sizes(len(SEEN), 3, 0, len(KEPT)), OracleSettings(units=(8,)), **told)
+    assert not hasattr(below, "decode")
+
+
 def test_the_mean_and_spread_of_the_last_half_are_those():
     series = np.random.default_rng(0).uniform(0.1, 1, (1, 12, 1))
     found = np.asarray(networks.looks(series, np.ones(1, dtype="float32"), 1))[0, 9]
