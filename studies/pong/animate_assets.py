@@ -4,8 +4,8 @@
     python studies/pong/animate_assets.py FOLDER --output assets.gif
 
 Each asset is shown as it would look alone, first as it was learned, then where the model has moved it, and below by how
-many pixels. Then their sum (grey is nothing, brighter is more), the frame that comes of it, and the game's, with the
-action of the agent.
+many pixels. Then their sum with what is added to every pixel (black is the least), the frame that comes of it, and the
+game's, with the action of the agent.
 """
 
 from __future__ import annotations
