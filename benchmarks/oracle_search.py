@@ -104,7 +104,7 @@ def search_rows(asked) -> list[dict]:
     if asked.picture:
         from studies.oracle.drawing import saved_against_lost
 
-        points = {name: [summary(each) for each in settings] for name, settings in found.items()}
+        points = {name: [(summary(each)[0], worst(each)) for each in settings] for name, settings in found.items()}
         saved_against_lost(points).savefig(asked.picture, dpi=120)
     return rows
 
@@ -144,6 +144,11 @@ def boards_of(asked) -> list:
 def summary(outcomes: list[Outcome]) -> tuple[float, float]:
     """Mean share of the time saved, mean loss."""
     return float(np.mean([each.saved for each in outcomes])), float(np.mean([each.loss for each in outcomes]))
+
+
+def worst(outcomes: list[Outcome]) -> float:
+    """The 90th percentile of the loss."""
+    return float(np.quantile([each.loss for each in outcomes], 0.9))
 
 
 def saved_at(settings: list[list[Outcome]], loss: float) -> float | None:
