@@ -83,8 +83,9 @@ OF_FEATURES = ("rollout", "stretch", "predicted_against_true")  # each shows a f
 
 def draw_all(training: Training, ensemble: Ensemble) -> dict[str, tuple[Picture, str]]:
     """Name -> figure and caption: what the frame draws of this kind of task, then what only the study draws."""
-    drawn = of_data(training, ensemble) | of_predictions(training, ensemble) | of_scores(training, ensemble)
-    found = {name: (figure, caption(name, training, ensemble)) for name, figure in drawn.items()}
+    shown = training.study.shown(ensemble) if training.study.shown else ensemble
+    drawn = of_data(training, shown) | of_predictions(training, shown) | of_scores(training, shown)
+    found = {name: (figure, caption(name, training, shown)) for name, figure in drawn.items()}
     own = training.study.figures
     return found | (own(training, ensemble) if own else {})
 

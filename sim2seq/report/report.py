@@ -52,6 +52,7 @@ def write_report(
         checks = study.checks(training, ensemble)
     drawn = drawn or draw_all(training, ensemble)
     save_figures(training, drawn)
+    ensemble = study.shown(ensemble) if study.shown else ensemble
     page = template("report.html.j2").render(
         title=title or study.title or f"sim2seq: {study.name}",
         noun="forecast" if scores.task == "forecast" else "prediction",

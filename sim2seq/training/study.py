@@ -31,6 +31,8 @@ class Study:
     scaled     False: models are given physical units
     judge      (Training, Ensemble) -> name -> number: what only this study measures, such as a game that is played;
                trainings are ranked by the first one, lower is better. It never looks at test runs
+    shown      Ensemble -> Ensemble: the runs as reports show them, where predictions are of other features than those
+               that are read; None: as read
     figures    (Training, Ensemble) -> name -> (figure, caption): what only this study draws
     checks     (Training, Ensemble) -> rows for the report: laws that the predictions of the test runs must obey
     needs      names of the inputs that each run must have, for `read`, `checks` and so on; looked for at the start
@@ -49,6 +51,7 @@ class Study:
     augment: Callable | None = None
     scaled: bool = True
     judge: Callable | None = None
+    shown: Callable[[Ensemble], Ensemble] | None = None
     figures: Callable | None = None
     checks: Callable | None = None
     needs: tuple[str, ...] = ()

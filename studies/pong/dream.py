@@ -115,13 +115,13 @@ def check_actions(world, actions: np.ndarray, shape: tuple[int, ...]) -> None:
         )
 
 
-def copy(world=None) -> Dream:
+def copy(world=None, known: int = 1) -> Dream:
     """The last known frame, for ever."""
 
     def advance(frames, actions):
         return frames, np.zeros(len(frames)), frames
 
-    return Dream(world or Pong(), 1, (), lambda frames, actions, meta: frames[:, -1] / np.float32(BRIGHT), advance)
+    return Dream(world or Pong(), known, (), lambda frames, actions, meta: frames[:, -1] / np.float32(BRIGHT), advance)
 
 
 def constant_velocity(world: Pong | None = None, known: int = 2) -> Dream:

@@ -77,6 +77,8 @@ class Family(layers.Layer):
         """All answers; see the module."""
         frames, actions, told = self.parts(fed)
         last = self.known - 1
+        if fed.shape[1] is not None and fed.shape[1] <= last:
+            return ops.zeros_like(fed[..., : self.pixels + 1])
         answers = self.answers(frames, actions[:, last:], told[:, last], training)
         return ops.concatenate([ops.zeros_like(fed[:, :last, : self.pixels + 1]), answers], axis=1)
 

@@ -8,6 +8,8 @@ from studies.pong import places
 from studies.pong.dream import Dream
 from studies.pong.worlds import BRIGHT, CubeCrash, draw
 
+MIDDLE = np.array([0.5, -0.5])  # of a pixel, from the place that it shows: places are cut to whole ones
+
 
 def mean_frame(world, frames: np.ndarray, lengths: np.ndarray, known: int = 1) -> Dream:
     """At each step the mean of the training frames (episodes, steps, height, width) there, whatever was shown."""
@@ -51,7 +53,7 @@ def rules(world, known: int) -> Dream:
         if world.name == CubeCrash.name:
             return places.find(world, frames[:, -1])
         free = min(known, int(world.side)) - 1
-        way = places.find(world, frames[:, free])[:, :2] - places.find(world, frames[:, 0])[:, :2]
+        way = places.find(world, frames[:, free])[:, :2] + MIDDLE - places.find(world, frames[:, 0])[:, :2]
         states = world.launch_at(np.arctan2(way[:, 1], way[:, 0]))
         for step in range(1, known):
             states = world.step(states, actions[:, step].astype(int))[0]

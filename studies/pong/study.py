@@ -24,8 +24,8 @@ TOGETHER = 50  # episodes whose frames are made at once
 LOOKED_AT = 200  # training episodes that pictures are learned from
 RECIPES = {
     # the source's families, on frames: few steps, as each is a picture
-    "pixels": {"model": "dense_rnn", "window": 3, "units": (32,), "targets": 61, "batch_size": 16}
-    | {"learning_rate": 2e-3, "jit_compile": False, "judged": 100, "targets_per_epoch": 12_200},
+    "pixels": {"model": "dense_rnn", "window": 3, "units": (32,), "targets": 24, "batch_size": 32, "epochs": 8}
+    | {"learning_rate": 3e-3, "jit_compile": False, "judged": 100, "targets_per_epoch": 38_400},
     "debug": {"epochs": 2, "targets": 8, "batch_size": 8, "window": 3, "units": (8,), "jit_compile": False}
     | {"steps_per_execution": 1, "targets_per_epoch": 160},
 }
@@ -173,6 +173,13 @@ def read(path) -> Ensemble:
     return load_store(path, features=[FRAME, TERMINAL, ACTION])
 
 
+def figures(training, ensemble: Ensemble) -> dict:
+    """Strips of frames, for the report."""
+    from studies.pong.figures import of_training  # which draws with finished models
+
+    return of_training(training, ensemble)
+
+
 STUDY = Study(
     name="pong",
     title="sim2seq: Pong from pixels",
@@ -183,4 +190,6 @@ STUDY = Study(
     models=NETWORKS,
     scaled=False,
     judge=judge,
+    shown=places.placed,
+    figures=figures,
 )

@@ -8,6 +8,7 @@ writes grid.npy into FOLDER: a row a training, its name and the words of its set
 
 import sys
 from argparse import BooleanOptionalAction
+from pathlib import Path
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def main(argv=None):
     names = [check_id(sweep.name_of(each.split())) for each in found]
     if len(set(names)) < len(names):
         raise ValueError(f"expected different trainings; got {', '.join(names)}")
-    write_array(f"{options.folder}/{sweep.GRID}", np.array(list(zip(names, found, strict=True))))
+    write_array(Path(options.folder, sweep.GRID), np.array(list(zip(names, found, strict=True))))
     print(f"{len(found)} trainings")
 
 

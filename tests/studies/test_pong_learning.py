@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from keras import ops
 
+from sim2seq import write_report
 from sim2seq.data import arrays
 from sim2seq.store import store
 from sim2seq.training.fit import fit, split_runs
-from studies.pong import dream, pictures, places, scores, simulate, trainings
+from studies.pong import dream, limit, pictures, places, scores, simulate, trainings
 from studies.pong.agents import make_agent
 from studies.pong.networks import FAMILIES, PixelsAndEnd, first_pictures, from_bytes
 from studies.pong.objects import Objects, PlacesAndEnd
@@ -145,44 +146,57 @@ def test_the_first_assets_are_parts_of_a_first_frame():
     assert (first_pictures(PONG, frame).sum(axis=0) > 0).tolist() == (frame > 0).tolist()
 
 
-def knowing(known: int, told: int) -> Objects:
-    """Objects that has learned all there is to learn of Pong, but the end; its y counts from the row's other edge."""
-    cell = Objects([-8, -13, -1, -1], [8, 14, 16, 16], known=known, actions=9, told=told)
-    cell.build((1, 6 + told))
-    half = np.array([0.5, -0.5, 0, 0])
-    moves = np.zeros((9, 4))
+def knowing(known: int, *, told: int = 0, tries: int = 0) -> Objects:
+    """Objects that has learned all there is to learn of Pong, but the end; places are in the middle of their pixels."""
+    layer = Objects([-8, -13, -1, -1], [8, 14, 16, 16], known=known, actions=9, told=told, tries=tries)
+    layer.build((None, None, 6 + told))
+    flight, half, moves = layer.flight, np.array([0.5, -0.5, 0, 0]), np.zeros((9, 4))
     moves[:, 2:] = np.stack(PONG.moves(np.arange(9)), axis=1)
-    for weight, value in ((cell.box_low, cell.low - half), (cell.box_high, cell.high - half), (cell.moves, moves),
-                          (cell.bounce, np.ones(4)), (cell.shift, -half)):  # fmt: skip
+    for weight, value in ((flight.box_low, flight.low - half), (flight.box_high, flight.high - half),
+                          (flight.moves, moves), (flight.bounce, np.ones(4)), (layer.shift, -half)):  # fmt: skip
         weight.assign(value)
-    return cell
+    return layer
+
+
+def flown(layer, episodes, told=()):
+    """How far off the ball and the planks are, (episodes, steps, places), nan beyond the end."""
+    found = places.find(PONG, episodes.frames).astype("float32")
+    rows = np.concatenate(
+        [found[:, :-1], np.zeros_like(found[:, 1:, :1]), episodes.actions[:, 1:, None], *told], axis=-1
+    )
+    away = np.abs(ops.convert_to_numpy(layer(rows.astype("float32")))[..., :4] - found[:, 1:])
+    away[np.arange(1, found.shape[1]) >= episodes.lengths[:, None]] = np.nan
+    return away[:, layer.known - 1 :]
 
 
 def test_objects_that_know_the_rules_and_the_angle_are_exact():
-    cell, episodes = knowing(1, 2), played(PONG, 30)
-    cell.launch.assign([[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]])
-    found = places.find(PONG, episodes.frames)
-    told = episodes.states[:, 0, 2:4]
-    state = [np.zeros((30, size), dtype="float32") for size in cell.state_size]
-    for step in range(1, 61):
-        row = np.concatenate([found[:, step - 1], np.zeros((30, 1)), episodes.actions[:, step, None], told], axis=-1)
-        said, state = cell(ops.convert_to_tensor(row, "float32"), state)
-        there = step < episodes.lengths
-        away = np.abs(ops.convert_to_numpy(said)[there, :4] - found[there, step])
-        assert away.max() <= 1
-        assert away.mean() < 0.03  # rounding near the edge of a pixel
+    layer, episodes = knowing(1, told=2), played(PONG, 30)
+    layer.launch.assign([[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]])
+    away = flown(layer, episodes, [np.repeat(episodes.states[:, :1, 2:4], 95, axis=1)])
+    assert np.nanmax(away) <= 1
+    assert np.nanmean(away) < 0.01  # a ball at the edge of a pixel is rounded either way
 
 
-def test_objects_that_know_the_rules_read_the_angle_off_the_frames():
-    cell, episodes = knowing(16, 0), played(PONG, 60)
-    found = places.find(PONG, episodes.frames)
-    state = [np.zeros((60, size), dtype="float32") for size in cell.state_size]
-    for step in range(1, 17):
-        row = np.concatenate([found[:, step - 1], np.zeros((60, 1)), episodes.actions[:, step, None]], axis=-1)
-        _, state = cell(ops.convert_to_tensor(row, "float32"), state)
-    there = episodes.lengths > 16
-    away = ops.convert_to_numpy(state[1])[there, :2] - episodes.states[there, 16, 2:4]
-    assert np.sqrt(np.square(away).mean()) < 0.05  # pixels a step
+def test_objects_that_know_the_rules_read_a_launch_as_well_as_one_can():
+    layer, episodes = knowing(16, tries=1024), played(PONG, 100)
+    angles = np.arange(1024) * 2 * np.pi / 1024
+    layer.tried.assign(np.stack([np.cos(angles), np.sin(angles), 0 * angles, 0 * angles], axis=-1))
+    distance = np.linalg.norm(flown(layer, episodes)[..., :2], axis=-1)
+    paths = limit.every_angle(PONG, STEPS["pong"], angles=2**13)
+    least = limit.limit(paths, episodes.states, episodes.actions, episodes.lengths, 16)
+    assert np.nanmean(distance[:, :60]) < 1.5 * np.nanmean(least[:, 16:76])
+
+
+def test_objects_step_as_they_read_everything_again():
+    layer, episodes = knowing(3, tries=64), played(PONG, 4)
+    layer.tried.assign(np.random.default_rng(0).normal(size=(64, 4)))
+    found = places.find(PONG, episodes.frames[:, :9])
+    rows = np.concatenate([found, np.zeros((4, 9, 1)), episodes.actions[:, 1:10, None]], axis=-1).astype("float32")
+    state, said = layer.begin(4), []
+    for step in range(9):
+        answer, state = layer.step(ops.convert_to_tensor(rows[:, step]), state)
+        said.append(ops.convert_to_numpy(answer))
+    assert np.stack(said, axis=1) == pytest.approx(ops.convert_to_numpy(layer(rows)), abs=1e-5)
 
 
 def test_a_training_leaves_a_model_that_can_be_played(trained, ensemble):
@@ -229,3 +243,10 @@ def test_every_model_is_trained_once_with_and_without_the_angle():
 def test_settings_that_are_not_possible_are_refused(words):
     with pytest.raises(ValueError, match=r"setting|model"):
         PongSettings.parse(words)
+
+
+def test_the_report_shows_places_and_strips_of_frames(trained, ensemble, tmp_path):
+    text = write_report(tmp_path / "report.html", ensemble, trained).read_text()
+    assert "ball_x" in text
+    assert "frame[0,0]" not in text
+    assert "the median of the test episodes, and the worst one" in text

@@ -1,0 +1,145 @@
+#!/usr/bin/env python
+"""The card's pictures, of models that benchmarks/pong.py has trained: strips, errors by horizon, a film.
+
+    python studies/pong/figures.py pong_models/pong --output studies/pong/pictures
+
+Strips show the median and the worst episode of each model, by the mean distance of the ball.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sim2seq._support.command import Parser, run
+from sim2seq.report.style import COLOURS, Picture, grid, plain, styled
+from studies.pong import dream, places, scores, simulate
+from studies.pong.scores import HORIZONS, Episodes
+
+SHOWN = 12  # frames of a strip
+STEPS, EPISODES = 60, 200
+SCALE, GAP, SPEED = 5, 4, 50  # of the film: pixels a pixel, between panels, ms a frame
+FILM_EPISODES = 4
+ROWS = ("true", "made", "difference")
+
+
+def episodes_of(world, many: int = EPISODES) -> Episodes:
+    """The first episodes of the test set."""
+    chosen = simulate.SETS["test"]
+    seeds = range(chosen.first, chosen.first + many)
+    played = simulate.simulate(world, seeds, simulate.make_agent(world, seeds, chosen.stochasticity))
+    return Episodes(played.frames, played.actions, played.lengths, world.inputs(played.states[:, 0]))
+
+
+def of_training(training, ensemble, *, most: int = 100) -> dict:
+    """The figures of the report: name -> (figure, caption); of a trained model, on the first test episodes."""
+    model = dream.of_training(training)
+    rows = [number for number, group in enumerate(ensemble.groups) if group == "test"][:most]
+    values = np.asarray(ensemble.values[rows])
+    inputs = {name: column[rows] for name, column in ensemble.inputs.items()}
+    episodes = Episodes(places.frames_of(model.world, values), values[..., -1], ensemble.lengths[rows], inputs)
+    said = (
+        "What was, what the model made of it, and the difference: the median of the test episodes, and the worst one."
+    )
+    return {"strips": (strips(model, episodes, training.settings.model), said)}
+
+
+def made_of(model: dream.Dream, episodes: Episodes) -> tuple[np.ndarray, np.ndarray]:
+    """True and made frames, both 0 to 1, (episodes, steps, height, width), from the last known frame on."""
+    steps = min(STEPS, episodes.frames.shape[1] - model.known)
+    made = np.stack([frame for frame, _ in scores.frames_of(model, episodes, steps)], axis=1)
+    return episodes.frames[:, model.known : model.known + steps] / 255, made
+
+
+def median_and_worst(model: dream.Dream, episodes: Episodes) -> list[int]:
+    """Of the episodes that last for all steps, that with the median, and that with the largest, mean distance."""
+    wanted = min(model.known + STEPS, episodes.lengths.max())
+    lasting = np.flatnonzero(episodes.lengths >= wanted)
+    distance = np.nanmean(scores.rollout(model, episodes.some(lasting), STEPS).distance, axis=1)
+    order = np.argsort(distance)
+    return [int(lasting[order[len(order) // 2]]), int(lasting[order[-1]])]
+
+
+@styled
+def strips(model: dream.Dream, episodes: Episodes, title: str) -> Picture:
+    """True, made and difference, at SHOWN steps: of the median episode, and below of the worst one."""
+    chosen = median_and_worst(model, episodes)
+    true, made = made_of(model, episodes.some(chosen))
+    true, made = (each[:, : episodes.lengths[chosen].min() - model.known] for each in (true, made))
+    steps = np.linspace(0, true.shape[1] - 1, SHOWN).round().astype(int)
+    figure, axes = grid(6, SHOWN, width=11, height=0.95)
+    for block, name in enumerate(("median", "worst")):
+        for row, frames in enumerate((true[block], made[block], np.abs(true[block] - made[block]))):
+            for column, step in enumerate(steps):
+                axis = axes[3 * block + row, column]
+                axis.imshow(frames[step], cmap="gray", vmin=0, vmax=1)
+                axis.set(xticks=[], yticks=[])
+                if row == 0:
+                    axis.set_title(f"{step + 1}", fontsize=8)
+            axes[3 * block + row, 0].set_ylabel(f"{name}\n{ROWS[row]}" if row == 0 else ROWS[row], fontsize=8)
+    figure.suptitle(f"{title}: steps after the last known frame")
+    return figure
+
+
+@styled
+def by_horizon(results: dict[str, list[float]], *, dashed=()) -> Picture:
+    """Distance of the ball at each horizon, a line a model; `dashed` names those that have learned nothing."""
+    figure, axes = grid(1, 1, width=9, height=4.6)
+    for number, (name, distances) in enumerate(results.items()):
+        style = {"ls": "--", "lw": 1.0, "alpha": 0.8} if name in dashed else {"marker": "o", "ms": 3.5}
+        axes[0, 0].plot(HORIZONS, distances, color=COLOURS[number % len(COLOURS)], label=plain(name), **style)
+    axes[0, 0].set(xlabel="steps ahead", ylabel="distance of the ball [px]", xscale="log", yscale="log")
+    axes[0, 0].set_xticks(HORIZONS, [str(step) for step in HORIZONS])
+    figure.legend(loc="outside right upper", fontsize=8)
+    return figure
+
+
+def film(model: dream.Dream, episodes: Episodes, path: Path) -> int:
+    """True, made and difference side by side, some episodes one after the other, as a GIF; its bytes."""
+    chosen = np.argsort(-episodes.lengths, kind="stable")[:FILM_EPISODES]
+    true, made = made_of(model, episodes.some(chosen))
+    images = []
+    for one, other, length in zip(true, made, episodes.lengths[chosen] - model.known, strict=True):
+        for left, right in zip(one[:length], other[:length], strict=False):
+            gap = np.full((len(left), 1), 0.35)
+            whole = np.concatenate([left, gap, right, gap, np.abs(left - right)], axis=1)
+            image = Image.fromarray((255 * whole.clip(0, 1)).astype(np.uint8))
+            images.append(image.resize((whole.shape[1] * SCALE, whole.shape[0] * SCALE), Image.Resampling.NEAREST))
+    images[0].save(path, "GIF", save_all=True, append_images=images[1:], duration=SPEED, loop=0, optimize=True)
+    return path.stat().st_size
+
+
+def kept(folder: Path) -> dict[str, list[float]]:
+    """Name -> distances, of everything in a folder of the benchmark that was scored."""
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    found |= {path.parent.name: json.loads(path.read_text()) for path in sorted(folder.glob("*/test.json"))}
+    return {name.replace("_", " "): each["distance"] for name, each in found.items() if "distance" in each}
+
+
+def main(argv=None) -> None:
+    parser = Parser(description="Draw the pictures of Pong's card.")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the benchmark keeps its models")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the pictures")
+    parser.add_argument("--film", default="ours_P__16", help="the model of the film")
+    options = parser.parse_args(argv)
+    options.output.mkdir(parents=True, exist_ok=True)
+    results = kept(options.folder)
+    if not results:
+        raise ValueError(f"{options.folder}: expected models that benchmarks/pong.py has trained")
+    learned = [path.parent for path in sorted(options.folder.glob("*/test.json"))]
+    guesses = [name for name in results if name not in {path.name.replace("_", " ") for path in learned}]
+    by_horizon(results, dashed=guesses).savefig(options.output / "horizon.png", dpi=110)
+    for folder in learned:
+        model = dream.load(folder)
+        episodes = episodes_of(model.world)
+        strips(model, episodes, folder.name.replace("_", " ")).savefig(options.output / f"{folder.name}.png", dpi=100)
+        if folder.name == options.film:
+            print(f"{film(model, episodes, options.output / 'pong.gif')} bytes")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
