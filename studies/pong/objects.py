@@ -23,7 +23,7 @@ LAUNCHED, FREE = 4, 8  # steps in which the first velocity is looked for: roughl
 FITS, NEAR = 0.05, 0.2  # pixels: how much a try may be off; pixels a step: how far from the middle of those that fit
 FAR, CLOSE = 8.0, 4.0  # pixels, the units of places, and of how far things are from each other
 EDGE = 0.02  # so near to an edge of its box, a place is at it
-BOUNCE = 0.5  # of a velocity at an edge, before anything is learned
+BOUNCE = 1.0  # of a velocity at an edge, before anything is learned: all of it comes back
 
 
 @keras.saving.register_keras_serializable("sim2seq.pong")
@@ -157,11 +157,18 @@ class Objects(layers.Layer):
         """One step: (runs, what is known of it), state -> what is said, state."""
         (seen, action, told), (rows, actions, count, *flying) = self.parts(fed), state
         rows, count = ops.concatenate([rows[:, 1:], seen[:, None]], axis=1), count + 1
-        flying = ops.cond(ops.all(count == self.known), lambda: self.read(rows, actions[:, 1:], told), lambda: flying)
+        flying = self.begun(flying, rows, actions[:, 1:], told, count)
         said, moved = self.flight(action, flying, training=False)
         begun = ops.cast(count >= self.known, fed.dtype)
         actions = ops.concatenate([actions[:, 1:], action[:, None]], axis=1)
         return begun * said, [rows, actions, count, *(begun * each for each in moved)]
+
+    def begun(self, flying, rows, actions, told, count):
+        """Place and velocity: what is read of the known rows once the last of them is there, otherwise as they were."""
+        if self.tries:  # a search is not made at every step
+            return ops.cond(ops.all(count == self.known), lambda: self.read(rows, actions, told), lambda: flying)
+        last = ops.cast(count == self.known, rows.dtype)
+        return [last * new + (1 - last) * old for new, old in zip(self.read(rows, actions, told), flying, strict=True)]
 
     def get_config(self):
         own = {name: getattr(self, name) for name in ("known", "told", "tries")}
@@ -216,9 +223,13 @@ def objects(sizes, settings, *, values=None, conditions=None) -> keras.Model:
     core = keras.Model(one_or_all(inputs), network(ops.concatenate([inputs[0], *told], axis=-1)), name="objects")
     moves = first_moves(values, many, actions)
     network.flight.moves.assign(moves)
+    shift = first_shift(values, many, moves)
+    network.shift.assign(shift)
+    network.flight.box_low.assign(low + shift)
+    network.flight.box_high.assign(high + shift)
     network.launch.assign(first_launch(values, many, moves, conditions))
     if network.tries:
-        network.tried.assign(first_velocities(values, many, moves, network.tries))
+        network.tried.assign(first_velocities(values, many, moves, shift, network.tries))
     core.lookback, core.error_unit, core.own_loss = None, 1.0, PlacesAndEnd()
     return core
 
@@ -240,6 +251,17 @@ def paces(values: np.ndarray, many: int, moves: np.ndarray, steps: int) -> np.nd
     return (values[:, steps, :many] - values[:, 0, :many] - moved) / steps
 
 
+def first_shift(values: np.ndarray, many: int, moves: np.ndarray) -> np.ndarray:
+    """(places,): from the pixel of the first frame to the middle of where places are that show it.
+
+    It is what the mean way of all runs does not come to 0 by, when it is followed back along a line to its beginning.
+    """
+    steps = np.arange(1, min(FREE, values.shape[1]))
+    way = np.stack([step * np.nanmean(paces(values, many, moves, step), axis=0) for step in steps])
+    line = np.stack([np.ones(len(steps)), steps], axis=1)
+    return np.linalg.lstsq(line, way, rcond=None)[0][0] if len(steps) > 1 else np.zeros(many)
+
+
 def first_launch(values: np.ndarray, many: int, moves: np.ndarray, conditions) -> np.ndarray:
     """(1 + conditions, places): the velocity at the beginning, of what is told, by least squares."""
     pace = paces(values, many, moves, LAUNCHED)
@@ -249,12 +271,13 @@ def first_launch(values: np.ndarray, many: int, moves: np.ndarray, conditions) -
     return np.linalg.lstsq(told[there], pace[there], rcond=None)[0]
 
 
-def first_velocities(values: np.ndarray, many: int, moves: np.ndarray, tries: int) -> np.ndarray:
+def first_velocities(values: np.ndarray, many: int, moves: np.ndarray, shift: np.ndarray, tries: int) -> np.ndarray:
     """(tries, places): velocities as training episodes began with them: their mean speed, in the directions there are.
 
     Only the first two places fly; what actions move does not.
     """
-    pace = paces(values, many, moves, FREE)
+    steps = min(FREE, values.shape[1] - 1)
+    pace = paces(values, many, moves, steps) - shift / steps
     pace = pace[np.isfinite(pace).all(axis=1), :2]
     speed = np.linalg.norm(pace, axis=1)
     angle = np.sort(np.arctan2(pace[:, 1], pace[:, 0])[speed > 0])

@@ -51,9 +51,9 @@ def main(argv=None):
     found = trainings(options.models.split(), options.skips.split(), **words)
     for each in found:
         PongSettings.parse(each.split())
-    names = [check_id(sweep.name_of(each.split())) for each in found]
-    if len(set(names)) < len(names):
-        raise ValueError(f"expected different trainings; got {', '.join(names)}")
+    if len(set(found)) < len(found):
+        raise ValueError(f"expected different trainings; got {', '.join(found)}")
+    names = [check_id(f"{number:02}_{sweep.name_of(each.split())}") for number, each in enumerate(found)]
     write_array(Path(options.folder, sweep.GRID), np.array(list(zip(names, found, strict=True))))
     print(f"{len(found)} trainings")
 

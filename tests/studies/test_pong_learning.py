@@ -232,11 +232,14 @@ def test_a_perfect_copy_scores_zero_and_calls_every_end():
     assert summary["episodes"][0] == 40
 
 
-def test_every_model_is_trained_once_with_and_without_the_angle():
-    found = trainings.trainings(["objects", "dense_rnn"], ["1", "8"], ours="", theirs="x:1", shared="", told=True)
-    assert len(found) == 6
-    assert found[0] == "model:objects"
-    assert found[-1] == "model:dense_rnn x:1 skip:8 inputs:launch_sin,launch_cos window:1"
+def test_every_model_is_trained_once_with_and_without_the_angle(tmp_path):
+    words = ["--models", "objects dense_rnn", "--skips", "1 8", "--theirs", "recipe:pixels"]
+    trainings.main([str(tmp_path), *words])
+    names, found = np.load(tmp_path / "grid.npy").T.tolist()
+    assert found[:2] == ["model:objects", "model:objects inputs:launch_sin,launch_cos window:1"]
+    assert found[-1] == "model:dense_rnn recipe:pixels skip:8 inputs:launch_sin,launch_cos window:1"
+    assert len(names) == 6
+    assert not [(one, other) for one in names for other in names if other.startswith(f"{one}_")]  # see ranking
 
 
 @pytest.mark.parametrize("words", [["skip=0"], ["closed_loop=true"], ["model=combined"], ["window=0"]])
