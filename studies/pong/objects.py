@@ -272,7 +272,7 @@ def first_launch(values: np.ndarray, many: int, moves: np.ndarray, conditions) -
 
 
 def first_velocities(values: np.ndarray, many: int, moves: np.ndarray, shift: np.ndarray, tries: int) -> np.ndarray:
-    """(tries, places): velocities as training episodes began with them: their mean speed, in the directions there are.
+    """(tries, places): velocities as training episodes began with them: at their mean speed, in all directions.
 
     Only the first two places fly; what actions move does not.
     """
@@ -280,8 +280,7 @@ def first_velocities(values: np.ndarray, many: int, moves: np.ndarray, shift: np
     pace = paces(values, many, moves, steps) - shift / steps
     pace = pace[np.isfinite(pace).all(axis=1), :2]
     speed = np.linalg.norm(pace, axis=1)
-    angle = np.sort(np.arctan2(pace[:, 1], pace[:, 0])[speed > 0])
-    angle = np.interp(np.linspace(0, 1, tries), np.linspace(0, 1, len(angle)), angle) if len(angle) else np.zeros(tries)
+    angle = np.arange(tries) * 2 * np.pi / tries
     found = np.zeros((tries, many))
     found[:, :2] = speed.mean() * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     return found
