@@ -1,5 +1,6 @@
 """Pong's study through Merlin, in its debug size: parts of sets into one store, models, ranking, report."""
 
+import pytest
 from cluster import BIN, ROOT, run
 
 from sim2seq import ranking
@@ -10,6 +11,7 @@ from studies.pong.study import STUDY
 HERE = ROOT / "studies" / "pong"
 
 
+@pytest.mark.timeout(900)
 def test_the_study_goes_from_seeds_to_a_model_that_can_be_played(tmp_path):
     sets = ["--runs", 16, "--pargs", "OTHERS:8", "--pargs", "PART:10"]
     debug = ["MODELS=objects frame_transformer", "SKIPS=1", "OURS=size:debug", "TRAINING=size:debug"]

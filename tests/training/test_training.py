@@ -30,7 +30,7 @@ from sim2seq.training.study import FORECAST
         ("model=transformer", "unknown model 'transformer'; known: combined, stacked_lstm, autoregression, residual"),
         ("members=3", "setting members: of one model alone, such as model:stacked_lstm"),
         ("window=2 model=autoregression", "setting window: autoregression needs 3 steps or more; got 2"),
-        ("split=random", "unknown split 'random'; known: by_run, by_group, in_time"),
+        ("split=random", "unknown split 'random'; known: by_run, by_group, by_name, in_time"),
         ("size=huge", "unknown size 'huge'; known: full, stacked_lstm, autoregression, debug"),
         ("recipe=lstm", "unknown recipe 'lstm'; known: full, stacked_lstm, autoregression, debug"),
         ("epochs", "expected name:value; got 'epochs'"),
