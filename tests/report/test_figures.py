@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from made import SETTINGS, TASKS, PerRunOffBy, PerStepOffBy, made, noise
 
-from sim2seq.data.splits import SPLITS
+from sim2seq.data.splits import PARTS, SPLITS
 from sim2seq.report import figures
 from sim2seq.report.prediction_figures import median_run, shown_run
 from sim2seq.report.style import by_error, label, spread
@@ -42,7 +42,8 @@ def ends_of(axis) -> list[float]:
 
 @pytest.mark.parametrize("name", SPLITS)
 def test_every_figure_has_labelled_axes_and_a_caption(name, tmp_path):
-    ensemble = replace(ENSEMBLE, run_ids=tuple(f"{'abcdef'[run % 6]}_{run}" for run in range(24)))
+    groups = [*PARTS, *"abc"] if name != "by_name" else PARTS
+    ensemble = replace(ENSEMBLE, run_ids=tuple(f"{groups[run % len(groups)]}_{run}" for run in range(24)))
     training = made(ensemble, tmp_path, settings=replace(SETTINGS, split=name))
     drawn = figures.draw_all(training, ensemble)
     assert list(drawn)[-1] == "band_coverage"
