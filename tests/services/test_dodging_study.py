@@ -11,6 +11,8 @@ from sim2seq.store import store
 from studies.dodging_robot.study import STUDY
 from studies.dodging_robot.world import AIMS
 
+pytestmark = pytest.mark.timeout(900)  # a whole study, maybe beside others
+
 HERE = ROOT / "studies" / "dodging_robot"
 EPISODES, RECORDINGS = 4, 9
 DEBUG = ["WINDOW=3", "UNITS=4", "DATA=human expert", "SEEDS=0", "SWEEP=size:debug", "TRAINING=size:debug"]

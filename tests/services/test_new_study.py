@@ -1,7 +1,11 @@
 """What `sim2seq new` writes runs through Merlin at once."""
 
+import pytest
+
 from sim2seq import cli
 from sim2seq.new import new_study
+
+pytestmark = pytest.mark.timeout(900)  # a whole study, maybe beside others
 
 
 def test_a_new_study_runs_through_merlin_to_its_report(tmp_path, monkeypatch):

@@ -11,6 +11,8 @@ from runs import make_runs
 from sim2seq.store import store
 from sim2seq.workflow import plan
 
+pytestmark = pytest.mark.timeout(900)  # a whole study, maybe beside others
+
 SAMPLES = ROOT / "ball_bounce_suite_merlin_samples.yaml"
 RUNS = 23
 

@@ -12,6 +12,8 @@ import sim2seq
 from sim2seq.store import store
 from sim2seq.workflow.broker import Broker
 
+pytestmark = pytest.mark.timeout(900)  # a whole study, maybe beside others
+
 RUNS = 8
 TINY = "size:debug units:4 window:300"
 LOGS = (

@@ -13,6 +13,8 @@ from sim2seq import sweep
 from sim2seq.evaluation.scores import Scores
 from sim2seq.store import store
 
+pytestmark = pytest.mark.timeout(900)  # a whole study, maybe beside others
+
 RUNS, STEPS = 8, 60
 POINTS = [f"size-debug_window-{window}_units-4_learning_rate-1e-2" for window in (3, 5)]
 
