@@ -220,8 +220,8 @@ class Oracle:
                 warnings.simplefilter("ignore", surrogate.OutsideTraining)
                 bands = model.answer(seen, inputs=inputs)
         else:
-            members = self.together(seen, conditions)
-            bands = self.around(members[:, None, None], [[model.place(seen)]])
+            members = np.asarray(self.together(seen, conditions), dtype=float)
+            bands = model.band.around(members[:, None, None], [[model.place(seen)]])
         middle, low, high = (np.asarray(each).reshape(-1) for each in bands)
         return Answer(self.outputs, middle, low, high, model.band.level, doubts)
 
@@ -246,15 +246,6 @@ class Oracle:
             self._known[key] = conditions, tuple(doubts)
         return self._known[key]
 
-    def around(self, members, places) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Middle, low and high of answers (members, runs, steps, outputs), by the band's positions (runs, steps)."""
-        from sim2seq.evaluation.conformal import middle_and_spread, product
-
-        band = self.surrogate.band
-        middle, spread = middle_and_spread(np.asarray(members, dtype=float))
-        half = product(band.factor[places], spread + band.floor[places])
-        return middle, middle - half, middle + half
-
     def along(self, values, lengths, inputs: Mapping[str, np.ndarray] | None = None):
         """What `ask` says after each step of runs: middle, low and high, (runs, steps - window + 1, outputs).
 
@@ -271,7 +262,7 @@ class Oracle:
         for run, length in enumerate(lengths):
             for step in range(model.window, length + 1):
                 places[run, step - model.window] = model.place(held[run, :step])
-        return self.around(np.stack(members), places)
+        return model.band.around(np.stack(members).astype(float), places)
 
 
 def loaded(oracle):

@@ -94,9 +94,7 @@ class Surrogate(Finished):
 
         with untrusted.one_line(f"{self.folder}: its models give no answer"):
             said = [answers(model, seen, self.window, conditions=conditions)[:, -1:] for model in self.models]
-        place = self.place(seen[0])
-        placed = np.repeat(np.stack(said), place + 1, axis=2)  # the band of that position
-        return tuple(part[0, -1] for part in self.band.around(placed))
+        return tuple(part[0, -1] for part in self.band.around(np.stack(said), [[self.place(seen[0])]]))
 
     def place(self, series: np.ndarray) -> int:
         """The position of the band that speaks for an answer after these steps (steps, features)."""

@@ -48,22 +48,24 @@ class Band:
     def steps(self) -> int:
         return len(self.factor)
 
-    def around(self, forecasts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def around(self, forecasts, places=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Forecasts (members, runs, steps, features) -> middle, low and high, each (runs, steps, features).
 
+        places   (runs, steps): the step of the band that speaks for each; None: the first one for the first, and so on
         Raises ValueError for other members or features than the band was calibrated with, and for more steps.
         """
         forecasts = np.asarray(forecasts)
         if forecasts.ndim != 4:
             raise ValueError(f"forecasts: expected (members, runs, steps, features); got shape {forecasts.shape}")
-        members, _, steps, features = forecasts.shape
+        places = np.arange(forecasts.shape[2]) if places is None else np.asarray(places)
+        members, features, steps = len(forecasts), forecasts.shape[3], int(places.max(initial=-1)) + 1
         if (members, features) != (self.members, self.floor.shape[1]) or steps > self.steps:
             raise ValueError(
                 f"the band was calibrated for {self.members} members, up to {self.steps} steps and "
                 f"{self.floor.shape[1]} features; got {members} members, {steps} steps and {features} features"
             )
         middle, spread = middle_and_spread(forecasts)
-        half = product(self.factor[:steps], spread + self.floor[:steps])
+        half = product(self.factor[places], spread + self.floor[places])
         return middle, middle - half, middle + half
 
     def to_dict(self) -> dict:

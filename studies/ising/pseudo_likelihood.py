@@ -5,15 +5,14 @@ Analysis of Non-Lattice Data, The Statistician 24, 179 (1975)). But at p = exp(-
 2 beta times the sum of its neighbours, so the energy follows from them: scoring.energies_of_conditionals.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from sim2seq import NextSymbol, Study
-from studies.ising.probability import SPIN, SPINS, SpinSettings, choose, turned
-from studies.ising.study import read
-from studies.ising.symbol_networks import NETWORKS
+from sim2seq import NextSymbol
+from studies.ising import probability
+from studies.ising.probability import SPIN, SPINS, SpinSettings
 
 
 @dataclass(frozen=True)
@@ -35,13 +34,10 @@ class PseudoSettings(SpinSettings):
     model: str = "both_ways"
 
 
-STUDY = Study(
+STUDY = replace(
+    probability.STUDY,
     name="ising_pseudo_likelihood",
     title="sim2seq: the pseudo-likelihood of Ising lattices",
     settings=PseudoSettings,
     task=EachGivenOthers(SPINS, SPIN),
-    read=read,
-    choose=choose,
-    models=NETWORKS,
-    augment=turned,
 )

@@ -115,7 +115,10 @@ class Family(layers.Layer):
 
 
 class Recurrent(Family):
-    """A GRU that begins with what the known frames, or the inputs of the episode, become; and two dilated ones."""
+    """A GRU that begins with what the known frames, or the inputs of the episode, become; and two dilated ones.
+
+    A family of this kind says `decode(hidden, frame, training)`: (runs, pixels) before the sigmoid.
+    """
 
     def make(self) -> None:
         self.core, self.first, self.second = (layers.GRU(self.hidden, return_sequences=True) for _ in range(3))
@@ -124,10 +127,6 @@ class Recurrent(Family):
     def encoder(self) -> list:
         """Layers from the known frames (runs, height, width, known) to the first state."""
         return [layers.Flatten(), dense(128), dense(self.hidden, None)]
-
-    def decode(self, hidden, frame, training):
-        """(runs, pixels) before the sigmoid."""
-        raise NotImplementedError
 
     def own(self, runs):
         return [ops.zeros((runs, self.hidden)), *(ops.zeros((runs, self.skip, self.hidden)) for _ in range(2))]
