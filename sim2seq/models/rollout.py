@@ -75,13 +75,9 @@ def checked(model: keras.Model, context, steps: int, conditions, controls) -> li
         found = None if array is None else np.shape(array)
         if needed != found:
             raise ValueError(f"{word}: the model expects {needed or 'none'}; got {found or 'none'}")
-    inputs = {"window": context, CONDITIONS: conditions, CONTROLS: shifted(controls)}
+    steered = None if controls is None else np.asarray(controls)[:, 1:]  # beside each step stand those of the next one
+    inputs = {"window": context, CONDITIONS: conditions, CONTROLS: steered}
     return [np.asarray(inputs[kind], dtype=x.dtype) for kind, x in zip(kinds(model), model.inputs, strict=True)]
-
-
-def shifted(controls) -> np.ndarray | None:
-    """Controls (runs, steps, controls) from the second step on: beside each step stand those of the next one."""
-    return None if controls is None else np.asarray(controls)[:, 1:]
 
 
 @lru_cache(maxsize=16)
@@ -117,10 +113,15 @@ def run_loop(loop: Loop, fed: list[np.ndarray]) -> np.ndarray:
     forecasts, runs = [], len(fed[0])
     for start in range(0, runs, loop.most):
         count = min(loop.most, runs - start)
-        chosen = np.minimum(np.arange(max(FEWEST, 1 << (count - 1).bit_length())), count - 1) + start
+        chosen = np.minimum(np.arange(power_of_two(count, FEWEST)), count - 1) + start
         forecast = loop.predict_on_batch(one_or_all([each[chosen] for each in fed]))
         forecasts.append(ops.convert_to_numpy(forecast)[:count])
     return np.concatenate(forecasts)
+
+
+def power_of_two(count: int, fewest: int) -> int:
+    """The next power of two from `count` on, and from `fewest` on, which is one."""
+    return max(fewest, 1 << (count - 1).bit_length())
 
 
 class Loop(keras.Model):
@@ -241,7 +242,7 @@ def step_by_step(step: Callable, context: np.ndarray, steps: int, *, conditions=
     told, expected = [] if conditions is None else [np.asarray(conditions)], (runs, features)
     if controls is not None and np.shape(controls)[:-1] != (runs, length + steps):
         raise ValueError(f"controls: expected ({runs}, {length + steps}, controls); got {np.shape(controls)}")
-    steered = shifted(controls)
+    steered = None if controls is None else np.asarray(controls)[:, 1:]
     for number in range(steps):
         now = [] if steered is None else [steered[:, number : number + length]]
         following = np.asarray(step(window, *told, *now))
@@ -271,8 +272,9 @@ def one_step(model: keras.Model, values: np.ndarray, window: int, *, conditions=
         return np.stack([ops.convert_to_numpy(answer_to(model, inputs, end)) for end in range(window, steps)], axis=1)
     check_causal(core, window)
     series = scaled(model, inputs["window"], inputs.get(CONTROLS), inputs.get(CONDITIONS))
-    answers = core.predict_on_batch(one_or_all([ops.convert_to_numpy(each) for each in series]))[:, window - steps :]
-    physical = stepping.restored(model, core)(answers.reshape(-1, 1, answers.shape[2]))
+    chosen = np.minimum(np.arange(power_of_two(runs, FEWEST)), runs - 1)
+    answers = core.predict_on_batch(one_or_all([ops.convert_to_numpy(each)[chosen] for each in series]))
+    physical = stepping.restored(model, core)(answers[:runs, window - steps :].reshape(-1, 1, answers.shape[2]))
     return ops.convert_to_numpy(physical).reshape(runs, steps - window, -1)
 
 
@@ -285,7 +287,7 @@ def one_step_of_windows(model: keras.Model, inputs: dict, window: int) -> np.nda
     """`one_step` of a model with a fixed window, in batches of one size."""
     runs, samples = len(inputs["window"]), inputs["window"].shape[1] - window + 1
     views = {k: each if k == CONDITIONS else windows_of(each, window) for k, each in inputs.items()}
-    size, answers = min(BATCH, runs * samples), []
+    size, answers = min(BATCH, power_of_two(runs * samples, BATCH // 4)), []
     for start in range(0, runs * samples, size):
         places = np.divmod(np.minimum(np.arange(start, start + size), runs * samples - 1), samples)
         batch = [views[kind][places[0] if kind == CONDITIONS else places] for kind in kinds(model)]

@@ -155,3 +155,4 @@ def save_figures(training: Training, drawn: dict[str, tuple[Picture, str]]) -> N
     folder.mkdir(exist_ok=True)
     for name, (figure, _) in drawn.items():
         figure.savefig(folder / f"{name}.png", dpi=110)
+        figure.set_layout_engine(None)  # it stays as it is arranged now: a page does not arrange it again

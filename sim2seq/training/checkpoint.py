@@ -38,7 +38,6 @@ class Checkpoint(keras.callbacks.Callback):
             return 0
         state = self.state = read_json(self.state_path)
         keep_lines(history, state["epoch"] + 2)  # the header, and the epochs that count
-        learner.optimizer.build(learner.trainable_variables)
         learner.load_weights(self.weights_path(state["best_epoch"]))
         self.best_weights = learner.get_weights()
         learner.load_weights(self.weights_path(state["epoch"]))

@@ -241,6 +241,7 @@ def compiled(core: keras.Model, settings: Settings, targets: int, batches: int, 
         jit_compile=settings.jit_compile,
         steps_per_execution=min(settings.steps_per_execution, batches),
     )
+    learner.optimizer.build(learner.trainable_variables)  # variables made while a step is traced have it traced again
     return learner
 
 
