@@ -59,7 +59,7 @@ class Finished:
     def models(self):
         """The members, Keras models, or a Combination. Raises ValueError when they cannot be read or one is missing."""
         self.check_backend()
-        from sim2seq.models.combination import Combination
+        from sim2seq.models.candidates.combination import Combination
         from sim2seq.training.folder import load_models  # TensorFlow, which takes seconds
 
         with untrusted.one_line(f"{self.folder}: cannot read the models"):

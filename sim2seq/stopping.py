@@ -252,7 +252,7 @@ class Oracle:
         values (runs, steps, features); lengths (runs,): after the end of a run the answers mean nothing; inputs
         name -> (runs,).
         """
-        from sim2seq.models.lookups import held_to_the_end
+        from sim2seq.models.candidates.lookups import held_to_the_end
         from sim2seq.models.rollout import answers
 
         model, held = self.surrogate, held_to_the_end(np.asarray(values, dtype=float))

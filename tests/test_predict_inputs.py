@@ -9,8 +9,8 @@ import pytest
 from helpers import scores_json
 
 from sim2seq import cli, surrogate
-from sim2seq.models import keeping
-from sim2seq.models.lookups import Lookup
+from sim2seq.models.candidates import keeping
+from sim2seq.models.candidates.lookups import Lookup
 
 
 @pytest.fixture

@@ -35,7 +35,6 @@ def test_room_is_asked_for_by_the_number_of_runs(tmp_path):
     [
         (["--runs", "0"], "--runs 0: expected 1 or more"),
         (["--vars", "RUNS=many"], "RUNS=many: expected the number of runs"),
-        (["--vars", "ENSEMBLE=DRAG:7"], "the study's samples: pgen_ensembles.py: unknown argument 'DRAG'"),
         (["--vars", "RUNS_PER_TASK=0"], "the study's samples: pgen_ensembles.py: --batch 0: expected 1 run or more"),
     ],
 )

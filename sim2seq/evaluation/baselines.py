@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim2seq.models.lookups import held_to_the_end, last_state
+from sim2seq.models.candidates.lookups import held_to_the_end, last_state
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def extra_trees(training: Told, context, steps: int, told: Told, *, trees: int =
 
 def gaussian_process(training: Told, context, steps: int, told: Told) -> np.ndarray:
     """Gaussian processes from what is told of a run to the principal components of the whole run."""
-    from sim2seq.models.candidate import Runs
-    from sim2seq.models.gaussian import of_smoothness
+    from sim2seq.models.candidates.candidate import Runs
+    from sim2seq.models.candidates.gaussian import of_smoothness
 
     if training.numbers is None or told.numbers is None or training.values is None:
         raise ValueError("a Gaussian process needs numbers that are told of the runs")

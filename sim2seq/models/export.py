@@ -18,9 +18,9 @@ from sim2seq._support.command import plain
 from sim2seq._support.files import remove
 from sim2seq.data.windows import Scaling
 from sim2seq.models.builders import Stepwise
-from sim2seq.models.closed_loop import ClosedLoop
-from sim2seq.models.combination import Combination
-from sim2seq.models.feeding import Basis
+from sim2seq.models.candidates.closed_loop import ClosedLoop
+from sim2seq.models.candidates.combination import Combination
+from sim2seq.models.candidates.feeding import Basis
 
 NEXT = "a window of true values (runs, steps, features), then what is told of the run -> the next step; physical units"
 STEP = "value, value before it, extra of the step to come, state -> next value, its state; scaled"

@@ -8,7 +8,7 @@ import numpy as np
 
 from sim2seq.evaluation.conformal import BandScores, tenths
 from sim2seq.evaluation.scores import Combined, Scores
-from sim2seq.models.combination import weights_at
+from sim2seq.models.candidates.combination import weights_at
 from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 from sim2seq.report.style import COLOURS, Picture, area, by_error, common_unit, grid, label, plain, styled, turn_off
 

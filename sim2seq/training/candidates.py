@@ -1,6 +1,6 @@
 """Candidates: what a combination may be made of, what they learn from, and how their folders are read.
 
-candidates/NAME/    what a candidate has learned (models/keeping.py), its seconds, or why it has learned nothing
+candidates/NAME/    what a candidate has learned (models/candidates/keeping.py), its seconds, or why it learned nothing
 combination.json    weights by horizon, errors on the validation runs, who is out and why
 """
 
@@ -18,10 +18,19 @@ from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import PARTS, Part, Split, select
 from sim2seq.data.windows import Scaling
 from sim2seq.evaluation.scores import Combined
-from sim2seq.models import candidate, closed_loop, combination, gaussian, keeping, lookups, polynomial
 from sim2seq.models.builders import Stepwise
-from sim2seq.models.candidate import Runs
-from sim2seq.models.combination import Combination, Weighing
+from sim2seq.models.candidates import (
+    candidate,
+    closed_loop,
+    combination,
+    gaussian,
+    keeping,
+    lookups,
+    polynomial,
+    reservoir,
+)
+from sim2seq.models.candidates.candidate import Runs
+from sim2seq.models.candidates.combination import Combination, Weighing
 from sim2seq.training.settings import Settings
 
 FOLDER, FILE = "candidates", "combination.json"
@@ -39,12 +48,14 @@ OTHERS: dict[str, Callable] = {
     "trees in blocks": lookups.fit_blocks,
     "polynomial": polynomial.fit,
     "gaussian process": gaussian.fit,
+    "echo state network": reservoir.fit,
 }
 KINDS: dict[str, Any] = dict.fromkeys(LOOKUPS, lookups.Lookup) | {
     "hold": candidate.Hold,
     "trees in blocks": lookups.Blocks,
     "polynomial": polynomial.Polynomial,
     "gaussian process": gaussian.GaussianProcess,
+    "echo state network": reservoir.Reservoir,
     NETWORK: closed_loop.ClosedLoop,
     f"{NETWORK} 2": closed_loop.ClosedLoop,
 }

@@ -20,7 +20,7 @@ import numpy as np
 from sim2seq._support.files import NOTE, remove, write_json, write_text
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import Split, select
-from sim2seq.models import closed_loop, keeping, lookups
+from sim2seq.models.candidates import closed_loop, keeping, lookups
 from sim2seq.training.candidates import (
     DATA,
     FOLDER,
@@ -39,7 +39,8 @@ from sim2seq.training.settings import Settings
 from sim2seq.training.study import FORECAST, Study
 
 LAW = 1e-3  # of the increments: the error of one step of a linear part that holds the law; elsewhere 0.04 and more
-SHARES = {"trees in blocks": 0.1, "polynomial": 0.1, "gaussian process": 0.1, "stacked_lstm": 0.2}  # of the budget
+SHARES = {"stacked_lstm": 0.2}  # of the budget
+SHARE_OF_OTHERS = 0.1  # each of those that learn in this process
 LEAST = {NETWORK: 10.0, f"{NETWORK} 2": 30.0, "stacked_lstm": 15.0, "residual_lstm": 1.0}  # seconds, or not at all
 SHARE_BESIDE_A_LAW = 0.5  # of the budget: for the stacked LSTM while the network of a law learns
 SHARE_OF_END = 0.1  # of the budget: for predictions and scores
@@ -141,7 +142,7 @@ def cheap(work: Work, table: dict[str, Callable]) -> None:
     for name, fit in table.items():
         if work.is_done(name):
             continue
-        start, error, seconds = time.monotonic(), None, SHARES.get(name, 0.1) * work.settings.seconds
+        start, error, seconds = time.monotonic(), None, SHARE_OF_OTHERS * work.settings.seconds
         try:
             fitted = fit(work.parts.training, work.parts.validation, seconds=seconds, seed=work.settings.seed)
             keeping.save(fitted, work.place(name))

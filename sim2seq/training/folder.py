@@ -36,7 +36,7 @@ from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import PARTS, Part, Split
 from sim2seq.evaluation.conformal import Band
 from sim2seq.evaluation.scores import Scores
-from sim2seq.models.combination import Combination
+from sim2seq.models.candidates.combination import Combination
 from sim2seq.training.candidates import FILE, read_combination
 from sim2seq.training.settings import Settings
 from sim2seq.training.study import FORECAST, Study

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import pytest
 
-from sim2seq.models import closed_loop
-from sim2seq.models.candidate import Runs
-from sim2seq.models.closed_loop import Batches, ClosedLoop, Member, clock_of, fit, member_of
+from sim2seq.models.candidates import closed_loop
+from sim2seq.models.candidates.candidate import Runs
+from sim2seq.models.candidates.closed_loop import Batches, ClosedLoop, Member, clock_of, fit, member_of
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("training needs TensorFlow", allow_module_level=True)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sim2seq.data.windows import Scaling
-from sim2seq.models.candidate import Hold
-from sim2seq.models.combination import Combination, least_squares, mixed, stretches_of, weigh, weights_at
+from sim2seq.models.candidates.candidate import Hold
+from sim2seq.models.candidates.combination import Combination, least_squares, mixed, stretches_of, weigh, weights_at
 
 LOW, HIGH = np.full(1, -5.0), np.full(1, 5.0)
 

@@ -10,9 +10,9 @@ from test_closed_loop import oscillators
 
 from sim2seq.data.windows import Scaling
 from sim2seq.models.builders import Stepwise, physical
-from sim2seq.models.candidate import Hold
-from sim2seq.models.closed_loop import ClosedLoop, member_of
-from sim2seq.models.combination import Combination
+from sim2seq.models.candidates.candidate import Hold
+from sim2seq.models.candidates.closed_loop import ClosedLoop, member_of
+from sim2seq.models.candidates.combination import Combination
 from sim2seq.models.export import write_onnx
 
 if keras.backend.backend() != "tensorflow":

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from sim2seq.models import keeping
-from sim2seq.models.candidate import Runs
-from sim2seq.models.feeding import Basis, basis_of
+from sim2seq.models.candidates import keeping
+from sim2seq.models.candidates.candidate import Runs
+from sim2seq.models.candidates.feeding import Basis, basis_of
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sim2seq.models import gaussian
-from sim2seq.models.candidate import Runs
-from sim2seq.models.lookups import error_of
+from sim2seq.models.candidates import gaussian
+from sim2seq.models.candidates.candidate import Runs
+from sim2seq.models.candidates.lookups import error_of
 
 
 def bumps(runs, seed, *, window=0) -> Runs:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from sim2seq.models import keeping
+from sim2seq.models.candidates import keeping
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import pytest
 
 from sim2seq.evaluation import baselines
 from sim2seq.evaluation.baselines import Told
-from sim2seq.models import lookups
-from sim2seq.models.candidate import Runs, fit_hold
+from sim2seq.models.candidates import lookups
+from sim2seq.models.candidates.candidate import Runs, fit_hold
 
 
 def waves(runs, seed, *, window=6) -> Runs:

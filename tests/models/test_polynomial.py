@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sim2seq.models.candidate import Runs
-from sim2seq.models.polynomial import MARGIN, fit
+from sim2seq.models.candidates.candidate import Runs
+from sim2seq.models.candidates.polynomial import MARGIN, fit
 
 
 def logistic(runs=30, steps=30, *, window=3, seed=0) -> Runs:

@@ -9,7 +9,7 @@ import pytest
 
 import sim2seq
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.models.lookups import Lookup
+from sim2seq.models.candidates.lookups import Lookup
 from sim2seq.training import combine, fit
 from sim2seq.training.candidates import NETWORK
 from sim2seq.training.fit import split_runs
@@ -39,14 +39,14 @@ def pendulums(runs=30, steps=40, *, lengths=None) -> Ensemble:
 
 @pytest.fixture(autouse=True)
 def few_trees(monkeypatch):
-    monkeypatch.setattr("sim2seq.models.lookups.TREES", 30)
+    monkeypatch.setattr("sim2seq.models.candidates.lookups.TREES", 30)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A combination without networks: (Training, its Ensemble)."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sim2seq.models.lookups.TREES", 30)
+        patch.setattr("sim2seq.models.candidates.lookups.TREES", 30)
         patch.setitem(combine.SHARES, "polynomial", 100.0)  # whatever else the machine does
         settings = Settings.parse([*SMALL, "controls:push", "inputs:damping"])
         folder = tmp_path_factory.mktemp("combined") / "training"

@@ -16,8 +16,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from sim2seq.models.candidate import Runs, Tell
-from sim2seq.models.feeding import (
+from sim2seq.models.candidates.candidate import Runs, Tell
+from sim2seq.models.candidates.feeding import (
     LAST_HORIZON,
     Basis,
     Batches,

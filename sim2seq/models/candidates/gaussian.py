@@ -14,8 +14,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from sim2seq.models.candidate import Runs
-from sim2seq.models.lookups import error_of, held_to_the_end, told
+from sim2seq.models.candidates.candidate import Runs
+from sim2seq.models.candidates.lookups import error_of, held_to_the_end, told
 
 MOST = 400  # training runs: the cost grows with their cube
 COMPONENTS = 24  # of the future, at most

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sim2seq.models.candidate import Runs
+from sim2seq.models.candidates.candidate import Runs
 
 BATCH = 16  # windows
 WARM_UP = 10  # steps at the end of the context that the network reads

@@ -15,8 +15,8 @@ from itertools import pairwise
 import numpy as np
 
 from sim2seq.data.windows import Scaling
-from sim2seq.models.candidate import Fitted
-from sim2seq.models.keeping import leaves as parts_of
+from sim2seq.models.candidates.candidate import Fitted
+from sim2seq.models.candidates.keeping import leaves as parts_of
 
 STRETCHES = 10  # of the horizon, at most
 FOLDS = 10  # of validation runs, of which each is left out once

@@ -15,8 +15,8 @@ from itertools import combinations_with_replacement, product
 
 import numpy as np
 
-from sim2seq.models.candidate import Runs
-from sim2seq.models.lookups import error_of, held_to_the_end
+from sim2seq.models.candidates.candidate import Runs
+from sim2seq.models.candidates.lookups import error_of, held_to_the_end
 
 MARGIN = 0.2  # of the range of training: no forecast goes further outside
 SAMPLES = 40_000  # steps that are learned from, at most

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim2seq.models.candidate import Runs
+from sim2seq.models.candidates.candidate import Runs
 
 MOST = 2000  # training runs that are looked up
 ALPHAS = (1e-3, 1e-1, 1e1, 1e3)  # of ridge regression, chosen on validation runs
