@@ -15,6 +15,7 @@ from sim2seq.report.style import (
     area,
     grid,
     label,
+    legend_above,
     plain,
     spread,
     styled,
@@ -65,7 +66,7 @@ def sample_trajectories(ensemble: Ensemble, *, count: int = 5, features=None) ->
             axis.plot(ensemble.times[:length], values, color=COLOURS[n % len(COLOURS)], lw=1, label=name)
         axis.set_ylabel(feature_label(ensemble, place))
     axes[-1, 0].set_xlabel(time_label(ensemble))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(chosen) + 1)
+    legend_above(figure, *axes[0, 0].get_legend_handles_labels())
     return figure
 
 
@@ -103,5 +104,5 @@ def split_example(ensemble: Ensemble, split: Split, *, features=None) -> Picture
             axis.plot(ensemble.times[steps], values[:, place], color=colour, ls=dashes, lw=1.8, label=text)
             axis.set_ylabel(feature_label(ensemble, place))
     axes[-1, 0].set_xlabel(time_label(ensemble))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    legend_above(figure, *axes[0, 0].get_legend_handles_labels())
     return figure

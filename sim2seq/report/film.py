@@ -19,7 +19,7 @@ from sim2seq.report.prediction_figures import (
     forecast_name,
     shown_run,
 )
-from sim2seq.report.style import Picture, grid, label, plain, styled
+from sim2seq.report.style import Picture, grid, label, legend_above, plain, styled
 from sim2seq.training.folder import Training
 
 FRAMES_A_SECOND = 10
@@ -75,7 +75,7 @@ def scene(training: Training, ensemble: Ensemble, run: Shown) -> Picture:
         fit_to_lines([axis])
     axes[0, 0].set_title(plain(f"test: {run.run_id}"))
     axes[-1, 0].set_xlabel(time_label(ensemble))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    legend_above(figure, *axes[0, 0].get_legend_handles_labels())
     return figure
 
 

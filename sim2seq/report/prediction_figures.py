@@ -12,7 +12,18 @@ from sim2seq.data.splits import PARTS
 from sim2seq.evaluation.scores import Scores, rmse
 from sim2seq.report.colours import BLUE, GREY, RED
 from sim2seq.report.data_figures import time_label
-from sim2seq.report.style import MOST_FEATURES, Picture, area, by_error, grid, label, plain, spread, styled
+from sim2seq.report.style import (
+    MOST_FEATURES,
+    Picture,
+    area,
+    by_error,
+    grid,
+    label,
+    legend_above,
+    plain,
+    spread,
+    styled,
+)
 from sim2seq.training.folder import Prediction, Training
 
 MOST_WITH_ERRORS = 4  # features: more of them leave no room for a second row each
@@ -107,7 +118,7 @@ def rollout_grid(training: Training, ensemble: Ensemble) -> Picture:
             block[1, 0].set_ylabel(label("error", scores.units[place]))
     figure.align_ylabels(axes[:, 0])  # the numbers of an error's axis are wider than the others
     pairs = [pair for axis in axes[:rows, 0] for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
-    figure.legend(*zip(*pairs, strict=True), loc="outside upper center", ncols=len(pairs))
+    legend_above(figure, *zip(*pairs, strict=True))
     return figure
 
 
@@ -123,7 +134,7 @@ def stretch(training: Training, ensemble: Ensemble) -> Picture:
         fit_to_lines([axis])
     axes[0, 0].set_title(plain(f"test: {run.run_id}"))
     axes[-1, 0].set_xlabel(time_label(ensemble))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    legend_above(figure, *axes[0, 0].get_legend_handles_labels())
     return figure
 
 
@@ -199,7 +210,7 @@ def predicted_against_true(training: Training) -> Picture:
         row[0].set_ylabel(label(f"{scores.features[place]}, predicted", scores.units[place]))
         for axis in row if scores.units[place] or place == places[-1] else ():
             axis.set_xlabel(label("true", scores.units[place]))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    legend_above(figure, *axes[0, 0].get_legend_handles_labels())
     return figure
 
 
@@ -268,5 +279,5 @@ def forecast_with_band(window, middle, low, high, *, features, units=None, level
         axis.set_ylabel(label(features[i], unit))
     begin = "window" if len(window) else "first step"
     axes[-1, 0].set_xlabel(label(f"{'time' if times else 'steps'} after the {begin}", time_unit))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    legend_above(figure, *axes[0, 0].get_legend_handles_labels())
     return figure

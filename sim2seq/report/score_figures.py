@@ -10,7 +10,19 @@ from sim2seq.evaluation.conformal import BandScores, tenths
 from sim2seq.evaluation.scores import Combined, Scores
 from sim2seq.models.candidates.combination import weights_at
 from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
-from sim2seq.report.style import COLOURS, Picture, area, by_error, common_unit, grid, label, plain, styled, turn_off
+from sim2seq.report.style import (
+    COLOURS,
+    Picture,
+    area,
+    by_error,
+    common_unit,
+    grid,
+    label,
+    legend_above,
+    plain,
+    styled,
+    turn_off,
+)
 
 BASELINE_LINES = (
     {"color": GREY, "linestyle": ":"},
@@ -184,5 +196,5 @@ def outside_ranges(scores: Scores, units: dict[str, str] | None = None) -> Pictu
     for axis in axes[:, 0]:
         axis.set_ylabel(label(f"{scores.measure} of the run", common_unit(scores.units)))
     turn_off(axes, len(ranges))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    legend_above(figure, *axes[0, 0].get_legend_handles_labels())
     return figure

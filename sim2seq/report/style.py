@@ -55,6 +55,13 @@ def grid(rows: int, columns: int, *, width: float = 9.0, height: float = 2.0, **
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
+def legend_above(figure: Figure, handles, labels) -> None:
+    """One legend above all axes, in as many columns as the longest of its labels leaves room for."""
+    column = 0.6 + 0.08 * max(map(len, labels), default=0)  # inches: the mark, and a letter of the style's size
+    columns = int(figure.get_figwidth() / column)
+    figure.legend(handles, labels, loc="outside upper center", ncols=max(1, min(columns, len(labels))))
+
+
 def label(name: str, unit: str) -> str:
     """ "name [unit]", or the name alone where there is no unit; both shown as they are written."""
     return plain(f"{name} [{unit}]" if unit else name)

@@ -31,7 +31,7 @@ HOT, COLD = 0.1, 0.7  # betas between which a lattice is cooled
 @styled
 def error_bands(truth: np.ndarray, predicted: dict[str, np.ndarray]) -> Picture:
     """Mean error at each true energy (lattices,), with a band of two standard deviations; a panel a model."""
-    figure, axes = grid(1, len(predicted), width=4.6 * len(predicted), height=3.2)
+    figure, axes = grid(1, len(predicted), width=max(9.0, 4.6 * len(predicted)), height=3.2)
     levels, place, counts = np.unique(truth, return_inverse=True, return_counts=True)
     often = counts >= FEWEST
     for axis, (name, values), colour in zip(axes[0], predicted.items(), COLOURS, strict=False):
@@ -143,7 +143,7 @@ def picture(grids, betas, true, told, number: int) -> Image.Image:
     right.plot(betas[: number + 1], told[: number + 1], color=RED, lw=1, label="told by the network")
     right.axvline(CRITICAL, color=ORANGE, lw=0.8, ls=":", label="transition")
     right.set(xlim=(betas[0], betas[-1]), ylim=(min(true.min(), told.min()) - 8, max(true.max(), told.max()) + 8))
-    right.set(xlabel="beta", title=f"energy {true[number]:.0f}, told {told[number]:.1f}")
+    right.set(xlabel="beta", title=f"energy {true[number]:.0f}, told {told[number]:.1f}".replace("-", "−"))
     right.legend(loc="upper right")
-    figure.subplots_adjust(left=0.03, right=0.98, bottom=0.22, top=0.88, wspace=0.2)
+    figure.subplots_adjust(left=0.03, right=0.98, bottom=0.27, top=0.88, wspace=0.2)
     return Image.fromarray(np.asarray(drawn(figure, 70)))

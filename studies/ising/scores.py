@@ -37,7 +37,8 @@ class Score:
             shapes = ", ".join(str(np.shape(each)) for each in (predicted, truth, betas))
             raise ValueError(f"predicted and true energies, betas: expected one number a lattice each; got {shapes}")
         error, centred = predicted - truth, truth - truth.mean()
-        slope = float(centred @ (predicted - predicted.mean()) / max(centred @ centred, np.finfo(float).tiny))
+        spread = predicted - predicted.mean() if np.ptp(predicted) else np.zeros(len(predicted))  # no dust of rounding
+        slope = float(centred @ spread / max(centred @ centred, np.finfo(float).tiny))
         each = {float(beta): rms(error[betas == beta]) for beta in np.unique(betas)}
         return cls(rms(error), float(error.std()), slope, each)
 

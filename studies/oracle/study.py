@@ -21,6 +21,7 @@ KNOWN = (
     "radius_25", "radius_50", "radius_75", "radius_100", "batch_start", "batch_end", "growth",
     "work_25", "work_50", "work_75",
 )  # fmt: skip
+ENDED = "ended_final"  # 1: the oracle ended this run (ending.py)
 LAST = {"rate_100": "learning_rate", "radius_100": "radius"}
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
 
@@ -74,8 +75,16 @@ class Ends(PerRun):
 
 
 def read(path) -> Ensemble:
-    """The runs of a store; one without the inputs in LAST has them at the ends of its runs, which must be whole."""
-    ensemble = load_store(path, features=SEEN)
+    """The whole runs of a store, in checkpoints; without the inputs in LAST, these are those at the ends of the runs.
+
+    A run that the oracle ended is left out: what is recorded as its result is not where it would have come to.
+    Raises ValueError where there is no other.
+    """
+    ensemble = replace(load_store(path, features=SEEN), step_unit="")
+    whole = ~(np.asarray(ensemble.results.get(ENDED, np.zeros(ensemble.runs)), dtype=float) > 0)
+    if not whole.any():
+        raise ValueError(f"expected runs that came to their end; got {ensemble.runs} that the oracle ended")
+    ensemble = ensemble if whole.all() else ensemble.take(np.flatnonzero(whole))
     if LAST.keys() <= ensemble.inputs.keys():
         return ensemble
     places = ensemble.places(LAST.values())

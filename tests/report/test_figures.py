@@ -257,6 +257,15 @@ def test_dollar_signs_in_names_are_shown_and_not_read_as_formulas(tmp_path):
     assert label("$a$", "") == r"\$a\$"
 
 
+@pytest.mark.parametrize("name", ["r", "a name of thirty-two letters, or "])
+def test_a_legend_stays_inside_its_figure_however_long_its_names(name):
+    named = replace(noise(steps=12), run_ids=tuple(f"{name}{run}" for run in range(20)))
+    figure = figures.sample_trajectories(named)
+    figure.canvas.draw()
+    box = figure.legends[0].get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+
+
 def test_drawing_leaves_the_users_style_alone():
     before = dict(matplotlib.rcParams)
     figures.sample_trajectories(ENSEMBLE)

@@ -12,6 +12,7 @@ from sim2seq._support.command import run
 from sim2seq.stopping import Oracle, Rule
 from studies.oracle import ask, drawing, ending, evolution, maps, simulate, tables
 from studies.oracle.settings import Settings
+from studies.oracle.study import read
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -67,6 +68,9 @@ def test_a_run_ends_itself_and_the_store_says_where(tmp_path, parameter_table, m
     seen = held.values[np.arange(6), last, held.features.index("mqe")]
     assert held.results["foretold_mqe_final"][ended == 1] == pytest.approx(seen[ended == 1])
     assert (held.results["foretold_low_mqe_final"] < held.results["foretold_high_mqe_final"]).all()
+    learned_from = read(tmp_path / "store.sqlite")
+    assert learned_from.run_ids == tuple(run for run, is_ended in zip(held.run_ids, ended, strict=True) if not is_ended)
+    assert learned_from.step_unit == ""
 
 
 def test_a_run_without_an_oracle_says_nothing_of_one():
