@@ -1,14 +1,17 @@
-"""The study as on a cluster: plain `merlin run` and `merlin run-workers`, an app.yaml in the working directory."""
+"""Whole studies: `sim2seq run`; as on a cluster, plain `merlin run` and `merlin run-workers` with an app.yaml."""
 
 import contextlib
+import io
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pytest
 import yaml
 
+from sim2seq import cli, rehearsal
 from sim2seq._support.guard import Guarded
 
 ROOT = Path(__file__).parent.parent
@@ -25,6 +28,24 @@ def run(*command, folder, check=True, env=None):
     done = subprocess.run(words, cwd=folder, env=env or environment(), capture_output=True, text=True, check=False)
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+def run_study(spec, *words, folder) -> str:
+    """`sim2seq run` in this process and this folder, and what it said.
+
+    Without the rehearsal, which would import Keras once more for each study: test_suites.py goes through those of all.
+    """
+    said, mask = io.StringIO(), os.umask(0o022)
+    try:
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+            patch.chdir(folder)
+            patch.setenv("C_FORCE_ROOT", "1")
+            patch.setattr(rehearsal, "request", lambda *_: None)
+            code = cli.main(["run", *map(str, (spec, *words))])
+    finally:
+        os.umask(mask)
+    assert code == 0, said.getvalue()
+    return said.getvalue()
 
 
 def study_folder(folder):

@@ -1,11 +1,15 @@
 """The study's own runs as records, and what a store holds of them."""
 
 import contextlib
+import functools
+import tempfile
+from pathlib import Path
 
 import sqlalchemy
 
 import ball_bounce
 import pgen_ensembles
+from sim2seq.store import store
 from sim2seq.store.database import read_url
 
 COLUMNS = {f"{axis}{kind}": f"{axis.upper()}_{kind.upper()}_INITIAL" for axis in "xyz" for kind in ("pos", "vel")}
@@ -29,6 +33,22 @@ def short_runs(count, steps):
     """The same, of which only the first steps are kept."""
     runs = make_runs(count)
     return [run._replace(series={name: each[:steps] for name, each in run.series.items()}) for run in runs]
+
+
+@functools.cache
+def empty_store() -> bytes:
+    """A store without runs, as Kosh makes it: two seconds, so once for all tests of a process."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "store.sqlite")
+        store.create(path)
+        return path.read_bytes()
+
+
+def library_store(path: Path, runs) -> Path:
+    """A store at `path` into which the library itself has put these runs."""
+    path.write_bytes(empty_store())
+    store.ingest(path, runs)
+    return path
 
 
 def with_kosh(path):

@@ -81,6 +81,7 @@ class Scene:
 
     def __init__(self, folder: Path):
         self.folder, self.mark = folder, f"scene-{folder}"
+        self.others: set[psutil.Process] = set()  # known to be none of this study's: a look at all of them takes long
         self.environment = os.environ | {"C_FORCE_ROOT": "1", "SIM2SEQ_SCENE": self.mark, "HOME": str(folder)}
         self.spec, self.pgen = folder / "tiny.yaml", folder / "pgen.py"
         self.spec.write_text(SPEC)
@@ -117,9 +118,14 @@ class Scene:
     def processes(self) -> list[psutil.Process]:
         found = []
         for process in psutil.process_iter():
+            if process in self.others:
+                continue
             try:
-                if process.environ().get("SIM2SEQ_SCENE") == self.mark and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
+                environment = process.environ()
+                if environment.get("SIM2SEQ_SCENE") == self.mark:
+                    found += [process] if process.status() != psutil.STATUS_ZOMBIE else []
+                elif environment:  # not in the middle of its start
+                    self.others.add(process)
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
         return found

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap
 from PIL import Image
 
 from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, RED
-from sim2seq.report.film import drawn, in_few_colours, write_gif
+from sim2seq.report.film import in_few_colours, write_gif
 from sim2seq.report.style import COLOURS, Picture, grid, plain, styled
 from studies.ising.exact import kaufman
 from studies.ising.files import Lattices
@@ -113,7 +114,7 @@ def film(model: Callable, path, *, side: int = 8, seed: int = 1) -> Path:
     betas = np.linspace(HOT, COLD, FRAMES)
     grids = cooled(lattice, betas, seed)
     true, told = lattice.energies(grids), energies_of(model, grids)
-    frames = in_few_colours(*(picture(grids, betas, true, told, number) for number in range(FRAMES)))
+    frames = in_few_colours(*pictures(grids, betas, true, told))
     temporary = path.with_name(f"unfinished_{path.name}")
     while write_gif(temporary, frames, SECONDS) > LARGEST and len(frames) > 2:
         frames = [*frames[:-1:2], frames[-1]]
@@ -132,18 +133,35 @@ def cooled(lattice: Lattice, betas: np.ndarray, seed: int) -> np.ndarray:
     return np.array(found)
 
 
-def picture(grids, betas, true, told, number: int) -> Image.Image:
-    """One frame of the film: the lattice, and the energies up to it."""
+def pictures(grids, betas, true, told) -> list[Image.Image]:
+    """The frames of the film: the lattice, and the energies up to it; what changes, drawn over what does not."""
     figure = Picture(figsize=(7.2, 3.2))  # nothing may move from frame to frame: places are given
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.7])
-    left.imshow(grids[number], cmap=SPINS, vmin=-1, vmax=1)
-    left.set(xticks=[], yticks=[], title=f"beta {betas[number]:.2f}")
+    image = left.imshow(grids[0], cmap=SPINS, vmin=-1, vmax=1)
+    left.set(xticks=[], yticks=[])
     left.grid(False)
-    right.plot(betas[: number + 1], true[: number + 1], color=GREY, lw=2.5, label="true energy")
-    right.plot(betas[: number + 1], told[: number + 1], color=RED, lw=1, label="told by the network")
+    lines = right.plot([], [], color=GREY, lw=2.5, label="true energy")
+    lines += right.plot([], [], color=RED, lw=1, label="told by the network")
     right.axvline(CRITICAL, color=ORANGE, lw=0.8, ls=":", label="transition")
     right.set(xlim=(betas[0], betas[-1]), ylim=(min(true.min(), told.min()) - 8, max(true.max(), told.max()) + 8))
-    right.set(xlabel="beta", title=f"energy {true[number]:.0f}, told {told[number]:.1f}".replace("-", "−"))
+    right.set_xlabel("beta")
     right.legend(loc="upper right")
     figure.subplots_adjust(left=0.03, right=0.98, bottom=0.27, top=0.88, wspace=0.2)
-    return Image.fromarray(np.asarray(drawn(figure, 70)))
+    changing = (image, *left.spines.values(), *lines, left.title, right.title)
+    for artist in changing:
+        artist.set_animated(True)  # not part of what stays
+    figure.set_dpi(70)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    still, found = canvas.copy_from_bbox(figure.bbox), []
+    for number, grid_now in enumerate(grids):
+        image.set_data(grid_now)
+        for line, energies in zip(lines, (true, told), strict=True):
+            line.set_data(betas[: number + 1], energies[: number + 1])
+        left.set_title(f"beta {betas[number]:.2f}")
+        right.set_title(f"energy {true[number]:.0f}, told {told[number]:.1f}".replace("-", "−"))
+        canvas.restore_region(still)
+        for artist in changing:
+            figure.draw_artist(artist)
+        found.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
+    return found

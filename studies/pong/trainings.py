@@ -3,7 +3,8 @@
 
 python studies/pong/trainings.py FOLDER --models "objects dense_rnn" --skips "1 8" --ours "" --theirs recipe:pixels
 
-writes grid.npy into FOLDER: a row a training, its name and the words of its settings.
+writes grid.npy into FOLDER: a row a training, its name and the words of its settings. The one that the report is about
+is called ours.
 """
 
 import sys
@@ -53,7 +54,9 @@ def main(argv=None):
         PongSettings.parse(each.split())
     if len(set(found)) < len(found):
         raise ValueError(f"expected different trainings; got {', '.join(found)}")
-    names = [check_id(f"{number:02}_{sweep.name_of(each.split())}") for number, each in enumerate(found)]
+    (plain,) = trainings([OURS], ["1"], ours=options.ours, theirs="", shared=options.shared, told=False)
+    long = [f"{number:02}_{sweep.name_of(each.split())}" for number, each in enumerate(found)]
+    names = ["ours" if each == plain else check_id(name) for name, each in zip(long, found, strict=True)]
     write_array(Path(options.folder, sweep.GRID), np.array(list(zip(names, found, strict=True))))
     print(f"{len(found)} trainings")
 

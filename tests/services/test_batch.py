@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 from cluster import BIN, PGEN, ROOT, SPEC, environment, queue, run, store_of, study_folder, write_suite_without_training
-from runs import dump, make_runs
+from runs import dump, library_store, make_runs
 from slurm import slurm
 
-from sim2seq.store import store
 from sim2seq.workflow import waiting
 from sim2seq.workflow.broker import Broker
 
@@ -81,9 +80,7 @@ class Study:
 
 def assert_complete(study: Path, folder: Path, runs=RUNS):
     """The store holds what the library alone makes: no run lost, none doubled."""
-    library = folder / "library.sqlite"
-    store.create(library)
-    store.ingest(library, make_runs(runs))
+    library = library_store(folder / "library.sqlite", make_runs(runs))
     assert dump(store_of(study)) == dump(library)
 
 

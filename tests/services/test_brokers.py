@@ -14,7 +14,7 @@ import psutil
 import pytest
 import redis
 from cluster import ROOT, environment, queue, run, store_of, study_folder, wait, workers, write_suite_without_training
-from runs import dump, make_runs
+from runs import dump, library_store, make_runs
 
 from sim2seq.store import store
 
@@ -188,9 +188,7 @@ def refused_workers(site, broker) -> str:
 
 
 def test_study_passes_with_password_and_checked_certificates(outcome, tmp_path):
-    library = tmp_path / "store.sqlite"
-    store.create(library)
-    store.ingest(library, make_runs(RUNS))
+    library = library_store(tmp_path / "store.sqlite", make_runs(RUNS))
     study, _ = outcome("")
     assert dump(store_of(study)) == dump(library)
     assert (store.load(store_of(study)).values == store.load(library).values).all()

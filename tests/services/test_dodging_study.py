@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from cluster import BIN, ROOT, run
+from cluster import ROOT, run_study
 
 from sim2seq import load_training, ranking
 from sim2seq.notebook import STORE
@@ -23,7 +23,7 @@ def finished(tmp_path_factory):
     """The folder of a finished study of four episodes and one point."""
     folder = tmp_path_factory.mktemp("dodging")
     asked = ["--pgen", HERE / "pgen_ensembles.py", "--runs", EPISODES, "--pargs", "DURATION:6", "--workers", 2]
-    run(BIN / "sim2seq", "run", HERE / "suite.yaml", *asked, "--vars", *DEBUG, "--output", "out", folder=folder)
+    run_study(HERE / "suite.yaml", *asked, "--vars", *DEBUG, "--output", "out", folder=folder)
     (study,) = (folder / "out").glob("dodging-robot_*")
     return study
 

@@ -14,6 +14,7 @@ import faults
 import kills
 import pytest
 from disks import mounted, resize, unwritable, used
+from runs import library_store
 from scene import finish, prepared
 from suite import INGEST, LEARN, STORE, Outcome, Suite, Unavailable, started, stored_ids, verify
 
@@ -151,8 +152,7 @@ def test_a_task_that_kills_its_process_each_time_ends_the_study(tmp_path):
 
 @pytest.mark.parametrize("put", [faults.no_database, faults.other_database, faults.other_version])
 def test_what_is_no_store_of_ours_is_refused(tmp_path, put):
-    path = tmp_path / "store.sqlite"
-    store.create(path)
+    path = library_store(tmp_path / "store.sqlite", [])
     put(path)
     before = path.read_bytes()
     with pytest.raises(store.StoreError, match="not a Kosh store"):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from cluster import BIN, ROOT, run
+from cluster import ROOT, run_study
 
 from sim2seq import ranking
 from sim2seq.notebook import STORE
@@ -19,7 +19,7 @@ DEBUG += ["BEST=size:debug", "BEST_MODELS=places", "BEST_SEEDS=0 1"]
 def test_the_study_goes_from_temperatures_to_a_report(tmp_path):
     words = [word for name, value in SMALL.items() for word in ("--pargs", f"{name}:{value}")]
     asked = ["--pgen", HERE / "pgen_ensembles.py", *words, "--vars", *DEBUG, "--output", "out", "--workers", 2]
-    run(BIN / "sim2seq", "run", HERE / "suite.yaml", *asked, folder=tmp_path)
+    run_study(HERE / "suite.yaml", *asked, folder=tmp_path)
     (study,) = (tmp_path / "out").glob("ising_*")
     assert STUDY.read(study / STORE).runs == 3 * SMALL["TRAIN"]
     recorded = {(one.data["model"], one.data["seed"]) for one in ranking.load(study / STORE, STUDY.name)}

@@ -1,10 +1,14 @@
-"""README, "Your own files": from files of another program to a forecast and back, by the commands that stand there."""
+"""README, "Your own files": from files of another program to a forecast and back, by the commands that stand there.
+
+In this process, which imports Keras once; only networks of a combination learn in processes of their own.
+"""
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from cluster import BIN, run
+
+from sim2seq import cli
 
 RUNS, STEPS = 20, 60
 
@@ -24,34 +28,41 @@ def folder(tmp_path_factory):
     return place
 
 
-def sim2seq(folder, words: str) -> str:
-    done = run(BIN / "sim2seq", *words.split(), folder=folder)
-    return done.stdout + done.stderr
+@pytest.fixture
+def sim2seq(folder, monkeypatch, capfd):
+    """Runs a command in the folder and gives what it printed."""
+    monkeypatch.chdir(folder)
+
+    def said(words: str) -> str:
+        assert cli.main(words.split()) == 0, capfd.readouterr()
+        return "".join(capfd.readouterr())
+
+    return said
 
 
-def test_files_of_another_program_become_a_forecast(folder):
-    assert "20 runs" in sim2seq(folder, "import store.sqlite runs.nc --dry-run")
+def test_files_of_another_program_become_a_forecast(folder, sim2seq):
+    assert "20 runs" in sim2seq("import store.sqlite runs.nc --dry-run")
     assert not (folder / "store.sqlite").exists()
-    assert "next: sim2seq train store.sqlite inputs:" in sim2seq(folder, "import store.sqlite runs.nc")
-    sim2seq(folder, "train store.sqlite inputs:mass,drag --budget 20s --report report.html")
+    assert "next: sim2seq train store.sqlite inputs:" in sim2seq("import store.sqlite runs.nc")
+    sim2seq("train store.sqlite inputs:mass,drag --budget 12s --report report.html")
     assert (folder / "report.html").stat().st_size > 1e5
     table = "predict training --initial first_steps.csv --inputs mass=1.2,drag=0.1 --anyway --output forecast.csv"
-    assert "skill" in sim2seq(folder, table)
+    assert "skill" in sim2seq(table)
     forecast = pd.read_csv(folder / "forecast.csv")
     assert len(forecast) == STEPS - 30
     assert forecast.select_dtypes("number").notna().all(axis=None)
 
 
-def test_a_store_goes_back_into_a_file_of_other_programs(folder):
-    sim2seq(folder, "import again.sqlite runs.nc")
-    sim2seq(folder, "export again.sqlite --netcdf back.nc")
+def test_a_store_goes_back_into_a_file_of_other_programs(folder, sim2seq):
+    sim2seq("import again.sqlite runs.nc")
+    sim2seq("export again.sqlite --netcdf back.nc")
     with xr.open_dataset(folder / "runs.nc") as ours, xr.open_dataset(folder / "back.nc") as back:
         np.testing.assert_array_equal(np.sort(back["x"].values, axis=0), np.sort(ours["x"].values, axis=0))
 
 
-def test_inputs_alone_become_a_forecast(folder):
-    sim2seq(folder, "import third.sqlite runs.nc")
-    sim2seq(folder, "train third.sqlite window:0 inputs:mass,drag --budget 15s --output from_inputs")
-    said = sim2seq(folder, "predict from_inputs --inputs mass=1.2,drag=0.1 --anyway --output from_inputs.csv")
+def test_inputs_alone_become_a_forecast(folder, sim2seq):
+    sim2seq("import third.sqlite runs.nc")
+    sim2seq("train third.sqlite window:0 inputs:mass,drag --budget 3s --output from_inputs")
+    said = sim2seq("predict from_inputs --inputs mass=1.2,drag=0.1 --anyway --output from_inputs.csv")
     assert "skill" in said
     assert len(pd.read_csv(folder / "from_inputs.csv")) == STEPS

@@ -1,9 +1,9 @@
 """Pong's study through Merlin, in its debug size: parts of sets into one store, models, ranking, report."""
 
 import pytest
-from cluster import BIN, ROOT, run
+from cluster import ROOT, run_study
 
-from sim2seq import ranking
+from sim2seq import ranking, sweep
 from sim2seq.notebook import STORE
 from studies.pong import dream
 from studies.pong.study import STUDY
@@ -14,16 +14,22 @@ HERE = ROOT / "studies" / "pong"
 @pytest.mark.timeout(900)
 def test_the_study_goes_from_seeds_to_a_model_that_can_be_played(tmp_path):
     sets = ["--runs", 16, "--pargs", "OTHERS:8", "--pargs", "PART:10"]
-    debug = ["MODELS=objects frame_transformer", "SKIPS=1", "OURS=size:debug", "TRAINING=size:debug"]
+    debug = ["MODELS=objects", "SKIPS=1", "OURS=size:debug"]
     asked = ["--pgen", HERE / "pgen_ensembles.py", *sets, "--vars", *debug, "--output", "out", "--workers", 2]
-    run(BIN / "sim2seq", "run", HERE / "suite.yaml", *asked, folder=tmp_path)
+    run_study(HERE / "suite.yaml", *asked, folder=tmp_path)
     (study,) = (tmp_path / "out").glob("pong_*")
     ensemble = STUDY.read(study / STORE)
     assert ensemble.runs == 16 + 3 * 8
     assert ensemble.values.dtype == "uint8"
-    recorded = {(one.data["model"], one.data["inputs"]) for one in ranking.load(study / STORE, STUDY.name)}
-    told = "launch_sin,launch_cos"
-    assert recorded == {("objects", ""), ("objects", told), ("frame_transformer", "")}
     last = study / "rank-pong"
     assert (last / "report.html").read_text().count("<img ") > 4
     assert dream.load(last / "training").known == 3
+    (swept,) = study.glob("train-pong/*/ours")  # ours was not trained again
+    assert (last / "training" / "history.csv").read_text() == (swept / "history.csv").read_text()
+    assert (last / "training" / sweep.SECONDS).read_text() == (swept / sweep.SECONDS).read_text()
+    # a family of the source on the same store, as a task would train it, in this process, which has imported Keras
+    family = ["model:frame_transformer", "size:debug"]
+    sweep.train_and_record(study / STORE, family, tmp_path / "family", "family", study=STUDY)
+    recorded = {(one.data["model"], one.data["inputs"]) for one in ranking.load(study / STORE, STUDY.name)}
+    told = "launch_sin,launch_cos"
+    assert recorded == {("objects", ""), ("objects", told), ("frame_transformer", "")}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 from cluster import BIN, ROOT, run, store_of
-from runs import make_runs
+from runs import library_store, make_runs
 
 from sim2seq.store import store
 from sim2seq.workflow import plan
@@ -42,8 +42,7 @@ def study(tmp_path_factory):
 
 
 def test_every_run_of_every_batch_is_in_the_store(study, tmp_path):
-    store.create(library := tmp_path / "store.sqlite")
-    store.ingest(library, make_runs(RUNS, CONDITIONS=0.5))
+    library = library_store(tmp_path / "store.sqlite", make_runs(RUNS, CONDITIONS=0.5))
     ensembles = [store.load(path) for path in (store_of(study), library)]
     assert ensembles[0].run_ids == ensembles[1].run_ids == tuple(f"47bcda_{number}" for number in range(1, RUNS + 1))
     np.testing.assert_array_equal(*(ensemble.values for ensemble in ensembles))
@@ -54,8 +53,7 @@ def test_every_run_of_every_batch_is_in_the_store(study, tmp_path):
 def test_a_task_is_a_batch_and_a_lost_one_is_named_run_by_run(study, tmp_path):
     counts = {step: len(tasks) for step, tasks in plan.load_plan(study).steps().items()}
     assert counts == {"create-initial-store": 1, "run-ball-bounce": 3, "ingest-ball-bounce": 3, "lstm-ball-bounce": 1}
-    store.create(partial := tmp_path / "store.sqlite")
-    store.ingest(partial, make_runs(RUNS, CONDITIONS=0.5)[:20])
+    partial = library_store(tmp_path / "store.sqlite", make_runs(RUNS, CONDITIONS=0.5)[:20])
     refused = run(BIN / "sim2seq", "check", partial, study / "merlin_info", folder=tmp_path, check=False)
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-3:] == ["47bcda_21", "47bcda_22", "47bcda_23"]

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from cluster import BIN, PGEN, ROOT, SPEC, queue, run, store_of, study_folder, wait, workers
-from runs import dump, make_runs
+from cluster import BIN, PGEN, ROOT, SPEC, queue, run, run_study, store_of, study_folder, wait, workers
+from runs import dump, library_store, make_runs
 
 import sim2seq
 from sim2seq.store import store
@@ -32,7 +32,7 @@ LOGS = (
 
 def run_embedded(folder):
     options = ["--runs", RUNS, "--workers", 2, "--vars", f"TRAINING={TINY}", "--output", folder / "out"]
-    run(BIN / "sim2seq", "run", SPEC, "--pgen", PGEN, *options, folder=folder)
+    run_study(SPEC, "--pgen", PGEN, *options, folder=folder)
     return study_folder(folder)
 
 
@@ -45,10 +45,10 @@ def run_local(folder):
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory):
     """Both at once: each spends most of its time in imports, on one core."""
-    ways = {"embedded": run_embedded, "local": run_local}
     with ThreadPoolExecutor() as pool:
-        started = {name: pool.submit(way, tmp_path_factory.mktemp(name)) for name, way in ways.items()}
-    return {name: future.result() for name, future in started.items()}
+        local = pool.submit(run_local, tmp_path_factory.mktemp("local"))
+        embedded = run_embedded(tmp_path_factory.mktemp("embedded"))
+    return {"embedded": embedded, "local": local.result()}
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +79,7 @@ def files_of(study):
 
 
 def test_three_ways_end_with_the_same_store(embedded, local, tmp_path):
-    library = tmp_path / "store.sqlite"
-    store.create(library)
-    store.ingest(library, make_runs(RUNS))
+    library = library_store(tmp_path / "store.sqlite", make_runs(RUNS))
     assert dump(store_of(embedded)) == dump(library)
     assert dump(store_of(local)) == dump(library)
     values = [store.load(path).values for path in (store_of(embedded), store_of(local), library)]
@@ -90,9 +88,7 @@ def test_three_ways_end_with_the_same_store(embedded, local, tmp_path):
 
 
 def test_plain_merlin_with_own_workers_ends_with_the_same_store(cluster, tmp_path):
-    library = tmp_path / "store.sqlite"
-    store.create(library)
-    store.ingest(library, make_runs(RUNS))
+    library = library_store(tmp_path / "store.sqlite", make_runs(RUNS))
     values = [store.load(path).values for path in (store_of(cluster), library)]
     np.testing.assert_array_equal(*values)
     assert dump(store_of(cluster)) == dump(library)
@@ -130,9 +126,7 @@ def test_nothing_is_written_into_the_source_tree(embedded):
 
 
 def test_training_refuses_an_incomplete_store_and_names_the_missing_run(embedded, tmp_path):
-    partial = tmp_path / "partial.sqlite"
-    store.create(partial)
-    store.ingest(partial, make_runs(RUNS)[:-1])
+    partial = library_store(tmp_path / "partial.sqlite", make_runs(RUNS)[:-1])
     check = [BIN / "sim2seq", "check", partial, embedded / "merlin_info"]
     refused = run(*check, folder=tmp_path, check=False)
     assert (refused.returncode, "47bcda_8" in refused.stderr) == (1, True)

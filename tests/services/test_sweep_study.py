@@ -6,8 +6,8 @@ import os
 
 import numpy as np
 import pytest
-from cluster import BIN, ROOT, run
-from runs import short_runs, with_kosh
+from cluster import BIN, ROOT, run, run_study
+from runs import library_store, short_runs, with_kosh
 
 from sim2seq import sweep
 from sim2seq.evaluation.scores import Scores
@@ -33,12 +33,11 @@ def test_plain_merlin_without_a_store_queues_nothing(tmp_path):
 def swept(tmp_path_factory):
     """A finished sweep of two points, its store named as from where the user stands: (what it said, study, store)."""
     folder = tmp_path_factory.mktemp("sweep")
-    store.create(folder / "runs.sqlite")
-    store.ingest(folder / "runs.sqlite", short_runs(RUNS, STEPS))
+    library_store(folder / "runs.sqlite", short_runs(RUNS, STEPS))
     options = ["STORE=runs.sqlite", "WINDOW=3 5", "UNITS=4", "LEARNING_RATE=1e-2", "TRAINING=size:debug"]
-    done = run(BIN / "sim2seq", "run", ROOT / "sweep.yaml", "--workers", 2, "--vars", *options, folder=folder)
+    said = run_study(ROOT / "sweep.yaml", "--workers", 2, "--vars", *options, folder=folder)
     (study,) = (path for path in folder.glob("studies_output/sweep_*") if path.is_dir())
-    return done.stdout, study, folder / "runs.sqlite"
+    return said, study, folder / "runs.sqlite"
 
 
 def test_sweep_ends_with_every_point_in_the_users_store(swept):

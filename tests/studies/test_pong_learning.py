@@ -237,6 +237,7 @@ def test_every_model_is_trained_once_with_and_without_the_angle(tmp_path):
     trainings.main([str(tmp_path), *words])
     names, found = np.load(tmp_path / "grid.npy").T.tolist()
     assert found[:2] == ["model:objects", "model:objects inputs:launch_sin,launch_cos window:1"]
+    assert [name for name in names if name == "ours"] == names[:1]
     assert found[-1] == "model:dense_rnn recipe:pixels skip:8 inputs:launch_sin,launch_cos window:1"
     assert len(names) == 6
     assert not [(one, other) for one in names for other in names if other.startswith(f"{one}_")]  # see ranking
