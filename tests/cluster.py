@@ -19,8 +19,12 @@ SPEC, PGEN = ROOT / "ball_bounce_suite_merlin_lstm.yaml", ROOT / "pgen_ensembles
 BIN = Path(sys.executable).parent
 
 
+WITHOUT = str(Path(__file__).with_name("without"))  # packages that plain Merlin starts sooner without
+
+
 def environment(**more):
-    return os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "C_FORCE_ROOT": "1"} | more
+    python = os.pathsep.join(filter(None, [WITHOUT, os.environ.get("PYTHONPATH")]))
+    return os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "C_FORCE_ROOT": "1", "PYTHONPATH": python} | more
 
 
 def run(*command, folder, check=True, env=None):

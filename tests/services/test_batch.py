@@ -61,7 +61,7 @@ class Study:
 
     def submit(self) -> str:
         path = f"{BIN}:{self.cluster.environment['PATH']}"
-        variables = {"PATH": path, "C_FORCE_ROOT": 1} | QUICK
+        variables = {"PATH": path, "C_FORCE_ROOT": 1, "PYTHONPATH": environment()["PYTHONPATH"]} | QUICK
         return self.cluster.submit("--ntasks=2", ROOT / "batch" / "slurm.sh", self.path, folder=self.home, **variables)
 
     def words(self, name: str) -> list[list[str]]:

@@ -4,12 +4,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from cluster import environment
 
 
 @pytest.fixture
 def examples(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
-    monkeypatch.setenv("C_FORCE_ROOT", "1")
+    for name in ("C_FORCE_ROOT", "PYTHONPATH"):
+        monkeypatch.setenv(name, environment()[name])
     import examples
 
     yield examples
