@@ -89,16 +89,24 @@ def screen(monkeypatch):
 
 
 LONG = (
-    "dodging_study",
+    "study",
+    "pong_suite",
     "faults",
+    "ising_suite",
+    "brokers",
+    "dodging_study",
+    "wheel",
+    "batch",
+    "starts",
+    "orchestrate",
+    "new_study",
+    "own_files",
+    "sweep_study",
+    "merlins_examples_whole",
+    "mariadb",
     "killed_training",
     "memory",
     "notebook_in_jupyter",
-    "brokers",
-    "study",
-    "sweep_study",
-    "orchestrate",
-    "batch",
     "training",
 )
 

@@ -20,6 +20,7 @@ import numpy as np
 from sim2seq._support.command import Parser, run
 from sim2seq._support.files import read_json, write_json, write_text
 from sim2seq.evaluation.baselines import TARGET_BASELINES
+from studies.ising.files import Lattices
 from studies.ising.networks import NETWORKS, RECURRENT, square
 from studies.ising.scores import SOURCE, TEST, Score, energies_of, fixed_sets, score
 
@@ -105,15 +106,24 @@ def baselines(training, sets: dict) -> list[Judged]:
     """The package's baselines on all spins, from MOST_LEARNED of the training lattices; and the sum over the bonds."""
     chosen = spread(training.runs, MOST_LEARNED)
     learned = np.asarray(training.values)[chosen, :, 0].astype(float), training.results_of_runs(("energy",))[chosen]
-    found = {name: {} for name in [*TARGET_BASELINES, BOND_SUM]}
-    for name, lattices in sets.items():
-        some = spread(len(lattices.grids), MOST_JUDGED)
-        grids, truth, betas = (each[some] for each in (lattices.grids, lattices.energies, lattices.betas))
-        flat = grids.reshape(len(grids), -1)[:, square(grids[0].size).snake()].astype(float)
-        for baseline, predict in TARGET_BASELINES.items():
-            found[baseline][name] = Score.of(predict(*learned, flat)[:, 0], truth, betas)
-        found[BOND_SUM][name] = Score.of(bond_sum(grids), truth, betas)
-    return [Judged(name, scores) for name, scores in found.items()]
+    judged = {name: some_of(lattices) for name, lattices in sets.items()}
+    flat = np.concatenate([each.grids.reshape(len(each.grids), -1) for each in judged.values()])
+    flat = flat[:, square(flat.shape[1]).snake()].astype(float)
+    ends = np.cumsum([len(each.grids) for each in judged.values()])[:-1]
+    # each learns once, whatever it is judged by
+    told = {name: np.split(predict(*learned, flat)[:, 0], ends) for name, predict in TARGET_BASELINES.items()}
+    told[BOND_SUM] = [bond_sum(each.grids) for each in judged.values()]
+    found = []
+    for name, answers in told.items():
+        pairs = zip(judged.items(), answers, strict=True)
+        found.append(Judged(name, {of: Score.of(some, true.energies, true.betas) for (of, true), some in pairs}))
+    return found
+
+
+def some_of(lattices: Lattices) -> Lattices:
+    """Up to MOST_JUDGED of these."""
+    some = spread(len(lattices.grids), MOST_JUDGED)
+    return Lattices(lattices.grids[some], lattices.betas[some], lattices.energies[some], None)
 
 
 def bond_sum(grids: np.ndarray) -> np.ndarray:
