@@ -73,9 +73,10 @@ def write_grid(path, folder, axes: list[str], training: str = "", *, settings=No
     """
     import numpy as np
 
+    if path is not None:
+        store.check_store(path)  # before Keras, whose import the settings need, takes seconds
     grid = points(axes, training, settings=settings)
     if path is not None:
-        store.check_store(path)
         link, store_file = Path(folder, LINK), os.path.realpath(path)
         if link.is_symlink():
             link.unlink()
