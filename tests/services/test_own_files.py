@@ -53,16 +53,22 @@ def test_files_of_another_program_become_a_forecast(folder, sim2seq):
     assert forecast.select_dtypes("number").notna().all(axis=None)
 
 
-def test_a_store_goes_back_into_a_file_of_other_programs(folder, sim2seq):
-    sim2seq("import again.sqlite runs.nc")
+@pytest.fixture(scope="module")
+def imported(folder):
+    """The same runs in a store of its own."""
+    path = folder / "again.sqlite"
+    assert cli.main(["import", str(path), str(folder / "runs.nc")]) == 0
+    return path
+
+
+def test_a_store_goes_back_into_a_file_of_other_programs(folder, imported, sim2seq):
     sim2seq("export again.sqlite --netcdf back.nc")
     with xr.open_dataset(folder / "runs.nc") as ours, xr.open_dataset(folder / "back.nc") as back:
         np.testing.assert_array_equal(np.sort(back["x"].values, axis=0), np.sort(ours["x"].values, axis=0))
 
 
-def test_inputs_alone_become_a_forecast(folder, sim2seq):
-    sim2seq("import third.sqlite runs.nc")
-    sim2seq("train third.sqlite window:0 inputs:mass,drag --budget 3s --output from_inputs")
+def test_inputs_alone_become_a_forecast(folder, imported, sim2seq):
+    sim2seq("train again.sqlite window:0 inputs:mass,drag --budget 3s --output from_inputs")
     said = sim2seq("predict from_inputs --inputs mass=1.2,drag=0.1 --anyway --output from_inputs.csv")
     assert "skill" in said
     assert len(pd.read_csv(folder / "from_inputs.csv")) == STEPS
