@@ -18,7 +18,7 @@ from sim2seq.training.settings import Settings
 
 # a training of 7 epochs, slow enough to be caught in the middle of it
 SLOW = ["size=debug", "units=4", "window=5", "epochs=7", "patience=7", "learning_rate=0.01", "batch_size=16"]
-SLOW += ["targets_per_epoch=5000", "model=autoregression", "targets=1", "passes=4", "members=2"]
+SLOW += ["targets_per_epoch=16000", "model=autoregression", "targets=1", "passes=4", "members=2"]
 SLOW_TRAINING = f"""
 from helpers import logistic_ensemble
 from sim2seq.training.settings import Settings
