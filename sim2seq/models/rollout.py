@@ -22,7 +22,7 @@ FEWEST = 8  # runs at once: fewer take hardly less time, and each number of runs
 
 
 def rollout(
-    model: keras.Model | Callable, context: np.ndarray, steps: int, *, conditions=None, controls=None, stepper=None
+    model: keras.Model | Callable, context, steps: int, *, conditions=None, controls=None, stepper=None, jit=True
 ) -> np.ndarray:
     """Forecast `steps` steps after `context`, all runs in one call: one function for model and simulator.
 
@@ -35,6 +35,7 @@ def rollout(
     controls    (runs, window + steps, controls), row w is what holds at step w: the prediction of a step sees its row
     stepper     a stepping.Stepper: how the network of a model of any length steps, where that cannot be concluded from
                 its layers; keep the object, as each one is compiled for itself
+    jit         False: compiled as a graph alone, which is ready a second or more earlier, and slower at each call
     returns     (runs, steps, features), physical units; a Keras model computes in the precision of its input
 
     Raises ValueError when the arrays do not fit the model, when `steps` is below 1, when a model of any length sees
@@ -52,7 +53,7 @@ def rollout(
     fed = checked(model, context, steps, conditions, controls)
     if (answer := tuple(model.outputs[0].shape[1:])) != context.shape[2:]:
         raise ValueError(f"model: expected answers (runs, features) = (..., {context.shape[2]}); got (..., *{answer})")
-    loop = compiled_loop(model, context.shape[1], steps, stepper)
+    loop = compiled_loop(model, context.shape[1], steps, stepper, jit)
     return reread_eagerly(model, fed, steps) if loop is None else run_loop(loop, fed)
 
 
@@ -89,7 +90,7 @@ def check_causal(core: keras.Model, steps: int) -> None:
 
 
 @lru_cache(maxsize=16)
-def compiled_loop(model: keras.Model, window: int, steps: int, stepper: Stepper | None) -> Loop | None:
+def compiled_loop(model, window: int, steps: int, stepper: Stepper | None, jit: bool) -> Loop | None:
     """The rollout of `model` over `steps` steps after `window`, compiled; one for each length, as those are static.
 
     None for a model that has to be read step by step. The loop reads the model's weights at each call, so further
@@ -104,7 +105,7 @@ def compiled_loop(model: keras.Model, window: int, steps: int, stepper: Stepper 
     else:
         check_causal(core, window)
         loop = RereadingAll(model, steps)
-    loop.compile(jit_compile=True)
+    loop.compile(jit_compile=jit)
     return loop
 
 
@@ -286,15 +287,11 @@ def answers(model: keras.Model, series: np.ndarray, window: int, *, conditions=N
 def one_step_of_windows(model: keras.Model, inputs: dict, window: int) -> np.ndarray:
     """`one_step` of a model with a fixed window, in batches of one size."""
     runs, samples = len(inputs["window"]), inputs["window"].shape[1] - window + 1
-    views = {k: each if k == CONDITIONS else windows_of(each, window) for k, each in inputs.items()}
+    cut = np.lib.stride_tricks.sliding_window_view
+    views = {k: v if k == CONDITIONS else np.moveaxis(cut(v, window, axis=1), -1, 2) for k, v in inputs.items()}
     size, answers = min(BATCH, power_of_two(runs * samples, BATCH // 4)), []
     for start in range(0, runs * samples, size):
         places = np.divmod(np.minimum(np.arange(start, start + size), runs * samples - 1), samples)
         batch = [views[kind][places[0] if kind == CONDITIONS else places] for kind in kinds(model)]
         answers.append(ops.convert_to_numpy(model.predict_on_batch(one_or_all(batch))))
     return np.concatenate(answers)[: runs * samples].reshape(runs, samples, -1)
-
-
-def windows_of(values: np.ndarray, window: int) -> np.ndarray:
-    """All windows of (runs, steps, features), as views: (runs, samples, window, features)."""
-    return np.moveaxis(np.lib.stride_tricks.sliding_window_view(values, window, axis=1), -1, 2)

@@ -51,6 +51,7 @@ class Stepper:
 STEPPERS: dict[str, Callable[[keras.Model], Stepper]] = {}  # name of a core -> core -> how its network steps
 
 
+@lru_cache(maxsize=16)  # two questions of a rollout have the same answer, which takes as long as a tiny training
 def stepper_of(core: keras.Model, *, declared: Stepper | None = None, steps: int = 64) -> Stepper | None:
     """How the network of `core` steps: as `declared`, else by `STEPPERS`, else by its layers; None where it does not.
 
@@ -73,7 +74,7 @@ def is_causal(core: keras.Model, *, steps: int = 64) -> bool:
     The core on a series is compared with the core on the beginning of the series. `steps` is a number of steps that
     the core can be given.
     """
-    if stepper_of(core, steps=steps) is not None:
+    if stepper_of(core, declared=None, steps=steps) is not None:
         return True
     inputs = random_inputs(core, lags_of(core, steps) + TRIED - 1)
     shorter = [inputs[0][:, : -TRIED // 2], *inputs[1:]]

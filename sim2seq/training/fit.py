@@ -24,6 +24,7 @@ from sim2seq.training import candidates
 from sim2seq.training.checkpoint import Checkpoint, Deadline
 from sim2seq.training.evaluate import baselines_of, evaluate, kept_baselines
 from sim2seq.training.folder import (
+    Models,
     Training,
     claim,
     load,
@@ -66,6 +67,7 @@ def fit(
     tell_short_runs(ensemble, settings, study, quiet)
     check_parts(ensemble, split, settings, study)
     claim(folder, ensemble, settings, split, replace)
+    models = None
     if (folder / "scores.json").exists() and not candidates.is_learning(folder):
         say(f"{folder}: already trained with these settings on these data; nothing to do", quiet)
     else:
@@ -81,8 +83,9 @@ def fit(
         else:
             for member in range(settings.members):
                 train(ensemble, settings, split, folder, study, member=member, quiet=quiet, seconds=settings.longest)
-        finish(ensemble, settings, split, folder, study, naive)
-    return load(folder, study)
+        judged = finish(ensemble, settings, split, folder, study, naive)
+        models = judged if isinstance(judged, tuple) else None  # candidates without a weight are not read again
+    return load(folder, study, models=models)
 
 
 def say(text: str, quiet: bool) -> None:
@@ -245,8 +248,8 @@ def compiled(core: keras.Model, settings: Settings, targets: int, batches: int, 
     return learner
 
 
-def finish(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, study: Study, naive: Callable) -> None:
-    """Judge the members together and write scores.json, which marks the folder as finished."""
+def finish(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, study: Study, naive: Callable) -> Models:
+    """Judge the members together and write scores.json, which marks the folder as finished; return what was judged."""
     write_text(folder / NOTE, "predictions and scores\n")
     told: dict[str, Any] = {"held_out": held_out(ensemble, settings, split)}
     if settings.model == COMBINED:
@@ -262,6 +265,7 @@ def finish(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, s
     write_json(folder / "scores.json", scores.to_json())
     remove(folder / "checkpoint")
     remove(folder / NOTE)
+    return models
 
 
 def weighed(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, study: Study):

@@ -55,6 +55,9 @@ MADE_LATER = {
 }  # not in 0.1
 
 
+Models = tuple[keras.Model, ...] | Combination
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What the members predicted of the scored runs of a part, in physical units.
@@ -75,7 +78,7 @@ class Training:
     """A finished training, as its folder holds it. `history`, of the first member, is name -> one number an epoch."""
 
     folder: Path
-    models: tuple[keras.Model, ...] | Combination
+    models: Models
     band: Band | None
     settings: Settings
     split: Split
@@ -102,8 +105,11 @@ class Training:
         return read_predictions(self.folder / "predictions.npz")
 
 
-def load(folder, study: Study = FORECAST) -> Training:
-    """Read a finished training. Raises FileNotFoundError when the folder holds none, ValueError for a broken one."""
+def load(folder, study: Study = FORECAST, *, models: Models | None = None) -> Training:
+    """Read a finished training; `models` are those of the folder, where they have been read already.
+
+    Raises FileNotFoundError when the folder holds none, ValueError for a broken one.
+    """
     folder = Path(folder)
     if not (folder / "scores.json").exists():
         raise FileNotFoundError(f"{folder}: no finished training here (scores.json is missing)")
@@ -123,7 +129,7 @@ def load(folder, study: Study = FORECAST) -> Training:
             history=read_history(folder / "history.csv"),
             scores=scores,
             versions=read_json(folder / "versions.json"),
-            models=load_models(folder),
+            models=load_models(folder) if models is None else models,
             study=study,
         )
 
@@ -191,7 +197,7 @@ def member_paths(folder: Path, member: int) -> dict[str, Path]:
     return {what: folder / name for what, name in names.items()}
 
 
-def load_models(folder: Path) -> tuple[keras.Model, ...] | Combination:
+def load_models(folder: Path) -> Models:
     """The members of a training, in their order, or its combination; nothing in the files is run."""
     if (folder / FILE).exists():
         return read_combination(folder)

@@ -75,7 +75,7 @@ class Forecast(Task):
         features, controls = self.split(part, settings)
         context, steps = features[:, : settings.window], part.steps - settings.window
         told = {"conditions": part.inputs_of_runs(settings.inputs), "controls": controls}
-        return forecasts(models, context, steps, **told)
+        return forecasts(models, context, steps, **told, jit=settings.jit_compile)
 
     def one_step(self, models, part: Ensemble, settings) -> np.ndarray | None:
         if isinstance(models, Combination):  # its candidates know the step that they forecast
@@ -123,9 +123,9 @@ class Forecast(Task):
         return {name: (BASELINES[name](Told(), contexts, 1, Told()), truth) for name in names}
 
 
-def forecasts(models, context, steps: int, *, conditions=None, controls=None) -> np.ndarray:
+def forecasts(models, context, steps: int, *, conditions=None, controls=None, jit=True) -> np.ndarray:
     """What each member forecasts, or the three of a combination: (members, runs, steps, features), physical units."""
     told = {"conditions": conditions, "controls": controls}
     if isinstance(models, Combination):
         return models.forecasts(context, steps, **told)
-    return np.stack([rollout(model, context, steps, **told) for model in models])
+    return np.stack([rollout(model, context, steps, **told, jit=jit) for model in models])
