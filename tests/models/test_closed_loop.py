@@ -68,6 +68,7 @@ def counted_time(monkeypatch):
 
 def test_it_learns_a_pushed_oscillator_in_300_updates(counted_time, barely_compiled, monkeypatch):
     monkeypatch.setattr(closed_loop, "ENOUGH_FOR_TWO", 301)
+    monkeypatch.setattr(closed_loop, "EVERY", 0.1)
     training, validation = oscillators(), oscillators(20, seed=1)
     training.values[::2, 50:] = np.nan  # unequal lengths
     lines = []

@@ -1,4 +1,5 @@
 import time
+from functools import partial
 from types import SimpleNamespace
 
 import keras
@@ -51,6 +52,8 @@ RECURRENT = {
 REREAD = {"attention": attention, "convolution": convolution, "mean": mean_so_far}
 AHEAD = {"both_ways": lambda known: layers.Bidirectional(layers.GRU(4, return_sequences=True))(known)}
 NETWORKS = RECURRENT | REREAD | AHEAD
+
+plain = partial(rollout, jit=False)  # XLA, which takes a second for each loop, is tried with one of each kind of loop
 
 
 def core_with(name, *, controls=0, conditions=0, dtype="float32", lookback=None, seed=0, **last) -> keras.Model:
@@ -135,7 +138,7 @@ def test_a_rollout_uses_the_weights_of_the_moment():
 def test_runs_do_not_influence_each_other():
     model = lstm(5, 2, units=(3,))
     context = np.random.default_rng(0).normal(size=(4, 5, 2))
-    np.testing.assert_allclose(rollout(model, context, 6)[2:3], rollout(model, context[2:3], 6), rtol=1e-4)
+    np.testing.assert_allclose(plain(model, context, 6)[2:3], plain(model, context[2:3], 6), rtol=1e-4)
 
 
 def test_a_float64_model_is_fed_and_answers_in_float64():
@@ -150,21 +153,25 @@ def test_a_float64_model_is_fed_and_answers_in_float64():
 def test_370_steps_take_at_most_a_second(window, runs):
     model, context = lstm(window, 3, units=(64, 32, 16, 8)), np.zeros((runs, 30, 3))
     rollout(model, context, 370)
-    start = time.perf_counter()
+    start = time.process_time()  # whatever else the machine does
     rollout(model, context, 370)
-    assert time.perf_counter() - start <= 1.0
+    assert time.process_time() - start <= 1.0
 
 
 # a state, or everything again: the same numbers
 
 
 @pytest.mark.parametrize(
-    ("name", "dtype"),
-    [*((name, "float32") for name in RECURRENT | REREAD), ("gru", "float64"), ("convolution", "float64")],
+    ("name", "dtype", "jit"),
+    [
+        *((name, "float32", name in ("gru", "convolution")) for name in RECURRENT | REREAD),
+        ("gru", "float64", False),
+        ("convolution", "float64", False),
+    ],
 )
-def test_a_rollout_equals_rereading_everything(name, dtype):
+def test_a_rollout_equals_rereading_everything(name, dtype, jit):
     model, (context, _) = model_with(name, dtype=dtype), arrays()
-    forecast = rollout(model, context, 7)
+    forecast = rollout(model, context, 7, jit=jit)
     assert forecast.dtype == dtype
     np.testing.assert_allclose(forecast, rereading(model, context, 7), rtol=0, atol=CLOSE[dtype])
     assert np.ptp(forecast[..., 0]) > 0.01
@@ -174,11 +181,11 @@ def test_a_rollout_equals_rereading_everything(name, dtype):
 def test_controls_and_conditions_are_read_again_alike(name):
     sizes = {"controls": CONTROLS, "conditions": CONDITIONS}
     model, (context, told) = model_with(name, **sizes), arrays(**sizes)
-    forecast = rollout(model, context, 7, **told)
+    forecast = plain(model, context, 7, **told)
     np.testing.assert_allclose(forecast, rereading(model, context, 7, **told), rtol=0, atol=1e-5)
     other = told["controls"].copy()
     other[:, 10] += 1
-    changed = np.abs(rollout(model, context, 7, **told | {"controls": other}) - forecast).max(axis=(0, 2))
+    changed = np.abs(plain(model, context, 7, **told | {"controls": other}) - forecast).max(axis=(0, 2))
     assert (changed[:4] == 0).all()  # steps 6 to 9
     assert (changed[4:] > 1e-4).all()
 
@@ -187,25 +194,26 @@ def test_controls_and_conditions_are_read_again_alike(name):
 def test_a_context_may_have_a_single_step(name, steps):
     model, (context, _) = model_with(name), arrays(window=1)
     by_hand = rereading(model, context, steps)
-    np.testing.assert_allclose(rollout(model, context, steps), by_hand, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(plain(model, context, steps), by_hand, rtol=0, atol=1e-5)
 
 
 def test_more_runs_than_fit_in_a_call_are_forecast_in_parts():
     model, (context, _) = model_with("convolution"), arrays(runs=70)
-    np.testing.assert_allclose(rollout(model, context, 2), rereading(model, context, 2), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(plain(model, context, 2), rereading(model, context, 2), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize(("conditions", "runs"), [(0, 4), (2, 4), (2, 1)])
-def test_carrying_the_state_equals_reading_everything_again(name, conditions, runs):
+@pytest.mark.parametrize("conditions", [0, 2])
+def test_carrying_the_state_equals_reading_everything_again(name, conditions):
     values = bouncing_counters(runs=4, steps=30)
     given = np.random.default_rng(0).normal(size=(4, conditions)) if conditions else None
     sizes = Sizes(3, 3, conditions=conditions)
     model = small(name, None, sizes, units=(5, 4), values=values, conditions=given)
-    context, given = values[:runs, :6], given if given is None else given[:runs]
-    forecast = rollout(model, context, 8, conditions=given)
-    np.testing.assert_allclose(forecast, rereading(model, context, 8, conditions=given), rtol=1e-4, atol=1e-4)
-    assert np.ptp(forecast) > 0.1
+    for runs in (4, 1):
+        told = {"conditions": given if given is None else given[:runs]}
+        forecast = plain(model, values[:runs, :6], 8, **told)
+        np.testing.assert_allclose(forecast, rereading(model, values[:runs, :6], 8, **told), rtol=1e-4, atol=1e-4)
+        assert np.ptp(forecast) > 0.1
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -223,7 +231,7 @@ def test_a_loaded_model_rolls_out_as_the_one_that_was_saved(tmp_path):
     model, (context, told) = model_with("gru", controls=CONTROLS), arrays(controls=CONTROLS)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(rollout(loaded, context, 7, **told), rollout(model, context, 7, **told))
+    np.testing.assert_array_equal(plain(loaded, context, 7, **told), plain(model, context, 7, **told))
     assert stepper_of(stepping.core_of(loaded)) is not None
 
 
@@ -231,8 +239,8 @@ def test_a_state_is_left_where_a_model_sees_the_last_steps_only():
     """A GRU told to look back 4 steps: its state after a longer context would know more."""
     model, (context, _) = model_with("gru", lookback=4), arrays(window=8)
     by_hand = rereading(model, context, 5)
-    np.testing.assert_allclose(rollout(model, context, 5), by_hand, rtol=0, atol=1e-5)
-    assert np.abs(rollout(model_with("gru"), context, 5) - by_hand).max() > 1e-4
+    np.testing.assert_allclose(plain(model, context, 5), by_hand, rtol=0, atol=1e-5)
+    assert np.abs(plain(model_with("gru"), context, 5) - by_hand).max() > 1e-4
     np.testing.assert_allclose(one_step(model, context, 6)[:, :1], rereading(model, context[:, :6], 1), atol=1e-5)
 
 
@@ -241,7 +249,7 @@ def test_what_is_made_of_the_answers_is_made_at_each_step():
     core = core_with("lstm")
     core.decode = lambda answer: ops.tanh(answer) ** 2
     model, (context, _) = physical(core, None, scaling(FEATURES)), arrays()
-    forecast = rollout(model, context, 4)
+    forecast = plain(model, context, 4)
     np.testing.assert_allclose(forecast, rereading(model, context, 4), rtol=0, atol=1e-5)
     assert forecast.min() >= 0.5  # 2 tanh^2 + 0.5
     np.testing.assert_allclose(
@@ -264,9 +272,9 @@ def test_a_foreign_model_of_any_length_is_read_again(told):
 
 def test_a_context_may_be_of_any_length_where_the_model_allows():
     model, values = lstm(None, 3, units=(4,)), bouncing_counters(runs=2, steps=10)
-    longer, shorter = (rollout(model, values[:, :length], 4) for length in (9, 5))
+    longer, shorter = (plain(model, values[:, :length], 4) for length in (9, 5))
     assert longer.shape == shorter.shape == (2, 4, 3)
-    np.testing.assert_allclose(rollout(model, values[:, :9], 4), longer)
+    np.testing.assert_allclose(plain(model, values[:, :9], 4), longer)
 
 
 # a network that says how it steps
@@ -292,14 +300,14 @@ def test_a_declared_stepper_is_used_and_equals_rereading():
     model, (context, _), calls = model_with("mean"), arrays(), []
     stepper = mean_stepper(calls)(stepping.core_of(model))
     by_hand = rereading(model, context, 7)
-    np.testing.assert_allclose(rollout(model, context, 7, stepper=stepper), by_hand, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(plain(model, context, 7, stepper=stepper), by_hand, rtol=0, atol=1e-5)
     assert (FEWEST, FEATURES) in calls  # of three runs, padded
 
 
 def test_a_stepper_in_the_table_is_used(monkeypatch):
     model, (context, _), calls = model_with("mean", seed=1), arrays(), []
     monkeypatch.setitem(STEPPERS, "mean_core", mean_stepper(calls))
-    np.testing.assert_allclose(rollout(model, context, 7), rereading(model, context, 7), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(plain(model, context, 7), rereading(model, context, 7), rtol=0, atol=1e-5)
     assert (FEWEST, FEATURES) in calls
 
 
@@ -343,8 +351,8 @@ def test_reading_both_ways_is_refused_at_any_length():
 def test_reading_both_ways_is_allowed_in_a_fixed_window():
     model, (context, _) = model_with("both_ways", 6), arrays()
     by_hand = rereading(model, context, 7, window=6)
-    np.testing.assert_allclose(rollout(model, context, 7), by_hand, rtol=0, atol=1e-5)
-    as_callable = rollout(lambda window: ops.convert_to_numpy(model(window.astype("float32"))), context, 7)
+    np.testing.assert_allclose(plain(model, context, 7), by_hand, rtol=0, atol=1e-5)
+    as_callable = plain(lambda window: ops.convert_to_numpy(model(window.astype("float32"))), context, 7)
     np.testing.assert_allclose(as_callable, by_hand, rtol=0, atol=1e-5)
 
 

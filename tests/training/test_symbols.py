@@ -12,7 +12,8 @@ from sim2seq.training.symbols import NextSymbol, depends, markov
 
 TWO = np.array([[0.9, 0.1], [0.3, 0.7]])  # a row the symbol before, a column the one that follows
 THREE = np.array([[0.1, 0.8, 0.1], [0.1, 0.1, 0.8], [0.6, 0.2, 0.2]])
-SMALL = ["units:8", "epochs:15", "patience:99", "learning_rate:0.03", "batch_size:16", "jit_compile:false"]
+SMALL = ["units:8", "epochs:2", "passes:8", "learning_rate:0.03", "batch_size:16", "jit_compile:false"]
+SMALL += ["steps_per_execution:22"]
 STUDY = sim2seq.Study("letters", settings=sim2seq.SymbolSettings, task=NextSymbol((-1, 1)))
 
 
@@ -43,15 +44,24 @@ def ensemble_of(values, lengths=None) -> Ensemble:
     return Ensemble(values, ids, ("letter",), np.arange(values.shape[1]) * 1.0, lengths=lengths)
 
 
-def trained_on(matrix, symbols, folder, *, words=SMALL, **more):
+def trained_on(matrix, symbols, folder, **more):
     ensemble = ensemble_of(np.array(symbols)[chain(matrix, 600, 20)], **more)
     study = sim2seq.Study("letters", settings=sim2seq.SymbolSettings, task=NextSymbol(symbols))
-    return fit(ensemble, sim2seq.SymbolSettings.parse(words), folder, study=study, quiet=True), ensemble
+    return fit(ensemble, sim2seq.SymbolSettings.parse(SMALL), folder, study=study, quiet=True), ensemble
 
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
     return trained_on(TWO, (-1, 1), tmp_path_factory.mktemp("two") / "training")
+
+
+LENGTHS = np.where(np.arange(600) % 2, 20, 7)
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    """Three letters, and every second run ends early."""
+    return trained_on(THREE, (0, 5, 9), tmp_path_factory.mktemp("three") / "training", lengths=LENGTHS)
 
 
 def test_a_chain_of_two_letters_is_learned_to_its_entropy(two):
@@ -65,8 +75,8 @@ def test_a_chain_of_two_letters_is_learned_to_its_entropy(two):
     assert trained.band is None
 
 
-def test_a_chain_of_three_letters_is_learned_to_its_entropy(tmp_path):
-    trained, _ = trained_on(THREE, (0, 5, 9), tmp_path / "training")
+def test_a_chain_of_three_letters_is_learned_to_its_entropy(three):
+    trained, _ = three
     rate = -(stationary(THREE)[:, None] * THREE * np.log(THREE)).sum()
     assert trained.scores.features == ["0", "5", "9"]
     assert trained.scores.errors["test"].rmse == pytest.approx(rate, abs=0.04)
@@ -102,16 +112,15 @@ def test_the_report_says_cross_entropy_and_draws_the_calibration(two, tmp_path):
     assert np.abs(said - came).max() < 0.1
 
 
-def test_a_run_that_ends_early_is_scored_as_far_as_it_goes(tmp_path):
-    lengths = np.where(np.arange(600) % 2, 20, 7)
-    trained, ensemble = trained_on(TWO, (-1, 1), tmp_path / "training", words=[*SMALL, "epochs:2"], lengths=lengths)
+def test_a_run_that_ends_early_is_scored_as_far_as_it_goes(three):
+    trained, ensemble = three
     kept = trained.predictions["test"]
-    ends = [lengths[ensemble.run_ids.index(run)] for run in kept.run_ids]
+    ends = [LENGTHS[ensemble.run_ids.index(run)] for run in kept.run_ids]
     assert (np.isfinite(kept.truth).any(axis=2).sum(axis=1) == ends).all()
     assert (np.isfinite(kept.middle).all(axis=2).sum(axis=1) == ends).all()
     logs = sim2seq.load_surrogate(trained.folder).log_probabilities(ensemble.values[:2, :7, 0])
-    told = NextSymbol((-1, 1)).predict(trained.models, ensemble.take([0, 1]), trained.settings)[0, :, :7]
-    labels = (ensemble.values[:2, :7] > 0).astype(int)
+    told = NextSymbol((0, 5, 9)).predict(trained.models, ensemble.take([0, 1]), trained.settings)[0, :, :7]
+    labels = np.searchsorted([0, 5, 9], ensemble.values[:2, :7])
     assert logs == pytest.approx(np.take_along_axis(told, labels, axis=2)[..., 0], abs=1e-6)
 
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from itertools import chain
 
@@ -14,7 +15,7 @@ from sim2seq.models.rollout import rollout
 from sim2seq.store import store
 from sim2seq.training import fit as fitting
 from sim2seq.training.fit import fit
-from sim2seq.training.folder import load
+from sim2seq.training.folder import load, read_history
 from sim2seq.training.settings import DEBUG, Settings
 from sim2seq.training.study import FORECAST
 
@@ -90,7 +91,7 @@ def test_the_saved_model_carries_the_scaling_of_the_training_runs(tiny_training)
 def test_the_scores_are_those_of_the_saved_model(tiny_training):
     trained, ensemble = tiny_training
     test = select(ensemble, trained.split.test).values
-    error = rollout(trained.model, test[:, :5], 55) - test[:, 5:]
+    error = rollout(trained.model, test[:, :5], 55, jit=False) - test[:, 5:]
     assert trained.scores.errors["test"].rmse == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-5)
 
 
@@ -131,30 +132,32 @@ def test_series_cut_in_time_are_trained_on_and_scored(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_replace_trains_again_and_leaves_nothing_of_the_old_training(tmp_path):
-    ensemble, tiny = counting_ensemble(runs=6, steps=20), ["size=debug", "model=stacked_lstm", "units=2", "window=3"]
-    first = fit(ensemble, Settings.parse(tiny), tmp_path)
-    second = fit(ensemble, Settings.parse([*tiny, "epochs=1"]), tmp_path, replace=True)
+def test_replace_trains_again_and_leaves_nothing_of_the_old_training(tiny_training, tmp_path):
+    first, folder = tiny_training[0], tmp_path / "training"
+    shutil.copytree(first.folder, folder)
+    shutil.copy(folder / "model.keras", folder / "model_2.keras")
+    settings = Settings.parse(["size=debug", "model=stacked_lstm", "units=2", "window=3", "epochs=1"])
+    second = fit(counting_ensemble(runs=6, steps=20), settings, folder, replace=True)
     assert [len(trained.history["loss"]) for trained in (first, second)] == [2, 1]
-    assert load(tmp_path).scores == second.scores != first.scores
+    assert load(folder).scores == second.scores != first.scores
+    assert not [*folder.glob("figures"), *folder.glob("model_2.keras")]
 
 
 def test_an_autoregression_counts_and_turns_round_at_its_walls_exactly(tmp_path):
     """Its linear part holds both laws; windows, targets, scaling and files around it must not move them."""
-    options = Settings.parse(["recipe=autoregression", "size=debug", "window=4"])
-    for name, ensemble in {
-        "count": counting_ensemble(runs=6, steps=20),
-        "bounce": ensemble_of(bouncing_counters(runs=10, steps=60)),
-    }.items():
-        scores = fit(through_a_store(ensemble, tmp_path / f"{name}.sqlite"), options, tmp_path / name).scores
-        assert scores.errors["test"].rmse < 1e-5
-        assert scores.one_step["test"].rmse < 1e-5
+    both = [counting_ensemble(runs=10, steps=60).values, bouncing_counters(runs=10, steps=60)]
+    ensemble = through_a_store(ensemble_of(np.concatenate(both, axis=2)), tmp_path / "store.sqlite")
+    settings = Settings.parse(["recipe=autoregression", "size=debug", "window=4"])
+    scores = fit(ensemble, settings, tmp_path / "training").scores
+    for errors in (scores.errors["test"], scores.one_step["test"]):
+        assert len(errors.by_feature) == 5
+        assert max(errors.by_feature.values()) < 1e-5
 
 
 def test_an_autoregression_learns_what_is_not_linear(tmp_path):
     """The logistic map: a linear model is wrong by 0.1 and more at each step."""
-    options = ["recipe=autoregression", "members=1", "window=3", "epochs=10", "batch_size=32", "passes=20"]
-    scores = fit(logistic_ensemble(runs=30), Settings.parse(options), tmp_path).scores
+    options = ["recipe=autoregression", "members=1", "window=3", "epochs=2", "batch_size=32", "passes=40"]
+    scores = fit(logistic_ensemble(runs=30), Settings.parse([*options, "jit_compile=false"]), tmp_path).scores
     assert scores.one_step["test"].rmse < 0.01
 
 
@@ -162,9 +165,10 @@ def test_an_autoregression_forecasts_the_bouncing_ball(bouncing, tmp_path):
     """370 steps of each validation run, split in the order of the file; the best baseline is off by 0.09."""
     runs = bouncing.run_ids
     split = Split(*(Part(runs[a:b], 0, 400) for a, b in ((0, 38), (38, 51), (51, 64))))
-    fitting.train(bouncing, Settings.parse(["recipe=autoregression", "epochs=2"]), split, tmp_path, FORECAST)
+    settings = Settings.parse(["recipe=autoregression", "epochs=2", "passes=1", "jit_compile=false"])
+    fitting.train(bouncing, settings, split, tmp_path, FORECAST)
     model, truth = keras.saving.load_model(tmp_path / "model.keras"), select(bouncing, split.validation).values
-    forecast = rollout(model, truth[:, :30], 370)
+    forecast = rollout(model, truth[:, :30], 370, jit=False)
     assert np.sqrt(np.mean((forecast - truth[:, 30:]) ** 2)) < 0.001
 
 
@@ -187,30 +191,33 @@ def test_a_network_learns_to_count(targets, tmp_path):
     ensemble = counting_ensemble(runs=20, steps=30, features=1).take(range(20))
     ensemble.values[:] = ensemble.values % 100 + np.arange(20)[:, None, None] / 20  # starts of 0 to 1, then +1 a step
     ensemble = through_a_store(ensemble, tmp_path / "store.sqlite")
-    options = ["size=debug", "model=stacked_lstm", "units=16", "window=3", "epochs=30", "learning_rate=0.02"]
-    options += ["patience=30", f"targets={targets}", "batch_size=8" if targets == 1 else "batch_size=2"]
+    options = ["size=debug", "model=stacked_lstm", "units=16", "window=3", "learning_rate=0.02", "epochs=2"]
+    options += ["passes=10", "steps_per_execution=100", f"targets={targets}", f"batch_size={8 if targets == 1 else 2}"]
     scores = fit(ensemble, Settings.parse(options), tmp_path / "training").scores
     assert scores.one_step["test"].rmse < 0.5
     assert scores.errors["test"].rmse < 1.0 < scores.baselines["hold"].rmse
 
 
-@pytest.mark.parametrize("moment", ["in the middle of epoch 4", "before the scores"])
-def test_patience_and_best_weights_survive_an_interruption(moment, tmp_path, monkeypatch):
+def test_patience_and_best_weights_survive_an_interruption(tmp_path, monkeypatch):
     """A learning rate of nothing: epoch 1 is the best, and patience 5 ends the training after epoch 6."""
     ensemble, small = counting_ensemble(runs=6, steps=20), ["size=debug", "model=stacked_lstm", "units=2", "window=3"]
     settings = Settings.parse([*small, "epochs=20", "learning_rate=1e-30"])
-    with monkeypatch.context() as patch:
-        if moment == "before the scores":
-            patch.setattr(fitting, "finish", interrupt)
-        else:
-            patch.setattr(keras.callbacks.TensorBoard, "on_epoch_end", interrupt_at_epoch_4)
-        with pytest.raises(KeyboardInterrupt):
-            fit(ensemble, settings, tmp_path)
-    best = keras.saving.load_model(tmp_path / "model.keras").get_weights()
+    best = []
+    for owner, method, interrupted, epochs in (
+        (keras.callbacks.TensorBoard, "on_epoch_end", interrupt_at_epoch_4, 4),
+        (fitting, "finish", interrupt, 6),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, method, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                fit(ensemble, settings, tmp_path)
+        assert len(read_history(tmp_path / "history.csv")["val_loss"]) == epochs
+        best.append(keras.saving.load_model(tmp_path / "model.keras").get_weights())
     finished = fit(ensemble, settings, tmp_path)
     assert len(finished.history["val_loss"]) == 6
-    for ours, theirs in zip(finished.model.get_weights(), best, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    for of_epoch_1, again, ours in zip(*best, finished.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(of_epoch_1, again)
+        np.testing.assert_array_equal(of_epoch_1, ours)
 
 
 def interrupt(*arguments):
@@ -224,10 +231,11 @@ def interrupt_at_epoch_4(log, epoch, logs=None):
 
 def test_a_learned_residual_is_what_the_linear_part_leaves(tmp_path):
     """The logistic map again, by an LSTM on top of the same linear part, on whole runs."""
-    options = ["size=debug", "units=32", "window=3", "targets=27", "epochs=25", "passes=2", "patience=40"]
-    options += ["batch_size=4", "learning_rate=0.01", "jit_compile=true"]
-    trained = fit(logistic_ensemble(runs=30), Settings.parse(options), tmp_path)
-    assert min(trained.history["val_loss"]) < 0.2 * trained.history["val_loss"][0]
+    options = ["size=debug", "units=32", "window=3", "targets=27", "epochs=2", "passes=25", "steps_per_execution=100"]
+    settings = Settings.parse([*options, "batch_size=4", "learning_rate=0.01"])
+    ensemble = logistic_ensemble(runs=30)
+    fitting.train(ensemble, settings, fitting.split_runs(ensemble, settings), tmp_path, FORECAST)
+    assert min(read_history(tmp_path / "history.csv")["val_loss"]) < 0.2  # 1 is what the linear part leaves
 
 
 def test_members_leave_out_different_runs_and_are_kept_together(tmp_path):
@@ -241,7 +249,7 @@ def test_members_leave_out_different_runs_and_are_kept_together(tmp_path):
         [0, 1, 3, 4, 6],
     ]
     test = select(ensemble, trained.split.test).values
-    forecasts = [rollout(model, test[:, :3], 27) for model in trained.models]
+    forecasts = [rollout(model, test[:, :3], 27, jit=False) for model in trained.models]
     assert np.ptp(forecasts, axis=0).max() > 0
     error = np.median(forecasts, axis=0) - test[:, 3:]
     assert trained.scores.errors["test"].rmse == pytest.approx(np.sqrt(np.mean(error**2)))
@@ -249,23 +257,30 @@ def test_members_leave_out_different_runs_and_are_kept_together(tmp_path):
         fit(ensemble, Settings.parse([*options, "members=7"]), tmp_path / "new")
 
 
-def test_inputs_of_the_run_reach_the_model_and_unknown_ones_are_refused(tmp_path):
-    """The pace of each run is an input, and changes sign with it."""
-    pace = np.linspace(-1, 1, 20)
-    ensemble = replace(ensemble_of((pace[:, None] * np.arange(30))[..., None]), inputs={"pace": pace})
-    options = ["size=debug", "window=3", "inputs=pace"]
-    trained = fit(ensemble, Settings.parse(options), tmp_path / "training")
+@pytest.fixture(scope="module")
+def paced(tmp_path_factory):
+    """A training on runs whose pace is an input, and changes sign with it; two are outside: (Training, Ensemble)."""
+    pace = np.linspace(-1, 1, 22)
+    names = (*(f"in_{run}" for run in range(20)), "outside_20", "outside_21")
+    ensemble = ensemble_of((pace[:, None] * np.arange(30))[..., None])
+    ensemble = replace(ensemble, inputs={"pace": pace}, run_ids=names)
+    return fit(ensemble, Settings.parse(PACED), tmp_path_factory.mktemp("paced")), ensemble
+
+
+PACED = ["size=debug", "window=3", "inputs=pace"]
+
+
+def test_inputs_of_the_run_reach_the_model_and_unknown_ones_are_refused(paced, tmp_path):
+    trained, ensemble = paced
     assert trained.scores.errors["test"].rmse < 1e-6
     assert trained.model.inputs[1].shape == (None, 1)
     with pytest.raises(ValueError, match="unknown input 'speed'; the runs have: pace"):
-        fit(ensemble, Settings.parse([*options, "inputs=speed"]), tmp_path / "new")
+        fit(ensemble, Settings.parse([*PACED, "inputs=speed"]), tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
-def test_runs_of_the_held_out_group_are_scored_and_never_learned_from(tmp_path):
-    ensemble = counting_ensemble(runs=8, steps=20)
-    ensemble = replace(ensemble, run_ids=(*(f"in_{i}" for i in range(6)), "outside_6", "outside_7"))
-    trained = fit(ensemble, Settings.parse(["size=debug", "window=3"]), tmp_path)
+def test_runs_of_the_held_out_group_are_scored_and_never_learned_from(paced):
+    trained, _ = paced
     assert not any(run.startswith("outside") for part in vars(trained.split).values() for run in part.runs)
     assert trained.scores.held_out.runs == 2
     assert trained.scores.held_out.errors["model"].rmse < 1e-3
