@@ -20,13 +20,13 @@ from studies.pong.scores import HORIZONS, Episodes, rollout, summary
 from studies.pong.simulate import SETS
 from studies.pong.worlds import make_world
 
-LONG = ("epochs:6", "learning_rate:1e-2", "budget:1h")
+LONG = ("budget:1h",)
 TOLD = ("inputs:launch_sin,launch_cos", "window:1")
 PIXELS = ("recipe:pixels", "budget:1h")  # its epochs are the budget, so that the machine's load does not matter
 CUBE = ("window:1", "targets:39")
 FAMILIES = ("dense_rnn", "deconvolving_rnn", "spatial_transformer", "asset_transformer", "frame_transformer")
 OURS = {
-    "ours, angle told": (*TOLD, "epochs:16", "budget:1h"),
+    "ours, angle told": (*TOLD, "epochs:16", "learning_rate:2e-2", "budget:1h"),
     "ours, P = 16": LONG,
     "ours, P = 3": ("window:3", *LONG),
 }

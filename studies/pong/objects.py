@@ -7,19 +7,21 @@ begin, what is told of an episode says about that, and when the game is over.
 
 from __future__ import annotations
 
+from functools import partial
+
 import keras
 import numpy as np
 from keras import layers, ops
 
 from sim2seq.models.builders import core_inputs, one_or_all
 from sim2seq.models.stepping import STEPPERS, Stepper
+from studies.pong.beginnings import PIXEL, first_launch, first_moves, first_shift, first_velocities
 from studies.pong.worlds import WORLDS
 
 FORGETS = 10.0  # steps ahead at which an error counts half as much as in the next step
 OVER = 2.0  # what a wrong end counts, beside errors in pixels
-PIXEL = 1.0
-TRIES = 1024  # velocities that an episode may begin with, of those that training episodes began with
-LAUNCHED, FREE = 4, 8  # steps in which the first velocity is looked for: roughly, and for the tries
+TRIES = 512  # velocities that an episode may begin with, of those that training episodes began with
+HINDSIGHT = 32  # rows after the known ones that the tries are looked at by while learning
 FITS, NEAR = 0.05, 0.2  # pixels: how much a try may be off; pixels a step: how far from the middle of those that fit
 FAR, CLOSE = 8.0, 4.0  # pixels, the units of places, and of how far things are from each other
 EDGE = 0.02  # so near to an edge of its box, a place is at it
@@ -88,7 +90,7 @@ class Objects(layers.Layer):
     What is known of a step: places, whether the game is over, the action of the next step, what is told of the episode.
     Nothing is said before the `known` first rows are seen, and from then on nothing but actions is looked at. The
     velocity at the beginning follows from what is told. Otherwise it is that of `tries` known ones that is in the
-    middle of those which, flown over the known rows, are in the pixels that were seen.
+    middle of those which, flown over the known rows (who learns: and some more), are in the pixels that were seen.
     """
 
     def __init__(self, low, high, *, known: int, actions: int, told=0, units=(32, 32), tries=0, **options):
@@ -103,6 +105,7 @@ class Objects(layers.Layer):
         self.launch = numbers(self, "launch", np.zeros((self.told + 1, self.places)))
         if self.tries:
             self.tried = self.add_weight(shape=(self.tries, self.places), name="tried", trainable=False)
+            self.speed = numbers(self, "speed", 1.0)
         self.series.build((None, None, self.flight.actions))
         super().build(shape)
 
@@ -113,37 +116,43 @@ class Objects(layers.Layer):
 
     def call(self, fed, training=None):
         seen, actions, told = self.parts(fed)
-        last = self.known - 1
-        if fed.shape[1] is not None and fed.shape[1] <= last:
+        last, rows = self.known - 1, fed.shape[1]
+        if rows is not None and rows <= last:
             return ops.zeros_like(fed[..., : self.places + 1])
-        state = self.read(seen[:, : self.known], actions[:, :last], told[:, 0])
+        looked, going = self.known, None
+        if training and rows and self.tries:
+            looked = min(rows, self.known + HINDSIGHT)
+            going = ops.cumprod(1 - fed[:, :looked, self.places], axis=1)
+        state = self.read(seen, actions, told[:, 0], looked, going)
         said = self.series(actions[:, last:], initial_state=state, training=training)
         return ops.concatenate([ops.zeros_like(fed[:, :last, : self.places + 1]), said], axis=1)
 
-    def read(self, seen, actions, told):
-        """Place and velocity at the last known row; seen (runs, known, places), actions (runs, known - 1, actions)."""
+    def read(self, seen, actions, told, looked: int, going=None):
+        """Place and velocity at the last known row; seen (runs, rows, places), actions (runs, rows, actions).
+
+        The velocity at the beginning is found by the first `looked` rows: those known, or more for who learns, as rules
+        are learned from flights that begin as they did. going (runs, looked): 0 once the game is over.
+        """
         moves = ops.matmul(actions, self.flight.moves)
-        first = seen[:, 0] + self.shift
+        first = seen[:, 0] + (ops.stop_gradient(self.shift) if self.tries else self.shift)
         if self.tries:
-            velocity = ops.stop_gradient(self.search(seen, moves, first))
+            velocity = self.speed * self.search(seen, moves, first, looked, going)
         else:
             velocity = self.launch[0] + (ops.matmul(told, self.launch[1:]) if self.told else ops.zeros_like(first))
         place = first
         for step in range(self.known - 1):
             _, place, velocity, _, _ = self.flight.fly(place, velocity, moves[:, step])
-        return [
-            ops.clip(place, seen[:, -1] - PIXEL / 2, seen[:, -1] + PIXEL / 2) if self.known > 1 else place,
-            velocity,
-        ]
+        last = seen[:, self.known - 1]
+        return [ops.clip(place, last - PIXEL / 2, last + PIXEL / 2) if self.known > 1 else place, velocity]
 
-    def search(self, seen, moves, first):
+    def search(self, seen, moves, first, looked: int, going=None):
         """The try (runs, places) that is in the middle of those that fit."""
         place = ops.repeat(first[:, None], self.tries, axis=1)
-        velocity, misfit = ops.zeros_like(place) + self.tried, 0.0
-        for step in range(self.known - 1):
+        velocity, misfit = ops.zeros_like(place) + self.speed * self.tried, 0.0
+        for step in range(looked - 1):
             _, place, velocity, _, _ = self.flight.fly(place, velocity, moves[:, step, None])
-            away = ops.relu(ops.absolute(seen[:, step + 1, None] - place) - PIXEL / 2)
-            misfit = misfit + ops.sum(away, axis=-1)
+            away = ops.sum(ops.relu(ops.absolute(seen[:, step + 1, None] - place) - PIXEL / 2), axis=-1)
+            misfit = misfit + (away if going is None else away * going[:, step + 1, None])
         weight = ops.softmax(-misfit / FITS, axis=-1)
         aside = ops.sum(ops.square(self.tried - ops.matmul(weight, self.tried)[:, None]), axis=-1)
         return ops.take(self.tried, ops.argmin(misfit / FITS + aside / NEAR**2, axis=-1), axis=0)
@@ -166,9 +175,10 @@ class Objects(layers.Layer):
     def begun(self, flying, rows, actions, told, count):
         """Place and velocity: what is read of the known rows once the last of them is there, otherwise as they were."""
         if self.tries:  # a search is not made at every step
-            return ops.cond(ops.all(count == self.known), lambda: self.read(rows, actions, told), lambda: flying)
-        last = ops.cast(count == self.known, rows.dtype)
-        return [last * new + (1 - last) * old for new, old in zip(self.read(rows, actions, told), flying, strict=True)]
+            read = partial(self.read, rows, actions, told, self.known)
+            return ops.cond(ops.all(count == self.known), read, lambda: flying)
+        last, found = ops.cast(count == self.known, rows.dtype), self.read(rows, actions, told, self.known)
+        return [last * new + (1 - last) * old for new, old in zip(found, flying, strict=True)]
 
     def get_config(self):
         own = {name: getattr(self, name) for name in ("known", "told", "tries")}
@@ -235,52 +245,3 @@ def objects(sizes, settings, *, values=None, conditions=None) -> keras.Model:
 
 
 STEPPERS["objects"] = lambda core: Stepper(core.get_layer("network").begin, core.get_layer("network").step)
-
-
-def first_moves(values: np.ndarray, many: int, actions: int) -> np.ndarray:
-    """(actions, places): the median change of each place in a step with each action; values (runs, steps, ...)."""
-    change, action = np.diff(values[..., :many], axis=1), values[:, 1:, -1]
-    found = [change[action == number] for number in range(actions)]
-    return np.stack([np.nanmedian(each, axis=0) if len(each) else np.zeros(many) for each in found])
-
-
-def paces(values: np.ndarray, many: int, moves: np.ndarray, steps: int) -> np.ndarray:
-    """(runs, places): velocity over the first steps, less what the actions move; nan where an episode is shorter."""
-    steps = min(steps, values.shape[1] - 1)
-    moved = moves[np.nan_to_num(values[:, 1 : steps + 1, -1]).astype(int)].sum(axis=1)
-    return (values[:, steps, :many] - values[:, 0, :many] - moved) / steps
-
-
-def first_shift(values: np.ndarray, many: int, moves: np.ndarray) -> np.ndarray:
-    """(places,): from the pixel of the first frame to the middle of where places are that show it.
-
-    It is what the mean way of all runs does not come to 0 by, when it is followed back along a line to its beginning.
-    """
-    steps = np.arange(1, min(FREE, values.shape[1]))
-    way = np.stack([step * np.nanmean(paces(values, many, moves, step), axis=0) for step in steps])
-    line = np.stack([np.ones(len(steps)), steps], axis=1)
-    return np.linalg.lstsq(line, way, rcond=None)[0][0] if len(steps) > 1 else np.zeros(many)
-
-
-def first_launch(values: np.ndarray, many: int, moves: np.ndarray, conditions) -> np.ndarray:
-    """(1 + conditions, places): the velocity at the beginning, of what is told, by least squares."""
-    pace = paces(values, many, moves, LAUNCHED)
-    ones = np.ones((len(values), 1))
-    told = ones if conditions is None else np.concatenate([ones, conditions], axis=1)
-    there = np.isfinite(pace).all(axis=1)
-    return np.linalg.lstsq(told[there], pace[there], rcond=None)[0]
-
-
-def first_velocities(values: np.ndarray, many: int, moves: np.ndarray, shift: np.ndarray, tries: int) -> np.ndarray:
-    """(tries, places): velocities as training episodes began with them: at their mean speed, in all directions.
-
-    Only the first two places fly; what actions move does not.
-    """
-    steps = min(FREE, values.shape[1] - 1)
-    pace = paces(values, many, moves, steps) - shift / steps
-    pace = pace[np.isfinite(pace).all(axis=1), :2]
-    speed = np.linalg.norm(pace, axis=1)
-    angle = np.arange(tries) * 2 * np.pi / tries
-    found = np.zeros((tries, many))
-    found[:, :2] = speed.mean() * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    return found

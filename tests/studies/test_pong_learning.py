@@ -8,7 +8,7 @@ from sim2seq import write_report
 from sim2seq.data import arrays
 from sim2seq.store import store
 from sim2seq.training.fit import fit, split_runs
-from studies.pong import dream, limit, pictures, places, scores, simulate, trainings
+from studies.pong import beginnings, dream, limit, pictures, places, scores, simulate, trainings
 from studies.pong.agents import make_agent
 from studies.pong.networks import FAMILIES, PixelsAndEnd, first_pictures, from_bytes
 from studies.pong.objects import Objects, PlacesAndEnd
@@ -185,6 +185,36 @@ def test_objects_that_know_the_rules_read_a_launch_as_well_as_one_can():
     paths = limit.every_angle(PONG, STEPS["pong"], angles=2**13)
     least = limit.limit(paths, episodes.states, episodes.actions, episodes.lengths, 16)
     assert np.nanmean(distance[:, :60]) < 1.5 * np.nanmean(least[:, 16:76])
+
+
+def test_who_learns_finds_a_launch_by_more_than_the_known_rows():
+    """One of 64 directions fits 35 rows; of those that fit the 3 known ones, another is in the middle."""
+    layer, episodes = knowing(3, tries=64), played(PONG, 30)
+    angles = np.arange(64) * 2 * np.pi / 64
+    layer.tried.assign(np.stack([np.cos(angles), np.sin(angles), 0 * angles, 0 * angles], axis=-1))
+    seen = places.find(PONG, episodes.frames).astype("float32")
+    actions = np.eye(9, dtype="float32")[episodes.actions[:, 1:]]
+    going = (np.arange(96) < episodes.lengths[:, None]).astype("float32")
+    off = []
+    for looked in (3, 35):
+        _, velocity = layer.read(seen, actions, seen[:, 0, :0], looked, going[:, :looked])
+        start = ops.convert_to_numpy(velocity)[:, :2]  # no ball is at a wall after two steps
+        off.append(np.mean(np.linalg.norm(start - episodes.states[:, 0, 2:4], axis=1)))
+    assert off[1] < 0.05  # neighbours are 0.1 apart
+    assert off[0] > 0.1
+
+
+def test_the_speed_of_launches_is_found_to_half_a_per_cent():
+    """Their mean way over eight steps is 1.5 % too short."""
+    episodes = played(PONG, 300)
+    found = places.find(PONG, episodes.frames).astype("float32")
+    values = np.concatenate([found, episodes.terminals[..., None], episodes.actions[..., None]], axis=-1)
+    values[np.arange(96) >= episodes.lengths[:, None]] = np.nan
+    moves = beginnings.first_moves(values, 4, 9)
+    shift = beginnings.first_shift(values, 4, moves)
+    assert beginnings.first_speed(values, 4, moves, shift) == pytest.approx(1, abs=0.005)
+    way = np.linalg.norm((beginnings.paces(values, 4, moves, 8) - shift / 8)[:, :2], axis=1)
+    assert np.nanmean(way) < 0.99
 
 
 def test_objects_step_as_they_read_everything_again():
