@@ -19,7 +19,8 @@ PGEN = pgen_ensembles.py
 RUNS ?= 64
 endif
 
-PYTEST = .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# one more than cores, since some tests wait for others' processes
+PYTEST = .venv/bin/python -m pytest -n $(shell echo $$(($$(nproc) + 1))) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Celery refuses to run as root unless told so, because whoever reaches its broker can run code. Ours is a socket in
 # a folder that only this user may enter.

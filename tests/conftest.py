@@ -107,7 +107,11 @@ LONG = (
     "killed_training",
     "memory",
     "notebook_in_jupyter",
+    "merlins_specs",
+    "rollout",
     "training",
+    "combined",
+    "pong_learning",
 )
 
 

@@ -130,4 +130,4 @@ def test_a_store_without_the_ends_of_schedules_has_them_in_its_runs(runs, monkey
     found = read("store").inputs
     np.testing.assert_array_equal(found["radius_100"], runs.values[np.arange(runs.runs), runs.lengths - 1, 6])
     monkeypatch.setattr(study, "load_store", lambda path, features: runs)
-    assert read("store") is runs
+    assert read("store").inputs is runs.inputs

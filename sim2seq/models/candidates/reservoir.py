@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from sim2seq.models.candidates.polynomial import solve
 UNITS, CONNECTIONS = 300, 10  # units; of each, those that feed it
 MARGIN = 0.2  # of the range of training: no forecast goes further outside
 SAMPLES = 40_000  # steps that are learned from, about
+TOGETHER = 100  # steps whose states are multiplied at once
 SHAPES = (  # radius of the spectrum, leak, scale of the input, noise on it: what is tried, in this order
     (0.9, 0.5, 0.3, 0.01),
     (0.9, 1.0, 0.3, 0.01),
@@ -70,7 +72,14 @@ class Reservoir:
 
     def following(self, state, fed) -> np.ndarray:
         """The state after this one: (runs, units)."""
-        return (1 - self.leak) * state + self.leak * np.tanh(state @ self.inner + fed @ self.feed)
+        return (1 - self.leak) * state + self.leak * np.tanh((self.connections @ state.T).T + fed @ self.feed)
+
+    @cached_property
+    def connections(self):
+        """`inner` the other way round, sparse: thirty times fewer products, and no threads for each step."""
+        from scipy.sparse import csr_array
+
+        return csr_array(self.inner.T)
 
 
 def fed_at(last, conditions, control) -> np.ndarray:
@@ -113,21 +122,28 @@ def fits(training: Runs, radius: float, leak: float, scale: float, noise: float,
 
 def inner_weights(draw, radius: float) -> np.ndarray:
     """A sparse random matrix whose largest eigenvalue has this size."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.linalg import eigs
+
     weights = draw.normal(size=(UNITS, UNITS)) * (draw.random((UNITS, UNITS)) < CONNECTIONS / UNITS)
-    return weights * (radius / np.abs(np.linalg.eigvals(weights)).max())
+    largest = eigs(csr_array(weights), k=1, v0=np.ones(UNITS), tol=1e-3, return_eigenvectors=False)
+    return weights * (radius / np.abs(largest[0]))
 
 
 def normal_equations(network: Reservoir, runs: Runs, values, noise: float, draw):
     """Gram matrix and right side of the readout, over all steps after the window, and how many these are."""
     size = network.feed.shape[0] + len(network.inner)
     gram, right, samples = np.zeros((size, size)), np.zeros((size, values.shape[2])), 0
-    state = np.zeros((len(values), len(network.inner)))
+    state, terms, answers = np.zeros((len(values), len(network.inner))), [], []
     for step in range(values.shape[1] - 1):
         seen = values[:, step] + noise * draw.normal(size=values[:, step].shape)
         fed = fed_at(seen, runs.conditions, None if runs.controls is None else runs.controls[:, step + 1])
         state = network.following(state, fed)
-        if step >= runs.window - 1:
-            there = np.isfinite(runs.values[:, step + 1]).all(axis=1)
-            terms, answers = np.hstack([fed, state])[there], (values[:, step + 1] - seen)[there]
-            gram, right, samples = gram + terms.T @ terms, right + terms.T @ answers, samples + len(terms)
+        there = np.isfinite(runs.values[:, step + 1]).all(axis=1) & (step >= runs.window - 1)
+        terms.append(np.hstack([fed, state])[there])
+        answers.append((values[:, step + 1] - seen)[there])
+        if len(terms) == TOGETHER or step == values.shape[1] - 2:
+            one, other = np.concatenate(terms), np.concatenate(answers)
+            gram, right, samples = gram + one.T @ one, right + one.T @ other, samples + len(one)
+            terms, answers = [], []
     return gram, right, samples
