@@ -14,31 +14,21 @@ from sim2seq.data.tables import write_table
 def latin_hypercube(ranges: dict[str, tuple[float, float]], runs: int, *, seed: int):
     """Draw one joint Latin hypercube: name -> list of `runs` floats, rounded for short names of folders.
 
-    ranges maps a name to (low, high) in the input's own unit. One draw for all names: a draw of its own for each, with
-    one seed, would make all inputs the same number.
+    ranges maps a name to (low, high) in the input's own unit. One draw for all names
+    (scipy.stats.qmc.LatinHypercube): a draw of its own for each, with one seed, would make all inputs the same number.
     Raises ValueError for fewer than 1 run or an empty range.
     """
+    from scipy.stats import qmc  # longer than all else that a generator imports: only who draws waits for it
+
     if runs < 1:
         raise ValueError(f"runs {runs}: expected 1 or more")
     for name, (low, high) in ranges.items():
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise ValueError(f"range of {name} ({low}, {high}): expected two finite numbers, the first one smaller")
     low, high = np.transpose(list(ranges.values()))
-    table = low + (high - low) * unit_hypercube(runs, len(ranges), np.random.default_rng(seed))
+    unit = qmc.LatinHypercube(d=len(ranges), rng=np.random.default_rng(seed)).random(runs)
+    table = qmc.scale(unit, low, high)
     return {name: rounded(table[:, column], *ranges[name]) for column, name in enumerate(ranges)}
-
-
-def unit_hypercube(runs: int, inputs: int, generator: np.random.Generator) -> np.ndarray:
-    """A Latin hypercube (runs, inputs) between 0 and 1, with one run in each of `runs` strata of each input.
-
-    To the last digit that of scipy.stats.qmc.LatinHypercube, whose import takes longer than the rest of `merlin run`.
-    """
-    (generator,) = generator.spawn(1)  # as there
-    within = generator.uniform(size=(runs, inputs))
-    strata = np.tile(np.arange(1, runs + 1), (inputs, 1))
-    for each in strata:
-        generator.shuffle(each)
-    return (strata.T - within) / runs
 
 
 def rounded(values, low, high) -> list[float]:

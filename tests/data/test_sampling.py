@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from runs import make_runs
-from scipy.stats import qmc
 
 import pgen_ensembles
 from sim2seq.data import sampling
@@ -134,13 +133,6 @@ def test_unknown_or_impossible_arguments_are_errors(arguments):
     (name,) = arguments
     with pytest.raises(ValueError, match=name):
         pgen_ensembles.get_custom_generator(None, **arguments)
-
-
-def test_the_draw_is_scipys_without_its_import():
-    draw = qmc.LatinHypercube(d=3, rng=np.random.default_rng(5)).random(7)
-    np.testing.assert_array_equal(sampling.unit_hypercube(7, 3, np.random.default_rng(5)), draw)
-    words = "import sys, pgen_ensembles; pgen_ensembles.parameter_table(); sys.exit('scipy' in sys.modules)"
-    subprocess.run([sys.executable, "-c", words], cwd=ROOT, check=True)
 
 
 def test_small_ranges_keep_their_strata_apart():
