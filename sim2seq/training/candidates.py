@@ -130,12 +130,11 @@ def weigh(folder: Path, parts: Parts, seed: int) -> tuple[Combination, Weighing]
         name: one.forecast(runs.context, steps, conditions=runs.conditions, controls=runs.controls)
         for name, one in fitted.items()
     }
-    low, high = (pick(parts.training.values, axis=(0, 1)) for pick in (np.nanmin, np.nanmax))
-    found = combination.weigh(said, truth, low, high, seed=seed)
-    margin = combination.MARGIN * (high - low)
+    found = combination.weigh(said, truth, *parts.training.bounds(0), seed=seed)
     kept = {name: fitted[name] for name in found.names}
     scalings = (parts.series, parts.conditions, parts.controls)
-    made = Combination(kept, found.centres, found.weights, low - margin, high + margin, *scalings)
+    low, high = parts.training.bounds(combination.MARGIN)
+    made = Combination(kept, found.centres, found.weights, low, high, *scalings)
     content = {"names": found.names, "centres": found.centres.tolist(), "weights": found.weights.tolist()}
     content |= {"low": made.low.tolist(), "high": made.high.tolist()}
     content |= {name: None if each is None else plain(each) for name, each in zip(SCALINGS, scalings, strict=True)}

@@ -118,8 +118,8 @@ def train(
             other = Lane(work, [("residual_lstm", 1.0)])
         else:
             cheap(work, OTHERS)
-            names = ["stacked_lstm"] if settings.window else []
-            other = Lane(work, [*((name, SHARES[name]) for name in names), (f"{NETWORK} 2", 1.0)])
+            stacked = [("stacked_lstm", SHARES["stacked_lstm"])] if settings.window else []
+            other = Lane(work, [*stacked, (f"{NETWORK} 2", 1.0)])
         with contextlib.ExitStack() as ends:
             ends.callback(other.stop)
             while lane.runs() | other.runs():
@@ -142,7 +142,7 @@ def cheap(work: Work, table: dict[str, Callable]) -> None:
     for name, fit in table.items():
         if work.is_done(name):
             continue
-        start, error, seconds = time.monotonic(), None, SHARE_OF_OTHERS * work.settings.seconds
+        start, error, seconds = time.monotonic(), None, SHARES.get(name, SHARE_OF_OTHERS) * work.settings.seconds
         try:
             fitted = fit(work.parts.training, work.parts.validation, seconds=seconds, seed=work.settings.seed)
             keeping.save(fitted, work.place(name))

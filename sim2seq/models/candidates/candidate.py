@@ -17,6 +17,8 @@ from typing import Protocol
 
 import numpy as np
 
+MARGIN = 0.2  # of the range of training: no forecast of a candidate goes further outside
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -42,6 +44,11 @@ class Runs:
     def future(self) -> np.ndarray:
         """What is to be forecast: (runs, steps - window, features), nan beyond the end of a run."""
         return self.values[:, self.window :]
+
+    def bounds(self, margin: float) -> tuple[np.ndarray, np.ndarray]:
+        """The lowest and highest value of each feature, (features,) both, `margin` ranges further out."""
+        low, high = np.nanmin(self.values, axis=(0, 1)), np.nanmax(self.values, axis=(0, 1))
+        return low - margin * (high - low), high + margin * (high - low)
 
     def take(self, runs) -> Runs:
         """Some of the runs."""

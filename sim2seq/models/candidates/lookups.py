@@ -14,12 +14,12 @@ they forecast, since every run begins at step 0. A block is learned from many mo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import Runs
+from sim2seq.models.candidates.candidate import MARGIN, Runs
 
 MOST = 2000  # training runs that are looked up
 ALPHAS = (1e-3, 1e-1, 1e1, 1e3)  # of ridge regression, chosen on validation runs
@@ -29,7 +29,6 @@ SHARES_OF_HORIZON = (0.75, 0.5, 0.3, 0.15)  # length of a block, chosen on valid
 WINDOWS = 3000  # that blocks are learned from, about
 BLOCK_TREES, MOST_TRIED = 100, 40  # trees; numbers that a split is chosen among
 COMPONENTS, SHARE, MOST_FOR_COMPONENTS = 24, 0.9999, 1000
-MARGIN = 0.2  # of the range of training: no forecast in blocks goes further outside
 
 
 def held_to_the_end(values: np.ndarray) -> np.ndarray:
@@ -245,10 +244,8 @@ def attempt(training: Runs, validation: Runs, block: int, clock: bool, seed: int
         changes.append(some.values[:, start : start + block] - window[:, -1:])
     query, change = np.concatenate(queries), np.concatenate(changes)
     mean, scores, components = principal(change)
-    low, high = np.nanmin(values, axis=(0, 1)), np.nanmax(values, axis=(0, 1))
-    margin, share = MARGIN * (high - low), min(1.0, MOST_TRIED / query.shape[1])
-    forest = grown(query, scores, BLOCK_TREES, seed, share=share)
-    fitted = Blocks(lag, clock, values.shape[1], scores, mean, components, low - margin, high + margin, forest)
+    forest = grown(query, scores, BLOCK_TREES, seed, share=min(1.0, MOST_TRIED / query.shape[1]))
+    fitted = Blocks(lag, clock, values.shape[1], scores, mean, components, *training.bounds(MARGIN), forest)
     return error_of(fitted, validation), fitted
 
 
@@ -296,3 +293,8 @@ def error_of(fit, runs: Runs) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
         error = float(np.sqrt(np.nanmean(np.square(forecast - runs.future))))
     return error if np.isfinite(error) else np.inf
+
+
+def best_of(fitted: Iterable, validation: Runs) -> tuple:
+    """The one of these whose forecasts of the validation runs err least, after its error."""
+    return min(((error_of(one, validation), one) for one in fitted), key=lambda pair: pair[0])

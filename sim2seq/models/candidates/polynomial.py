@@ -15,10 +15,9 @@ from itertools import combinations_with_replacement, product
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import Runs
-from sim2seq.models.candidates.lookups import error_of, held_to_the_end
+from sim2seq.models.candidates.candidate import MARGIN, Runs
+from sim2seq.models.candidates.lookups import best_of, held_to_the_end
 
-MARGIN = 0.2  # of the range of training: no forecast goes further outside
 SAMPLES = 40_000  # steps that are learned from, at most
 TERMS = 400  # products at most; of fewer factors where there would be more
 SMALLEST = 1e-8  # of the penalties, beside the number of samples
@@ -123,8 +122,7 @@ def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0,
 
     def attempt(lags: int, degree: int, smoothing: int, clock: bool) -> None:
         if lags <= training.window and not (tried and time.monotonic() > end):
-            each = [(error_of(one, validation), one) for one in fits(training, lags, degree, smoothing, clock, seed)]
-            tried.append(min(each, key=lambda pair: pair[0]))
+            tried.append(best_of(fits(training, lags, degree, smoothing, clock, seed), validation))
 
     for lags, degree in SHAPES:
         attempt(lags, degree, 0, False)
@@ -167,9 +165,7 @@ def samples_of(training: Runs, lags: int, smoothing: int, clock: bool, seed: int
     if clock:
         now = start + lags
         numbers = np.concatenate([numbers, mean[now - 1], mean[now] - mean[now - 1]], axis=1)
-    low, high = np.nanmin(training.values, axis=(0, 1)), np.nanmax(training.values, axis=(0, 1))
-    margin = MARGIN * (high - low)
-    return numbers, chosen[:, -1] - chosen[:, -2], low - margin, high + margin, mean
+    return numbers, chosen[:, -1] - chosen[:, -2], *training.bounds(MARGIN), mean
 
 
 def products_of(numbers, increments, degree: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,12 +15,11 @@ from functools import cached_property
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import Runs
-from sim2seq.models.candidates.lookups import error_of, held_to_the_end
+from sim2seq.models.candidates.candidate import MARGIN, Runs
+from sim2seq.models.candidates.lookups import best_of, held_to_the_end
 from sim2seq.models.candidates.polynomial import solve
 
 UNITS, CONNECTIONS = 300, 10  # units; of each, those that feed it
-MARGIN = 0.2  # of the range of training: no forecast goes further outside
 SAMPLES = 40_000  # steps that are learned from, about
 TOGETHER = 100  # steps whose states are multiplied at once
 SHAPES = (  # radius of the spectrum, leak, scale of the input, noise on it: what is tried, in this order
@@ -99,8 +98,7 @@ def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0,
     tried: list[tuple[float, Reservoir]] = []
     for shape in SHAPES:
         if not (tried and time.monotonic() > end):
-            each = [(error_of(one, validation), one) for one in fits(training, *shape, seed)]
-            tried.append(min(each, key=lambda pair: pair[0]))
+            tried.append(best_of(fits(training, *shape, seed), validation))
     return min(tried, key=lambda pair: pair[0])[1]
 
 
@@ -110,11 +108,9 @@ def fits(training: Runs, radius: float, leak: float, scale: float, noise: float,
     runs, steps, features = training.values.shape
     some = training.take(draw.permutation(runs)[: max(1, SAMPLES // steps)])
     values = held_to_the_end(some.values)
-    low, high = np.nanmin(training.values, axis=(0, 1)), np.nanmax(training.values, axis=(0, 1))
-    margin = MARGIN * (high - low)
     numbers = 1 + features + sum(each.shape[-1] for each in (some.conditions, some.controls) if each is not None)
     feed = draw.uniform(-scale, scale, (numbers, UNITS)) / np.sqrt(max(1, features / 8))
-    network = Reservoir(leak, inner_weights(draw, radius), feed, np.zeros(0), low - margin, high + margin)
+    network = Reservoir(leak, inner_weights(draw, radius), feed, np.zeros(0), *training.bounds(MARGIN))
     gram, right, samples = normal_equations(network, some, values, noise, draw)
     for penalty in PENALTIES:
         yield replace(network, readout=solve(gram, right, penalty * samples))
