@@ -46,7 +46,8 @@ from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import Part, Split, select
 from sim2seq.data.windows import Scaling, Windows
 from sim2seq.evaluation.scores import rmse
-from sim2seq.models.rollout import one_step, rollout
+from sim2seq.models.one_step import one_step
+from sim2seq.models.rollout import rollout
 from sim2seq.training import fit as fitting
 from sim2seq.training.settings import Settings
 from sim2seq.training.study import FORECAST

@@ -253,7 +253,7 @@ class Oracle:
         name -> (runs,).
         """
         from sim2seq.models.candidates.lookups import held_to_the_end
-        from sim2seq.models.rollout import answers
+        from sim2seq.models.one_step import answers
 
         model, held = self.surrogate, held_to_the_end(np.asarray(values, dtype=float))
         conditions = model.check_inputs(inputs, len(held))

@@ -11,7 +11,8 @@ from keras import layers, ops
 from sim2seq.data.windows import Scaling
 from sim2seq.models import stepping
 from sim2seq.models.builders import MODELS, Sizes, physical
-from sim2seq.models.rollout import FEWEST, is_causal, one_step, rollout
+from sim2seq.models.one_step import one_step
+from sim2seq.models.rollout import FEWEST, is_causal, rollout
 from sim2seq.models.stepping import STEPPERS, Stepper, stepper_of
 
 CLOSE = {"float32": 1e-5, "float64": 1e-9}
