@@ -56,10 +56,11 @@ def grid(rows: int, columns: int, *, width: float = 9.0, height: float = 2.0, **
 
 
 def legend_above(figure: Figure, handles, labels) -> None:
-    """One legend above all axes, in as many columns as the longest of its labels leaves room for."""
-    column = 0.6 + 0.08 * max(map(len, labels), default=0)  # inches: the mark, and a letter of the style's size
-    columns = int(figure.get_figwidth() / column)
-    figure.legend(handles, labels, loc="outside upper center", ncols=max(1, min(columns, len(labels))))
+    """One legend above all axes: in one row, or in as many columns as the longest of its labels leaves room for."""
+    widths = [0.6 + 0.08 * len(text) for text in labels]  # inches: the mark, and a letter of the style's size
+    room = figure.get_figwidth()
+    columns = len(widths) if sum(widths) <= room else int(room / max(widths))
+    figure.legend(handles, labels, loc="outside upper center", ncols=max(1, columns))
 
 
 def label(name: str, unit: str) -> str:

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from sim2seq import ranking
 from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, RED
-from sim2seq.report.style import Picture, grid, plain, styled
+from sim2seq.report.style import Picture, grid, legend_above, plain, styled
 from studies.dodging_robot.judging import fits
 from studies.dodging_robot.world import AIMED
 
@@ -43,8 +43,7 @@ def hits_by_policy(board: dict, *, allowed: dict | None = None) -> Picture:
     axes[0, 0].set(xlim=(0, 1500), ylim=(len(names) - 0.5, -0.5))
     axes[0, 0].set_yticks(range(len(names)), [plain(name) for name in names])
     figure.supxlabel("hits a minute: mean and 95 % interval (axis: linear up to 0.1, logarithmic beyond)", fontsize=9.5)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=max(1, len(labels)))
+    legend_above(figure, *axes[0, 0].get_legend_handles_labels())
     return figure
 
 

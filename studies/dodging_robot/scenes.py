@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
-from sim2seq.report.style import Picture, grid, plain, styled
+from sim2seq.report.style import Picture, grid, legend_above, plain, styled
 from studies.dodging_robot.world import BALLS, SERIES, WORLD
 
 BALL_COLOURS = (ORANGE, GREEN)  # as in drawing.py
@@ -81,7 +81,7 @@ def commands(rows: np.ndarray, predicted: dict, *, seconds: float = SHOWN, perso
     above.set(ylabel="command [m/s]", ylim=(-1.1 * most, 1.1 * most))
     above.set_yticks([-most, 0, most], [f"left −{most:g}", "0", f"right {most:g}"])
     below.set(xlabel="time [s]", xlim=(0, times[-1]), ylabel="x from the\nrobot [m]")
-    figure.legend(*above.get_legend_handles_labels(), loc="outside upper center", ncols=1 + len(predicted))
+    legend_above(figure, *above.get_legend_handles_labels())
     return figure
 
 
