@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-import sim2seq
 from sim2seq import rehearsal
 from sim2seq.checks import commands
 
@@ -14,13 +13,7 @@ PLACE = str(ROOT)
 COLAB = {"colab": {"provenance": []}, "kernelspec": {"name": "python3", "display_name": "Python 3"}}
 PYTHON = {"language_info": {"name": "python", "file_extension": ".py", "nbconvert_exporter": "python"}}
 OPENS = "import sim2seq\nsim2seq.open_study(None, sim2seq.Settings())\nraise SystemExit('it ran')"
-
-
-@pytest.fixture(autouse=True)
-def public_names_as_they_were():
-    """A rehearsal in this process leaves its own open_study among the names that the package has looked up."""
-    yield
-    vars(sim2seq).pop("open_study", None)
+pytestmark = pytest.mark.usefixtures("rehearsing")
 
 
 def spec_of(train: str, simulate="python $(SPECROOT)/ball_bounce.py --gravity=$(GRAVITY) --output x.dsv") -> dict:

@@ -9,21 +9,13 @@ import pytest
 from cluster import ROOT
 from runs import library_store, short_runs
 
-import sim2seq
-from sim2seq import notebook, rehearsal
+from sim2seq import rehearsal
 from sim2seq.workflow.request import new_study
 
 STUDIES = ("studies/dodging_robot", "studies/ising", "studies/pong")
 GENERATED = ("ball_bounce_suite_merlin_lstm.yaml", *(f"{folder}/suite.yaml" for folder in STUDIES))
 SUITES = (*GENERATED, "ball_bounce_suite_merlin_samples.yaml", "studies/oracle/suite.yaml", "sweep.yaml")
-
-
-@pytest.fixture(autouse=True)
-def as_it_was(monkeypatch):
-    """A rehearsal in this process leaves its own open_study in the package."""
-    monkeypatch.setattr(notebook, "open_study", notebook.open_study)
-    yield
-    vars(sim2seq).pop("open_study", None)
+pytestmark = pytest.mark.usefixtures("rehearsing")
 
 
 @pytest.mark.parametrize("name", SUITES)
