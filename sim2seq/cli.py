@@ -119,8 +119,8 @@ def add_check(parser) -> None:
 
 def check(arguments) -> int:
     from sim2seq._support.files import write_json
-    from sim2seq.checks import preflight
     from sim2seq.store.store import missing_runs
+    from sim2seq.workflow.checks import preflight
     from sim2seq.workflow.plan import expected_runs
 
     if not 0 <= arguments.allow <= 1:
@@ -148,8 +148,8 @@ def add_doctor(parser) -> None:
 
 
 def doctor(arguments) -> int:
-    from sim2seq.checks import preflight
     from sim2seq.doctor import problems_of
+    from sim2seq.workflow.checks import preflight
 
     for name, version in preflight.package_versions().items():
         print(f"{name} {version or 'missing'}")

@@ -8,7 +8,7 @@ import os
 import tempfile
 
 from sim2seq import rehearsal
-from sim2seq.checks.launch import started_problems
+from sim2seq.workflow.checks.launch import started_problems
 
 
 def problems_of(path: str, generator: str | None, variables: list[str]) -> list[str]:
@@ -29,7 +29,7 @@ def problems_of(path: str, generator: str | None, variables: list[str]) -> list[
 
 def lost(path: str, study, generator: str | None) -> list[str]:
     """What Merlin's graph would lose of the parameters; not looked at where samples would have to be made first."""
-    from sim2seq.checks.expansion import expansion_problems
+    from sim2seq.workflow.checks.expansion import expansion_problems
     from sim2seq.workflow.messages import MerlinStudy
     from sim2seq.workflow.request import merlins_refusal
 

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sim2seq._support import command
-from sim2seq.checks.commands import named_inputs, trainings
+from sim2seq.workflow.checks.commands import named_inputs, trainings
 
 PREFIX = "sim2seq: "  # of a line that says what is wrong; libraries print others
 HARMLESS = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.ClassDef)
@@ -48,7 +48,7 @@ def tried(asked: dict) -> list[str]:
 
 
 def problems(found: list[dict], names: list[str] | None) -> Iterator[str]:
-    """Why these trainings (checks/commands.py) would fail whatever the runs are; one line each.
+    """Why these trainings (workflow/checks/commands.py) would fail whatever the runs are; one line each.
 
     names   that inputs of the runs may have, in lower case; None: any
     """

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from sim2seq import cli
-from sim2seq.checks import preflight
 from sim2seq.workflow import plan, request
+from sim2seq.workflow.checks import preflight
 
 ROOT = Path(__file__).parent.parent
 STEP = {"name": "simulate", "description": "one run", "run": {"cmd": "echo $(RUN_ID)"}}
@@ -176,7 +176,9 @@ def test_doctor_starts_what_the_study_would_start(folder, capsys):
     assert capsys.readouterr().out.endswith("a study can run here\n")
     bad = {"one": {"args": "--concurency 1", "steps": ["simulate"]}}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sim2seq.checks.launch.bad_arguments", lambda text: None)  # as if only the worker itself knew
+        patch.setattr(
+            "sim2seq.workflow.checks.launch.bad_arguments", lambda text: None
+        )  # as if only the worker itself knew
         write_spec(SPEC, **{"merlin": {"resources": {"workers": bad}}})
         assert cli.main(["doctor", "spec.yaml"]) == 2
     said = capsys.readouterr().err

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sim2seq import rehearsal
-from sim2seq.checks import commands
+from sim2seq.workflow.checks import commands
 
 ROOT = Path(__file__).parent.parent
 PLACE = str(ROOT)
@@ -110,7 +110,7 @@ def test_a_script_of_a_step_needs_its_packages(tmp_path):
 
 @pytest.mark.parametrize("suite", ["ball_bounce_suite_merlin_lstm.yaml", "studies/dodging_robot/suite.yaml"])
 def test_the_suites_own_trainings_are_found(suite):
-    from sim2seq.checks.preflight import read_spec
+    from sim2seq.workflow.checks.preflight import read_spec
 
     found = commands.trainings(read_spec(str(ROOT / suite)), PLACE)
     assert any(one.get("notebook", "").endswith(".ipynb") for one in found)

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from cluster import BIN, ROOT, SPEC, run
 
-from sim2seq.checks import preflight
+from sim2seq.workflow.checks import preflight
 
 SAMPLES = ROOT / "ball_bounce_suite_merlin_samples.yaml"
 RUNS = 23

@@ -33,9 +33,9 @@ import numpy as np
 import yaml
 
 from sim2seq._support import permissions
-from sim2seq.checks.expansion import checked_generator, expansion_problems
-from sim2seq.checks.preflight import FAST_LOADER
 from sim2seq.workflow import nested
+from sim2seq.workflow.checks.expansion import checked_generator, expansion_problems
+from sim2seq.workflow.checks.preflight import FAST_LOADER
 from sim2seq.workflow.tasks import REFUSAL, REFUSED, REHEARSAL, report_failures
 
 # jsonschema would build a grammar from it: 0.9 s, and Merlin has no use

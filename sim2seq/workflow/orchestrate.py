@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from sim2seq._support import permissions
-from sim2seq.checks import preflight
 from sim2seq.workflow import tasks
+from sim2seq.workflow.checks import preflight
 from sim2seq.workflow.request import CONCURRENCY, merlins_refusal, new_study, refuse, unfinished_study
 from sim2seq.workflow.rounds import Refused, StudyRun, one_round, space_problem, study_lock
 from sim2seq.workflow.workers import PATIENCE, wait_for_earlier_processes

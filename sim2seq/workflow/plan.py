@@ -11,8 +11,8 @@ from pathlib import Path
 import yaml
 
 from sim2seq._support.files import write_text
-from sim2seq.checks.expansion import reached
-from sim2seq.checks.preflight import FAST_LOADER
+from sim2seq.workflow.checks.expansion import reached
+from sim2seq.workflow.checks.preflight import FAST_LOADER
 from sim2seq.workflow.nested import read_notes
 
 FINISHED = "MERLIN_FINISHED"  # Merlin's mark in the folder of a task that ended well

@@ -8,12 +8,12 @@ import re
 import yaml
 
 from sim2seq._support.config import assignments, split_assignment
-from sim2seq.checks import preflight
-from sim2seq.checks.commands import script_problems
-from sim2seq.checks.launch import launch_problems
-from sim2seq.checks.serving import serving
-from sim2seq.checks.steps import sample_problems, step_problems, table_problems
-from sim2seq.checks.stores import store_problems
+from sim2seq.workflow.checks import preflight
+from sim2seq.workflow.checks.commands import script_problems
+from sim2seq.workflow.checks.launch import launch_problems
+from sim2seq.workflow.checks.serving import serving
+from sim2seq.workflow.checks.steps import sample_problems, step_problems, table_problems
+from sim2seq.workflow.checks.stores import store_problems
 from sim2seq.workflow.nested import read_notes
 from sim2seq.workflow.rounds import Refused, StudyRun, vars_option
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sim2seq._support.files import write_json
-from sim2seq.checks import preflight
-from sim2seq.checks.expansion import missing_samples
-from sim2seq.checks.serving import Serving
+from sim2seq.workflow.checks import preflight
+from sim2seq.workflow.checks.expansion import missing_samples
+from sim2seq.workflow.checks.serving import Serving
 from sim2seq.workflow.nested import QUEUES, Nested, keep_notes, read_notes
 from sim2seq.workflow.summary import last_lines
 from sim2seq.workflow.tasks import REFUSAL, REFUSED, REHEARSAL, News

@@ -14,7 +14,7 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
-from sim2seq.checks.expansion import reached
+from sim2seq.workflow.checks.expansion import reached
 
 NEWS, READY = "sim2seq:news", "sim2seq:ready"  # in the broker: a list of what went wrong, a set of workers
 LASTING = {  # errors of the system that are there the next time too

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 
 from sim2seq._support.guard import GRACE, Guarded, runs
-from sim2seq.checks import preflight
 from sim2seq.workflow import nested
+from sim2seq.workflow.checks import preflight
 from sim2seq.workflow.summary import CONTROL
 from sim2seq.workflow.tasks import WORKERS_LOG
 

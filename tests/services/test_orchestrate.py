@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from scene import RUNS, SPEC, finish, listens, prepared
 
-from sim2seq.checks import preflight
 from sim2seq.workflow import orchestrate, plan, rounds, summary
+from sim2seq.workflow.checks import preflight
 
 
 def test_failure_is_named_and_going_on_redoes_what_depended_on_it(study):

@@ -6,8 +6,8 @@ import pytest
 from merlin.examples.generator import gather_all_examples, setup_example
 from scene import finish
 
-from sim2seq.checks import serving
 from sim2seq.workflow import request
+from sim2seq.workflow.checks import serving
 
 FLUX, SLURM, LSF = (f"{program} is not on this machine" for program in ("flux", "srun", "jsrun"))
 ELSEWHERE, FORM = "for the machines borax, quartz, and this is", "merlin.samples: expected a file, got"

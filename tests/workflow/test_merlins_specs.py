@@ -6,8 +6,8 @@ from pathlib import Path
 
 from scene import finish, prepared
 
-from sim2seq.checks import preflight
 from sim2seq.workflow import nested, orchestrate, rounds
+from sim2seq.workflow.checks import preflight
 from sim2seq.workflow.nested import Nested
 from sim2seq.workflow.plan import Plan, Task
 

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from sim2seq.checks import preflight
-from sim2seq.checks.serving import serving
+from sim2seq.workflow.checks import preflight
+from sim2seq.workflow.checks.serving import serving
 
 
 def spec_of(steps: dict, workers: dict | None = None, *, overlap=False, batch=None, cmd="echo") -> dict:

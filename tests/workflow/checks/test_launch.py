@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from sim2seq.checks import launch
+from sim2seq.workflow.checks import launch
 
 ARGS = "-l INFO --concurrency 1 -O fair --prefetch-multiplier 2 --without-gossip"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from sim2seq.checks.steps import duplicate_keys
+from sim2seq.workflow.checks.steps import duplicate_keys
 
 FREE_BYTES = 10**9  # on the target's file system, for the store, the model and the report
 BYTES_PER_RUN = 250_000  # record, store entry, scripts, logs and marks of one run, rounded up

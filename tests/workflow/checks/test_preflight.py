@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from sim2seq import cli
-from sim2seq.checks import preflight
+from sim2seq.workflow.checks import preflight
 
 MOUNTS = r"""
 /dev/sda1 / ext4 rw 0 0

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from sim2seq.checks.commands import calls
+from sim2seq.workflow.checks.commands import calls
 
 NONE = "none"  # as the suites say it: the store is a file of the study
 

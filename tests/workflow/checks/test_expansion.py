@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from sim2seq.checks.expansion import checked_generator, expansion_problems
+from sim2seq.workflow.checks.expansion import checked_generator, expansion_problems
 from sim2seq.workflow.messages import MerlinStudy
 
 

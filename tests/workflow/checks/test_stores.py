@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from sim2seq.checks import stores
+from sim2seq.workflow.checks import stores
 
 CREATES = 'set -e\npython "$(SPECROOT)/create_store.py" ensembles_output.sqlite\n'
 

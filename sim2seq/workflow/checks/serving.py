@@ -7,7 +7,7 @@ import socket
 import subprocess
 from dataclasses import dataclass, field
 
-from sim2seq.checks.preflight import search_path
+from sim2seq.workflow.checks.preflight import search_path
 
 LAUNCHERS = {"slurm": "srun", "flux": "flux", "lsf": "jsrun", "lsf-srun": "srun"}  # batch type -> what $(LAUNCHER) is
 STARTED_DIRECTLY = ("local", "lsf", "lsf-srun")  # batch types whose workers need no launcher (merlin/study/batch.py)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-from sim2seq.checks.preflight import search_path
+from sim2seq.workflow.checks.preflight import search_path
 
 NOT_STARTED = (126, 127)  # exit codes of /usr/bin/env and shells for a program that cannot be started, or found
 SECONDS = 60  # that an empty script, or the help of a worker, may take

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import yaml
 
-from sim2seq.checks.preflight import FAST_LOADER, read_spec, search_path
-from sim2seq.checks.steps import table_problems
+from sim2seq.workflow.checks.preflight import FAST_LOADER, read_spec, search_path
+from sim2seq.workflow.checks.steps import table_problems
 
 NAME_MAX, PATH_MAX = 255, 4095  # bytes of a name and of a path, on Linux
 LONGEST_END = ".restart.sh"  # of what Merlin calls after a task, in its folder

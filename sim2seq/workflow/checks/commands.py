@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from sim2seq.checks.preflight import search_path
+from sim2seq.workflow.checks.preflight import search_path
 
 TOKEN = re.compile(r"\$\(([\w.-]+)\)")
 PROGRAMS = ("sim2seq", "python", "python3", "ipython", "jupyter", "jupyter-nbconvert")
