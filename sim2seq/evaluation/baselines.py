@@ -81,7 +81,7 @@ def extra_trees(training: Told, context, steps: int, told: Told, *, trees: int =
 def gaussian_process(training: Told, context, steps: int, told: Told) -> np.ndarray:
     """Gaussian processes from what is told of a run to the principal components of the whole run."""
     from sim2seq.models.candidates.candidate import Runs
-    from sim2seq.models.candidates.gaussian import of_smoothness
+    from sim2seq.models.candidates.gaussian import of_smoothness, some_of
 
     if training.numbers is None or told.numbers is None or training.values is None:
         raise ValueError("a Gaussian process needs numbers that are told of the runs")
@@ -91,7 +91,7 @@ def gaussian_process(training: Told, context, steps: int, told: Told) -> np.ndar
     scale, middle = future.std(axis=(0, 1)), future.mean(axis=(0, 1))
     scale = np.where(scale > 0, scale, 1.0)
     runs = Runs((future - middle) / scale, 0, (training.numbers - centre) / spread)
-    fitted = of_smoothness(runs, 2.5, np.inf)
+    fitted = of_smoothness(some_of(runs), 2.5, np.inf)
     return fitted.forecast(context, steps, conditions=(told.numbers - centre) / spread) * scale + middle
 
 

@@ -42,3 +42,14 @@ def test_of_a_window_it_sees_all_steps(monkeypatch):
     training, other = bumps(30, 0, window=8), bumps(10, 2, window=8)
     blind = [Runs(runs.values, 8) for runs in (training, other)]  # the inputs are not told: the window shows the place
     assert error_of(gaussian.fit(*blind, seconds=100), blind[1]) < 0.05
+
+
+def test_of_many_runs_some_are_learned_from(monkeypatch):
+    """The cost grows with their cube: lengths are those of fewer still, weights of all that are taken."""
+    monkeypatch.setattr(gaussian, "SMOOTHNESS", (2.5,))
+    monkeypatch.setattr(gaussian, "COMPONENTS", 5)
+    monkeypatch.setattr(gaussian, "MOST", 40)
+    monkeypatch.setattr(gaussian, "FITTED", 20)
+    found = gaussian.fit(bumps(60, 0), bumps(10, 1), seconds=100)
+    assert found.known.shape[0] == found.weights.shape[1] == 40
+    assert error_of(found, bumps(50, 2)) < 0.03

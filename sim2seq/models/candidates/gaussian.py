@@ -17,7 +17,7 @@ import numpy as np
 from sim2seq.models.candidates.candidate import Runs
 from sim2seq.models.candidates.lookups import error_of, held_to_the_end, told
 
-MOST = 400  # training runs: the cost grows with their cube
+MOST, FITTED = 400, 200  # training runs, and those that lengths are fitted to: the cost grows with their cube
 COMPONENTS = 24  # of the future, at most
 SHARE = 0.999  # of its variance
 SEEN = 6  # principal components of the window, and of the controls
@@ -64,13 +64,17 @@ def kernel(query, known, smoothness: float) -> np.ndarray:
 def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0, tell=None) -> GaussianProcess:
     """The processes of the smoothness that does better on the validation runs."""
     end = time.monotonic() + seconds
-    some = np.random.default_rng(seed).permutation(len(training.values))[:MOST]
-    training = training.take(np.sort(some))
+    training = some_of(training, seed)
     each = [of_smoothness(training, SMOOTHNESS[0], np.inf)]  # whole, whatever it takes: it is a baseline too
     for smoothness in SMOOTHNESS[1:]:
         if time.monotonic() < end:
             each.append(of_smoothness(training, smoothness, end))
     return min(each, key=lambda one: error_of(one, validation))
+
+
+def some_of(training: Runs, seed: int = 0) -> Runs:
+    """As many of the runs as a process can be made of, in a random order."""
+    return training.take(np.random.default_rng(seed).permutation(len(training.values))[:MOST])
 
 
 def of_smoothness(training: Runs, smoothness: float, end: float) -> GaussianProcess:
@@ -124,16 +128,18 @@ def projection(numbers, training: Runs) -> np.ndarray:
 
 
 def process(known, column, smoothness: float) -> tuple[np.ndarray, float, np.ndarray]:
-    """Lengths, amplitude and weights of the process that explains one component best."""
+    """Lengths, amplitude and weights of the process that explains one component best: of runs in a random order."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
 
-    ones = np.full(known.shape[1], 3.0)
+    ones, few = np.full(known.shape[1], 3.0), slice(FITTED)
     shape = RBF(ones, (0.1, 1e3)) if np.isinf(smoothness) else Matern(ones, (0.1, 1e3), nu=smoothness)
     model = GaussianProcessRegressor(ConstantKernel(1.0, (1e-3, 1e3)) * shape + WhiteKernel(0.1, (1e-8, 2.0)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(known, column)
+        model.fit(known[few], column[few])
     found = model.kernel_
+    if len(known) > FITTED:
+        model = GaussianProcessRegressor(found, optimizer=None).fit(known, column)
     return np.broadcast_to(found.k1.k2.length_scale, ones.shape), found.k1.k1.constant_value, model.alpha_
