@@ -23,6 +23,7 @@ from sim2seq.models.candidates import (
     candidate,
     closed_loop,
     combination,
+    components,
     gaussian,
     keeping,
     lookups,
@@ -47,6 +48,7 @@ LOOKUPS: dict[str, Callable] = {
 OTHERS: dict[str, Callable] = {
     "trees in blocks": lookups.fit_blocks,
     "polynomial": polynomial.fit,
+    "polynomial of components": components.fit,
     "gaussian process": gaussian.fit,
     "echo state network": reservoir.fit,
 }
@@ -54,6 +56,7 @@ KINDS: dict[str, Any] = dict.fromkeys(LOOKUPS, lookups.Lookup) | {
     "hold": candidate.Hold,
     "trees in blocks": lookups.Blocks,
     "polynomial": polynomial.Polynomial,
+    "polynomial of components": components.Components,
     "gaussian process": gaussian.GaussianProcess,
     "echo state network": reservoir.Reservoir,
     NETWORK: closed_loop.ClosedLoop,

@@ -25,6 +25,7 @@ SHAPES = ((1, 1), (2, 1), (3, 1), (10, 1), (25, 1), (1, 2), (2, 2), (3, 2), (5, 
 PENALTIES = (1e-8, 1e-5, 1e-3, 1e-1)  # a sample
 SMOOTHING = (0, 7, 15)  # steps of a Savitzky-Golay filter
 MORE = 3  # of the best shapes, tried with smoothing and clock too
+AT_ONCE = 4000  # samples whose terms are in memory
 
 
 @dataclass(frozen=True)
@@ -133,16 +134,31 @@ def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0,
     return min(tried, key=lambda pair: pair[0])[1]
 
 
-def fits(training: Runs, lags: int, degree: int, smoothing: int, clock: bool, seed: int):
-    """An autoregression of this shape for each penalty."""
+def fits(
+    training: Runs,
+    lags: int,
+    degree: int,
+    smoothing: int = 0,
+    clock: bool = False,
+    seed: int = 0,
+    *,
+    most: int = TERMS,
+    penalties: tuple[float, ...] = PENALTIES,
+    even: float = 1,
+):
+    """An autoregression of this shape for each penalty, of at most so many products.
+
+    even   1: the penalty weighs all numbers alike; 0: small ones by their size
+    """
     numbers, increments, low, high, mean = samples_of(training, lags, smoothing, clock, seed)
-    scale = 1 / np.maximum(np.abs(numbers).max(axis=0), 1e-12)
+    sizes = np.maximum(np.abs(numbers).max(axis=0), 1e-12)
+    scale = sizes**-even * sizes.max() ** (even - 1)
     numbers = numbers * scale
-    chosen, powers = products_of(numbers, increments, degree)
+    chosen, powers = products_of(numbers, increments, degree, most)
     shape = Polynomial(lags, degree, smoothing, clock, chosen, powers, np.zeros(0), scale, low, high, mean)
     answers = [slice(None)] if shape.shared else [slice(i, i + 1) for i in range(len(chosen))]
-    systems = [normal(terms_of(numbers, chosen[each][:1], powers)[:, 0], increments[:, each]) for each in answers]
-    for penalty in PENALTIES:
+    systems = [normal_of(numbers, increments[:, each], chosen[each][:1], powers) for each in answers]
+    for penalty in penalties:
         solved = [solve(gram, right, penalty * len(numbers)) for gram, right in systems]
         yield replace(shape, weights=np.concatenate(solved, axis=1).T)
 
@@ -168,13 +184,13 @@ def samples_of(training: Runs, lags: int, smoothing: int, clock: bool, seed: int
     return numbers, chosen[:, -1] - chosen[:, -2], *training.bounds(MARGIN), mean
 
 
-def products_of(numbers, increments, degree: int) -> tuple[np.ndarray, np.ndarray]:
+def products_of(numbers, increments, degree: int, most: int) -> tuple[np.ndarray, np.ndarray]:
     """For each answer the places of its factors, and which of them are multiplied."""
     answers, count = increments.shape[1], numbers.shape[1]
     if degree == 1:
         return np.zeros((answers, 0), dtype=int), np.zeros((0, 1), dtype=int)
     factors = count
-    while len(powers := powers_of(factors, degree)) > (TERMS if factors == count else TERMS // 4):
+    while len(powers := powers_of(factors, degree)) > (most if factors == count else most // 4):
         factors -= 1
     if factors == count:
         return np.tile(np.arange(count), (answers, 1)), powers
@@ -192,6 +208,17 @@ def powers_of(factors: int, degree: int) -> np.ndarray:
             for places in combinations_with_replacement(range(factors), order)
         ]
     ).reshape(-1, degree)
+
+
+def normal_of(numbers, answers, chosen, powers) -> tuple[np.ndarray, np.ndarray]:
+    """Gram matrix and right side of what is linear in the terms."""
+    terms = 1 + numbers.shape[1] + len(powers)
+    gram, right = np.zeros((terms, terms)), np.zeros((terms, answers.shape[1]))
+    for start in range(0, len(numbers), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
+        of_some = normal(terms_of(numbers[some], chosen, powers)[:, 0], answers[some])
+        gram, right = gram + of_some[0], right + of_some[1]
+    return gram, right
 
 
 def normal(terms, answers) -> tuple[np.ndarray, np.ndarray]:

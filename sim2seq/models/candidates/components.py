@@ -1,0 +1,95 @@
+"""Polynomial of components: many features as few principal components, which go on as polynomials of each other.
+
+What dissipates lies near a surface of few dimensions however many points are recorded (Foias, Sell and Temam, Inertial
+Manifolds for Nonlinear Evolutionary Equations, 1988), so a field on a grid is learned by its leading components (Rowley
+and Dawson, Model Reduction for Flow Analysis and Control, 2017), with products of up to three of all of them. How many
+components, degree, lags and penalty are chosen by the free-running error on the validation runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sim2seq.models.candidates.candidate import MARGIN, Runs
+from sim2seq.models.candidates.lookups import best_of, held_to_the_end
+from sim2seq.models.candidates.polynomial import Polynomial, fits, powers_of
+
+FEW = 6  # features: fewer have no need of components
+UNEXPLAINED = (1e-3, 1e-4, 1e-2, 1e-5)  # of the variance, by the components that are left out
+SHAPES = ((1, 3), (3, 1), (1, 2), (2, 2))  # lags and degree
+TERMS = 1000  # products at most; of fewer components where there would be more
+PENALTIES = (1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-4, 1e-2)  # a sample
+EVEN = 0.5
+
+
+@dataclass(frozen=True)
+class Components:
+    """A fitted autoregression of components, in scaled units.
+
+    centre (features,), basis (features, components): what a component stands for
+    low, high (features,): the range that forecasts stay within
+    """
+
+    inner: Polynomial
+    centre: np.ndarray
+    basis: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    def forecast(self, context, steps: int, *, conditions=None, controls=None) -> np.ndarray:
+        seen = (context - self.centre) @ self.basis
+        said = self.inner.forecast(seen, steps, conditions=conditions, controls=controls)
+        return np.clip(said @ self.basis.T + self.centre, self.low, self.high)
+
+
+def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0, tell=None) -> Components:
+    """The autoregression that is best on the validation runs, of those that could be tried in `seconds`.
+
+    Raises ValueError without a window, and for few features.
+    """
+    features = training.values.shape[2]
+    if training.window < 1 or features < FEW:
+        raise ValueError(f"components need a window of a step or more and {FEW} features or more; got {features}")
+    end = time.monotonic() + seconds
+    tried: list[tuple[float, Components]] = []
+    for lags, degree, count in trials(training):
+        if not (tried and time.monotonic() > end):
+            tried.append(best_of(fits_of(training, lags, degree, count, seed), validation))
+    return min(tried, key=lambda pair: pair[0])[1]
+
+
+def trials(training: Runs) -> Iterator[tuple[int, int, int]]:
+    """Lags, degree and number of components of what is tried, each once."""
+    sizes = principal(training)[1]
+    left = 1 - np.cumsum(sizes**2) / max((sizes**2).sum(), 1e-300)
+    told = sum(each.shape[-1] for each in (training.conditions, training.controls) if each is not None)
+    seen = set()
+    for lags, degree in SHAPES:
+        for share in UNEXPLAINED:
+            count = int((left > share).sum()) + 1
+            while count > 1 and len(powers_of(lags * count + told, degree)) > TERMS:
+                count -= 1
+            if lags <= training.window and (lags, degree, count) not in seen:
+                seen.add((lags, degree, count))
+                yield lags, degree, count
+
+
+def principal(training: Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean of the features, sizes of their principal components, and these: (features,), (k,), (features, k)."""
+    rows = held_to_the_end(training.values).reshape(-1, training.values.shape[2])
+    centre = rows.mean(axis=0)
+    squares, vectors = np.linalg.eigh((rows - centre).T @ (rows - centre))
+    return centre, np.sqrt(np.maximum(squares[::-1], 0)), vectors[:, ::-1]
+
+
+def fits_of(training: Runs, lags: int, degree: int, count: int, seed: int) -> Iterator[Components]:
+    """An autoregression of so many components for each penalty."""
+    centre, _, vectors = principal(training)
+    basis = vectors[:, :count]
+    inside = replace(training, values=(training.values - centre) @ basis)
+    for inner in fits(inside, lags, degree, seed=seed, most=TERMS, penalties=PENALTIES, even=EVEN):
+        yield Components(inner, centre, basis, *training.bounds(MARGIN))
