@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from _ablation import all_kept, without_each
 from _systems import SYSTEMS, Made, System, chaotic, made
 
 from sim2seq.data.ensemble import Ensemble
@@ -33,6 +35,7 @@ class Options:
     systems: Path
     quick: bool
     peers: bool
+    ablation: bool = False
 
 
 def measured(name: str, title: str, seed: int, options: Options) -> dict:
@@ -40,7 +43,7 @@ def measured(name: str, title: str, seed: int, options: Options) -> dict:
     system = SYSTEMS[name] if name in SYSTEMS else System(partial(chaotic, title))
     found = made(name, system, options.systems, quick=options.quick)
     settings = settings_of(system, options, seed)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, all_kept() if options.ablation else nullcontext():
         start = time.perf_counter()
         trained = fit(found.ensemble, settings, folder, quiet=True)
         seconds = time.perf_counter() - start
@@ -57,6 +60,7 @@ def measured(name: str, title: str, seed: int, options: Options) -> dict:
             "window": settings.window,
             **judged(name, system, found, trained, parts),
             "peers": of_peers(found, trained, parts) if options.peers else {},
+            "without": without_each(found.ensemble, trained, Path(folder)) if options.ablation else {},
         }
 
 

@@ -1,7 +1,7 @@
 """What is the default model worth on systems that nobody has told it of? Skill, beside baselines and peers.
 
     python benchmarks/general.py [--quick] [--only NAME ...] [--seeds 0 1 2] [--budget 3m] [--json FILE] [--peers]
-                                 [--systems FOLDER] [--again]
+                                 [--systems FOLDER] [--again] [--ablation]
 
 systems/*.npz       ensembles from textbook equations (systems/README.md); --systems: where the two large ones are
 ball_*              the ensembles of accuracy.py, and the ball from its nine inputs alone
@@ -19,6 +19,7 @@ valid      steps until the error of a run exceeds 0.4 standard deviations, media
            times, where the training runs show an exponent (sim2seq/evaluation/long_term.py)
 spectrum, histogram    Hellinger distance from the truth, mean of the features: 0 equal, 1 apart
 band       lowest and highest coverage of the 90 % band in a tenth of the horizon, any seed
+--ablation    the combination weighed again without each candidate that carries weight (_ablation.py)
 --peers    reservoirpy and pysindy with the same windows, features and split, installed by uv for this run (_peers.py)
 
 One process a system and seed. With --json what is finished is kept there after each, and left alone the next time,
@@ -39,6 +40,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parent.parent))  # the study's scripts stand beside the package
 
+from _ablation import ablation
 from _general import Options, measured
 from _general_tables import markdown, rows_of
 from _rows import table
@@ -111,14 +113,16 @@ def parsed():
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep results and rows there")
     parser.add_argument("--again", action="store_true", help="measure again what is kept there")
     parser.add_argument("--peers", action="store_true", help="ask reservoirpy and pysindy too")
+    parser.add_argument("--ablation", action="store_true", help="weigh again without each candidate")
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parsed()
     budget, words = QUICK_BUDGET if arguments.quick else arguments.budget, tuple(arguments.set)
-    options = Options(budget, words, arguments.systems, arguments.quick, arguments.peers)
-    setup = {"budget": budget, "words": list(words), "quick": arguments.quick, "peers": arguments.peers}
+    options = Options(budget, words, arguments.systems, arguments.quick, arguments.peers, arguments.ablation)
+    asked = {name: getattr(arguments, name) for name in ("quick", "peers", "ablation")}
+    setup = {"budget": budget, "words": list(words), **asked}
     limit, results = seconds_of(budget), [] if arguments.again else kept_results(arguments.json, setup)
     finished = {(each["system"], each["seed"]) for each in results}
     called = titles(arguments.only, quick=arguments.quick)
@@ -128,7 +132,7 @@ def main() -> None:
                 results.append(result_of(name, called[name], seed, options))
                 print(progress(results[-1]), file=sys.stderr, flush=True)
                 keep(arguments.json, setup, results, limit)
-    print(markdown(results), table(rows_of(results, limit)), sep="\n\n")
+    print(*filter(None, (markdown(results), ablation(results), table(rows_of(results, limit)))), sep="\n\n")
     keep(arguments.json, setup, results, limit)
 
 

@@ -115,6 +115,17 @@ def test_the_table_of_systems_says_means_worst_and_goals():
     assert "reservoirpy: systems where we are ahead" not in rows
 
 
+def test_what_a_candidate_is_worth_is_a_mean_of_all_systems():
+    """Where a candidate has no weight the error stays as it is."""
+    results = [
+        result(0, 0.02) | {"without": {"ridge": 2.0, "polynomial": 1.5}},
+        result(1, 0.02) | {"without": {"ridge": 4.0}},
+    ]
+    lines = script("_ablation").ablation([*results, {"title": "x", "seed": 0, "failed": "no file"}]).splitlines()
+    assert lines[2] == "| ridge | 2 of 2 | 3 times | lorenz63, seed 1: 4 times |"
+    assert lines[3] == "| polynomial | 1 of 2 | 1.25 times | lorenz63, seed 0: 1.5 times |"
+
+
 def test_results_of_another_setup_are_not_gone_on_with(tmp_path):
     general, path = script("general"), tmp_path / "general.json"
     general.keep(path, {"budget": "3m"}, [result(0, 0.02), {"title": "x", "seed": 0, "failed": "no file"}], 180.0)
