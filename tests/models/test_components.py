@@ -57,5 +57,5 @@ def test_what_is_kept_forecasts_the_same(fitted, tmp_path):
 @pytest.mark.parametrize(("window", "features"), [(0, FEATURES), (WINDOW, components.FEW - 1)])
 def test_without_a_window_or_for_few_features_it_is_refused(window, features):
     runs = Runs(mixed(5, 0).values[..., :features], window)
-    with pytest.raises(ValueError, match=f"6 features or more; got {features}"):
+    with pytest.raises(ValueError, match=f"6 features or more; got {window} steps, {features} features"):
         components.fit(runs, runs)

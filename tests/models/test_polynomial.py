@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sim2seq.models.candidates.candidate import Runs
-from sim2seq.models.candidates.polynomial import MARGIN, fit
+from sim2seq.models.candidates.polynomial import MARGIN, fit, is_affordable, powers_of, products_in
 
 
 def logistic(runs=30, steps=30, *, window=3, seed=0) -> Runs:
@@ -49,3 +49,28 @@ def test_conditions_controls_and_ends_of_runs_enter_as_they_should():
 def test_without_a_window_it_refuses_in_one_line():
     with pytest.raises(ValueError, match="needs a window of a step or more"):
         fit(logistic(window=0), logistic(window=0))
+
+
+@pytest.mark.parametrize(("factors", "degree"), [(1, 1), (3, 2), (4, 3), (2, 6)])
+def test_products_are_counted_without_being_made(factors, degree):
+    assert products_in(factors, degree) == len(powers_of(factors, degree))
+    assert products_in(1000, 6) > 1e15
+
+
+def test_a_law_of_high_degree_is_found_to_many_digits():
+    """x -> x + 0.2 sin(3 x): a step of a smooth flow is a polynomial of no low degree."""
+    values = [np.random.default_rng(0).uniform(0.1, 2, 40)]
+    for _ in range(20):
+        values.append(values[-1] + 0.2 * np.sin(3 * values[-1]))
+    runs = Runs(np.stack(values, axis=1)[..., None], 3)
+    found = fit(runs, runs.take(slice(10)), seconds=100)
+    assert found.degree > 3
+    np.testing.assert_allclose(found.forecast(runs.context, 18), runs.future, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("features", "lags", "degree", "expected"),
+    [(3, 1, 6, True), (64, 3, 2, True), (64, 1, 4, False), (200, 10, 1, True), (200, 1, 2, False), (1000, 3, 1, False)],
+)
+def test_what_would_take_long_is_not_tried(features, lags, degree, expected):
+    assert is_affordable(features, lags * features, degree) is expected

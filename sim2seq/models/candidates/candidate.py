@@ -45,6 +45,15 @@ class Runs:
         """What is to be forecast: (runs, steps - window, features), nan beyond the end of a run."""
         return self.values[:, self.window :]
 
+    @property
+    def features(self) -> int:
+        return self.values.shape[2]
+
+    @property
+    def told(self) -> int:
+        """How many numbers are told of a step beside the features: conditions and controls."""
+        return sum(each.shape[-1] for each in (self.conditions, self.controls) if each is not None)
+
     def bounds(self, margin: float) -> tuple[np.ndarray, np.ndarray]:
         """The lowest and highest value of each feature, (features,) both, `margin` ranges further out."""
         low, high = np.nanmin(self.values, axis=(0, 1)), np.nanmax(self.values, axis=(0, 1))

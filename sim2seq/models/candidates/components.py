@@ -16,7 +16,7 @@ import numpy as np
 
 from sim2seq.models.candidates.candidate import MARGIN, Runs
 from sim2seq.models.candidates.lookups import best_of, held_to_the_end
-from sim2seq.models.candidates.polynomial import Polynomial, fits, powers_of
+from sim2seq.models.candidates.polynomial import Polynomial, fits, products_in
 
 FEW = 6  # features: fewer have no need of components
 UNEXPLAINED = (1e-3, 1e-4, 1e-2, 1e-5)  # of the variance, by the components that are left out
@@ -51,9 +51,9 @@ def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0,
 
     Raises ValueError without a window, and for few features.
     """
-    features = training.values.shape[2]
-    if training.window < 1 or features < FEW:
-        raise ValueError(f"components need a window of a step or more and {FEW} features or more; got {features}")
+    if training.window < 1 or training.features < FEW:
+        got = f"{training.window} steps, {training.features} features"
+        raise ValueError(f"components need a window of a step or more and {FEW} features or more; got {got}")
     end = time.monotonic() + seconds
     tried: list[tuple[float, Components]] = []
     for lags, degree, count in trials(training):
@@ -66,12 +66,11 @@ def trials(training: Runs) -> Iterator[tuple[int, int, int]]:
     """Lags, degree and number of components of what is tried, each once."""
     sizes = principal(training)[1]
     left = 1 - np.cumsum(sizes**2) / max((sizes**2).sum(), 1e-300)
-    told = sum(each.shape[-1] for each in (training.conditions, training.controls) if each is not None)
     seen = set()
     for lags, degree in SHAPES:
         for share in UNEXPLAINED:
             count = int((left > share).sum()) + 1
-            while count > 1 and len(powers_of(lags * count + told, degree)) > TERMS:
+            while count > 1 and products_in(lags * count + training.told, degree) > TERMS:
                 count -= 1
             if lags <= training.window and (lags, degree, count) not in seen:
                 seen.add((lags, degree, count))
@@ -80,7 +79,7 @@ def trials(training: Runs) -> Iterator[tuple[int, int, int]]:
 
 def principal(training: Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean of the features, sizes of their principal components, and these: (features,), (k,), (features, k)."""
-    rows = held_to_the_end(training.values).reshape(-1, training.values.shape[2])
+    rows = held_to_the_end(training.values).reshape(-1, training.features)
     centre = rows.mean(axis=0)
     squares, vectors = np.linalg.eigh((rows - centre).T @ (rows - centre))
     return centre, np.sqrt(np.maximum(squares[::-1], 0)), vectors[:, ::-1]

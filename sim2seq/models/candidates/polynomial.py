@@ -8,7 +8,10 @@ increment has products of a few of them only, those that count most in a linear 
 
 from __future__ import annotations
 
+import math
 import time
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations_with_replacement, product
@@ -21,8 +24,11 @@ from sim2seq.models.candidates.lookups import best_of, held_to_the_end
 SAMPLES = 40_000  # steps that are learned from, at most
 TERMS = 400  # products at most; of fewer factors where there would be more
 SMALLEST = 1e-8  # of the penalties, beside the number of samples
-SHAPES = ((1, 1), (2, 1), (3, 1), (10, 1), (25, 1), (1, 2), (2, 2), (3, 2), (5, 2), (1, 3), (2, 3), (3, 3))
-PENALTIES = (1e-8, 1e-5, 1e-3, 1e-1)  # a sample
+LINEAR = ((1, 1), (2, 1), (3, 1), (10, 1), (25, 1))  # lags and degree, what is tried in this order
+SHAPES = (*LINEAR, (1, 2), (2, 2), (3, 2), (5, 2), (1, 3), (2, 3), (3, 3), (1, 4), (2, 4), (1, 5), (1, 6))
+WITH_SOME = 3  # the highest degree of which some factors are chosen, where all would make too many products
+NUMBERS, COST = 2000, 1e7  # at most, that an increment is made of; features times squared terms, where each has its own
+PENALTIES = (1e-14, 1e-11, 1e-8, 1e-5, 1e-3, 1e-1)  # a sample
 SMOOTHING = (0, 7, 15)  # steps of a Savitzky-Golay filter
 MORE = 3  # of the best shapes, tried with smoothing and clock too
 AT_ONCE = 4000  # samples whose terms are in memory
@@ -122,7 +128,9 @@ def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0,
     tried: list[tuple[float, Polynomial]] = []
 
     def attempt(lags: int, degree: int, smoothing: int, clock: bool) -> None:
-        if lags <= training.window and not (tried and time.monotonic() > end):
+        if lags > training.window or (tried and time.monotonic() > end):
+            return
+        if not tried or is_affordable(training.features, lags * training.features + training.told, degree):
             tried.append(best_of(fits(training, lags, degree, smoothing, clock, seed), validation))
 
     for lags, degree in SHAPES:
@@ -132,6 +140,13 @@ def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0,
         for _, one in best:
             attempt(one.lags, one.degree, smoothing, clock)
     return min(tried, key=lambda pair: pair[0])[1]
+
+
+def is_affordable(features: int, numbers: int, degree: int) -> bool:
+    """Whether a shape can be fitted in seconds: with the same terms for all features, or few enough for each."""
+    if degree == 1 or products_in(numbers, degree) <= TERMS:
+        return numbers <= NUMBERS
+    return degree <= WITH_SOME and features * (numbers + TERMS // 4) ** 2 <= COST
 
 
 def fits(
@@ -159,8 +174,9 @@ def fits(
     answers = [slice(None)] if shape.shared else [slice(i, i + 1) for i in range(len(chosen))]
     systems = [normal_of(numbers, increments[:, each], chosen[each][:1], powers) for each in answers]
     for penalty in penalties:
-        solved = [solve(gram, right, penalty * len(numbers)) for gram, right in systems]
-        yield replace(shape, weights=np.concatenate(solved, axis=1).T)
+        with suppress(np.linalg.LinAlgError):  # too small a penalty for these terms
+            solved = [solve(gram, right, penalty * len(numbers)) for gram, right in systems]
+            yield replace(shape, weights=np.concatenate(solved, axis=1).T)
 
 
 def samples_of(training: Runs, lags: int, smoothing: int, clock: bool, seed: int):
@@ -190,13 +206,19 @@ def products_of(numbers, increments, degree: int, most: int) -> tuple[np.ndarray
     if degree == 1:
         return np.zeros((answers, 0), dtype=int), np.zeros((0, 1), dtype=int)
     factors = count
-    while len(powers := powers_of(factors, degree)) > (most if factors == count else most // 4):
+    while products_in(factors, degree) > (most if factors == count else most // 4):
         factors -= 1
+    powers = powers_of(factors, degree)
     if factors == count:
         return np.tile(np.arange(count), (answers, 1)), powers
     centred = (numbers - numbers.mean(axis=0)) / (numbers.std(axis=0) + 1e-12)
     linear = solve(*normal(centred, increments), 1e-6 * len(numbers))
     return np.sort(np.argsort(-np.abs(linear), axis=0)[:factors].T, axis=1), powers
+
+
+def products_in(factors: int, degree: int) -> int:
+    """How many products of 2 to `degree` of so many factors there are."""
+    return math.comb(factors + degree, degree) - factors - 1
 
 
 def powers_of(factors: int, degree: int) -> np.ndarray:
@@ -231,4 +253,6 @@ def solve(gram, right, penalty: float) -> np.ndarray:
 
     penalties = np.full(len(gram), penalty)
     penalties[0] = SMALLEST
-    return scipy.linalg.solve(gram + np.diag(penalties), right, assume_a="pos")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", scipy.linalg.LinAlgWarning)  # what comes of it is judged by its forecasts
+        return scipy.linalg.solve(gram + np.diag(penalties), right, assume_a="pos")

@@ -108,7 +108,7 @@ def fits(training: Runs, radius: float, leak: float, scale: float, noise: float,
     runs, steps, features = training.values.shape
     some = training.take(draw.permutation(runs)[: max(1, SAMPLES // steps)])
     values = held_to_the_end(some.values)
-    numbers = 1 + features + sum(each.shape[-1] for each in (some.conditions, some.controls) if each is not None)
+    numbers = 1 + features + some.told
     feed = draw.uniform(-scale, scale, (numbers, UNITS)) / np.sqrt(max(1, features / 8))
     network = Reservoir(leak, inner_weights(draw, radius), feed, np.zeros(0), *training.bounds(MARGIN))
     gram, right, samples = normal_equations(network, some, values, noise, draw)
