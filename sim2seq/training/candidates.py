@@ -29,6 +29,7 @@ from sim2seq.models.candidates import (
     lookups,
     polynomial,
     reservoir,
+    steps_from_inputs,
 )
 from sim2seq.models.candidates.candidate import Runs
 from sim2seq.models.candidates.combination import Combination, Weighing
@@ -49,6 +50,7 @@ OTHERS: dict[str, Callable] = {
     "trees in blocks": lookups.fit_blocks,
     "polynomial": polynomial.fit,
     "polynomial of components": components.fit,
+    "steps from inputs": steps_from_inputs.fit,
     "gaussian process": gaussian.fit,
     "echo state network": reservoir.fit,
 }
@@ -57,6 +59,7 @@ KINDS: dict[str, Any] = dict.fromkeys(LOOKUPS, lookups.Lookup) | {
     "trees in blocks": lookups.Blocks,
     "polynomial": polynomial.Polynomial,
     "polynomial of components": components.Components,
+    "steps from inputs": steps_from_inputs.StepsFromInputs,
     "gaussian process": gaussian.GaussianProcess,
     "echo state network": reservoir.Reservoir,
     NETWORK: closed_loop.ClosedLoop,

@@ -21,6 +21,7 @@ from sim2seq._support.files import NOTE, remove, write_json, write_text
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import Split, select
 from sim2seq.models.candidates import closed_loop, keeping, lookups
+from sim2seq.models.candidates.candidate import NotForThese
 from sim2seq.training.candidates import (
     DATA,
     FOLDER,
@@ -148,6 +149,8 @@ def cheap(work: Work, table: dict[str, Callable]) -> None:
             keeping.save(fitted, work.place(name))
             found = lookups.error_of(fitted, work.parts.validation)
             work.say(f"{name}: {found:.3g} standard deviations on the validation runs")
+        except NotForThese:
+            continue
         except (ValueError, ArithmeticError, np.linalg.LinAlgError, MemoryError) as problem:
             error = str(problem) or type(problem).__name__
         work.done(name, start, error)

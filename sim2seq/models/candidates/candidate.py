@@ -76,6 +76,10 @@ class Fitted(Protocol):
         ...
 
 
+class NotForThese(ValueError):
+    """A candidate of another kind of runs: nothing has failed, and nobody has to read of it."""
+
+
 Tell = Callable[[str], None]  # a line for whoever waits
 
 
@@ -90,7 +94,7 @@ class Hold:
 
 
 def fit_hold(training: Runs, validation: Runs, **options) -> Hold:
-    """Raises ValueError without a window: there is no last value."""
+    """Raises NotForThese without a window: there is no last value."""
     if training.window < 1:
-        raise ValueError("hold needs a window of a step or more")
+        raise NotForThese("hold needs a window of a step or more")
     return Hold(training.values.shape[2])

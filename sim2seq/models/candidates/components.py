@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import MARGIN, Runs
+from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs
 from sim2seq.models.candidates.lookups import best_of, held_to_the_end
 from sim2seq.models.candidates.polynomial import Polynomial, fits, products_in
 
@@ -49,11 +49,11 @@ class Components:
 def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0, tell=None) -> Components:
     """The autoregression that is best on the validation runs, of those that could be tried in `seconds`.
 
-    Raises ValueError without a window, and for few features.
+    Raises NotForThese without a window, and for few features.
     """
     if training.window < 1 or training.features < FEW:
         got = f"{training.window} steps, {training.features} features"
-        raise ValueError(f"components need a window of a step or more and {FEW} features or more; got {got}")
+        raise NotForThese(f"components need a window of a step or more and {FEW} features or more; got {got}")
     end = time.monotonic() + seconds
     tried: list[tuple[float, Components]] = []
     for lags, degree, count in trials(training):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import MARGIN, Runs
+from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs
 
 MOST = 2000  # training runs that are looked up
 ALPHAS = (1e-3, 1e-1, 1e1, 1e3)  # of ridge regression, chosen on validation runs
@@ -214,10 +214,10 @@ def told_of_block(window, now: int, block: int, clock: bool, steps: int, conditi
 def fit_blocks(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0, **options) -> Blocks:
     """The length of block, with or without the clock, that forecasts the validation runs best.
 
-    Raises ValueError without a window.
+    Raises NotForThese without a window.
     """
     if training.window < 1:
-        raise ValueError("trees in blocks need a window of a step or more")
+        raise NotForThese("trees in blocks need a window of a step or more")
     end, horizon = time.monotonic() + seconds, training.future.shape[1]
     blocks = sorted({max(1, int(share * horizon)) for share in SHARES_OF_HORIZON}, reverse=True)
     tried: list[tuple[float, Blocks]] = []

@@ -18,7 +18,7 @@ from itertools import combinations_with_replacement, product
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import MARGIN, Runs
+from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs
 from sim2seq.models.candidates.lookups import best_of, held_to_the_end
 
 SAMPLES = 40_000  # steps that are learned from, at most
@@ -120,10 +120,10 @@ def smoothed(values, width: int) -> np.ndarray:
 def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0, tell=None) -> Polynomial:
     """The autoregression that is best on the validation runs, of those that could be tried in `seconds`.
 
-    Raises ValueError without a window: there is nothing to go on from.
+    Raises NotForThese without a window: there is nothing to go on from.
     """
     if training.window < 1:
-        raise ValueError("a polynomial autoregression needs a window of a step or more")
+        raise NotForThese("a polynomial autoregression needs a window of a step or more")
     end = time.monotonic() + seconds
     tried: list[tuple[float, Polynomial]] = []
 

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import MARGIN, Runs
+from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs
 from sim2seq.models.candidates.lookups import best_of, held_to_the_end
 from sim2seq.models.candidates.polynomial import solve
 
@@ -90,10 +90,10 @@ def fed_at(last, conditions, control) -> np.ndarray:
 def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0, tell=None) -> Reservoir:
     """The network that is best on the validation runs, of those that could be tried in `seconds`.
 
-    Raises ValueError without a window: there is nothing to go on from.
+    Raises NotForThese without a window: there is nothing to go on from.
     """
     if training.window < 1:
-        raise ValueError("an echo state network needs a window of a step or more")
+        raise NotForThese("an echo state network needs a window of a step or more")
     end = time.monotonic() + seconds
     tried: list[tuple[float, Reservoir]] = []
     for shape in SHAPES:
