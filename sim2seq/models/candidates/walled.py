@@ -13,8 +13,8 @@ from sim2seq.models import terms
 from sim2seq.models.candidates.candidate import MARGIN, Runs
 from sim2seq.models.stepping import CONDITIONS, CONTROLS
 
-LAGS = terms.LAGS
-STEPS = 60_000  # that are learned from, about
+LAGS, TERMS = terms.LAGS, 6  # of terms.free_terms, each also at two walls and times what is told
+NUMBERS = 3e7  # that are learned from, about: steps times terms times features
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,9 @@ class Walled:
 
 def fit(training: Runs) -> Walled:
     """Raises ValueError for runs of fewer than four steps."""
-    training = training.take(slice(max(1, STEPS // training.values.shape[1])))
+    terms_of_step = 3 * TERMS * (1 + training.told)
+    steps = NUMBERS / (terms_of_step * training.features)
+    training = training.take(slice(max(1, int(steps / training.values.shape[1]))))
     many = 0 if training.controls is None else training.controls.shape[2]
     values = training.values if not many else np.concatenate([training.values, training.controls], axis=2)
     return Walled(terms.fit(values, training.conditions, many), *training.bounds(MARGIN))
