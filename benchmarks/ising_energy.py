@@ -3,15 +3,16 @@
 
     python benchmarks/ising_energy.py [--folder ising_energy] [--finished] [--json FILE]
 
-Simulates the study's files and trains what is not in the folder yet (_ising_energies.py lists it: half an hour of one
-core); with --finished it judges what is there. Errors are root mean squares in J. Seconds are the processor's, of one
-thread, so that other work on the machine counts little. What is mis-scored in the source's baseline, and what a model
-of the probability is good for: benchmarks/ising_probability.py.
+Simulates the study's files, then trains and judges what is not in the folder yet (_ising_energies.py lists it: half an
+hour of one core), so an interrupted call goes on; with --finished it trains nothing. Errors are root mean squares in J.
+Seconds are the processor's, of one thread, so that other work on the machine counts little. What is mis-scored in the
+source's baseline, and what a model of the probability is good for: benchmarks/ising_probability.py.
 """
 
 import statistics
 import sys
 import time
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from _rows import publish, row
 
 from sim2seq import load_training
 from sim2seq._support.command import Parser, run
-from sim2seq._support.files import read_json
+from sim2seq._support.files import read_json, write_json
 from studies.ising import report, scores, transfer
 from studies.ising.files import Lattices
 from studies.ising.lattice import Lattice
@@ -32,26 +33,38 @@ from studies.ising.scores import SOURCE, TEST, Score
 from studies.ising.study import STUDY, read
 
 GOAL, GOAL_EVERYWHERE, MOST_PARAMETERS, MOST_SECONDS = 0.5, 1.0, 300_000, 900.0
+OTHER_SEEDS = tuple(f"seed:{seed}" for seed in SEEDS[1:])
+JUDGED = "fixed_sets.json"  # scores on the fixed sets, in the folder of a training
 MODELS = ("model:shifts", "model:places")
+EIGHT = {name: f"recipe:sweep model:{name}" for name in RECURRENT}
+TWINS = {words: report.PUBLISHED[name] for name, words in EIGHT.items()}  # what the source reports
 SIDES, FEW, FEW_TEST, STEPS = (12, 16), 40, 200, 500  # lattices at each beta of larger ones; steps of training there
 
 
 class Found:
-    """A finished training and its scores: set -> Score."""
+    """A finished training and its scores: set -> Score, which are kept beside it."""
 
     def __init__(self, folder: Path, words: str, sets: dict):
-        self.words, self.training = words, load_training(place_of(folder, words), STUDY)
-        self.seconds = read_json(place_of(folder, words) / SECONDS)
-        self.scores = {name: scores.score(self.training.model, lattices) for name, lattices in sets.items()}
+        place = place_of(folder, words)
+        self.words, self.training, self.seconds = words, load_training(place, STUDY), read_json(place / SECONDS)
+        if not (place / JUDGED).exists():
+            judged = {name: scores.score(self.training.model, lattices) for name, lattices in sets.items()}
+            write_json(place / JUDGED, {name: asdict(score) for name, score in judged.items()})
+        self.scores = {name: as_score(kept) for name, kept in read_json(place / JUDGED).items()}
 
     @property
     def worst(self) -> float:
         return max(self.scores[TEST].by_beta.values())
 
 
+def as_score(kept: dict) -> Score:
+    """A score that JSON has kept, whose betas are words there."""
+    return Score(**kept | {"by_beta": {float(beta): error for beta, error in kept["by_beta"].items()}})
+
+
 def rows_of(one: Found) -> list[dict]:
     """The rows of one training."""
-    twin = report.PUBLISHED.get(one.training.settings.model) if one.words.startswith("recipe:sweep") else None
+    twin = TWINS.get(one.words)
     found = one.scores[SOURCE]
     rows = [
         row(f"{one.words}: source-like set, centred", found.centred, twin or GOAL, "lower", "J", twin),
@@ -84,13 +97,19 @@ def seed_rows(found: dict[str, Found]) -> list[dict]:
     return rows
 
 
+def twin_rows(found: dict[str, Found]) -> list[dict]:
+    """How many of the eight are below their twins in the source, and below half of that."""
+    shares = [found[words].scores[SOURCE].centred / twin for words, twin in TWINS.items() if words in found]
+    counts = [("below the twin", 1.0), ("at most half of the twin", 0.5)]
+    return [
+        row(f"of {len(shares)} of the eight, {what}", sum(each <= share for each in shares), 8, "higher", "models")
+        for what, share in counts
+    ]
+
+
 def extension_rows(found: dict[str, Found]) -> list[dict]:
     """What each of the source's extensions takes off the error: the mean over the pairs that differ in it alone."""
-    errors = {
-        name: found[words].scores[SOURCE].centred
-        for name in RECURRENT
-        if (words := f"recipe:sweep model:{name}") in found
-    }
+    errors = {name: found[words].scores[SOURCE].centred for name, words in EIGHT.items() if words in found}
     rows = []
     for place, extension in enumerate(("both ways", "attention", "rows and columns")):
         pairs = []
@@ -103,6 +122,15 @@ def extension_rows(found: dict[str, Found]) -> list[dict]:
                 row(f"{extension}: change of the error, {len(pairs)} pairs", statistics.fmean(pairs), 0, "lower", "J")
             )
     return rows
+
+
+def size_rows(found: dict[str, Found]) -> list[dict]:
+    """The error by the number of parameters, the smallest first: one training of each model and size."""
+    some = [one for words, one in found.items() if "augment:" not in words and not words.endswith(OTHER_SEEDS)]
+    return [
+        row(f"{one.training.parameters} parameters: {one.words}", one.scores[SOURCE].centred, None, "lower", "J")
+        for one in sorted(some, key=lambda one: one.training.parameters)
+    ]
 
 
 def larger(side: int, number: int, part: str) -> Lattices:
@@ -161,19 +189,17 @@ def main(argv=None):
     parser.add_argument("--json", metavar="FILE", help="write the rows here too")
     arguments = parser.parse_args(argv)
     folder = Path(arguments.folder)
-    if not arguments.finished:
-        train_all(folder)
-    ready = [words for words in TRAININGS if (place_of(folder, words) / SECONDS).exists()]
-    if not ready:
-        raise ValueError(f"{folder}: expected finished trainings, found none; without --finished they are trained")
     path = make_store(folder)
     sets = scores.fixed_sets(path)
-    found = {words: Found(folder, words, sets) for words in ready}
-    best = min(
-        (one for one in found.values() if one.words.startswith("model:")), key=lambda one: one.scores[SOURCE].centred
-    )
+    there = (words for words in TRAININGS if (place_of(folder, words) / SECONDS).exists())
+    names = there if arguments.finished else train_all(folder)
+    found = {words: Found(folder, words, sets) for words in names}
+    if not found:
+        raise ValueError(f"{folder}: expected finished trainings, found none; without --finished they are trained")
+    ours = [one for words, one in found.items() if words.startswith(MODELS)] or list(found.values())
+    best = min(ours, key=lambda one: one.scores[SOURCE].centred)
     rows = [each for one in found.values() for each in rows_of(one)]
-    rows += by_beta(best) + seed_rows(found) + extension_rows(found)
+    rows += by_beta(best) + seed_rows(found) + twin_rows(found) + extension_rows(found) + size_rows(found)
     for model in MODELS:
         if one := found.get(f"{model} seed:0"):
             rows += transfer_rows(one)

@@ -1,25 +1,37 @@
-"""The benchmark of the Ising lattice compares like with like: its loops draw from the same distribution."""
+"""Benchmarks of the Ising lattice compare like with like: loops of one distribution, models that differ in one thing."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from sim2seq._support.files import read_json, write_json
 from studies.ising.exact import kaufman
 from studies.ising.lattice import Lattice
+from studies.ising.scores import SOURCE, Score
+
+
+def benchmark(name):
+    """A script of benchmarks/, as a module."""
+    folder = str(Path(__file__).parents[2] / "benchmarks")
+    sys.path.insert(0, folder)
+    try:
+        return import_module(name)
+    finally:
+        sys.path.remove(folder)
 
 
 @pytest.fixture(scope="module")
 def bench():
-    folder = str(Path(__file__).parents[2] / "benchmarks")
-    sys.path.insert(0, folder)
-    try:
-        import ising
+    return benchmark("ising")
 
-        return ising
-    finally:
-        sys.path.remove(folder)
+
+@pytest.fixture(scope="module")
+def energies():
+    return benchmark("ising_energy")
 
 
 def loops(bench, lattice, beta, folder):
@@ -51,3 +63,49 @@ def test_rows_state_rates_beside_the_sources_and_the_goals(bench):
     assert over["goal"] == 1000
     assert over["measured"] == rows["checkerboard, 1 process"]["measured"] / rows[bench.LEAN]["measured"]
     assert rows["checkerboard, 1 processes: goal"]["goal"] == 2e8
+
+
+def trained(errors, parameters=9):
+    """Settings in words -> what stands for a judged training."""
+    scores = {words: {SOURCE: Score(error, error, 1.0, {})} for words, error in errors.items()}
+    training = SimpleNamespace(parameters=parameters)
+    return {words: SimpleNamespace(words=words, training=training, scores=each) for words, each in scores.items()}
+
+
+def measured(rows):
+    return {each["name"]: each["measured"] for each in rows}
+
+
+def test_an_extension_is_judged_by_pairs_that_differ_in_it(energies):
+    errors = {"energy": 10, "energy_bi": 8, "energy_attention": 7, "energy_2d": 6}
+    errors |= {"energy_bi_attention": 4, "energy_2d_bi": 5, "energy_2d_attention": 2, "energy_2d_bi_attention": 1}
+    found = trained({energies.EIGHT[name]: error for name, error in errors.items()})
+    assert measured(energies.extension_rows(found)) == {
+        "both ways: change of the error, 4 pairs": (-2 - 3 - 1 - 1) / 4,
+        "attention: change of the error, 4 pairs": (-3 - 4 - 4 - 4) / 4,
+        "rows and columns: change of the error, 4 pairs": (-4 - 3 - 5 - 3) / 4,
+    }
+    del found[energies.EIGHT["energy"]]
+    assert measured(energies.extension_rows(found))["both ways: change of the error, 3 pairs"] == (-3 - 1 - 1) / 3
+
+
+def test_the_eight_are_counted_against_their_twins(energies):
+    shares = dict(zip(energies.TWINS, (0.4, 0.5, 0.6, 1.0, 1.1, 2.0, 3.0, 4.0), strict=True))
+    found = trained({words: share * energies.TWINS[words] for words, share in shares.items()})
+    told = energies.twin_rows(found)
+    assert [(each["measured"], each["goal"]) for each in told] == [(4, 8), (2, 8)]
+
+
+def test_sizes_rise_and_a_model_stands_there_with_one_seed(energies):
+    small, large = trained({"model:shifts seed:0": 0.1}, 5), trained({"model:shifts units:8": 0.4}, 2)
+    others = trained({"model:shifts seed:1": 0.2, "model:shifts augment:false": 0.3})
+    assert measured(energies.size_rows({**small, **others, **large})) == {
+        "2 parameters: model:shifts units:8": 0.4,
+        "5 parameters: model:shifts seed:0": 0.1,
+    }
+
+
+def test_a_score_that_a_file_has_kept_is_the_same(energies, tmp_path):
+    kept = Score(1.5, 1.25, 0.9, {0.05: 1.0, 0.44: 2.0})
+    write_json(tmp_path / "kept.json", vars(kept))
+    assert energies.as_score(read_json(tmp_path / "kept.json")) == kept
