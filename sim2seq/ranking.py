@@ -33,7 +33,6 @@ FORMATS = {
     "epochs_trained": ".3g",
 }
 TITLES = {ONE_STEP: "one step", "epochs_trained": "epochs", "names": "recorded as"}
-SHOWN_NAMES = {ERROR: "RMSE"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,11 @@ class Result:
     @property
     def ranked_by(self) -> str:
         return self.data.get("ranked_by", OLD_ERROR)
+
+    @property
+    def measure(self) -> str:
+        """What it is ranked by, as its task calls it: RMSE, cross-entropy; or the name of what a study's judge says."""
+        return self.data.get("measure", "RMSE") if self.ranked_by in (ERROR, OLD_ERROR) else self.ranked_by
 
     @property
     def error(self) -> float:
@@ -208,16 +212,20 @@ def table(points: list[Point]):
     from rich.table import Table
     from rich.text import Text
 
-    ranked_by = points[0].results[0].ranked_by
-    what = "RMSE on validation runs" if ranked_by in (ERROR, OLD_ERROR) else ranked_by
-    board = Table(title=f"{what}, best first", box=None, title_justify="left")
-    titles = TITLES | {"error": SHOWN_NAMES.get(ranked_by, "RMSE" if ranked_by == OLD_ERROR else ranked_by)}
+    board = Table(title=f"{measure_of(points)}, best first", box=None, title_justify="left")
+    titles = TITLES | {"error": points[0].results[0].measure}
     for column in header(points):
         title = titles.get(column, column).replace("_", " ")
         board.add_column(title, justify="left" if column == "names" else "right", overflow="fold")
     for row in rows(points):
         board.add_row(*(Text(show(value, column)) for column, value in zip(header(points), row, strict=True)))
     return board
+
+
+def measure_of(points: list[Point]) -> str:
+    """What these points are ranked by, and on what."""
+    first = points[0].results[0]
+    return first.measure if first.measure == first.ranked_by else f"{first.measure} on validation runs"
 
 
 def write_csv(path, points: list[Point]) -> None:
@@ -233,4 +241,5 @@ def figure(points: list[Point]):
     from sim2seq.report.leaderboard import leaderboard
 
     settings = {name: [show(point.settings.get(name)) for point in points] for name in differing(points)}
-    return leaderboard(settings, [point.error for point in points], [point.results[0].losses for point in points])
+    errors, losses = [point.error for point in points], [point.results[0].losses for point in points]
+    return leaderboard(settings, errors, losses, axis_label=measure_of(points))

@@ -148,7 +148,8 @@ def train_one(ensemble, settings, folder: Path, study, **options):
 def recorded_data(trained, runs: int) -> dict:
     """Settings and results of a finished Training, as numbers and words; an error that is not finite is left out.
 
-    `ranked_by` names the number that trainings of this study are ranked by, `results` all names that are no settings.
+    `ranked_by` names the number that trainings of this study are ranked by, `measure` says what all errors are, and
+    `results` names all that are no settings.
     """
     scores, folder = trained.scores, trained.folder
     judged = read_json(folder / JUDGED) if (folder / JUDGED).exists() else {}
@@ -160,6 +161,7 @@ def recorded_data(trained, runs: int) -> dict:
     results = {
         "study": trained.study.name,
         "ranked_by": next(iter(judged), ERROR),
+        "measure": scores.measure,
         "runs": runs,
         "parameters": int(trained.parameters),
         **{name: value for name, value in numbers.items() if value is not None and math.isfinite(value)},

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from sim2seq import ranking
 from sim2seq.report.leaderboard import PODIUM, leaderboard
+from sim2seq.sweep import ERROR
 
 LOSSES = {"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 2.0, 1.5]}
 
@@ -56,3 +58,17 @@ def test_a_training_without_losses_leaves_the_others():
     losses = [LOSSES, {"val_loss": []}, {"val_loss": [float("nan")]}, {"val_loss": [2.0]}]
     _, curves = leaderboard({}, [1.0, 2.0, 3.0, 4.0], losses).axes
     assert curves.lines[0].get_ydata().tolist() == [2.0]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"ranked_by": ERROR, "measure": "cross-entropy"}, "cross-entropy on validation runs"),
+        ({"ranked_by": ERROR}, "RMSE on validation runs"),  # recorded before the measure was
+        ({"ranked_by": "hits", "measure": "RMSE"}, "hits"),
+    ],
+)
+def test_the_word_for_an_error_is_its_tasks_own(data, said):
+    points = ranking.points_of([ranking.Result("a", {ERROR: 1.0, "hits": 2.0, **data}, {})])
+    assert ranking.table(points).title == f"{said}, best first"
+    assert ranking.figure(points).axes[0].get_xlabel() == said

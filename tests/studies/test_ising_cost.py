@@ -1,4 +1,4 @@
-"""Benchmarks of the Ising lattice compare like with like: loops of one distribution, models that differ in one thing."""
+"""Benchmarks of the Ising lattice compare like with like: loops of one distribution, models that differ in one way."""
 
 import sys
 from importlib import import_module
