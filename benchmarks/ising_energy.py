@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """The energies of Ising lattices: every model on the fixed test sets, beside its twin in the source, and baselines.
 
-    python benchmarks/ising_energy.py [--folder ising_energy] [--finished] [--json FILE]
+    python benchmarks/ising_energy.py [--folder ising_energy] [--finished] [--json FILE] [--pictures FOLDER]
 
 Simulates the study's files, then trains and judges what is not in the folder yet (_ising_energies.py lists it: half an
 hour of one core), so an interrupted call goes on; with --finished it trains nothing. Errors are root mean squares in J.
@@ -133,6 +133,13 @@ def size_rows(found: dict[str, Found]) -> list[dict]:
     ]
 
 
+def drawn_of(found: dict[str, Found]) -> list[report.Judged]:
+    """What the pictures show: the eight and ours, of the first seed, best first."""
+    shown = [found[words] for words in (*EIGHT.values(), *(f"{model} seed:0" for model in MODELS)) if words in found]
+    judged = [report.Judged(one.training.settings.model, one.scores, one.training, one.seconds) for one in shown]
+    return sorted(judged, key=lambda one: one.main.centred)
+
+
 def larger(side: int, number: int, part: str) -> Lattices:
     """Lattices of another size, all of chains of their own, at every other beta of the study."""
     lattice, betas = Lattice(side, side), betas_to(MOST_BETA, 0.1)
@@ -187,6 +194,7 @@ def main(argv=None):
     parser.add_argument("--folder", default="ising_energy", help="files and trainings go, or are, there")
     parser.add_argument("--finished", action="store_true", help="judge the trainings that are there, train none")
     parser.add_argument("--json", metavar="FILE", help="write the rows here too")
+    parser.add_argument("--pictures", metavar="FOLDER", help="draw the pictures of the card there")
     arguments = parser.parse_args(argv)
     folder = Path(arguments.folder)
     path = make_store(folder)
@@ -204,6 +212,8 @@ def main(argv=None):
         if one := found.get(f"{model} seed:0"):
             rows += transfer_rows(one)
     publish(rows + baseline_rows(read(path), sets), arguments.json)
+    if arguments.pictures:
+        report.save_pictures(report.Findings(sets, drawn_of(found), []), Path(arguments.pictures))
 
 
 if __name__ == "__main__":

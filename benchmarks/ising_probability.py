@@ -190,11 +190,10 @@ def main(argv=None):
         rows += free_energy_rows(at_beta[beta], some, arguments.per_beta)
     publish([*rows, *reweighted_rows(drawn[BETA]), *histogram_rows(drawn), *cost_rows(models)], arguments.json)
     if arguments.pictures:
-        from studies.ising.probability_figures import draw_pictures
+        from studies.ising.probability_figures import EACH, draw_pictures
 
-        draw_pictures(
-            Path(arguments.pictures), {beta: (one.grids, one.energies, one.logs) for beta, one in drawn.items()}
-        )
+        kept = {beta: (one.grids, one.energies, one.logs) for beta, one in drawn.items()}
+        draw_pictures(Path(arguments.pictures), kept, {beta: lattices(beta, EACH, "test") for beta in kept})
 
 
 if __name__ == "__main__":

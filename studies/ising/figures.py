@@ -14,18 +14,20 @@ from PIL import Image
 from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, RED
 from sim2seq.report.film import in_few_colours, write_gif
 from sim2seq.report.style import COLOURS, Picture, grid, plain, styled
-from studies.ising.exact import kaufman
+from studies.ising.exact import boltzmann, density_of_states, kaufman
 from studies.ising.files import Lattices
 from studies.ising.lattice import Lattice
-from studies.ising.networks import HEADS, square, weights_of
+from studies.ising.networks import square
 from studies.ising.samplers import Single
 from studies.ising.scores import energies_of
+from studies.ising.scoring import histogram
 
 FEWEST = 20  # lattices of one energy that a band is drawn for
 SPINS = ListedColormap(["#ffffff", BLUE])
 CRITICAL = float(np.log1p(np.sqrt(2)) / 2)  # of the infinite lattice
 LARGEST = 1_000_000  # bytes of a film
 FRAMES, SECONDS = 90, 9.0
+TRACED, SWEEPS = (0.25, 0.44, 0.6), 200  # betas above, at and below the transition; proposals a spin
 HOT, COLD = 0.1, 0.7  # betas between which a lattice is cooled
 
 
@@ -83,19 +85,58 @@ def thermodynamics(lattices: Lattices, predicted: dict[str, np.ndarray]) -> Pict
 
 
 @styled
-def attention(models: dict[str, Callable], site: tuple[int, int]) -> Picture:
-    """Where the attention by places looks from one site, a column a model, the ends of its bonds framed."""
-    figure, axes = grid(HEADS, len(models), width=2.8 * len(models), height=3.0)
-    for column, (name, model) in zip(axes.T, models.items(), strict=True):
-        for axis, weights in zip(column, weights_of(model), strict=True):
-            lattice = square(len(weights))
-            start = site[0] * lattice.n_y + site[1]
-            image = weights[start].reshape(lattice.n_x, lattice.n_y)
-            axis.imshow(image, cmap="Greys", vmin=0, vmax=max(0.05, image.max()))
-            frame(axis, np.divmod(lattice.neighbours()[0][start], lattice.n_y), GREEN)
-            frame(axis, ([site[0]], [site[1]]), RED)
-            axis.set(xticks=[], yticks=[], title=f"{plain(name)}: at most {image.max():.2f}")
-            axis.grid(False)
+def chains(lattices: Lattices, seed: int = 1) -> Picture:
+    """The sampler beside theory, a column a beta: a chain of single flips from chance on, and energies of lattices.
+
+    A line and band are the exact mean and two standard deviations; marks, the exact share of each energy (`ISING1`).
+    """
+    lattice = square(lattices.grids[0].size)
+    betas = np.unique(lattices.betas)
+    shown = np.unique([betas[np.abs(betas - beta).argmin()] for beta in TRACED])
+    levels, counts = density_of_states(lattice)
+    figure, axes = grid(2, len(shown), width=3.6 * len(shown), height=2.6)
+    for (above, below), beta, seeds in zip(axes.T, shown, np.random.SeedSequence(seed).spawn(len(shown)), strict=True):
+        share = boltzmann(levels, counts, beta)[0]
+        mean = share @ levels
+        spread = 2 * np.sqrt(share @ (levels - mean) ** 2)
+        above.axhspan(mean - spread, mean + spread, color=GREY, alpha=0.25, lw=0)
+        above.axhline(mean, color=GREY, label="exact")
+        above.plot(lattice.energies(traced(lattice, beta, seeds)), color=BLUE, lw=0.8, label="one chain")
+        above.set(title=f"beta {beta:g}", xlabel="proposals a spin", ylabel="energy [J]")
+        seen = histogram(lattices.energies[lattices.betas == beta], levels)
+        below.bar(levels, seen, width=0.8 * np.diff(levels).min(), color=BLUE, alpha=0.6, label="lattices")
+        below.plot(levels, share, color=RED, marker=".", ms=4, lw=1, label="exact")
+        likely = levels[share > 1e-4]
+        below.set(xlabel="energy [J]", ylabel="share", xlim=(likely.min() - 6, likely.max() + 6))
+    axes[0, 0].legend()
+    axes[1, 0].legend()
+    return figure
+
+
+def traced(lattice: Lattice, beta: float, seeds: np.random.SeedSequence) -> np.ndarray:
+    """One chain of single flips from random spins on, looked at once every proposal a spin: (SWEEPS, n_x, n_y)."""
+    sampler, found = Single(lattice, float(beta), 1, seeds), []
+    for _ in range(SWEEPS):
+        found.append(sampler.grids()[0])
+        sampler.advance(lattice.sites)
+    return np.array(found)
+
+
+@styled
+def attention(looks: dict[str, np.ndarray], site: tuple[int, int]) -> Picture:
+    """Where models look from one site, name -> (sites, sites), three in a row, the ends of its bonds framed."""
+    figure, axes = grid(-(-len(looks) // 3), min(3, len(looks)), width=2.8 * min(3, len(looks)), height=3.0)
+    for axis, (name, weights) in zip(axes.flat, looks.items(), strict=False):
+        lattice = square(len(weights))
+        start = site[0] * lattice.n_y + site[1]
+        image = weights[start].reshape(lattice.n_x, lattice.n_y)
+        axis.imshow(image, cmap="Greys", vmin=0, vmax=max(0.05, image.max()))
+        frame(axis, np.divmod(lattice.neighbours()[0][start], lattice.n_y), GREEN)
+        frame(axis, ([site[0]], [site[1]]), RED)
+        axis.set(xticks=[], yticks=[], title=f"{plain(name)}: at most {image.max():.2f}")
+        axis.grid(False)
+    for axis in axes.flat[len(looks) :]:
+        axis.set_axis_off()
     return figure
 
 

@@ -104,7 +104,7 @@ def weights_of(model: keras.Model) -> np.ndarray:
             table = found[name].get_weights()[0]
             break
     else:
-        raise ValueError(f"{model.name}: expected a model with attention by places")
+        raise ValueError(f"{model.name}: expected a model with attention")
     lattice = square(len(table))
     if name == "shifts":
         row, column = np.divmod(np.arange(lattice.sites), lattice.n_x)
@@ -115,6 +115,27 @@ def weights_of(model: keras.Model) -> np.ndarray:
         logits = np.moveaxis(table.reshape(lattice.sites, HEADS, lattice.sites), 1, 0)[:, back][:, :, back]
     weights = np.exp(SHARPER * (logits - logits.max(axis=2, keepdims=True)))
     return weights / weights.sum(axis=2, keepdims=True)
+
+
+def looks_of(model: keras.Model, grids: np.ndarray) -> np.ndarray:
+    """From which site to which a model with attention looks, row by row, (sites, sites); a row sums to 1.
+
+    Attention by places is the same for every lattice; any other is the mean over `grids` (lattices, n, n) and over the
+    stacks. `model` is a core, or one that holds it. Raises ValueError for a model without attention.
+    """
+    cores = {layer.name: each for each in (*model.layers, model) for layer in getattr(each, "layers", ())}
+    if not cores.keys() & {"attention_0", "attention_1"}:
+        return weights_of(model).mean(axis=0)
+    lattice, found = square(grids[0].size), []
+    spins = grids.reshape(len(grids), -1)[:, lattice.snake(), None].astype("float32")
+    for number, columns in enumerate((False, True)):
+        if core := cores.get(f"attention_{number}"):
+            name = f"both_ways_{number}" if f"both_ways_{number}" in cores else f"recurrent_{number}"
+            hidden = keras.Model(core.input, core.get_layer(name).output)(spins)
+            weights = core.get_layer(f"attention_{number}")(hidden, hidden, return_attention_scores=True)[1]
+            back = np.argsort(lattice.snake(columns=columns))
+            found.append(np.mean(weights, axis=(0, 1))[back][:, back])
+    return np.mean(found, axis=0)
 
 
 def convolution(sizes, settings, *, values=None, conditions=None):

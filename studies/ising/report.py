@@ -21,7 +21,7 @@ from sim2seq._support.command import Parser, run
 from sim2seq._support.files import read_json, write_json, write_text
 from sim2seq.evaluation.baselines import TARGET_BASELINES
 from studies.ising.files import Lattices
-from studies.ising.networks import NETWORKS, RECURRENT, square
+from studies.ising.networks import NETWORKS, RECURRENT, looks_of, square
 from studies.ising.scores import SOURCE, TEST, Score, energies_of, fixed_sets, score
 
 # root mean squared error of centred energies, in J, as the source gives it (8 x 8, 0.8 to 12 million parameters); for
@@ -39,6 +39,7 @@ PUBLISHED = {
 OURS = ("places", "shifts")
 BOND_SUM = "sum over the bonds (exact)"
 MOST_LEARNED, MOST_JUDGED = 5_000, 10_000  # lattices, of baselines
+MOST_LOOKED_AT = 1_000  # lattices, by attention that depends on spins
 SITE = (2, 2)  # whose attention is shown
 
 
@@ -147,11 +148,25 @@ def draw(found: Findings) -> dict:
     told = "Error by true energy on the test lattices, with a band of two standard deviations."
     drawn = {"errors": (figures.error_bands(lattices.energies, predicted), told)}
     only = {found.best.name: predicted[found.best.name]}
+    told = "Chains of single flips from random spins on, and the energies of the test lattices, beside what is exact."
+    drawn["chains"] = figures.chains(lattices), told
     told = "Energy, heat capacity and magnetisation a spin: what is exact, true energies, and predicted ones."
     drawn["thermodynamics"] = figures.thermodynamics(lattices, only), told
-    if looking := {one.name: one.training.model for one in reversed(found.models) if one.name in OURS}:
-        told = "Where each head looks from the site framed red; green: the ends of its bonds, which it was not told."
-        drawn["attention"] = figures.attention(looking, SITE), told
+    attending = {one.name: one for one in reversed(found.models) if one.name in OURS or one.name.endswith("attention")}
+    if attending:
+        some = lattices.grids[spread(len(lattices.grids), MOST_LOOKED_AT)]
+        looks = {name: looks_of(one.training.model, some) for name, one in attending.items()}
+        told = "Where each model looks from the site framed red; green: the ends of its bonds, which it was not told."
+        drawn["attention"] = figures.attention(looks, SITE), told
+    return drawn
+
+
+def save_pictures(found: Findings, folder: Path) -> dict:
+    """Write every figure into `folder`, which is made; the figures, as `draw` has them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = draw(found)
+    for name, (figure, _) in drawn.items():
+        figure.savefig(folder / f"{name}.png", dpi=110)
     return drawn
 
 
@@ -161,11 +176,8 @@ def write(found: Findings, folder) -> Path:
     from studies.ising import figures
 
     folder = Path(folder)
-    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    drawn = save_pictures(found, folder / "pictures")
     write_json(folder / "scores.json", found.rows())
-    drawn = draw(found)
-    for name, (figure, _) in drawn.items():
-        figure.savefig(folder / "pictures" / f"{name}.png", dpi=110)
     side = next(iter(found.sets.values())).grids.shape[1]
     gif = figures.film(found.best.training.model, folder / "cooling.gif", side=side)
     page = template("report.html.j2", Path(__file__).parent).render(

@@ -33,6 +33,6 @@ def test_the_study_goes_from_temperatures_to_a_report(tmp_path):
         (name, each) for name in models for each in ("test", "source")
     }
     assert [row["raw"] for row in rows if row["model"].startswith("sum")] == [0.0, 0.0]
-    assert (last / "report.html").read_text().count("<img ") == 4
+    assert (last / "report.html").read_text().count("<img ") == 5
     assert (last / "cooling.gif").read_bytes().startswith(b"GIF8")
     assert (last / "cooling.gif").stat().st_size < 1_000_000

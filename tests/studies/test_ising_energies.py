@@ -10,7 +10,8 @@ from sim2seq.data.windows import Scaling
 from sim2seq.models.builders import Sizes, physical
 from sim2seq.store import store
 from sim2seq.store.files import ingest_folder
-from studies.ising import files, networks, pgen_ensembles, report, scores, simulate, transfer
+from studies.ising import figures, files, networks, pgen_ensembles, report, scores, simulate, transfer
+from studies.ising.exact import kaufman
 from studies.ising.lattice import Lattice
 from studies.ising.scores import Score
 from studies.ising.study import IsingSettings
@@ -70,8 +71,36 @@ def test_weights_of_attention_are_those_of_the_four_neighbours():
     expected = np.zeros((16, 16))
     expected[np.arange(16)[:, None], Lattice(4, 4).neighbours()[0]] = 0.25
     assert weights[0] == pytest.approx(expected, abs=1e-6)
-    with pytest.raises(ValueError, match="expected a model with attention by places"):
-        networks.weights_of(keras.Sequential([keras.Input((16, 1))]))
+    assert networks.looks_of(Exact().model, lattices(4).grids) == pytest.approx(expected, abs=1e-6)
+    with pytest.raises(ValueError, match="expected a model with attention"):
+        networks.looks_of(keras.Sequential([keras.Input((16, 1))]), lattices(4).grids)
+
+
+@pytest.mark.parametrize("name", ["energy_2d_attention", "energy_2d_bi_attention"])
+def test_attention_of_two_equal_stacks_turns_with_the_lattice(name):
+    """What is read along the columns of a lattice is read along the rows of its transpose."""
+    core = networks.NETWORKS[name](Sizes(1, 1), IsingSettings(model=name, units=(4,), window=16))
+    for layer in core.layers:
+        if layer.name.endswith("_1"):
+            layer.set_weights([5 * each for each in core.get_layer(layer.name[:-1] + "0").get_weights()])
+            core.get_layer(layer.name[:-1] + "0").set_weights(layer.get_weights())
+    grids, turned = lattices(4).grids, np.arange(16).reshape(4, 4).T.ravel()
+    looks, others = networks.looks_of(core, grids), networks.looks_of(core, grids.transpose(0, 2, 1))
+    assert looks.sum(axis=1) == pytest.approx(np.ones(16), abs=1e-5)
+    assert others == pytest.approx(looks[turned][:, turned], abs=1e-5)
+    assert np.abs(looks - looks[turned][:, turned]).max() > 1e-3
+
+
+def test_bars_of_energies_stand_beside_the_exact_share_of_each():
+    found = lattices(4)
+    axes = figures.chains(found).axes
+    assert [axis.get_title() for axis in axes[:2]] == ["beta 0.1", "beta 0.2"]
+    for below, beta in zip(axes[2:], (0.1, 0.2), strict=True):
+        levels, share = below.lines[0].get_data()
+        bars = {bar.get_x() + bar.get_width() / 2: bar.get_height() for bar in below.patches}
+        seen = found.energies[found.betas == beta]
+        assert [bars[level] for level in levels] == pytest.approx([np.mean(seen == level) for level in levels])
+        assert share @ levels == pytest.approx(kaufman(4, 4, beta).energy)
 
 
 def test_errors_are_raw_centred_and_by_beta():
