@@ -57,8 +57,9 @@ def score(model: Callable, lattices: Lattices) -> Score:
 def energies_of(model: Callable, grids: np.ndarray) -> np.ndarray:
     """Predicted energies (lattices,) of square lattices (lattices, n, n)."""
     flat = grids.reshape(len(grids), -1)[:, square(grids[0].size).snake(), None]
+    answer = getattr(model, "predict_on_batch", model)  # compiled: a recurrent layer takes a fifth of the time
     pieces = [
-        np.asarray(model(flat[first : first + TOGETHER].astype("float32")))[:, 0]
+        np.asarray(answer(flat[first : first + TOGETHER].astype("float32")))[:, 0]
         for first in range(0, len(flat), TOGETHER)
     ]
     return np.concatenate(pieces).astype(float)
