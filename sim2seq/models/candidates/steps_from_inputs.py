@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -17,14 +19,14 @@ from sim2seq.models.candidates import components, gaussian, polynomial, walled
 from sim2seq.models.candidates.candidate import NotForThese, Runs
 from sim2seq.models.candidates.components import Components
 from sim2seq.models.candidates.gaussian import GaussianProcess
-from sim2seq.models.candidates.lookups import error_of, held_to_the_end
+from sim2seq.models.candidates.lookups import best_of, error_of, held_to_the_end
 from sim2seq.models.candidates.polynomial import Polynomial, normal_of, powers_of, products_in, solve
 from sim2seq.models.candidates.walled import Walled
 
-FIRST = (2, 3, 1)  # steps that are told from inputs
-SHAPES = ((1, 2), (2, 2), (1, 3), (2, 3), (3, 2), (1, 4), (3, 3), (2, 4))  # lags and degree
+FIRST = (3, 2, 1)  # steps that are told from inputs
+SHAPES = ((2, 2), (2, 3), (1, 2), (1, 3), (3, 2), (1, 4), (3, 3), (2, 4))  # lags and degree, in the order of trial
 DEGREES, PENALTIES = (1, 2, 3, 4, 5), (1e-12, 1e-9, 1e-6, 1e-3)  # of the first steps; a run
-MOST = 1000  # products of inputs
+MOST, EXACT = 1000, 1e-3  # products of inputs; an error of the first steps below which no processes are asked
 LAW_PENALTIES = (1e-14, 1e-11, 1e-8, 1e-5, 1e-3)
 
 
@@ -92,26 +94,31 @@ def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0,
     if training.window or not training.told:
         raise NotForThese("steps from inputs are for runs that their inputs fix, without a window")
     end = time.monotonic() + seconds
+    begin = cache(lambda first: best_beginning(training, validation, first))
     tried: list[tuple[float, StepsFromInputs]] = []
-    for first in FIRST:
-        if first >= training.values.shape[1] or (tried and time.monotonic() > end):
-            continue
-        beginning = best_beginning(training, validation, first)
-        for one in laws(training, first, beginning, seed):
-            tried.append((error_of(one, validation), one))
-            if time.monotonic() > end:
-                break
+    for first, laws in trials(training, seed):
+        if first < training.values.shape[1] and not (tried and time.monotonic() > end):
+            with suppress(ValueError, np.linalg.LinAlgError):  # of one law, such as one for longer runs
+                found = (going_on(first, begin(first), law) for law in laws)
+                tried.extend((error_of(one, validation), one) for one in found)
     if not tried:
         raise NotForThese("no law of a step could be fitted")
     return min(tried, key=lambda pair: pair[0])[1]
 
 
+def going_on(first: int, beginning: Beginning, law: Polynomial | Components | Walled) -> StepsFromInputs:
+    of_components, with_walls = law if isinstance(law, Components) else None, law if isinstance(law, Walled) else None
+    return StepsFromInputs(first, beginning, law if isinstance(law, Polynomial) else None, of_components, with_walls)
+
+
 def best_beginning(training: Runs, validation: Runs, first: int) -> Beginning:
     """The polynomial, or the processes, that tell the first steps of the validation runs best."""
     training, validation = (begun(runs, first) for runs in (training, validation))
-    found = [Beginning(one, None) for one in surfaces(training, first)]
-    found.append(Beginning(None, gaussian.of_smoothness(gaussian.some_of(training), np.inf, np.inf)))
-    return min(found, key=lambda one: error_of(one, validation))
+    error, best = best_of((Beginning(one, None) for one in surfaces(training, first)), validation)
+    if error < EXACT:
+        return best
+    processes = Beginning(None, gaussian.of_smoothness(gaussian.some_of(training), np.inf, np.inf))
+    return min(best, processes, key=lambda one: error_of(one, validation))
 
 
 def begun(runs: Runs, first: int) -> Runs:
@@ -138,18 +145,14 @@ def surfaces(training: Runs, first: int) -> Iterator[Surface]:
             yield Surface(powers, scale, weights.reshape(-1, *training.values.shape[1:]))
 
 
-def laws(training: Runs, first: int, beginning: Beginning, seed: int) -> Iterator[StepsFromInputs]:
-    """Every law that can go on from so many steps."""
-    runs = replace(training, window=first)
-    if first == walled.LAGS:
-        yield StepsFromInputs(first, beginning, walled=walled.fit(runs))
-    if runs.features >= components.FEW:
-        for lags, degree, count in components.trials(runs):
-            if lags == first:
-                for of_components in components.fits_of(runs, lags, degree, count, seed):
-                    yield StepsFromInputs(first, beginning, components=of_components)
+def trials(training: Runs, seed: int) -> Iterator[tuple[int, Iterator]]:
+    """What is tried, one after the other: how many steps are told, and laws that go on from them."""
+    runs = {first: replace(training, window=first) for first in FIRST}
+    if training.features >= components.FEW:
+        for lags, degree, count in components.trials(runs[max(FIRST)]):
+            if lags in runs:
+                yield lags, components.fits_of(runs[lags], lags, degree, count, seed)
+    yield walled.LAGS, (walled.fit(each) for each in [runs[walled.LAGS]])
     for lags, degree in SHAPES:
-        numbers = lags * runs.features + runs.told
-        if lags == first and polynomial.is_affordable(runs.features, numbers, degree):
-            for law in polynomial.fits(runs, lags, degree, seed=seed, penalties=LAW_PENALTIES):
-                yield StepsFromInputs(first, beginning, polynomial=law)
+        if polynomial.is_affordable(training.features, lags * training.features + training.told, degree):
+            yield lags, polynomial.fits(runs[lags], lags, degree, seed=seed, penalties=LAW_PENALTIES)
