@@ -17,7 +17,7 @@ from sim2seq.models.candidates.combination import Combination
 from sim2seq.models.one_step import one_step
 from sim2seq.models.rollout import rollout
 from sim2seq.training.settings import COMBINED
-from sim2seq.training.task import TOGETHER, Layout, Task, some
+from sim2seq.training.task import NUMBERS, TOGETHER, Layout, Task, some
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Forecast(Task):
             each = [one_step(model, features[runs], settings.window, **told) for model in models]
             return np.median(each, axis=0)
 
-        return in_pieces(part.runs, TOGETHER, predict)
+        return in_pieces(part.runs, min(TOGETHER, 1 + NUMBERS // features[0].size), predict)
 
     def told(self, part: Ensemble, settings, steps: int, *, values: bool = False) -> Told:
         """What a baseline is told of the runs: as the models, conditions, and the controls up to `steps`.

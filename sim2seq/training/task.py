@@ -25,6 +25,7 @@ from sim2seq.models.builders import MODELS, Sizes
 from sim2seq.models.rollout import is_causal
 from sim2seq.training.settings import loss_of
 
+NUMBERS = 5_000_000  # steps times features whose every step is predicted at once: a model makes some dozens of each
 TOGETHER = 256  # runs whose every step is predicted at once: a network's states of 1000 runs of 400 steps take 1 GB
 
 
