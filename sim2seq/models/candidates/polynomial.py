@@ -21,7 +21,7 @@ import numpy as np
 from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs
 from sim2seq.models.candidates.lookups import best_of, held_to_the_end
 
-SAMPLES = 40_000  # steps that are learned from, at most
+SAMPLES, HELD = 40_000, 5e7  # steps that are learned from, at most; numbers in them
 TERMS = 400  # products at most; of fewer factors where there would be more
 SMALLEST = 1e-8  # of the penalties, beside the number of samples
 LINEAR = ((1, 1), (2, 1), (3, 1), (10, 1), (25, 1))  # lags and degree, what is tried in this order
@@ -187,8 +187,9 @@ def samples_of(training: Runs, lags: int, smoothing: int, clock: bool, seed: int
     windows = np.moveaxis(np.lib.stride_tricks.sliding_window_view(smooth, lags + 1, axis=1), -1, 2)
     there = np.isfinite(training.values[:, lags:]).all(axis=2)
     run, start = np.nonzero(there)
-    if len(run) > SAMPLES:
-        some = np.sort(np.random.default_rng(seed).choice(len(run), SAMPLES, replace=False))
+    most = min(SAMPLES, int(HELD / windows[0, 0].size) + 1)
+    if len(run) > most:
+        some = np.sort(np.random.default_rng(seed).choice(len(run), most, replace=False))
         run, start = run[some], start[some]
     chosen = windows[run, start]
     of_run = None if training.conditions is None else training.conditions[run]
