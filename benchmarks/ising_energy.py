@@ -33,8 +33,8 @@ from studies.ising.scores import SOURCE, TEST, Score
 from studies.ising.study import STUDY, read
 
 GOAL, GOAL_EVERYWHERE, MOST_PARAMETERS, MOST_SECONDS = 0.5, 1.0, 300_000, 900.0
+PARTS = ("transfer", "baselines")
 OTHER_SEEDS = tuple(f"seed:{seed}" for seed in SEEDS[1:])
-JUDGED = "fixed_sets.json"  # scores on the fixed sets, in the folder of a training
 MODELS = ("model:shifts", "model:places")
 EIGHT = {name: f"recipe:sweep model:{name}" for name in RECURRENT}
 TWINS = {words: report.PUBLISHED[name] for name, words in EIGHT.items()}  # what the source reports
@@ -47,10 +47,12 @@ class Found:
     def __init__(self, folder: Path, words: str, sets: dict):
         place = place_of(folder, words)
         self.words, self.training, self.seconds = words, load_training(place, STUDY), read_json(place / SECONDS)
-        if not (place / JUDGED).exists():
+        file = place / "_".join(["judged", *(str(len(lattices.grids)) for lattices in sets.values())])
+        file = file.with_suffix(".json")
+        if not file.exists():
             judged = {name: scores.score(self.training.model, lattices) for name, lattices in sets.items()}
-            write_json(place / JUDGED, {name: asdict(score) for name, score in judged.items()})
-        self.scores = {name: as_score(kept) for name, kept in read_json(place / JUDGED).items()}
+            write_json(file, {name: asdict(score) for name, score in judged.items()})
+        self.scores = {name: as_score(kept) for name, kept in read_json(file).items()}
 
     @property
     def worst(self) -> float:
@@ -189,29 +191,43 @@ def baseline_rows(training, sets: dict) -> list[dict]:
     ]
 
 
+def found_in(folder: Path, sets: dict, recurrent: int | None, *, finished: bool) -> dict[str, Found]:
+    """Words -> training, judged; `recurrent`: how many lattices of each set, evenly, recurrent networks are judged by.
+
+    Those that are `finished`, or all, which are trained then. Raises ValueError, in one line, where there is none.
+    """
+    there = (words for words in TRAININGS if (place_of(folder, words) / SECONDS).exists())
+    few, slow = {name: report.some_of(lattices, recurrent) for name, lattices in sets.items()}, tuple(EIGHT.values())
+    names = there if finished else train_all(folder)
+    found = {words: Found(folder, words, few if words.startswith(slow) else sets) for words in names}
+    if not found:
+        raise ValueError(f"{folder}: expected finished trainings, found none; without --finished they are trained")
+    return found
+
+
 def main(argv=None):
     parser = Parser(description="Every model of the energy of Ising lattices on the fixed test sets.")
     parser.add_argument("--folder", default="ising_energy", help="files and trainings go, or are, there")
     parser.add_argument("--finished", action="store_true", help="judge the trainings that are there, train none")
     parser.add_argument("--json", metavar="FILE", help="write the rows here too")
+    parser.add_argument("--recurrent", type=int, metavar="N", help="of each set, judge recurrent networks by N; or all")
+    parser.add_argument("--without", nargs="*", choices=PARTS, default=[], help="parts that are left out")
     parser.add_argument("--pictures", metavar="FOLDER", help="draw the pictures of the card there")
     arguments = parser.parse_args(argv)
     folder = Path(arguments.folder)
     path = make_store(folder)
     sets = scores.fixed_sets(path)
-    there = (words for words in TRAININGS if (place_of(folder, words) / SECONDS).exists())
-    names = there if arguments.finished else train_all(folder)
-    found = {words: Found(folder, words, sets) for words in names}
-    if not found:
-        raise ValueError(f"{folder}: expected finished trainings, found none; without --finished they are trained")
+    found = found_in(folder, sets, arguments.recurrent, finished=arguments.finished)
     ours = [one for words, one in found.items() if words.startswith(MODELS)] or list(found.values())
     best = min(ours, key=lambda one: one.scores[SOURCE].centred)
     rows = [each for one in found.values() for each in rows_of(one)]
     rows += by_beta(best) + seed_rows(found) + twin_rows(found) + extension_rows(found) + size_rows(found)
-    for model in MODELS:
-        if one := found.get(f"{model} seed:0"):
+    for one in (found.get(f"{model} seed:0") for model in MODELS):
+        if one and "transfer" not in arguments.without:
             rows += transfer_rows(one)
-    publish(rows + baseline_rows(read(path), sets), arguments.json)
+    if "baselines" not in arguments.without:
+        rows += baseline_rows(read(path), sets)
+    publish(rows, arguments.json)
     if arguments.pictures:
         report.save_pictures(report.Findings(sets, drawn_of(found), []), Path(arguments.pictures))
 

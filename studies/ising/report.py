@@ -121,9 +121,9 @@ def baselines(training, sets: dict) -> list[Judged]:
     return found
 
 
-def some_of(lattices: Lattices) -> Lattices:
-    """Up to MOST_JUDGED of these."""
-    some = spread(len(lattices.grids), MOST_JUDGED)
+def some_of(lattices: Lattices, most: int | None = MOST_JUDGED) -> Lattices:
+    """Up to `most` of these, evenly; or all."""
+    some = spread(len(lattices.grids), most or len(lattices.grids))
     return Lattices(lattices.grids[some], lattices.betas[some], lattices.energies[some], None)
 
 
