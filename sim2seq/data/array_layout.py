@@ -13,9 +13,10 @@ from functools import cached_property
 import h5py
 import numpy as np
 
-from sim2seq.data.records import CURVE_SET, TIME, RecordError, check_word
+from sim2seq.data.records import CURVE_SET, TIME, WITHOUT_UNIT, RecordError, check_word
 
 IDS, DATA, LENGTH = "id", "data", "length"
+UNITS = "units"  # attribute of a column
 TYPES = tuple(map(np.dtype, ("u1", "i1", "i2", "f4", "f8")))  # of the numbers of a series
 MOST_COLUMNS = 10_000
 MOST_FEATURES = 1_000_000
@@ -145,6 +146,19 @@ def is_stored_plainly(dataset) -> bool:
     dataset.id.chunk_iter(lambda chunk: sizes.add(chunk.size))
     whole = math.prod(dataset.chunks) * dataset.dtype.itemsize + 4  # the checksum; with less, the library reads on
     return filters == [h5py.h5z.FILTER_FLETCHER32] and sizes <= {whole}
+
+
+def unit_of(path, name: str, dataset) -> str:
+    """The unit of a column; "" for one without. Raises RecordError for what is no text, or no unit."""
+    if UNITS not in dataset.attrs:
+        return ""
+    held = dataset.attrs.get_id(UNITS)
+    if held.shape != () or not is_text(held.dtype):
+        expected = f"expected its {UNITS} to be one text of a fixed length, such as numpy.bytes_"
+        raise RecordError(f"{path}: column {name:.60}: {expected}")
+    unit = dataset.attrs[UNITS].decode("utf-8").strip()
+    check_word(path, f"unit of {name:.60}", unit)
+    return "" if unit in WITHOUT_UNIT else unit
 
 
 def is_text(dtype) -> bool:

@@ -6,7 +6,8 @@
     physics_cycle_series/NAME        (runs, steps, ...) numbers, of one of the types in array_layout.TYPES
     physics_cycle_series/time        (steps,), the same for all runs
 
-docs/data_format.md states the format. The series stay in this file; the store keeps its path and each run's row.
+Each column may have the attribute `units`. docs/data_format.md states the format. The series stay in this file; the
+store keeps its path and each run's row.
 """
 
 import hashlib
@@ -17,8 +18,8 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from sim2seq.data.array_layout import DATA, IDS, LENGTH, TYPES, Layout, is_text, opened
-from sim2seq.data.records import CURVE_SET, TIME, RecordError, Run, check_id, check_word
+from sim2seq.data.array_layout import DATA, IDS, LENGTH, TYPES, UNITS, Layout, is_text, opened, unit_of
+from sim2seq.data.records import CURVE_SET, TIME, RecordError, Run, check_id, check_word, shown
 
 SUFFIX = ".h5"
 CHUNK = 1 << 20  # bytes of a series that are stored together with one checksum, and so are read together
@@ -44,13 +45,13 @@ class Block:
         return flat if places == list(range(flat.shape[2])) else flat[..., places]
 
 
-def write(path, run_ids, data: dict, series: dict, times, *, lengths=None) -> None:
+def write(path, run_ids, data: dict, series: dict, times, *, lengths=None, units=None) -> None:
     """Write runs to the array file `path`: whole or not at all, on disk when this returns.
 
     data maps a name to (runs,) numbers or words, or to one for all; series a name to (runs, steps, ...), which keeps
     its type if it is one of array_layout.TYPES and becomes float64 else; times (steps,). lengths (runs,) are the steps
-    that each run has; None: all. Raises RecordError for what `read` would refuse, OSError where the folder cannot be
-    written.
+    that each run has; None: all. units maps a name to a unit, of data and series; that of `time` is the unit of the
+    steps. Raises RecordError for what `read` would refuse, OSError where the folder cannot be written.
     """
     path = os.fspath(path)
     head, tail = os.path.split(path)
@@ -62,6 +63,7 @@ def write(path, run_ids, data: dict, series: dict, times, *, lengths=None) -> No
             group.create_dataset(TIME, data=np.asarray(times, dtype=float))
             for name, values in series.items():
                 write_series(group, name, np.asarray(values))
+            write_units(file, units or {})
         for _ in read(temporary):  # what cannot be read is not written
             pass
         with open(temporary, "rb") as written:
@@ -103,6 +105,24 @@ def write_series(group, name: str, values: np.ndarray) -> None:
     group.create_dataset(name, data=values, chunks=(runs, steps, *values.shape[2:]), fletcher32=True)
 
 
+def write_units(file, units: dict[str, str]) -> None:
+    """The unit of each column that has one, as an attribute. Raises RecordError for a column that is not there."""
+    for name, unit in units.items():
+        held = [group[name] for group in (file[DATA], file[CURVE_SET]) if name in group]
+        if not held:
+            raise RecordError(f"unit of {shown(name)}: expected the name of a column")
+        for dataset in held if unit else ():
+            encoded = str(unit).encode()
+            dataset.attrs.create(UNITS, np.bytes_(encoded), dtype=h5py.string_dtype("utf-8", len(encoded)))
+
+
+def units_in(path, file) -> dict[str, str]:
+    """Name -> unit, of the columns that have one. Raises RecordError for what is no unit."""
+    columns = {name: group[name] for group in (file[DATA], file[CURVE_SET]) for name in group}
+    found = {name: unit_of(path, name, dataset) for name, dataset in columns.items()}
+    return {name: unit for name, unit in found.items() if unit}
+
+
 def read(path) -> Iterator[Run]:
     """The runs of an array file one by one, without their series: `place` says where those are.
 
@@ -112,11 +132,14 @@ def read(path) -> Iterator[Run]:
     with opened(path) as (file, layout):
         run_ids, columns = file[IDS].asstr()[:], {name: column_of(file[DATA][name]) for name in file[DATA]}
         check_columns(path, run_ids, columns)
+        if twice := sorted(set(columns) & set(file[CURVE_SET])):
+            raise RecordError(f"{path}: expected each name once, got {shown(twice[0])} of the run and of its steps")
+        units = units_in(path, file) or None
         for first in range(0, layout.runs, layout.runs_at_once):
             rows = range(first, min(first + layout.runs_at_once, layout.runs))
             for row, digest in zip(rows, digests_of(read_block(path, file, layout, list(rows))), strict=True):
                 data = {name: column[row] for name, column in columns.items()}
-                yield Run(run_ids[row], data, {}, (absolute, row, digest))
+                yield Run(run_ids[row], data, {}, (absolute, row, digest), units)
 
 
 def layout_of(path) -> Layout:

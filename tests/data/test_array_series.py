@@ -28,9 +28,9 @@ def loaded(empty, tmp_path):
     """Write runs to an array file and load them from a store."""
     (path := tmp_path / "store.sqlite").write_bytes(empty.read_bytes())
 
-    def load(series, *, lengths=None, **options):
-        steps = next(iter(series.values())).shape[1]
-        arrays.write(tmp_path / "runs.h5", IDS, {"seed": [1, 2, 3]}, series, np.arange(steps) / 10, lengths=lengths)
+    def load(series, *, lengths=None, units=None, **options):
+        steps, more = next(iter(series.values())).shape[1], {"lengths": lengths, "units": units}
+        arrays.write(tmp_path / "runs.h5", IDS, {"seed": [1, 2, 3]}, series, np.arange(steps) / 10, **more)
         store.ingest(path, arrays.read(tmp_path / "runs.h5"), replace=True)
         return store.load(path, **options)
 
@@ -46,6 +46,37 @@ def test_frames_stay_bytes_and_become_features_row_by_row(loaded):
     assert (ensemble.features, ensemble.values.dtype) == (PIXELS, np.uint8)
     np.testing.assert_array_equal(ensemble.values, FRAMES.reshape(3, 4, 6))
     assert ensemble.inputs["seed"].tolist() == [1, 2, 3]
+
+
+def test_units_of_columns_are_those_of_features_inputs_and_steps(loaded):
+    units = {"frame": "lx", "time": "min", "seed": "", "x": "µm"}
+    ensemble = loaded({"frame": FRAMES, "x": np.ones((3, 4))}, units=units)
+    assert ensemble.units_of(ensemble.features) == ("lx",) * 6 + ("µm",)
+    assert (ensemble.step_unit, ensemble.units_of(["seed"])) == ("min", ("",))
+    before = loaded({"x": np.ones((3, 4))})
+    assert (before.step_unit, before.units) == ("s", {})
+
+
+@pytest.mark.parametrize(
+    ("unit", "words"),
+    [
+        (np.bytes_("m%"), "unit of x: expected printable text"),
+        ("m", "expected its units to be one text of a fixed length"),
+    ],
+)
+def test_what_is_no_unit_is_refused(tmp_path, unit, words):
+    arrays.write(tmp_path / "runs.h5", IDS, {}, {"x": np.ones((3, 4))}, range(4), units={"x": "m"})
+    with h5py.File(tmp_path / "runs.h5", "r+") as file:
+        file[SERIES]["x"].attrs["units"] = unit
+    with pytest.raises(RecordError, match=words):
+        list(arrays.read(tmp_path / "runs.h5"))
+    with pytest.raises(RecordError, match="unit of 'y': expected the name of a column"):
+        arrays.write(tmp_path / "runs.h5", IDS, {}, {"x": np.ones((3, 4))}, range(4), units={"y": "m"})
+
+
+def test_a_name_is_that_of_a_number_or_of_a_series(tmp_path):
+    with pytest.raises(RecordError, match="expected each name once, got 'x' of the run and of its steps"):
+        arrays.write(tmp_path / "runs.h5", IDS, {"x": 1}, {"x": np.ones((3, 4))}, range(4))
 
 
 @pytest.mark.parametrize("kind", ["u1", "i1", "i2", "f4", "f8"])
