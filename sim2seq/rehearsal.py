@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sim2seq._support import command
-from sim2seq.workflow.checks.commands import named_inputs, trainings
+from sim2seq.workflow.checks.commands import beside, named_inputs, names_in, trainings
 
 PREFIX = "sim2seq: "  # of a line that says what is wrong; libraries print others
 HARMLESS = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.ClassDef)
@@ -76,7 +76,11 @@ def _rehearsed(one: dict, names: list[str] | None) -> Iterator[str]:
     else:
         yield from (lines := list(_notebook_problems(Path(one["notebook"]), one)))
         studies, chosen = ([], []) if lines else _notebook(Path(one["notebook"]), one)
-    yield from _unnamed((name for settings in chosen for name in settings.inputs), names, "setting inputs")
+    names = with_readers(names, studies)
+    asked = dict.fromkeys(name for settings in chosen for name in settings.inputs)
+    others = {name: why for study in studies for settings in chosen for name, why in no_inputs(study, settings).items()}
+    yield from (f"setting inputs {name!r}: {others[name]}" for name in asked if name in others)
+    yield from _unnamed((name for name in asked if name not in others), names, "setting inputs")
     for study in studies:
         yield from _unnamed(study.needs, names, f"the study {study.name}, with its laws, needs of each run the input")
 
@@ -89,6 +93,46 @@ def _unnamed(inputs: Iterable[str], names: list[str] | None, what: str) -> Itera
                 f"{what} {name!r}: nothing in the spec, its generator or the scripts of its steps has this name"
                 + (f"; did you mean {near[0]!r}?" if near else "")
             )
+
+
+def with_readers(names: list[str] | None, studies: list) -> list[str] | None:
+    """The names, and those in the files of studies that read by themselves: there, inputs may get other names.
+
+    None, which stands for any name, where such a file cannot be read.
+    """
+    for read in (study.read for study in studies if study.read is not None):
+        path = Path(getattr(getattr(read, "__code__", None), "co_filename", ""))
+        if names is None or not path.is_file():
+            return None
+        names = sorted({*names, *(name for near in beside([path]) for name in names_in(near))})
+    return names
+
+
+def no_inputs(study, settings) -> dict[str, str]:
+    """Which of the inputs that the settings name are none, and why, as far as that is known before there are runs.
+
+    That is what the study or the settings call something else. Whether the simulation writes a number of another name
+    once a run or once a step is known with its first record; a reader of the study's own may make either of anything.
+    """
+    from sim2seq.data.records import is_result
+
+    if study.read is not None:
+        return {}
+    per_step = features_named(study.task, settings)
+    results = {name: "a result, as its name says (num_*, *_final)" for name in settings.inputs if is_result(name)}
+    return results | {
+        name: "expected one number a run; the study or the settings name it as a feature, one number a step"
+        for name in settings.inputs
+        if name in per_step
+    }
+
+
+def features_named(task, settings) -> set[str]:
+    """The features that a task, or its settings, name."""
+    from sim2seq.training.targets import PerStep
+
+    fields = ("controls", "inputs", *(("outputs",) if isinstance(task, PerStep) else ()))
+    return {*settings.controls, *(name for field in fields for name in getattr(task, field, ()))}
 
 
 class Strict(command.Parser):

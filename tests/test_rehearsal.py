@@ -31,6 +31,8 @@ def said(train: str, **options) -> list[str]:
     [
         ("window:20 inputs:gravity,drag --study $(SPECROOT)/studies/ball_bounce --report r.html", None),
         ("inputs:GRAVTY", "setting inputs 'GRAVTY': nothing in the spec, its generator or the scripts"),
+        ("inputs:gravity,drag controls:drag", "setting inputs 'drag': expected one number a run; the study or"),
+        ("inputs:num_bounces", "setting inputs 'num_bounces': a result, as its name says"),
         ("window=20 epoch=3", "unknown setting 'epoch'; known: model"),
         ("$(SETTINGS) --each seed='0 1' model='lstm'", "unknown model 'lstm'"),
         ("--study $(SPECROOT)/nowhere.py", "nowhere.py: expected the file of a study"),
@@ -47,6 +49,32 @@ def test_names_of_a_program_that_nobody_can_read_are_not_judged(tmp_path):
     (tmp_path / "solver").write_bytes(b"\x7fELF\0\0")
     (tmp_path / "solver").chmod(0o755)
     assert said("sim2seq train store.sqlite inputs:viscosity", simulate=f"{tmp_path}/solver 3") == []
+
+
+READS = "import sim2seq\ndef read(path):\n    'adds the input stiffness'\n    return sim2seq.load_store(path)\n"
+OWN = "STUDY = sim2seq.Study('own', task=sim2seq.{}{})"
+
+
+@pytest.mark.parametrize(
+    ("study", "name", "expected"),
+    [
+        (OWN.format("PerStep(('force',), ('drag',))", ""), "drag", "name it as a feature, one number a step"),
+        (OWN.format("PerRun(('num_bounces',), ('mass',))", ""), "mass", "name it as a feature, one number a step"),
+        (OWN.format("PerRun(('drag',))", ""), "drag", None),
+        (OWN.format("Forecast(('drag',))", ", read=read"), "drag", None),
+        (OWN.format("Forecast()", ", read=read") + "\n'stiffness'", "stiffness", None),
+        (OWN.format("Forecast()", ", read=read"), "stiffnes", "setting inputs 'stiffnes': nothing in the spec"),
+        (OWN.format("Forecast()", ", read=sim2seq.Ensemble"), "stiffnes", None),
+    ],
+)
+def test_inputs_are_what_no_study_says_is_a_feature(tmp_path, study, name, expected):
+    """A reader of the study's own may make inputs, of names that stand in its file, of whatever it likes."""
+    (tmp_path / "study.py").write_text(READS + study)
+    (tmp_path / "simulate.sh").write_text("mass drag num_bounces")
+    train = f"sim2seq train store.sqlite inputs:{name} --study {tmp_path}"
+    lines = said(train, simulate=f"sh {tmp_path}/simulate.sh")
+    assert len(lines) == (expected is not None), lines
+    assert expected is None or expected in lines[0]
 
 
 def test_laws_that_need_an_input_which_no_run_has_are_named():
