@@ -268,3 +268,22 @@ def test_a_dimension_that_no_name_tells_is_asked_for(tmp_path):
     with pytest.raises(RecordError, match=r"which of its dimensions k, n is the time\? --time NAME says it"):
         Ensemble.from_xarray(data)
     np.testing.assert_array_equal(Ensemble.from_xarray(data, time="n", run="k").values, VALUES[..., :2])
+
+
+def test_a_file_into_which_nothing_was_written_is_refused():
+    for empty in ("time", "member"):
+        with pytest.raises(RecordError, match=f"nothing was written: {empty} has length 0"):
+            Ensemble.from_xarray(dataset().isel({empty: slice(0)}))
+
+
+def test_days_in_digits_are_dates_in_netcdf_too():
+    data = dataset().assign_coords(time=("time", [20240228, 20240228.5, 20240229, 20240229.5, 20240301, 20240301.5]))
+    data["time"].attrs["units"] = "day as %Y%m%d.%f"
+    ensemble = Ensemble.from_xarray(data)
+    assert (ensemble.times.tolist(), ensemble.step_unit) == ([43200 * step for step in range(6)], "s")
+
+
+def test_a_table_in_hdf5_has_its_fields_as_series(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["log"] = np.array(list(zip(TIMES, FIRST, strict=True)), dtype=[("time", "f8"), ("x", "f4")])
+    assert read(tmp_path / "a.h5")["a"].series == {"time": TIMES.tolist(), "x": FIRST}

@@ -55,6 +55,8 @@ def test_one_table_for_all_runs_is_told_apart_by_a_column(tmp_path):
         ",t,x\n0,0,1.5\n1,0.5,2.5\n2,1,-350\n",
         '"t" "x"\n"1" 0 1.5\n"2" 0.5 2.5\n"3" 1 -350\n',
         "x,t\n-350,1\n1.5,0\n2.5,0.5\n",
+        ",x\n0.0,1.5\n0.5,2.5\n1.0,-350\n",
+        "t,x,\n0,1.5\n0.5,2.5\n1,-350\n",
     ],
 )
 def test_separators_decimals_and_headers_of_many_programs(tmp_path, text):
@@ -77,6 +79,10 @@ def test_a_table_is_read_in_the_encoding_that_it_has(tmp_path, encoding):
         (["12/30/2023", "12/31/2023", "01/01/2024"], [0, 86400, 172800], "s"),
         (["2024-01-31", "2024-02-29", "2024-03-31"], [0, 1, 2], "months"),
         (["2021-07-01", "2022-07-01", "2023-07-01", "2024-07-01"], [0, 1, 2, 3], "years"),
+        (["1970 Q1", "1970 Q2", "1970 Q3"], [0, 3, 6], "months"),
+        (["20240228", "20240229", "20240301"], [0, 86400, 172800], "s"),
+        (["202401", "202402", "202403"], [0, 1, 2], "months"),
+        (["20240132", "20240133", "20240134"], [20240132, 20240133, 20240134], None),
         (["0:00:00", "0:00:01.5", "0:00:03"], [0, 1.5, 3], "s"),
         (["0 days 00:00:00", "0 days 12:00:00", "1 days 00:00:00"], [0, 43200, 86400], "s"),
     ],
@@ -84,7 +90,38 @@ def test_a_table_is_read_in_the_encoding_that_it_has(tmp_path, encoding):
 def test_dates_and_durations_are_counted_from_the_start(tmp_path, times, expected, unit):
     text = "Date;x\n" + "".join(f"{time};{place}\n" for place, time in enumerate(times))
     (run,) = read(*written(tmp_path, run=text)).values()
-    assert (run.series["time"], run.units["time"]) == (expected, unit)
+    assert (run.series["time"], run.units.get("time")) == (expected, unit)
+
+
+@pytest.mark.parametrize(
+    "dates", ["1991 Jan,1991 Feb,1991 Mar", "1991-01,1991-02,1991-03", "Jan-1-91,Feb-1-91,Mar-1-91"]
+)
+def test_a_column_of_dates_is_the_time_and_one_of_words_is_not(tmp_path, dates):
+    rows = zip(dates.split(","), ["fine", "rain", "rain"], [5, 6, 7], strict=True)
+    paths = written(tmp_path, run="month,sky,x\n" + "".join(f"{day},{sky},{x}\n" for day, sky, x in rows))
+    (run,) = read(*paths).values()
+    assert (run.series, run.units["time"]) == ({"time": [0, 1, 2], "x": [5, 6, 7]}, "months")
+    paths[0].write_text("sky,x\nfine,5\nrain,6\nrain,7\n")
+    (run,) = read(*paths).values()
+    assert run.series == {"time": [0, 1, 2], "x": [5, 6, 7]}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "unit", "features"),
+    [
+        ("year,quarter,x\n1999,4,5\n2000,1,6\n2000,2,7\n", [0, 3, 6], "months", ["x"]),
+        ("YR MON x\n1999 11 5\n1999 12 6\n2000 1 7\n", [0, 1, 2], "months", ["x"]),
+        ("Year,Period,Value,\n1999,Q04,5\n2000,Q01,6\n2000,Q02,7\n", [0, 3, 6], "months", ["Value"]),
+        ("year,month,day,hour,x\n1999,12,31,22,5\n1999,12,31,23,6\n2000,1,1,0,7\n", [0, 3600, 7200], "s", ["x"]),
+        ("time,year,month,x\n0,1999,1,5\n1,1999,2,6\n2,1999,3,7\n", [0, 1, 2], None, ["month", "x"]),
+        ("YR,MON,x\n99,1,5\n99,2,6\n99,3,7\n", [0, 1, 2], "", ["YR", "MON", "x"]),
+        ("step,year,month,x\n3,1999,1,5\n4,1999,1,6\n5,1999,1,7\n", [3, 4, 5], "step", ["month", "x"]),
+    ],
+)
+def test_a_date_in_several_columns_is_one_time(tmp_path, text, expected, unit, features):
+    (run,) = read(*written(tmp_path, run=text)).values()
+    assert (run.series.pop("time"), run.units.get("time")) == (expected, unit)
+    assert (list(run.series), run.series[features[-1]]) == (features, [5, 6, 7])
 
 
 def test_a_date_that_can_be_read_in_two_ways_is_refused_with_the_option(tmp_path):
@@ -109,8 +146,31 @@ def test_an_event_needs_to_be_told_which_row_counts(tmp_path):
     assert read(*paths, repeats="last")["run"].series["x"] == [1, -2, -1]
 
 
+def test_a_time_in_each_of_several_runs_asks_for_their_column(tmp_path):
+    paths = written(tmp_path, all="x,firm no,year\n1,7,1935\n2,7,1936\n3,8,1935\n4,8,1936\n")
+    with pytest.raises(RecordError, match=r"counts; or is each firm no a run\? --run 'firm no'"):
+        read(*paths)
+    assert [run.series["x"] for run in read(*paths, run="firm no").values()] == [[1, 2], [3, 4]]
+    with pytest.raises(RecordError, match=r"or is each variable a feature\? frame.pivot\(columns='variable'"):
+        read(*written(tmp_path, long="variable,time,value\nx,0,1\nx,1,2\ny,0,3\ny,1,4\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "times", "series"),
+    [
+        ("time,10,20\n0,1,2\n1,3,4\n", [0, 1], {"10": [1, 3], "20": [2, 4]}),
+        (",0,1\n0,5,6\n1,7,8\n", [0, 1], {"0": [5, 7], "1": [6, 8]}),
+        (",0\n1821,269\n1822,321\n", [0, 1], {"0": [269, 321]}),
+        ("t,x\ns,1\n0,5\n1,7\n", [0, 1], {"x": [5, 7]}),
+    ],
+)
+def test_names_of_columns_may_be_numbers(tmp_path, text, times, series):
+    (run,) = read(*written(tmp_path, run=text)).values()
+    assert run.series == {"time": times} | series
+
+
 def test_gaps_are_counted_by_run_and_feature_filled_or_dropped(tmp_path):
-    paths = written(tmp_path, a="t,x,y\n0,1,1\n2,,2\n4,3,\n6,4,4\n", b="t,x,y\n0,1,1\n2,2,2\n4,3,3\n6,4,4\n")
+    paths = written(tmp_path, a="t,x,y\n0,1,1\n2,.,2\n4,3,\n6,4,4\n", b="t,x,y\n0,1,1\n2,2,2\n4,3,3\n6,4,4\n")
     with pytest.raises(RecordError, match="x 1, y 1; run a: x 1, y 1; --gaps fill interpolates them"):
         read(*paths)
     filled = read(*paths, gaps="fill")
@@ -154,7 +214,13 @@ def test_features_controls_and_new_names_are_as_asked_for(tmp_path):
         ("hello\nworld\n", "expected a table of numbers below a line of names, got 'hello'"),
         ("1,2\n3,4\n", "expected a line of names above '1,2'; --columns time,x,... says them"),
         ("t,x\n0,1\n1,***\n2,3\n3,4\n", r"run\.csv, line 3, column x: expected a number, got '\*\*\*'"),
-        ("t,x,x\n0,1,2\n", "two columns are named 'x'"),
+        ("t,x,x\n0,1,2\n", "two columns are named 'x': --columns A,B,... names all"),
+        (
+            " ".join(["1.5"] * 99),
+            r"if each line is a run: numpy.save\('runs.npy', numpy.loadtxt\(FILE\)\), read with --dims",
+        ),
+        ("who,1960,1961,1962\na,1,2,4\nb,3,4,6\n", r"are 1960, 1961, 1 more steps.*pandas.melt\(frame, \['who'\], v"),
+        ("# a\n@problemName vowels\n@data\n1,2:3,4:1\n", "a file of aeon, sktime or Weka .'@problemName'., which is"),
         ("run,t,x\na,0,1\n,1,2\na,2,3\n", r"run\.csv, line 3: run: expected the run that the row belongs to"),
         ("t,x\n0,1\n,2\n2,3\n", "run run: 1 steps have numbers and no time"),
         (b"\x00\x01\x02\x03", "expected a table in text, or NetCDF, HDF5, Zarr"),

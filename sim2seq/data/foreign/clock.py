@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 import numpy as np
 import pandas as pd
 
-from sim2seq.data.foreign.reading import CLOCK_WITH_UNIT, COUNTERS
+from sim2seq.data.foreign.reading import CLOCK_WITH_UNIT, COUNTERS, first_of
 from sim2seq.data.records import RecordError, shown
 
 SINCE = re.compile(r"\s*(\w+)\s+since\s+.*", re.IGNORECASE)
@@ -23,7 +24,18 @@ UNITS = {  # as other programs write it -> as it is shown
     **dict.fromkeys(("month", "months"), "months"),
     **dict.fromkeys(("a", "yr", "year", "years"), "years"),
 }
-MONTHS_A_YEAR = 12
+MONTHS_A_YEAR, SECONDS_A_DAY = 12, 86400
+LEAST_YEAR = 1000
+MISSING = ("", ".", "?")  # cells without a number, as SAS, Stata and the UCI archive write them
+AS_DIGITS = re.compile(r"day as %Y%m%d(\.%f)?")  # unit of times in NetCDF files of CDO
+QUARTER = re.compile(r"^\s*(\d{4})[ _-]?[Qq]0?([1-4])\s*$")  # 1970 Q1
+COMPACT = {6: "%Y%m", 8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # digits of a date without signs
+PARTS = {  # of a date that stands in several columns
+    "year": ("year", "yr", "yyyy"),
+    "quarter": ("quarter", "qtr"),
+    "month": ("month", "mon", "mm"),
+    **{name: (name,) for name in ("day", "hour", "minute", "second")},
+}
 
 
 def unit_of(said: str, name: str, times: np.ndarray) -> tuple[str, bool]:
@@ -88,6 +100,9 @@ def of_words(words: pd.Series, some: pd.Series, dates: str) -> np.ndarray:
         if DURATION.fullmatch(str(some.iloc[0])):
             return durations(words)
     first = {} if dates else {"dayfirst": day_first(some)}
+    if not dates and some.astype(str).str.fullmatch(QUARTER).all():
+        found = pd.PeriodIndex(words.str.replace(QUARTER, r"\1Q\2", regex=True), freq="Q")
+        return found.to_timestamp().to_numpy().astype("datetime64[ns]")
     for way in ({"format": dates} if dates else first, {"format": dates or "ISO8601"}):
         try:
             found = pd.to_datetime(words, utc=True, **way)
@@ -96,6 +111,58 @@ def of_words(words: pd.Series, some: pd.Series, dates: str) -> np.ndarray:
             continue
     what = f"as {dates}" if dates else "(--dates FORMAT says how dates are written)"
     raise RecordError(f"time {shown(some.iloc[0])}: expected numbers, durations or dates {what}")
+
+
+def of_digits(values: np.ndarray, name: str) -> np.ndarray:
+    """Times whose `name` says dates and which are such in digits, as 20240131, as dates; others as they are."""
+    if "dat" not in name.lower() or values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        return values
+    digits = pd.Series(values.astype(np.int64).astype(str))
+    form = COMPACT.get(len(digits[0])) if len(digits) and (digits.str.len() == len(digits[0])).all() else None
+    found = pd.to_datetime(digits, format=form, errors="coerce") if form and (values % 1 == 0).all() else None
+    return values if found is None or found.isna().any() else found.to_numpy()
+
+
+def of_days(values: np.ndarray, unit: str) -> np.ndarray:
+    """Times in the unit `day as %Y%m%d.%f`, such as 20240131.25, as dates; of other units as they are."""
+    if values.dtype.kind not in "iuf" or not AS_DIGITS.fullmatch(unit):
+        return values
+    days = of_digits(np.floor(values).ravel(), "date")
+    if days.dtype.kind != "M":
+        return values
+    return (days + ((values.ravel() % 1) * SECONDS_A_DAY).round().astype("timedelta64[s]")).reshape(values.shape)
+
+
+def of_parts(frame: pd.DataFrame) -> tuple[list[str], pd.Series | None]:
+    """The columns that hold a year and its quarters or months (and days, hours, ...), and the dates that these make.
+
+    None where there are none, or they are no dates.
+    """
+    held = parts_in(frame)
+    if len(held) < 2:  # a year alone is a number
+        return [], None
+    numbers = pd.DataFrame({part: as_numbers(part_of(frame[name]))[0] for part, name in held.items()})
+    if "quarter" in held:
+        inside = numbers.pop("quarter")
+        numbers["month"] = (3 * inside - 2).where(inside.isin([1, 2, 3, 4]))
+    dates = pd.to_datetime({"day": 1} | dict(numbers.items()), errors="coerce")
+    good = dates.notna().all() and (numbers["year"] > LEAST_YEAR).all()
+    return list(held.values()), dates.set_axis(frame.index) if good else None
+
+
+def parts_in(frame: pd.DataFrame) -> dict[str, str]:
+    """Part of a date -> the column that holds it: the year, then its quarter, or its month and what is finer."""
+    names = [str(name) for name in frame.columns]
+    held = {part: found for part, known in PARTS.items() if (found := first_of(names, known))}
+    if (period := first_of(names, ("period",))) and frame[period].astype(str).str.fullmatch(r"[QM]\d\d").all():
+        held["quarter" if str(frame[period].iloc[0]).startswith("Q") else "month"] = period  # Q01, M01
+    wanted = ("year", "quarter") if "quarter" in held else ("year", "month", "day", "hour", "minute", "second")
+    return {part: held[part] for part in takewhile(held.__contains__, wanted)}
+
+
+def part_of(cells: pd.Series) -> pd.Series:
+    """A part of a date, without the letter that says which: Q01 is 1."""
+    return cells if cells.dtype.kind in "iuf" else cells.astype(str).str.replace(r"^\s*[QqMm]", "", regex=True)
 
 
 def durations(words: pd.Series) -> np.ndarray:
@@ -147,7 +214,8 @@ def as_numbers(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         return cells.to_numpy(dtype=float), np.zeros(len(cells), dtype=bool)
     if cells.dtype.kind in "mM":
         return np.full(len(cells), np.nan), cells.notna().to_numpy()
-    texts = cells.astype(object).map(lambda each: each.strip() if isinstance(each, str) else each).replace("", np.nan)
+    texts = cells.astype(object).map(lambda each: each.strip() if isinstance(each, str) else each)
+    texts = texts.replace(list(MISSING), np.nan)
     made = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float, na_value=np.nan, copy=True)
     wrong = texts.notna().to_numpy() & np.isnan(made)
     if wrong.any():  # as Fortran writes numbers, with commas between thousands, with one in the place of the point

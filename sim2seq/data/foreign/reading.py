@@ -19,7 +19,8 @@ COUNTERS = (
 )
 RUNS = (
     *("run", "runs", "run_id", "runid", "simulation", "sim", "sim_id", "member", "ensemble", "realization"),
-    *("realisation", "sample", "sample_id", "case", "trial", "episode", "experiment", "instance", "instances", "id"),
+    *("realisation", "sample", "sample_id", "case", "trial", "episode", "experiment", "scenario", "instance"),
+    *("instances", "id"),
 )
 NO_TIME = "none"  # for `time`: the steps are counted
 TAKEN = ("name", "creation_date")  # words that a store gives each run

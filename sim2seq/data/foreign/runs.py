@@ -19,7 +19,7 @@ from sim2seq.data.foreign.files import TABLES, Source, kind_of, pieces_of, readi
 from sim2seq.data.foreign.place import digests
 from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, listed
 from sim2seq.data.foreign.table import Table
-from sim2seq.data.foreign.tidy import Gaps, tidy
+from sim2seq.data.foreign.tidy import Gaps, Twice, tidy
 from sim2seq.data.records import STEP_AXIS, TIME, RecordError, Run, is_result
 
 STAYS = 1_000_000  # numbers in a file of arrays, from which on they stay there
@@ -54,7 +54,7 @@ class Seen:
         for name, values in block.series.items() if self.look else ():
             held = [values[run, :length] for run, length in enumerate(block.lengths)]
             low, high = self.ranges.get(name, (np.inf, -np.inf))
-            self.ranges[name] = (min(low, *map(np.min, held)), max(high, *map(np.max, held)))
+            self.ranges[name] = (min(low, *map(np.nanmin, held)), max(high, *map(np.nanmax, held)))
             self.shapes[name] = values.shape[2:]
 
     def check_times(self, run_id: str, times: np.ndarray) -> None:
@@ -154,7 +154,10 @@ def of_source(source: Source, reading: Reading, seen: Seen, beside: Beside) -> I
     for first in range(0, len(runs.ids), runs.runs_at_once):
         rows = list(range(first, min(first + runs.runs_at_once, len(runs.ids))))
         counted = dict(seen.gaps.found)
-        kept, block = tidy(runs.block(rows), [runs.ids[row] for row in rows], reading, seen.gaps)
+        try:
+            kept, block = tidy(runs.block(rows), [runs.ids[row] for row in rows], reading, seen.gaps)
+        except Twice as error:
+            raise RecordError(f"{error}{getattr(runs, 'advice', '')}") from error
         rows = [rows[place] for place in kept]
         if not rows:
             continue

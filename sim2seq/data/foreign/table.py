@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,9 +15,17 @@ from sim2seq.data.arrays import Block
 from sim2seq.data.foreign import clock
 from sim2seq.data.foreign.columns import Columns
 from sim2seq.data.foreign.reading import COUNTERS, NO_TIME, RUNS, TAKEN, Reading, clock_among, first_of, id_of, listed
+from sim2seq.data.foreign.text import is_count
 from sim2seq.data.records import RecordError, shown
 
-DATE = re.compile(r"\s*\d+[-/.]\d+[-/.]\d.*|\s*(\d+ days?,? *)?\d+:\d\d.*")  # or a duration
+FEATURES = ("variable", "parameter", "quantity", "feature", "channel", "signal", "series")  # names a column of names
+NO_NAME = "unnamed 1"  # of a table's first column
+MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+DATE = re.compile(  # or a month, a quarter, a duration
+    r"\s*\d+[-/.]\d+[-/.]\d.*|\s*\d{4}[-/.]\d\d?\s*|\s*\d{4}[ _-]?q0?[1-4]\s*|\s*(\d+ days?,? *)?\d+:\d\d.*"
+    rf"|(?=.*\d\d)[\d\s,.:/-]*({MONTHS})[a-z]*[\d\s,.:/-]*",
+    re.IGNORECASE,
+)
 DAYS, TIMES_OF_DAY = ("date", "datum", "day"), ("time", "zeit", "uhrzeit", "clock", "time_of_day")
 
 
@@ -51,6 +60,35 @@ def are_words(cells: pd.Series) -> bool:
     return not pd.api.types.is_numeric_dtype(cells) and cells.map(lambda each: isinstance(each, str)).all()
 
 
+def is_each_once(runs: pd.Series | None, days: pd.Series) -> bool:
+    """Whether no run has a date twice; None: all rows are of one run."""
+    return not pd.DataFrame({"run": 0 if runs is None else runs, "day": days}).duplicated().any()
+
+
+def index_in(frame: pd.DataFrame, names: list[str], run: str) -> str:
+    """The column without a name in which pandas writes an index, where that is a clock; "": none.
+
+    A clock rises in each run and is written with a point; whole numbers count rows.
+    """
+    if names[:1] != [NO_NAME] or frame[NO_NAME].dtype.kind != "f" or frame[NO_NAME].isna().any():
+        return ""
+    runs = frame[run] if run else np.zeros(len(frame))
+    return NO_NAME if frame.groupby(runs)[NO_NAME].is_monotonic_increasing.all() else ""
+
+
+def check_direction(frame: pd.DataFrame, names: list[str]) -> None:
+    """Raise RecordError for columns named 1960, 1961, ...: each line is a run rather than a step."""
+    steps = [name for name in names if name.isdigit()]
+    if is_count(steps) and int(steps[0]) > 1:
+        others = [name for name in names if name not in steps and are_words(frame[name])][:1]
+        turned = f"pandas.melt(frame, {others}, var_name='time') makes a line a step of them"
+        raise RecordError(f"are {listed(steps, 2)} steps, each line a run? {turned}; --time none: they are features")
+
+
+def is_date(cell: str) -> bool:
+    return bool(DATE.fullmatch(cell))
+
+
 class Table:
     """Runs in the rows of tables, of which every run is read by itself."""
 
@@ -73,7 +111,7 @@ class Table:
         names = [str(name) for name in frame.columns]
         try:
             run = self._run[piece.origin] if piece.origin in self._run else self._run_among(frame, names)
-            frame, time = self._timed(frame, [name for name in names if name != run])
+            frame, time = self._timed(frame, [name for name in names if name != run], run)
         except RecordError as error:
             raise RecordError(f"{piece.origin}: {error}") from error
         self._run[piece.origin] = run
@@ -83,7 +121,7 @@ class Table:
         rest = frame.drop(columns=[name for name in (run, time) if name])
         if rest.columns.empty:
             raise RecordError(f"{piece.origin}: expected columns with numbers beside {listed(names)}")
-        times = frame[time].to_numpy() if time else None
+        times = clock.of_digits(frame[time].to_numpy(), time) if time else None
         self.columns.add(rest, piece.origin, runs, times, piece.skipped)
 
     def _run_among(self, frame: pd.DataFrame, names: list[str]) -> str:
@@ -97,16 +135,24 @@ class Table:
         several = [name for name in names if len(frame) < 2 or frame[name].nunique() < len(frame)]
         return asked or first_of(several, RUNS)
 
-    def _timed(self, frame: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, str]:
-        """The frame, with date and time of day as one where they are two, and the column of the time; "": none."""
+    def _timed(self, frame: pd.DataFrame, names: list[str], run: str) -> tuple[pd.DataFrame, str]:
+        """The frame, with a date in several columns as one, and the column of the time; "": none."""
         if self.reading.time == NO_TIME:
             return frame, ""
         day, clock_ = (first_of(names, those) for those in (DAYS, TIMES_OF_DAY))
         if not self.reading.time and day and clock_ and are_words(frame[day]) and are_words(frame[clock_]):
             both = frame[day].astype(str) + " " + frame[clock_].astype(str)
             return frame.drop(columns=clock_).assign(**{day: both}), day
-        dates = [name for name in names if are_words(frame[name]) and frame[name].map(DATE.fullmatch).all()]
-        return frame, clock_among(names, self.reading.time) or (dates[0] if len(dates) == 1 else "")
+        dates = [name for name in names if are_words(frame[name]) and frame[name].map(is_date).all()]
+        found = clock_among(names, self.reading.time) or (dates[0] if len(dates) == 1 else "")
+        if not self.reading.time and not self.reading.dates:
+            parts, days = clock.of_parts(frame[names])
+            if days is not None and (found in parts or (not found and is_each_once(frame[run] if run else None, days))):
+                return frame.drop(columns=parts[1:]).assign(**{parts[0]: days}), parts[0]
+        found = found or index_in(frame, names, run)
+        if not found and not self.reading.columns:
+            check_direction(frame, names)
+        return frame, found
 
     @cached_property
     def ids(self) -> list[str]:
@@ -205,6 +251,20 @@ class Table:
 
     def units_of(self, row: int) -> dict[str, str]:
         return self.units
+
+    @property
+    def advice(self) -> str:
+        """What else may be meant by rows of one time: another run, told by a column, or the next step."""
+        times, table, words = self.columns.times, self.columns.table, self.columns.words
+        for name in sorted(self.columns.names, key=lambda name: name not in words):
+            values = table[:, self.columns.names.index(name)]
+            if times is not None and (name in words or (values % 1 == 0).all()) and 1 < len(set(values)) < len(values):
+                rows = pd.DataFrame({"run": self.columns.codes, "time": times, "other": values})
+                if not rows.duplicated().any() and name.lower() in FEATURES:
+                    return f"; or is each {name} a feature? frame.pivot(columns={name!r}, ...) makes a column of it"
+                if not rows.duplicated().any():
+                    return f"; or is each {name} a run? --run {shlex.quote(name)}"
+        return "; --time none counts the steps"
 
     @property
     def numbers(self) -> int:

@@ -7,6 +7,7 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pandas as pd
 
@@ -14,10 +15,13 @@ from sim2seq.data.foreign.reading import Reading, listed, split_unit
 from sim2seq.data.records import RecordError, shown
 
 MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+LEAST_COUNT = 3  # numbers in a row that are no accident
 LOOK = 1 << 16  # bytes of a file that are looked at
 ROWS = 100_000  # of a table that are read together
 SEPARATORS = (";", "\t", "|", ",", " ")
 COMMENTS = ("#", "//", "%", "!")
+ARCHIVE = ("@relation", "@RELATION", "@problemName", "@problemname")  # how .ts, .tsf and .arff begin
+MOST_NAMES = 50  # columns that someone would name by hand
 NUMBER = re.compile(
     r"\s*[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?\s*|\s*[-+]?(nan|inf|infinity|na|n/a|null|none)\s*", re.IGNORECASE
 )
@@ -62,14 +66,18 @@ def format_of(path, reading: Reading) -> Format:
     full = [number for number, line in enumerate(lines) if line.strip()]
     if not full:
         raise RecordError(f"{path}: the file is empty, expected a table")
+    if opening := next((lines[number] for number in full if lines[number].lstrip().startswith(ARCHIVE)), ""):
+        what = f"a file of aeon, sktime or Weka ({shown(opening.split()[0])}), which is not read here"
+        raise RecordError(f"{path}: {what}: write it as CSV by the package it is of, as docs/data_format.md shows")
     separator, rows = separated(lines, full)
     first = first_row(rows, full)
     if first is None:
         raise RecordError(f"{path}: expected a table of numbers below a line of names, got {shown(lines[full[0]])}")
     header, below = above(lines, full, first, separator, len(rows[first]))
     if header is None and not reading.columns:
-        what = f"expected a line of names above {shown(lines[first])}"
-        raise RecordError(f"{path}: {what}; --columns time,x,... says them")
+        what = f"expected a line of names above {shown(lines[first])}; --columns time,x,... says them"
+        wide = "; if each line is a run: numpy.save('runs.npy', numpy.loadtxt(FILE)), read with --dims run,time"
+        raise RecordError(f"{path}: {what}{wide if len(rows[first]) > MOST_NAMES else ''}")
     names, units, unnamed = names_of(
         f"{path}, line {first + 1}", list(reading.columns or header or ()), below, rows[first]
     )
@@ -93,7 +101,7 @@ def names_of(where: str, header: list[str], below: list[str] | None, row: list[s
     pairs = [split_unit(name) for name in header]
     names = [name or f"unnamed {place}" for place, (name, _) in enumerate(pairs, 1)]
     if (twice := pd.Index(names).duplicated()).any():
-        raise RecordError(f"{where}: two columns are named {shown(names[twice.argmax()])}")
+        raise RecordError(f"{where}: two columns are named {shown(names[twice.argmax()])}: --columns A,B,... names all")
     others = [*(below or ()), *[""] * len(names)]
     return tuple(names), tuple(unit or other for (_, unit), other in zip(pairs, others, strict=False)), unnamed
 
@@ -146,8 +154,33 @@ def first_row(rows: dict[int, list[str]], full: list[int]) -> int | None:
         some = [cell for cell in cells if cell.strip()]
         comment = cells[0].lstrip().startswith(COMMENTS)
         if len(cells) == width and some and not comment and any(map(is_number, some)):
-            return number
+            below = [rows[each] for each in full[-20:] if each > number and len(rows[each]) == width]
+            if not are_names(cells, below):
+                return number
     return None
+
+
+def are_names(cells: list[str], below: list[list[str]]) -> bool:
+    """Whether a line with numbers names columns, as time,10,20 or Country,1960,1961,1962 do: they rise, and stand
+
+    beside a text that is no number as those in the lines below are, or count by one, which the lines below do not.
+    """
+    places = [place for place, cell in enumerate(cells) if is_number(cell)]
+    if not below or not all(cells[place].strip().isdigit() for place in places) or 0 in places:
+        return False
+    numbers = [int(cells[place]) for place in places]
+    if not all(one < other for one, other in pairwise(numbers)):
+        return False
+    if all(is_number(row[0]) for row in below):
+        return bool(cells[0].strip()) or numbers == list(range(len(cells) - 1))
+    return is_count(numbers) and not any(is_count([row[place] for place in places]) for row in below)
+
+
+def is_count(cells: list) -> bool:
+    """Whether these are three or more whole numbers, each one more than the one before."""
+    if len(cells) < LEAST_COUNT or not all(str(cell).strip().isdigit() for cell in cells):
+        return False
+    return [int(cell) for cell in cells] == list(range(int(cells[0]), int(cells[0]) + len(cells)))
 
 
 def is_number(cell: str) -> bool:
@@ -158,6 +191,7 @@ def above(lines, full: list[int], first: int, separator: str, width: int) -> tup
     """The line of names above the first row, and a line of units between the two; None for what is not there."""
     before = [number for number in full if number < first][-2:]
     rows = [[cell.strip() for cell in cut(BEGINS.sub("", lines[number]), separator)] for number in before]
+    rows = [row[:-1] if len(row) == width + 1 and not row[-1] else row for row in rows]
     fitting = [row for row in rows if fits(row, width, separator)]
     if len(fitting) == 2 and before[1] == before[0] + 1 and are_units(fitting[1]):
         return fitting[0], [cell.strip("[]() ") for cell in fitting[1]]

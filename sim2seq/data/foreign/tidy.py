@@ -16,6 +16,10 @@ WORST = 5  # runs in a message
 FILL_VALUE = 9.96920996838687e36  # what stands in a number of NetCDF that was never written
 
 
+class Twice(RecordError):
+    """Several steps of a run have one time, and differ."""
+
+
 @dataclass
 class Gaps:
     """Numbers that are missing within runs: run -> feature -> how many; `left_out`: the runs that they cost."""
@@ -97,7 +101,7 @@ def chosen(block: Block, ids: list[str], order: np.ndarray, again: np.ndarray, r
         if repeats == "refuse" and not same.all():
             run, place = np.argwhere(~same)[0][:2]
             what = f"time {block.times[order[again[place]]]:g} stands there twice, {name} differs"
-            raise RecordError(f"run {ids[run]}: {what}: --repeats first or last says which one counts")
+            raise Twice(f"run {ids[run]}: {what}: --repeats first or last says which one counts")
     return 0 if repeats == "last" else 1
 
 

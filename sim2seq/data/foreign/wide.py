@@ -47,8 +47,11 @@ class Wide:
             data = data.rename({old: new for old, new in reading.rename.items() if old in there})
         except ValueError as error:
             raise RecordError(f"rename: {' '.join(str(error).split())[:200]}") from error
-        data = on_its_axis(data, reading)
-        return cls(data, axes_of(data, reading, one_run=one_run), name, reading, one_run)
+        data = on_its_axis(with_fields(data), reading)
+        axes = axes_of(data, reading, one_run=one_run)
+        if empty := [axis for axis in (axes.run, axes.time) if axis and not data.sizes[axis]]:
+            raise RecordError(f"nothing was written: {empty[0]} has length 0")
+        return cls(data, axes, name, reading, one_run)
 
     @cached_property
     def ids(self) -> list[str]:
@@ -112,10 +115,11 @@ class Wide:
         found = self.data[self.axes.clock]
         if self.axes.run in found.dims:
             found = found.transpose(self.axes.run, self.axes.time)
-        times = foreign_clock.parse(found.values, self.reading.dates).reshape(found.shape)
+        said = str(found.attrs.get("units", ""))
+        values = foreign_clock.of_days(found.values, said)
+        times = foreign_clock.parse(values, self.reading.dates).reshape(found.shape)
         if times.ndim == 2 and times.dtype.kind == "f" and is_one_clock(times):
             times = times[0]
-        said = str(found.attrs.get("units", ""))
         return times, *foreign_clock.unit_of(said, self.axes.clock, times)
 
     @cached_property
@@ -229,6 +233,18 @@ class Wide:
         if len(axes) == 1:
             values = np.broadcast_to(values, (len(rows), *values.shape))
         return np.ascontiguousarray(values, plain_type(values.dtype))
+
+
+def with_fields(data: xr.Dataset) -> xr.Dataset:
+    """The Dataset with the fields of tables, arrays of records, as variables of their own."""
+    tables = {name: each for name, each in data.variables.items() if each.dtype.names and each.ndim == 1}
+    apart = {
+        field: (each.dims, each.values[field])
+        for each in tables.values()
+        for field in each.dtype.names
+        if not each.dtype[field].shape and field not in data.variables
+    }
+    return data.drop_vars(tables).assign(apart) if tables else data
 
 
 def plain_type(dtype: np.dtype) -> np.dtype:
