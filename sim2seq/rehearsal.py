@@ -76,11 +76,11 @@ def _rehearsed(one: dict, names: list[str] | None) -> Iterator[str]:
     else:
         yield from (lines := list(_notebook_problems(Path(one["notebook"]), one)))
         studies, chosen = ([], []) if lines else _notebook(Path(one["notebook"]), one)
-    names = with_readers(names, studies)
+    known_here = with_readers(names, studies)
     asked = dict.fromkeys(name for settings in chosen for name in settings.inputs)
     others = {name: why for study in studies for settings in chosen for name, why in no_inputs(study, settings).items()}
     yield from (f"setting inputs {name!r}: {others[name]}" for name in asked if name in others)
-    yield from _unnamed((name for name in asked if name not in others), names, "setting inputs")
+    yield from _unnamed((name for name in asked if name not in others), known_here, "setting inputs")
     for study in studies:
         yield from _unnamed(study.needs, names, f"the study {study.name}, with its laws, needs of each run the input")
 
