@@ -16,6 +16,8 @@ from keras import layers, ops
 
 BRIGHT = 255.0
 SLOPE = 0.1  # of the leaky ReLU
+UP = 8.0  # 2 for the ReLU, times 4: of a kernel of 4 x 4 at stride 2, a quarter meets each pixel
+LAST = {"activation": None, "use_bias": False, "kernel_initializer": "zeros"}  # nothing but the background at first
 
 
 def leaky(value):
@@ -26,16 +28,22 @@ def dense(size: int, activation=leaky, **options):
     return layers.Dense(size, activation=activation, **options)
 
 
-def conv(size: int, kernel: int, stride: int = 1, activation=leaky):
-    return layers.Conv2D(size, kernel, strides=stride, padding="same", activation=activation)
+def conv(size: int, kernel: int, stride: int = 1, activation=leaky, **options):
+    return layers.Conv2D(size, kernel, strides=stride, padding="same", activation=activation, **options)
 
 
-def up(size: int, activation=leaky):
-    return layers.Conv2DTranspose(size, 4, strides=2, padding="same", activation=activation)
+def up(size: int, activation=leaky, **options):
+    """Twice as high and wide; begins with weights that keep the size of what they are given."""
+    options = {"kernel_initializer": keras.initializers.VarianceScaling(UP, "fan_out")} | options
+    return layers.Conv2DTranspose(size, 4, strides=2, padding="same", activation=activation, **options)
 
 
 class Family(layers.Layer):
-    """What all share. `closed`: after the known frames it learns from its own ones, not from the true ones."""
+    """What all share. `closed`: after the known frames it learns from its own ones, not from the true ones.
+
+    Weights that do not begin by chance, see networks.py: `background` is added to all that is said of pixels, before
+    the sigmoid; of the known frames, recurrent ones read how far they are from `middle`, in units of `spread`.
+    """
 
     def __init__(self, height, width, *, known, actions, told=0, hidden=32, skip=1, closed=False, **options):
         super().__init__(**options)
@@ -66,10 +74,19 @@ class Family(layers.Layer):
         return ops.transpose(ops.reshape(flat, (-1, self.known, self.height, self.width)), (0, 2, 3, 1))
 
     def answer(self, logits, hidden):
-        return ops.concatenate([ops.sigmoid(logits), self.end(hidden)], axis=-1)
+        return ops.concatenate([ops.sigmoid(logits + self.background), self.end(hidden)], axis=-1)
+
+    @property
+    def grounds(self) -> tuple[int, ...]:
+        """The shape of `background`, which is added to what a family says of each pixel, before the sigmoid."""
+        return (self.pixels,)
 
     def build(self, shape):
         super().build(shape)
+        self.background = self.add_weight(shape=self.grounds, name="background", initializer="zeros")
+        known = {"shape": (self.known, self.pixels), "trainable": False}
+        self.middle = self.add_weight(name="middle", initializer="zeros", **known)
+        self.spread = self.add_weight(name="spread", initializer="ones", **known)
         state = self.begin(1)
         self.step(ops.zeros((1, shape[-1])), state, training=False)  # makes all weights
 
@@ -132,7 +149,7 @@ class Recurrent(Family):
         return [ops.zeros((runs, self.hidden)), *(ops.zeros((runs, self.skip, self.hidden)) for _ in range(2))]
 
     def start(self, seen, told):
-        state = told if self.told else self.images(seen)
+        state = told if self.told else self.images((seen - self.middle) / self.spread)
         for layer in self.reader:
             state = layer(state)
         rings = ops.zeros_like(ops.repeat(state[:, None], self.skip, axis=1))
@@ -177,7 +194,7 @@ class DenseRNN(Recurrent):
 
     def make(self) -> None:
         super().make()
-        self.decoder = [dense(128), dense(self.pixels, None)]
+        self.decoder = [dense(128), dense(self.pixels, **LAST)]
 
     def decode(self, hidden, frame, training):
         for layer in self.decoder:
@@ -198,7 +215,7 @@ class DeconvolvingRNN(Recurrent):
             dense(256),
             dense(64 * self.small[0] * self.small[1]),
             layers.Reshape((*self.small, 64)),
-            up(64), up(32), up(16), up(1, None),
+            up(64), up(32), up(16), up(1, **LAST),
         ]  # fmt: skip
 
     def encoder(self) -> list:
@@ -219,7 +236,7 @@ class FrameTransformer(Family):
     def make(self) -> None:
         self.reader = [layers.Dropout(0.3), dense(64), dense(64), dense(self.hidden)]
         self.decoder = [dense(128), dense(128)]
-        self.frame = dense(self.pixels, None)
+        self.frame = dense(self.pixels, **LAST)
 
     def own(self, runs):
         return [ops.zeros((runs, (self.known - 1) * self.pixels))]

@@ -20,6 +20,8 @@ from studies.pong.worlds import CubeCrash, Pong
 
 SIDE = 6  # columns of the source's first assets: left, right, and what is between
 SURE = 12.0  # what a bright pixel of a first asset adds before the sigmoid
+AVERAGED, LEAST = 200, 0.01  # training episodes whose mean frame a family begins with; the least brightness of it
+LEAST_SPREAD = 0.2  # of a pixel of the known frames, 0 to 1
 END_COUNTS = 0.1  # of the chance of the end, beside the mean over pixels
 
 FAMILIES = {
@@ -63,11 +65,33 @@ def family(kind: type, sizes: Sizes, settings, *, values=None, conditions=None) 
     inputs = core_inputs(sizes, "float32")
     told = [ops.ones_like(inputs[0][..., :1]) * each[:, None] for each in inputs[1:]]
     core = keras.Model(one_or_all(inputs), layer(ops.concatenate([inputs[0], *told], axis=-1)), name=kind.__name__)
-    if kind is AssetTransformerRNN and values is not None:
-        layer.pictures.assign(first_pictures(world, np.asarray(values[:1])[0, 0, : world.height * world.width]))
+    if values is not None:
+        begin(layer, world, np.asarray(values[:AVERAGED]))
     core.lookback, core.error_unit, core.own_loss = None, 1.0, PixelsAndEnd()
     core.encode, core.decode = from_bytes, to_bytes
     return core
+
+
+def begin(layer, world, values) -> None:
+    """Let a family begin with what episodes (runs, steps, pixels, end, action) say at once."""
+    known = values[:, : layer.known, : layer.pixels] / BRIGHT
+    layer.middle.assign(known.mean(axis=0))
+    layer.spread.assign(np.maximum(known.std(axis=0), LEAST_SPREAD))
+    if isinstance(layer, AssetTransformerRNN):
+        layer.pictures.assign(first_pictures(world, values[0, 0, : layer.pixels]))
+    else:
+        layer.background.assign(usual(values))
+
+
+def usual(values) -> np.ndarray:
+    """(pixels,): what says the mean frame, before the sigmoid; of episodes (runs, steps, pixels, end[, action]).
+
+    The end is 1 in the last row of an episode that ends; what stands behind that belongs to nobody.
+    """
+    pixels = values.shape[-1] - 2
+    ended = np.cumsum(values[..., pixels], axis=1) - values[..., pixels]
+    mean = np.clip(values[ended == 0, :pixels].mean(axis=0) / BRIGHT, LEAST, 1 - LEAST)
+    return np.log(mean / (1 - mean))
 
 
 def first_pictures(world, frame) -> np.ndarray:

@@ -9,9 +9,15 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
-from studies.pong.families import Recurrent, conv, dense, up
+from studies.pong.families import LAST, Recurrent, conv, dense, up
 
+NEARLY = 0.01  # of the weights that say where things are moved, at first: by less than a pixel
 MOST_SHIFT = 1.0  # of an asset, in halves of the frame
+
+
+def nearly():
+    """Begins with shifts that are small, but not 0: at whole pixels `moved_by` has no slope to learn from."""
+    return keras.initializers.RandomNormal(stddev=NEARLY)
 
 
 @keras.saving.register_keras_serializable("sim2seq.pong")
@@ -23,10 +29,8 @@ class SpatialTransformerRNN(Recurrent):
     def make(self) -> None:
         super().make()
         self.features = [layers.Dropout(0.3), conv(16, 3), conv(16, 5, 2), conv(self.maps, 7)]
-        self.placing = dense(
-            4 * self.maps, None, kernel_initializer="zeros"
-        )  # scale and shift of each, down and across
-        self.decoder = [up(16), conv(1, 5, 1, None)]
+        self.placing = dense(4 * self.maps, None, kernel_initializer=nearly())  # scale and shift, down and across
+        self.decoder = [up(16), conv(1, 5, **LAST)]
 
     def decode(self, hidden, frame, training):
         features = self.images(frame)
@@ -48,22 +52,20 @@ class AssetTransformerRNN(Recurrent):
     """
 
     assets, dark = 3, -6.0
+    grounds = ()  # one number for all pixels
 
     def make(self) -> None:
         super().make()
-        self.placing = dense(2 * self.assets, "tanh", kernel_initializer="zeros")
+        self.placing = dense(2 * self.assets, "tanh", kernel_initializer=nearly())
 
     def build(self, shape):
         size = (self.assets, self.height, self.width)
         self.pictures = self.add_weight(shape=size, name="pictures", initializer="random_normal")
-        self.background = self.add_weight(
-            shape=(), name="background", initializer=keras.initializers.Constant(self.dark)
-        )
         super().build(shape)
+        self.background.assign(self.dark)
 
     def decode(self, hidden, frame, training):
-        moved = self.moved(hidden)
-        return ops.reshape(ops.sum(moved, axis=1), (-1, self.pixels)) + self.background
+        return ops.reshape(ops.sum(self.moved(hidden), axis=1), (-1, self.pixels))
 
     def moved(self, hidden):
         """(runs, assets, height, width): each picture where this state puts it."""

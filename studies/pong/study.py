@@ -24,8 +24,9 @@ TOGETHER = 50  # episodes whose frames are made at once
 LOOKED_AT = 200  # training episodes that pictures are learned from
 RECIPES = {
     # the source's families, on frames: few steps, as each is a picture
-    "pixels": {"model": "dense_rnn", "window": 3, "units": (32,), "targets": 24, "batch_size": 32, "epochs": 8}
-    | {"learning_rate": 3e-3, "jit_compile": False, "judged": 100, "targets_per_epoch": 38_400},
+    # and small batches, as it takes many of them until the ball is seen
+    "pixels": {"model": "dense_rnn", "window": 3, "units": (32,), "targets": 16, "batch_size": 16, "epochs": 8}
+    | {"learning_rate": 4e-3, "jit_compile": False, "judged": 100, "targets_per_epoch": 25_600},
     "debug": {"epochs": 2, "targets": 8, "batch_size": 8, "window": 3, "units": (8,), "jit_compile": False}
     | {"steps_per_execution": 1, "targets_per_epoch": 160},
 }

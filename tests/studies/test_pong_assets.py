@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 from PIL import Image
 
@@ -9,7 +10,7 @@ from sim2seq._support import command
 from sim2seq.data.windows import Scaling
 from sim2seq.models.builders import Sizes, physical
 from studies.pong import animate_assets, dream, viewing
-from studies.pong.networks import NETWORKS
+from studies.pong.networks import FAMILIES, NETWORKS
 from studies.pong.spatial import moved_by
 from studies.pong.study import PongSettings
 from studies.pong.worlds import Pong, draw
@@ -50,6 +51,19 @@ def test_a_shift_says_by_how_many_pixels_an_asset_moves():
     moved = ops.convert_to_numpy(moved_by(dot, np.ones_like(shift), shift))[0, 0]
     down, right = -shift[0, 0] * (9 - 1) / 2
     assert np.argwhere(moved == 1).tolist() == [[4 + down, 4 + right]]
+
+
+@pytest.mark.parametrize("name", ["asset_transformer", "spatial_transformer"])
+def test_what_moves_pictures_begins_where_moving_has_a_slope(name):
+    """At whole pixels there is none: pictures that begin there stay there."""
+    layer = FAMILIES[name](16, 16, known=3, actions=9, hidden=4)
+    layer.build((None, 9, 258))
+    hidden, frame = (ops.convert_to_tensor(np.random.default_rng(0).random((2, size)), "float32") for size in (4, 256))
+    if name == "spatial_transformer":
+        layer.decoder[-1].kernel.assign(np.ones(layer.decoder[-1].kernel.shape))  # begins as zeros
+    with tf.GradientTape() as tape:
+        made = ops.sum(ops.square(layer.decode(hidden, frame, False)))
+    assert np.abs(tape.gradient(made, layer.placing.kernel.value)).min() > 0
 
 
 def test_a_film_of_assets_shows_all_parts(assets, tmp_path, monkeypatch):

@@ -6,11 +6,12 @@ from keras import ops
 
 from sim2seq import write_report
 from sim2seq.data import arrays
+from sim2seq.models.builders import Sizes
 from sim2seq.store import store
 from sim2seq.training.fit import fit, split_runs
 from studies.pong import beginnings, dream, limit, pictures, places, scores, simulate, trainings
 from studies.pong.agents import make_agent
-from studies.pong.networks import FAMILIES, PixelsAndEnd, first_pictures, from_bytes
+from studies.pong.networks import FAMILIES, NETWORKS, PixelsAndEnd, first_pictures, from_bytes
 from studies.pong.objects import Objects, PlacesAndEnd
 from studies.pong.simulate import STEPS
 from studies.pong.study import STUDY, PongSettings, choose, judge
@@ -100,7 +101,12 @@ def network(kind, **options):
     draw = np.random.default_rng(0)
     fed = np.concatenate([draw.integers(0, 255, (2, 9, 257)), draw.integers(0, 9, (2, 9, 1))], axis=-1)
     along = np.repeat(draw.normal(size=(2, 1, told)), 9, axis=1)
-    return layer, np.concatenate([fed, along], axis=-1).astype("float32")
+    fed = np.concatenate([fed, along], axis=-1).astype("float32")
+    layer.build(fed.shape)
+    for weight in layer.trainable_weights:  # what begins as zeros would hide what stands before it
+        if not np.any(weight):
+            weight.assign(0.1 * draw.normal(size=weight.shape))
+    return layer, fed
 
 
 def stepped(layer, fed, *, own_from=None):
@@ -139,6 +145,18 @@ def test_padding_does_not_count_in_the_losses():
     weights = np.array([[1, 1, 0, 0]] * 3, dtype="float32")
     for loss in (PixelsAndEnd(), PlacesAndEnd()):
         assert float(loss(true, said, weights)) == pytest.approx(float(loss(true[:, :2], said[:, :2])), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "asset_transformer"])
+def test_a_family_begins_with_the_mean_frame(name):
+    episodes = played(PONG, 20)
+    frames = episodes.frames.reshape(20, 96, -1)
+    values = np.concatenate([frames, episodes.terminals[..., None], episodes.actions[..., None]], axis=-1)
+    core = NETWORKS[name](Sizes(1025, 1025, 1), DEBUG, values=values)
+    said = ops.convert_to_numpy(core(values[:2, :9].astype("float32")))[:, DEBUG.window - 1 :, :-1]
+    there = np.arange(96) < episodes.lengths[:, None]
+    mean = frames[there].mean(axis=0) / 255
+    assert said == pytest.approx(np.broadcast_to(np.clip(mean, 0.01, 0.99), said.shape), abs=1e-3)
 
 
 def test_the_first_assets_are_parts_of_a_first_frame():
