@@ -60,7 +60,7 @@ class Flight(layers.Layer):
         middle = (self.box_low + self.box_high) / 2
         apart = [(free[:, one : one + 1] - free[:, one + 1 :]) / CLOSE for one in range(self.places - 1)]
         each = [(free - middle) / FAR, (place - middle) / FAR, below, above, velocity]
-        over = ops.concatenate([*each, *apart], axis=-1)
+        over = ops.stop_gradient(ops.concatenate([*each, *apart], axis=-1))  # an end is read off, it moves nothing
         for layer in self.head:
             over = layer(over)
         said = place if training else self.shown(place)

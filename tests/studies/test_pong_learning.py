@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from sim2seq import write_report
@@ -12,7 +13,7 @@ from sim2seq.training.fit import fit, split_runs
 from studies.pong import beginnings, dream, limit, pictures, places, scores, simulate, trainings
 from studies.pong.agents import make_agent
 from studies.pong.networks import FAMILIES, NETWORKS, PixelsAndEnd, first_pictures, from_bytes
-from studies.pong.objects import Objects, PlacesAndEnd
+from studies.pong.objects import Flight, Objects, PlacesAndEnd
 from studies.pong.simulate import STEPS
 from studies.pong.study import STUDY, PongSettings, choose, judge
 from studies.pong.worlds import CubeCrash, Pong
@@ -245,6 +246,20 @@ def test_objects_step_as_they_read_everything_again():
         answer, state = layer.step(ops.convert_to_tensor(rows[:, step]), state)
         said.append(ops.convert_to_numpy(answer))
     assert np.stack(said, axis=1) == pytest.approx(ops.convert_to_numpy(layer(rows)), abs=1e-5)
+
+
+def test_an_end_is_learned_without_moving_what_moves():
+    """Where all places are right at once, as in CubeCrash, nothing but the end is left to learn."""
+    layer = Flight([0, 4, 8], [31, 40, 23], actions=3)
+    state = [ops.convert_to_tensor([[16.0, 20.0, 12.0]]), ops.zeros((1, 3))]
+    layer.build((1, 3))
+    with tf.GradientTape() as tape:
+        said, _ = layer(ops.ones((1, 3)), state, training=True)
+        over = said[:, -1]
+    found = tape.gradient(over, [weight.value for weight in layer.trainable_weights])
+    names = [weight.name for weight in layer.trainable_weights]
+    learned = [name for name, each in zip(names, found, strict=True) if each is not None and np.any(each)]
+    assert set(learned) == {"kernel", "bias"}  # not the box, nor what actions move
 
 
 def test_a_training_leaves_a_model_that_can_be_played(trained, ensemble):
