@@ -38,6 +38,11 @@ def up(size: int, activation=leaky, **options):
     return layers.Conv2DTranspose(size, 4, strides=2, padding="same", activation=activation, **options)
 
 
+def even():
+    """Mean 0 and spread 1 over all of a picture: of one sample, so that a step says what a training says."""
+    return layers.GroupNormalization(1)
+
+
 class Family(layers.Layer):
     """What all share. `closed`: after the known frames it learns from its own ones, not from the true ones.
 
@@ -212,14 +217,14 @@ class DeconvolvingRNN(Recurrent):
         super().make()
         self.small = (-(-self.height // 16), -(-self.width // 16))
         self.decoder = [
-            dense(256),
+            dense(256), layers.LayerNormalization(),
             dense(64 * self.small[0] * self.small[1]),
             layers.Reshape((*self.small, 64)),
-            up(64), up(32), up(16), up(1, **LAST),
+            up(64), even(), up(32), even(), up(16), even(), up(1, **LAST),
         ]  # fmt: skip
 
     def encoder(self) -> list:
-        return [conv(16, 5, 2), conv(16, 5, 2), layers.Flatten(), dense(self.hidden, None)]
+        return [conv(16, 5, 2), even(), conv(16, 5, 2), even(), layers.Flatten(), dense(self.hidden, None)]
 
     def decode(self, hidden, frame, training):
         for layer in self.decoder:
