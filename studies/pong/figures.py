@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import cycle, product
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from sim2seq._support.command import Parser, run
+from sim2seq.report.colours import GREY
 from sim2seq.report.style import COLOURS, Picture, grid, plain, styled
 from studies.pong import dream, places, scores, simulate
 from studies.pong.scores import HORIZONS, Episodes
@@ -24,6 +26,12 @@ SHOWN = 12  # frames of a strip
 STEPS, EPISODES = 60, 200
 SCALE, GAP, SPEED = 5, 4, 50  # of the film: pixels a pixel, between panels, ms a frame
 FILM_EPISODES = 4
+DASHES = "--", ":", "-."
+STYLES = {
+    0: [{"color": colour, "marker": "o", "ms": 3.5} for colour in COLOURS],
+    1: [{"color": "black", "lw": 1.2, "ls": dashes} for dashes in DASHES],
+    2: [{"color": GREY, "lw": 1, "ms": 3.5, "ls": ls, "marker": mark} for mark, ls in product("sx^", DASHES)],
+}
 ROWS = ("true", "made", "difference")
 
 
@@ -85,13 +93,23 @@ def strips(model: dream.Dream, episodes: Episodes, title: str) -> Picture:
     return figure
 
 
+def kind_of(name: str, guesses) -> int:
+    """0 of a model, 1 of a limit, 2 of a guess: the order of the legend."""
+    return 0 if name not in guesses else 1 if name.startswith("limit") else 2
+
+
 @styled
-def by_horizon(results: dict[str, list[float]], *, dashed=()) -> Picture:
-    """Distance of the ball at each horizon, a line a model; `dashed` names those that have learned nothing."""
+def by_horizon(results: dict[str, list[float]], *, guesses=()) -> Picture:
+    """Distance of the ball at each horizon: a coloured line a model, black ones the limits, grey those of `guesses`.
+
+    Of several seeds of a model the first is shown.
+    """
     figure, axes = grid(1, 1, width=9, height=4.6)
-    for number, (name, distances) in enumerate(results.items()):
-        style = {"ls": "--", "lw": 1.0, "alpha": 0.8} if name in dashed else {"marker": "o", "ms": 3.5}
-        axes[0, 0].plot(HORIZONS, distances, color=COLOURS[number % len(COLOURS)], label=plain(name), **style)
+    shown = sorted((name for name in results if " seed " not in name), key=lambda name: kind_of(name, guesses))
+    styles = {kind: cycle(each) for kind, each in STYLES.items()}
+    for name in shown:
+        style = next(styles[kind_of(name, guesses)])
+        axes[0, 0].plot(HORIZONS, results[name], label=plain(name.replace(" P  ", ", P = ")), **style)
     axes[0, 0].set(xlabel="steps ahead", ylabel="distance of the ball [px]", xscale="log", yscale="log")
     axes[0, 0].set_xticks(HORIZONS, [str(step) for step in HORIZONS])
     figure.legend(loc="outside right upper", fontsize=8)
@@ -132,7 +150,7 @@ def main(argv=None) -> None:
         raise ValueError(f"{options.folder}: expected models that benchmarks/pong.py has trained")
     learned = [path.parent for path in sorted(options.folder.glob("*/test.json"))]
     guesses = [name for name in results if name not in {path.name.replace("_", " ") for path in learned}]
-    by_horizon(results, dashed=guesses).savefig(options.output / "horizon.png", dpi=110)
+    by_horizon(results, guesses=guesses).savefig(options.output / "horizon.png", dpi=110)
     for folder in learned:
         model = dream.load(folder)
         episodes = episodes_of(model.world)
