@@ -1,25 +1,12 @@
 """The benchmarks measure what they say: on trainings that end in seconds, on systems and results made up."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from scripts import script
 
 from sim2seq.data.splits import Part, select
 from sim2seq.training.fit import split_runs
 from sim2seq.training.settings import Settings
-
-
-def script(name: str):
-    """A module of the folder of benchmarks."""
-    folder = str(Path(__file__).parent.parent / "benchmarks")
-    sys.path.insert(0, folder)
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(folder)
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,10 @@
 """Benchmarks of the Ising lattice compare like with like: loops of one distribution, models that differ in one way."""
 
-import sys
-from importlib import import_module
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scripts import script
 
 from sim2seq._support.files import read_json, write_json
 from studies.ising.exact import kaufman
@@ -14,24 +12,14 @@ from studies.ising.lattice import Lattice
 from studies.ising.scores import SOURCE, Score
 
 
-def benchmark(name):
-    """A script of benchmarks/, as a module."""
-    folder = str(Path(__file__).parents[2] / "benchmarks")
-    sys.path.insert(0, folder)
-    try:
-        return import_module(name)
-    finally:
-        sys.path.remove(folder)
-
-
 @pytest.fixture(scope="module")
 def bench():
-    return benchmark("ising")
+    return script("ising")
 
 
 @pytest.fixture(scope="module")
 def energies():
-    return benchmark("ising_energy")
+    return script("ising_energy")
 
 
 def loops(bench, lattice, beta, folder):
