@@ -56,15 +56,15 @@ def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0,
         raise NotForThese(f"components need a window of a step or more and {FEW} features or more; got {got}")
     end = time.monotonic() + seconds
     tried: list[tuple[float, Components]] = []
-    for lags, degree, count in trials(training):
+    for lags, degree, centre, basis in trials(training):
         if not (tried and time.monotonic() > end):
-            tried.append(best_of(fits_of(training, lags, degree, count, seed), validation))
+            tried.append(best_of(fits_of(training, lags, degree, centre, basis, seed), validation))
     return min(tried, key=lambda pair: pair[0])[1]
 
 
-def trials(training: Runs) -> Iterator[tuple[int, int, int]]:
-    """Lags, degree and number of components of what is tried, each once."""
-    sizes = principal(training)[1]
+def trials(training: Runs) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
+    """Lags, degree, mean and components of what is tried, each once."""
+    centre, sizes, vectors = principal(training)
     left = 1 - np.cumsum(sizes**2) / max((sizes**2).sum(), 1e-300)
     seen = set()
     for lags, degree in SHAPES:
@@ -74,7 +74,7 @@ def trials(training: Runs) -> Iterator[tuple[int, int, int]]:
                 count -= 1
             if lags <= training.window and (lags, degree, count) not in seen:
                 seen.add((lags, degree, count))
-                yield lags, degree, count
+                yield lags, degree, centre, vectors[:, :count]
 
 
 def principal(training: Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -85,10 +85,8 @@ def principal(training: Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return centre, np.sqrt(np.maximum(squares[::-1], 0)), vectors[:, ::-1]
 
 
-def fits_of(training: Runs, lags: int, degree: int, count: int, seed: int) -> Iterator[Components]:
-    """An autoregression of so many components for each penalty."""
-    centre, _, vectors = principal(training)
-    basis = vectors[:, :count]
+def fits_of(training: Runs, lags: int, degree: int, centre, basis, seed: int) -> Iterator[Components]:
+    """An autoregression of these components for each penalty."""
     inside = replace(training, values=(training.values - centre) @ basis)
     for inner in fits(inside, lags, degree, seed=seed, most=TERMS, penalties=PENALTIES, even=EVEN):
         yield Components(inner, centre, basis, *training.bounds(MARGIN))

@@ -229,7 +229,8 @@ def powers_of(factors: int, degree: int) -> np.ndarray:
             (0,) * (degree - order) + tuple(place + 1 for place in places)
             for order in range(2, degree + 1)
             for places in combinations_with_replacement(range(factors), order)
-        ]
+        ],
+        dtype=int,
     ).reshape(-1, degree)
 
 

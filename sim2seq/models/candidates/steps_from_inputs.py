@@ -133,26 +133,24 @@ def surfaces(training: Runs, first: int) -> Iterator[Surface]:
     scale = 1 / np.maximum(np.abs(told).max(axis=0), 1e-12)
     answers = training.values.reshape(len(told), -1)
     for degree in DEGREES:
-        if degree > 1 and products_in(told.shape[1], degree) > MOST:
+        if products_in(told.shape[1], degree) > MOST:
             return
-        powers = powers_of(told.shape[1], degree) if degree > 1 else np.zeros((0, 1), dtype=int)
+        powers = powers_of(told.shape[1], degree)
         gram, right = normal_of(told * scale, answers, np.arange(told.shape[1])[None], powers)
         for penalty in PENALTIES:
-            try:
+            with suppress(np.linalg.LinAlgError):  # too small a penalty for these terms
                 weights = solve(gram, right, penalty * len(told))
-            except np.linalg.LinAlgError:  # too small a penalty for these terms
-                continue
-            yield Surface(powers, scale, weights.reshape(-1, *training.values.shape[1:]))
+                yield Surface(powers, scale, weights.reshape(-1, *training.values.shape[1:]))
 
 
 def trials(training: Runs, seed: int) -> Iterator[tuple[int, Iterator]]:
     """What is tried, one after the other: how many steps are told, and laws that go on from them."""
     runs = {first: replace(training, window=first) for first in FIRST}
     if training.features >= components.FEW:
-        for lags, degree, count in components.trials(runs[max(FIRST)]):
+        for lags, degree, centre, basis in components.trials(runs[max(FIRST)]):
             if lags in runs:
-                yield lags, components.fits_of(runs[lags], lags, degree, count, seed)
-    yield walled.LAGS, (walled.fit(each) for each in [runs[walled.LAGS]])
+                yield lags, components.fits_of(runs[lags], lags, degree, centre, basis, seed)
+    yield walled.LAGS, map(walled.fit, [runs[walled.LAGS]])  # when it is asked for
     for lags, degree in SHAPES:
         if polynomial.is_affordable(training.features, lags * training.features + training.told, degree):
             yield lags, polynomial.fits(runs[lags], lags, degree, seed=seed, penalties=LAW_PENALTIES)
