@@ -212,7 +212,6 @@ def _notebook(path: Path, one: dict) -> tuple[list, list]:
     """The studies and settings with which the notebook, as a script, would open its study's folder."""
     from IPython.core.inputtransformer2 import TransformerManager
 
-    from sim2seq import notebook
     from sim2seq.training.study import Study
 
     words = [word for word in one["words"][1:] if known(word)]
@@ -220,19 +219,33 @@ def _notebook(path: Path, one: dict) -> tuple[list, list]:
     def open_study(workspace, settings, *, arguments=None):
         raise Rehearsed(type(settings).parse(words, base=settings))
 
-    notebook.open_study = open_study
     code = ast.parse("\n".join(TransformerManager().transform_cell(source) for source in code_cells(path)))
     opens = any(map(calls_open_study, code.body))
     names: dict = {"__name__": "__main__"}
     chosen = []
-    for statement in code.body:
-        if isinstance(statement, HARMLESS if opens else HARMLESS[:2]) or calls_open_study(statement):
-            try:
-                exec(compile(ast.Module([statement], []), one["script"], "exec"), names)
-            except Rehearsed as reached:
-                chosen.append(reached.settings)
-                break
+    with opened_by(open_study):
+        for statement in code.body:
+            if isinstance(statement, HARMLESS if opens else HARMLESS[:2]) or calls_open_study(statement):
+                try:
+                    exec(compile(ast.Module([statement], []), one["script"], "exec"), names)
+                except Rehearsed as reached:
+                    chosen.append(reached.settings)
+                    break
     return [value for value in names.values() if isinstance(value, Study)], chosen
+
+
+@contextlib.contextmanager
+def opened_by(function) -> Iterator[None]:
+    """While this lasts, `function` is `open_study` under both its names."""
+    import sim2seq
+    from sim2seq import notebook
+
+    before = notebook.open_study
+    notebook.open_study = sim2seq.open_study = function
+    try:
+        yield
+    finally:
+        notebook.open_study = sim2seq.open_study = before
 
 
 def calls_open_study(statement: ast.stmt) -> bool:

@@ -78,16 +78,6 @@ def trap(tmp_path):
 
 
 @pytest.fixture
-def rehearsing(monkeypatch):
-    """This process may rehearse, which has one of its own otherwise: open_study is as it was, and nobody has it yet."""
-    import sim2seq
-    from sim2seq import notebook
-
-    monkeypatch.setattr(notebook, "open_study", notebook.open_study)
-    monkeypatch.delitem(vars(sim2seq), "open_study", raising=False)
-
-
-@pytest.fixture
 def screen(monkeypatch):
     """A display that nobody sees."""
     import pygame  # a second, which few tests need

@@ -13,7 +13,6 @@ PLACE = str(ROOT)
 COLAB = {"colab": {"provenance": []}, "kernelspec": {"name": "python3", "display_name": "Python 3"}}
 PYTHON = {"language_info": {"name": "python", "file_extension": ".py", "nbconvert_exporter": "python"}}
 OPENS = "import sim2seq\nsim2seq.open_study(None, sim2seq.Settings())\nraise SystemExit('it ran')"
-pytestmark = pytest.mark.usefixtures("rehearsing")
 
 
 def spec_of(train: str, simulate="python $(SPECROOT)/ball_bounce.py --gravity=$(GRAVITY) --output x.dsv") -> dict:
@@ -115,16 +114,24 @@ def notebook(folder: Path, *cells: str, metadata=PYTHON) -> dict:
 def test_a_notebook_that_cannot_run_as_a_script_is_refused_with_the_cell(
     tmp_path, monkeypatch, cells, metadata, expected
 ):
-    monkeypatch.setattr("sim2seq.notebook.open_study", None)
     lines = list(rehearsal.problems([notebook(tmp_path, *cells, metadata=metadata)], ["gravity"]))
     assert len(lines) == (expected is not None), lines
     assert expected is None or expected in lines[0]
 
 
 def test_a_notebook_with_magics_may_run_in_ipython(tmp_path, monkeypatch):
-    monkeypatch.setattr("sim2seq.notebook.open_study", None)
     one = notebook(tmp_path, "%matplotlib inline", OPENS) | {"runner": "ipython"}
     assert list(rehearsal.problems([one], None)) == []
+
+
+def test_a_rehearsal_leaves_open_study_as_it_was(tmp_path):
+    import sim2seq
+    from sim2seq import notebook as module
+
+    vars(sim2seq).pop("open_study", None)
+    assert list(rehearsal.problems([notebook(tmp_path, OPENS)], None)) == []
+    assert sim2seq.open_study is module.open_study
+    assert module.open_study.__module__ == "sim2seq.notebook"
 
 
 def test_a_script_of_a_step_needs_its_packages(tmp_path):

@@ -15,7 +15,6 @@ from sim2seq.workflow.request import new_study
 STUDIES = ("studies/dodging_robot", "studies/ising", "studies/pong")
 GENERATED = ("ball_bounce_suite_merlin_lstm.yaml", *(f"{folder}/suite.yaml" for folder in STUDIES))
 SUITES = (*GENERATED, "ball_bounce_suite_merlin_samples.yaml", "studies/oracle/suite.yaml", "sweep.yaml")
-pytestmark = pytest.mark.usefixtures("rehearsing")
 
 
 @pytest.mark.parametrize("name", SUITES)
