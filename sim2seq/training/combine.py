@@ -42,7 +42,7 @@ from sim2seq.training.study import FORECAST, Study
 LAW = 1e-3  # of the increments: the error of one step of a linear part that holds the law; elsewhere 0.04 and more
 SHARES = {"stacked_lstm": 0.2}  # of the budget
 SHARE_OF_OTHERS = 0.1  # each of those that learn in this process
-LEAST = {NETWORK: 10.0, f"{NETWORK} 2": 30.0, "stacked_lstm": 15.0, "residual_lstm": 1.0}  # seconds, or not at all
+LEAST = {NETWORK: 10.0, f"{NETWORK} 2": 30.0, "stacked_lstm": 15.0, "residual_lstm": 20.0}  # seconds, or not at all
 SHARE_BESIDE_A_LAW = 0.5  # of the budget: for the stacked LSTM while the network of a law learns
 SHARE_OF_END = 0.1  # of the budget: for predictions and scores
 ATTENTION = 0.5  # seconds between two looks at a process
@@ -113,7 +113,7 @@ def train(
         if not (folder / "scores.json").exists():
             judge()
             work.say("a first model can be used")
-        if knows_law(work):
+        if work.left >= LEAST["residual_lstm"] and knows_law(work):
             lane.stop()
             lane = Lane(work, [("stacked_lstm", SHARE_BESIDE_A_LAW)])
             other = Lane(work, [("residual_lstm", 1.0)])
@@ -253,7 +253,7 @@ def learn_apart(folder: str, name: str, end: str) -> None:
     if not name.startswith(NETWORK):
         from sim2seq.training import fit
 
-        one = settings.of({**vars(settings), "model": name})
+        one = settings.of({**vars(settings), "model": name, "jit_compile": settings.compiles})
         fit.train(ensemble, one, split, place, FORECAST, quiet=True, seconds=float(end) - time.time())
         return
     parts = parts_of(ensemble, settings, split, Forecast(settings.controls))

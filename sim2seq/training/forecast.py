@@ -76,7 +76,7 @@ class Forecast(Task):
         features, controls = self.split(part, settings)
         context, steps = features[:, : settings.window], part.steps - settings.window
         told = {"conditions": part.inputs_of_runs(settings.inputs), "controls": controls}
-        return forecasts(models, context, steps, **told, jit=settings.jit_compile)
+        return forecasts(models, context, steps, **told, jit=settings.compiles)
 
     def one_step(self, models, part: Ensemble, settings) -> np.ndarray | None:
         if isinstance(models, Combination):  # its candidates know the step that they forecast

@@ -162,6 +162,11 @@ class Settings(Config, recipes=RECIPES):
         return seconds_of(self.budget)
 
     @property
+    def compiles(self) -> bool:
+        """Whether steps are compiled by XLA, which takes 15 to 30 seconds: not for a budget below a minute."""
+        return self.jit_compile and (self.model != COMBINED or self.seconds >= 60)
+
+    @property
     def longest(self) -> float:
         """Seconds after which the training of one model ends, if its epochs have not; a study may say some."""
         return math.inf
