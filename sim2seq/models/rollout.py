@@ -18,6 +18,7 @@ from sim2seq.models import stepping
 from sim2seq.models.stepping import CONDITIONS, CONTROLS, Stepper, core_of, is_causal, kinds, one_or_all, scaled
 
 FEWEST = 8  # runs at once: fewer take hardly less time, and each number of runs is compiled for itself
+COPIED = 2e9  # numbers: a graph alone copies the forecast at each step, which from here on takes longer than XLA
 
 
 def rollout(
@@ -34,7 +35,8 @@ def rollout(
     controls    (runs, window + steps, controls), row w is what holds at step w: the prediction of a step sees its row
     stepper     a stepping.Stepper: how the network of a model of any length steps, where that cannot be concluded from
                 its layers; keep the object, as each one is compiled for itself
-    jit         False: compiled as a graph alone, which is ready a second or more earlier, and slower at each call
+    jit         False: compiled as a graph alone, which is ready a second or more earlier, and slower at each call; not
+                where the forecast is so large that this would take longer
     returns     (runs, steps, features), physical units; a Keras model computes in the precision of its input
 
     Raises ValueError when the arrays do not fit the model, when `steps` is below 1, when a model of any length sees
@@ -52,6 +54,7 @@ def rollout(
     fed = checked(model, context, steps, conditions, controls)
     if (answer := tuple(model.outputs[0].shape[1:])) != context.shape[2:]:
         raise ValueError(f"model: expected answers (runs, features) = (..., {context.shape[2]}); got (..., *{answer})")
+    jit = jit or context[:, 0].size * steps**2 > COPIED
     loop = compiled_loop(model, context.shape[1], steps, stepper, jit)
     return reread_eagerly(model, fed, steps) if loop is None else run_loop(loop, fed)
 
