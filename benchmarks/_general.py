@@ -16,7 +16,7 @@ from _systems import SYSTEMS, Made, System, chaotic, made
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import PARTS, select
 from sim2seq.evaluation import long_term
-from sim2seq.evaluation.scores import rmse
+from sim2seq.evaluation.measures import rmse
 from sim2seq.training.evaluate import baselines_of
 from sim2seq.training.fit import fit
 from sim2seq.training.folder import Training

@@ -42,7 +42,7 @@ import pgen_ensembles
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import Part, Split, select
 from sim2seq.evaluation import conformal
-from sim2seq.evaluation.scores import rmse
+from sim2seq.evaluation.measures import rmse
 from sim2seq.models import terms
 from sim2seq.training import fit as fitting
 from sim2seq.training.folder import load_models

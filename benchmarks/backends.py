@@ -45,7 +45,7 @@ import pgen_ensembles
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import Part, Split, select
 from sim2seq.data.windows import Scaling, Windows
-from sim2seq.evaluation.scores import rmse
+from sim2seq.evaluation.measures import rmse
 from sim2seq.models.one_step import one_step
 from sim2seq.models.rollout import rollout
 from sim2seq.training import fit as fitting

@@ -30,7 +30,7 @@ from backends import CLOSED_LOOP_GOAL, MANY, ask, is_installed, ordered_runs
 
 from sim2seq.data.splits import select
 from sim2seq.data.windows import Scaling
-from sim2seq.evaluation.scores import rmse
+from sim2seq.evaluation.measures import rmse
 from sim2seq.models.rollout import rollout
 
 WINDOW = 30

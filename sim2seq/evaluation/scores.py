@@ -16,6 +16,7 @@ import numpy as np
 from sim2seq.evaluation import conformal
 from sim2seq.evaluation.conformal import Band
 from sim2seq.evaluation.intervals import over_runs
+from sim2seq.evaluation.measures import losses, of_mean
 
 HORIZONS = (1, 10, 50, 100, 200)
 
@@ -92,7 +93,7 @@ class Scores:
     judged               what the study's own judge says: name -> number
     combined             what a combination is made of; None for one model
     share                feature that says which share of a run is done; "": its steps, of those of the longest run
-    measure              what all errors are, a name of MEASURES
+    measure              what all errors are, a name of measures.MEASURES
     """
 
     task: str
@@ -169,37 +170,18 @@ def from_version_0_1(content: dict) -> dict:
     return {**content, **new}
 
 
-def rmse(prediction: np.ndarray, truth: np.ndarray, *, axis=None) -> np.ndarray:
-    """Root mean squared error over `axis` (None: over everything), in the unit of the values.
-
-    Raises ValueError when the shapes differ.
-    """
-    if np.shape(prediction) != np.shape(truth):
-        raise ValueError(f"forecast {np.shape(prediction)} and truth {np.shape(truth)} must have one shape")
-    there = np.isfinite(truth)
-    squares = np.square(np.where(there, np.asarray(prediction, dtype=float) - np.where(there, truth, 0), 0))
-    with np.errstate(invalid="ignore"):
-        return np.sqrt(squares.sum(axis=axis) / there.sum(axis=axis))
-
-
-def cross_entropy(prediction: np.ndarray, truth: np.ndarray, *, axis=None) -> np.ndarray:
-    """Mean of -ln p over `axis`, in nats, of log-probabilities; `truth` is 0 where a symbol came, nan elsewhere."""
-    there = np.isfinite(truth)
-    with np.errstate(invalid="ignore"):
-        return -np.where(there, prediction, 0).sum(axis=axis) / there.sum(axis=axis)
-
-
-MEASURES = {"RMSE": rmse, "cross-entropy": cross_entropy}
-
-
 def errors_of(prediction: np.ndarray, truth: np.ndarray, features, measure: str = "RMSE") -> Errors:
     """Every error of one prediction (runs, positions, features)."""
-    error = MEASURES[measure]
+    lost, counts = (each.sum(axis=0) for each in losses(prediction, truth, measure))  # (positions, features)
+
+    def over(axis, to=None):
+        return of_mean(lost[:to].sum(axis=axis), counts[:to].sum(axis=axis), measure)
+
     return Errors(
-        rmse=float(error(prediction, truth)),
-        by_feature=dict(zip(features, error(prediction, truth, axis=(0, 1)).tolist(), strict=True)),
-        by_position=error(prediction, truth, axis=(0, 2)).tolist(),
-        first={str(n): float(error(prediction[:, :n], truth[:, :n])) for n in HORIZONS if n <= truth.shape[1]},
+        rmse=float(over(None)),
+        by_feature=dict(zip(features, over(0).tolist(), strict=True)),
+        by_position=over(1).tolist(),
+        first={str(n): float(over(None, n)) for n in HORIZONS if n <= truth.shape[1]},
     )
 
 
@@ -251,7 +233,7 @@ def judge(
     baselines     name -> prediction of the test part
     made_of_baselines   whether they are among what predicts: that one does as well is no reason not to trust it
     groups        one name a run of the part `validation`, where runs of a name stand together in one part; else None
-    measure       what counts as error, a name of MEASURES
+    measure       what counts as error, a name of measures.MEASURES
     """
     middle = {part: conformal.middle(each) for part, each in predictions.items()}
     errors = {part: errors_of(middle[part], truths[part], features, measure) for part in predictions}
@@ -279,11 +261,10 @@ def skill_interval(prediction, baseline, truth, measure: str = "RMSE") -> list[f
     """The 95 % interval of the skill over the runs, which are drawn again with both errors of each (bootstrap)."""
     there = np.isfinite(truth)
     some, counts = there.any(axis=(1, 2)), there.sum(axis=(1, 2))
-    error, power = MEASURES[measure], 2 if measure == "RMSE" else 1
-    sums = [np.nan_to_num(error(each, truth, axis=(1, 2)) ** power * counts) for each in (prediction, baseline)]
+    sums = [np.nan_to_num(losses(each, truth, measure)[0].sum(axis=(1, 2))) for each in (prediction, baseline)]
 
     def of_runs(model, naive, points):
-        return skill((model.sum() / points.sum()) ** (1 / power), (naive.sum() / points.sum()) ** (1 / power))
+        return skill(*(of_mean(each.sum(), points.sum(), measure) for each in (model, naive)))
 
     return over_runs(of_runs, *(each[some] for each in (*sums, counts)))
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import PARTS
-from sim2seq.evaluation.scores import Scores, rmse
+from sim2seq.evaluation.measures import rmse
+from sim2seq.evaluation.scores import Scores
 from sim2seq.report.colours import BLUE, GREY, RED
 from sim2seq.report.data_figures import time_label
 from sim2seq.report.style import (

@@ -12,7 +12,8 @@ from sim2seq.data.splits import PARTS, Part, Split, select
 from sim2seq.data.streaming import extent
 from sim2seq.evaluation import conformal
 from sim2seq.evaluation.conformal import Band
-from sim2seq.evaluation.scores import MEASURES, Combined, HeldOut, Scores, errors_of, judge, ranges, without_positions
+from sim2seq.evaluation.measures import error
+from sim2seq.evaluation.scores import Combined, HeldOut, Scores, errors_of, judge, ranges, without_positions
 from sim2seq.training.folder import Prediction, digest
 from sim2seq.training.settings import Settings
 from sim2seq.training.study import Study
@@ -165,8 +166,7 @@ def outside(study: Study, models, ensemble, parts, settings, held_out: Part, of_
     middle, truth = conformal.middle(task.predict(models, apart, settings)), task.truth(apart, settings)
     naive = task.baselines(parts["train"], apart, settings, study.baselines)
     outputs, shown = task.layout(ensemble, settings).outputs, shown_inputs(ensemble, settings)
-    error = MEASURES[task.measure]
-    of_test = error(conformal.middle(of_members), task.truth(test, settings), axis=(1, 2))
+    of_test = error(conformal.middle(of_members), task.truth(test, settings), task.measure, axis=(1, 2))
     return HeldOut(
         runs=len(held_out.runs),
         scored_runs=apart.runs,
@@ -174,7 +174,7 @@ def outside(study: Study, models, ensemble, parts, settings, held_out: Part, of_
             name: errors_of(each, truth, outputs, task.measure) for name, each in ({"model": middle} | naive).items()
         },
         inputs={name: apart.inputs[name].tolist() for name in shown},
-        rmse_by_run=error(middle, truth, axis=(1, 2)).tolist(),
+        rmse_by_run=error(middle, truth, task.measure, axis=(1, 2)).tolist(),
         test_inputs={name: test.inputs[name].tolist() for name in shown},
         test_rmse_by_run=of_test.tolist(),
     )

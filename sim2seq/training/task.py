@@ -61,7 +61,7 @@ class Task(ABC):
 
     kind: ClassVar[str]
     position: ClassVar[str]  # what the positions of a prediction count
-    measure: ClassVar[str] = "RMSE"  # what counts as error, a name of evaluation.scores.MEASURES
+    measure: ClassVar[str] = "RMSE"  # what counts as error, a name of evaluation.measures.MEASURES
 
     @abstractmethod
     def layout(self, ensemble: Ensemble, settings) -> Layout:

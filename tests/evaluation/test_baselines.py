@@ -3,7 +3,7 @@ import pytest
 from helpers import counting_ensemble
 
 from sim2seq.evaluation.baselines import BASELINES, TARGET_BASELINES, Told, held_to_the_end, last_state
-from sim2seq.evaluation.scores import rmse
+from sim2seq.evaluation.measures import rmse
 
 # rollout RMSE of 13 test runs after 38 training runs, by order, as published with the data
 PUBLISHED = {"hold": 21.0, "mean trajectory": 2.00, "nearest run": 0.85, "ridge": 0.92, "extra trees": 0.42}

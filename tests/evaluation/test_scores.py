@@ -7,7 +7,8 @@ from helpers import counting_ensemble, counting_model
 
 from sim2seq.data.splits import Part, split_by_run, split_in_time
 from sim2seq.evaluation.intervals import over_runs, over_seeds
-from sim2seq.evaluation.scores import Scores, errors_of, rmse, skill, skill_interval
+from sim2seq.evaluation.measures import rmse
+from sim2seq.evaluation.scores import Scores, errors_of, skill, skill_interval
 from sim2seq.training.evaluate import evaluate, kept_baselines
 from sim2seq.training.settings import Settings
 from sim2seq.training.study import FORECAST, Study

@@ -1,0 +1,45 @@
+"""What counts as error: a loss at each point, and what is made of its mean."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def squares(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Squared errors, of which `rmse` is the root of the mean."""
+    if np.shape(prediction) != np.shape(truth):
+        raise ValueError(f"forecast {np.shape(prediction)} and truth {np.shape(truth)} must have one shape")
+    return np.square(np.asarray(prediction, dtype=float) - truth)
+
+
+def surprises(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """-ln p, in nats, of log-probabilities, of which cross-entropy is the mean; `truth` is 0 where a symbol came."""
+    return -prediction
+
+
+MEASURES: dict[str, tuple] = {"RMSE": (squares, np.sqrt), "cross-entropy": (surprises, np.asarray)}  # loss; of its mean
+
+
+def losses(prediction: np.ndarray, truth: np.ndarray, measure: str) -> tuple[np.ndarray, np.ndarray]:
+    """The loss at each point, 0 where `truth` is no number, and where it is one."""
+    there = np.isfinite(truth)
+    return np.where(there, MEASURES[measure][0](prediction, truth), 0), there
+
+
+def error(prediction: np.ndarray, truth: np.ndarray, measure: str, *, axis=None) -> np.ndarray:
+    """What counts as error, over `axis` (None: over everything)."""
+    lost, there = losses(prediction, truth, measure)
+    return of_mean(lost.sum(axis=axis), there.sum(axis=axis), measure)
+
+
+def of_mean(lost, counts, measure: str):
+    with np.errstate(invalid="ignore"):
+        return MEASURES[measure][1](lost / counts)
+
+
+def rmse(prediction: np.ndarray, truth: np.ndarray, *, axis=None) -> np.ndarray:
+    """Root mean squared error over `axis` (None: over everything), in the unit of the values.
+
+    Raises ValueError when the shapes differ.
+    """
+    return error(prediction, truth, "RMSE", axis=axis)
