@@ -20,6 +20,7 @@ from sim2seq.data.windows import Scaling
 from sim2seq.evaluation.scores import Combined
 from sim2seq.models.builders import Stepwise
 from sim2seq.models.candidates import (
+    analogues,
     candidate,
     closed_loop,
     combination,
@@ -50,6 +51,7 @@ OTHERS: dict[str, Callable] = {
     "trees in blocks": lookups.fit_blocks,
     "polynomial": polynomial.fit,
     "polynomial of components": components.fit,
+    "analogues": analogues.fit,
     "steps from inputs": steps_from_inputs.fit,
     "gaussian process": gaussian.fit,
     "echo state network": reservoir.fit,
@@ -59,6 +61,7 @@ KINDS: dict[str, Any] = dict.fromkeys(LOOKUPS, lookups.Lookup) | {
     "trees in blocks": lookups.Blocks,
     "polynomial": polynomial.Polynomial,
     "polynomial of components": components.Components,
+    "analogues": analogues.Analogues,
     "steps from inputs": steps_from_inputs.StepsFromInputs,
     "gaussian process": gaussian.GaussianProcess,
     "echo state network": reservoir.Reservoir,

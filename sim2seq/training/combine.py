@@ -40,7 +40,7 @@ from sim2seq.training.settings import Settings
 from sim2seq.training.study import FORECAST, Study
 
 LAW = 1e-3  # of the increments: the error of one step of a linear part that holds the law; elsewhere 0.04 and more
-SHARES = {"stacked_lstm": 0.2}  # of the budget
+SHARES = {"stacked_lstm": 0.2, "analogues": 0.05}  # of the budget
 SHARE_OF_OTHERS = 0.1  # each of those that learn in this process
 LEAST = {NETWORK: 10.0, f"{NETWORK} 2": 30.0, "stacked_lstm": 15.0, "residual_lstm": 20.0}  # seconds, or not at all
 SHARE_BESIDE_A_LAW = 0.5  # of the budget: for the stacked LSTM while the network of a law learns
