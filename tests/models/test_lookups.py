@@ -36,7 +36,8 @@ def both(name: str, training: Runs, other: Runs) -> list[np.ndarray]:
 def test_a_lookup_forecasts_what_the_baseline_does(name, monkeypatch):
     monkeypatch.setattr(lookups, "TREES", 20)
     monkeypatch.setattr(lookups, "ALPHAS", (1e-3,))
-    monkeypatch.setattr(lookups, "components_of", baselines.flat)  # rounding decides between splits that are as good
+    alike = lambda futures, **told: (None, baselines.flat(futures), None)  # noqa: E731
+    monkeypatch.setattr(lookups, "principal", alike)  # rounding decides between splits that are as good
     ours, theirs = both(name, waves(60, 0), waves(7, 1))  # of fewer runs trees learn along other axes
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
@@ -68,6 +69,12 @@ def test_coordinates_of_futures_keep_their_distances():
     from scipy.spatial.distance import pdist
 
     futures = np.random.default_rng(0).normal(size=(9, 10, 2))
-    found = lookups.components_of(futures)
-    assert found.shape == (9, 9)
+    found = lookups.principal(futures, share=1 - lookups.NEGLIGIBLE, most=9)[1]
+    assert found.shape == (9, 8)  # around their mean
     np.testing.assert_allclose(pdist(found), pdist(futures.reshape(9, -1)))
+
+
+def test_trees_are_fewer_where_time_is_short():
+    training = waves(40, 0)
+    counts = [len(lookups.fit_trees(training, training, seconds=seconds).state["leaf"]) for seconds in (0, 60)]
+    assert counts == [lookups.FEWEST_TREES, lookups.TREES]

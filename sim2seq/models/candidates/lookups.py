@@ -23,7 +23,8 @@ from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs
 
 MOST = 2000  # training runs that are looked up
 ALPHAS = (1e-3, 1e-1, 1e1, 1e3)  # of ridge regression, chosen on validation runs
-TREES = 300
+TREES, FEWEST_TREES = 300, 30
+NEGLIGIBLE = 1e-6  # of the variance of futures: components that trees are not grown on, however many
 LAG = 10  # steps over which a velocity is measured
 SHARES_OF_HORIZON = (0.75, 0.5, 0.3, 0.15)  # length of a block, chosen on validation runs
 WINDOWS = 3000  # that blocks are learned from, about
@@ -157,11 +158,12 @@ def dual(gram, alpha: float) -> np.ndarray:
     return inverse - inverse.mean(axis=1, keepdims=True)
 
 
-def fit_trees(training: Runs, validation: Runs, *, seed: int = 0, **options) -> Lookup:
-    """Extremely randomised trees, grown on the principal components of the futures, which keep all distances."""
+def fit_trees(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0, **options) -> Lookup:
+    """Extremely randomised trees, grown on principal components of the futures, which keep their distances."""
     some, futures, steps = learned(training)
     known = told(held_to_the_end(some.context), steps, some.conditions, some.controls)
-    return Lookup("extra trees", futures, grown(known, components_of(futures), TREES, seed))
+    scores = principal(futures, share=1 - NEGLIGIBLE, most=len(futures))[1]
+    return Lookup("extra trees", futures, grown(known, scores, TREES, seed, seconds=seconds))
 
 
 @dataclass(frozen=True)
@@ -249,41 +251,40 @@ def attempt(training: Runs, validation: Runs, block: int, clock: bool, seed: int
     return error_of(fitted, validation), fitted
 
 
-def principal(changes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, scores and components of what followed windows: nearly all of its variance, in fewer numbers."""
+def principal(changes, *, share=SHARE, most=COMPONENTS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, scores and components of what followed windows: this share of its variance, in fewer numbers."""
     mean = changes.mean(axis=0)
     flat = (changes - mean).reshape(len(changes), -1)
     _, sizes, right = np.linalg.svd(flat[:: max(1, len(flat) // MOST_FOR_COMPONENTS)], full_matrices=False)
     shares = np.cumsum(sizes**2) / max((sizes**2).sum(), 1e-300)
-    count = min(COMPONENTS, 1 + int(np.searchsorted(shares, SHARE)), len(sizes))
+    count = min(most, 1 + int(np.searchsorted(shares, share)), len(sizes))
     return mean, flat @ right[:count].T, right[:count].reshape(count, *mean.shape)
 
 
-def grown(known, targets, trees: int, seed: int, *, share: float = 1.0) -> dict[str, np.ndarray]:
-    """Extremely randomised trees, as `forest_weights` takes them; a split tries a `share` of what is known."""
-    from sklearn.ensemble import ExtraTreesRegressor
+def grown(known, targets, trees: int, seed: int, *, share=1.0, seconds=np.inf) -> dict[str, np.ndarray]:
+    """Extremely randomised trees, as `forest_weights` takes them, those of ExtraTreesRegressor(random_state=seed).
 
-    forest = ExtraTreesRegressor(trees, max_features=share, random_state=seed, n_jobs=-1).fit(known, targets)
-    each = [one.tree_ for one in forest.estimators_]
-    nodes = max(tree.node_count for tree in each)
-    names = {"feature": "feature", "threshold": "threshold", "left": "children_left", "right": "children_right"}
-    state = {
-        name: np.stack([np.pad(getattr(tree, of), (0, nodes - tree.node_count)) for tree in each])
-        for name, of in names.items()
+    One by one, without the mean targets of their nodes, 5 GB for 1000 runs; `trees`, or what `seconds` allow.
+    """
+    from joblib import Parallel, delayed
+    from sklearn.tree import ExtraTreeRegressor
+
+    known, end = np.asarray(known, dtype="float32"), time.monotonic() + seconds
+
+    def tree_of(state) -> dict[str, np.ndarray]:
+        tree = ExtraTreeRegressor(max_features=share, random_state=state).fit(known, targets, check_input=False).tree_
+        nodes = {"feature": np.maximum(tree.feature, -1).astype(np.int16), "threshold": tree.threshold}
+        others = {"left": tree.children_left, "right": tree.children_right, "leaf": tree.apply(known)}
+        return nodes | {name: each.astype(np.int32) for name, each in others.items()}
+
+    states = np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=trees)
+    some = (delayed(tree_of)(state) for i, state in enumerate(states) if i < FEWEST_TREES or time.monotonic() < end)
+    each = Parallel(n_jobs=-1, prefer="threads")(some)
+    most = {name: max(len(tree[name]) for tree in each) for name in each[0]}
+    return {
+        name: np.stack([np.pad(tree[name], (0, size - len(tree[name]))) for tree in each])
+        for name, size in most.items()
     }
-    state["feature"] = np.maximum(state["feature"], -1).astype(np.int16)
-    state |= {name: state[name].astype(np.int32) for name in ("left", "right")}
-    return state | {"leaf": forest.apply(known).T.astype(np.int32)}
-
-
-def components_of(futures: np.ndarray) -> np.ndarray:
-    """Coordinates of the futures in which their distances are the same, at most as many as there are runs."""
-    flat = futures.reshape(len(futures), -1)
-    flat = flat - flat.mean(axis=0)
-    if flat.shape[1] <= len(flat):
-        return flat
-    values, vectors = np.linalg.eigh(flat @ flat.T)
-    return vectors * np.sqrt(np.maximum(values, 0))
 
 
 def error_of(fit, runs: Runs) -> float:
