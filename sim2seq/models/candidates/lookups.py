@@ -280,11 +280,8 @@ def grown(known, targets, trees: int, seed: int, *, share=1.0, seconds=np.inf) -
     states = np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=trees)
     some = (delayed(tree_of)(state) for i, state in enumerate(states) if i < FEWEST_TREES or time.monotonic() < end)
     each = Parallel(n_jobs=-1, prefer="threads")(some)
-    most = {name: max(len(tree[name]) for tree in each) for name in each[0]}
-    return {
-        name: np.stack([np.pad(tree[name], (0, size - len(tree[name]))) for tree in each])
-        for name, size in most.items()
-    }
+    sizes = {name: max(len(tree[name]) for tree in each) for name in each[0]}  # what fills up is never reached
+    return {name: np.stack([np.resize(tree[name], size) for tree in each]) for name, size in sizes.items()}
 
 
 def error_of(fit, runs: Runs) -> float:
