@@ -19,6 +19,7 @@ import os
 import sqlite3
 import sys
 from pathlib import Path
+from shlex import quote
 
 from sim2seq import cli_data as data
 from sim2seq import cli_learn as learn
@@ -80,7 +81,8 @@ def new(arguments) -> int:
     files = new_study(arguments.name, arguments.folder, kind=arguments.task, notebook=arguments.notebook)
     folder = files[0].parent
     print(f"{folder}: {', '.join(path.name for path in files)}")
-    print(f"next: cd {folder} && sim2seq run suite.yaml --pgen pgen_ensembles.py; README.md says what to change")
+    line = f"cd {quote(str(folder))} && sim2seq run suite.yaml --pgen pgen_ensembles.py"
+    print(f"next: {line}; README.md says what to change")
     return 0
 
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 
@@ -43,7 +44,8 @@ def import_(arguments) -> int:
         raise ValueError(done.refused)
     if not arguments.dry_run:
         print(f"{arguments.store}: " + ", ".join(f"{count} {what}" for what, count in done.counts.items()))
-        print(f"next: sim2seq train {arguments.store}{words_for_training(arguments, done.seen)} --report report.html")
+        words = words_for_training(arguments, done.seen)
+        print(f"next: sim2seq train {quote(arguments.store)}{words} --report report.html")
     return 0
 
 

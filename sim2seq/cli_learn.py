@@ -25,8 +25,11 @@ def add_train(parser) -> None:
 
 def train(arguments) -> int:
     from sim2seq import sweep
+    from sim2seq._support.files import check_place
 
     keras_settings.check()
+    if arguments.report:
+        check_place(arguments.report)  # before an hour of training
     options = {"study": find_study(arguments.study), "each": arguments.each, "resample": arguments.resample}
     words = arguments.settings + ([f"budget:{arguments.budget}"] if arguments.budget else [])
     found = sweep.train_and_record(arguments.store, words, arguments.output, arguments.record, **options)

@@ -156,7 +156,7 @@ class Surrogate(Finished):
         got = None if controls is None else np.shape(controls)
         if not names or got is None or got[-2:] != expected or len(got) not in (2, 3):
             what = f"{expected}, the window's steps and those to come, of {', '.join(names)}" if names else "none"
-            raise ValueError(f"controls: the model expects {what}; got {got or 'none'}")
+            raise ValueError(f"controls: the model expects {what}; got {'none' if controls is None else got or 'some'}")
         steered = np.asarray(controls, dtype=float)
         if not np.isfinite(steered).all():
             raise ValueError("controls: expected finite numbers")

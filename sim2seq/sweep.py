@@ -154,7 +154,10 @@ def recorded_data(trained, runs: int) -> dict:
     scores, folder = trained.scores, trained.folder
     judged = read_json(folder / JUDGED) if (folder / JUDGED).exists() else {}
     validation = scores.errors["validation"]
-    error = late_error(validation.by_position, scores.window) if scores.task == "forecast" else validation.rmse
+    error = validation.rmse
+    if scores.task == "forecast" and not math.isnan(error):
+        known = [each for each in validation.by_position if not math.isnan(each)]  # later, all of these runs have ended
+        error = late_error(known, scores.window)
     numbers = {ERROR: error, **judged}
     if "validation" in scores.one_step:
         numbers[ONE_STEP] = scores.one_step["validation"].rmse

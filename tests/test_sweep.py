@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -257,6 +258,19 @@ def test_windows_are_ranked_by_the_same_steps_of_the_run():
     """A run of 12 steps whose error is the step's number: its last half is steps 6 to 11, after any window to 6."""
     errors = [sweep.late_error(list(range(window, 12)), window) for window in (1, 3, 6)]
     assert errors == pytest.approx([np.sqrt(np.mean(np.arange(6, 12) ** 2))] * 3)
+
+
+def test_runs_that_end_before_the_longest_are_ranked_all_the_same(tiny_training):
+    """No validation run is as long as the longest: from where all have ended, no step has an error."""
+    trained, ensemble = tiny_training
+    errors = trained.scores.errors["validation"]
+    ended = replace(errors, by_position=[*errors.by_position, math.nan, math.nan])
+    scores = replace(trained.scores, errors=trained.scores.errors | {"validation": ended})
+    before = sweep.recorded_data(trained, ensemble.runs)
+    assert sweep.recorded_data(replace(trained, scores=scores), ensemble.runs) == before
+    assert sweep.score(before) != "diverged"
+    diverged = replace(scores, errors=scores.errors | {"validation": replace(ended, rmse=math.nan)})
+    assert sweep.score(sweep.recorded_data(replace(trained, scores=diverged), ensemble.runs)) == "diverged"
 
 
 def result(units, seed, error, parameters):

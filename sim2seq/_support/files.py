@@ -10,6 +10,16 @@ from pathlib import Path
 NOTE = "progress.txt"  # one line in a task's folder, or one below, that says how far the task is
 
 
+def check_place(path) -> Path:
+    """The path as one. Raises ValueError, in one line, where no file can be written there."""
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path}: expected a file to write; it is a folder")
+    if not path.parent.is_dir():
+        raise ValueError(f"{path}: there is no folder {path.parent}")
+    return path
+
+
 def save_model(model, path: Path) -> None:
     """Save a Keras model whole or not at all."""
     temporary = path.with_name(f"unfinished_{path.name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from sim2seq._support.files import write_text
+from sim2seq._support.files import check_place, write_text
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.report.figures import CAPTIONS, draw_all, save_figures
 from sim2seq.report.page import embed, template
@@ -47,7 +47,7 @@ def write_report(
 
     Raises FileNotFoundError, in one line, for a training of version 0.1, which kept no predictions.
     """
-    study, scores = training.study, training.scores
+    path, study, scores = check_place(path), training.study, training.scores
     if checks is None and study.checks:
         checks = study.checks(training, ensemble)
     drawn = drawn or draw_all(training, ensemble)
@@ -79,5 +79,5 @@ def write_report(
         settings=asdict(training.settings),
         versions=training.versions,
     )
-    write_text(Path(path), page)
-    return Path(path)
+    write_text(path, page)
+    return path

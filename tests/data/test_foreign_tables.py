@@ -33,6 +33,15 @@ def test_one_table_a_run_has_its_id_from_the_name_of_the_file(tmp_path):
     assert runs["run_2"].series == {"time": [0, 1, 2], "x": [1, 2, 4], "y": [10, 20, 40]}
 
 
+@pytest.mark.parametrize(("before", "after"), [("time", "time [min]"), (",x,", ",x [kg],")])
+def test_files_that_say_other_units_are_refused(tmp_path, before, after):
+    first = COUNTING.replace("time", "time [s]").replace(",x,", ",x [m],")
+    files = written(tmp_path, a=first, b=COUNTING.replace(before, after), c=COUNTING)
+    with pytest.raises(RecordError, match=r"b.csv: '(time' in 'min'|x' in 'kg'), in files before it in '(s|m)'"):
+        read(*files)
+    assert len(read(files[0], files[2])) == 2  # who says none does not contradict
+
+
 def test_one_table_for_all_runs_is_told_apart_by_a_column(tmp_path):
     text = "run,t [ms],x [m/s],mass [kg],kind\na 1,0,1,5,hot\na 1,1,2,5,hot\nb,0,3,6,cold\nb,1,4,6,cold\nb,2,5,6,cold\n"
     runs = read(*written(tmp_path, all=text))

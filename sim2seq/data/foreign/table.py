@@ -116,7 +116,11 @@ class Table:
             raise RecordError(f"{piece.origin}: {error}") from error
         self._run[piece.origin] = run
         self.time = self.time or time
-        self.said |= dict(zip(names, piece.units, strict=False))
+        for name, unit in zip(names, piece.units, strict=False):
+            if unit and self.said.setdefault(name, unit) != unit:
+                raise RecordError(
+                    f"{piece.origin}: {shown(name)} in {unit!r}, in files before it in {self.said[name]!r}"
+                )
         runs = runs_in(frame[run], piece) if run else [id_of(piece.name)] * len(frame)
         rest = frame.drop(columns=[name for name in (run, time) if name])
         if rest.columns.empty:
