@@ -10,6 +10,7 @@ import numpy as np
 
 from sim2seq._support.command import plain
 from sim2seq.data import clock, records
+from sim2seq.data.foreign.reading import named_clock
 from sim2seq.data.records import TIME
 
 LONGEST_REASON = 300  # characters
@@ -104,7 +105,9 @@ def on_clock(where: str, times, values: np.ndarray, model, resample: bool) -> np
 def read_table(path: Path, model, resample: bool) -> Context:
     header, steps = read_columns(path, "step")
     (names, units), controls = records.split_units(header), list(model.told.controls)
-    check_units(units, model)
+    clock_name = clock_in(names, steps, {*model.features, *controls})
+    names = [TIME if name == clock_name else name for name in names]
+    check_units({TIME if name == clock_name else name: unit for name, unit in units.items()}, model)
     steps = [dict(zip(names, each.values(), strict=True)) for each in steps]
     check_names([*seen_of(model), *controls], names)
     times = times_in(steps) if TIME in names else None
@@ -118,6 +121,21 @@ def read_table(path: Path, model, resample: bool) -> Context:
         return Context(np.zeros((1, 0, len(model.features))), ["1"], {}, told)
     seen = columns(steps[: model.window] if controls and not resample else steps, list(model.features))
     return Context(seen[:, : model.window] if resample else seen, ["1"], {}, told)
+
+
+def clock_in(names: list[str], steps: list[dict[str, str]], others: set[str]) -> str:
+    """The column of numbers that is the time, under any name that an import takes for it; "": there is none."""
+    if TIME in names or not steps:
+        return TIME
+    told = [name for name, cell in zip(names, steps[0].values(), strict=True) if name not in others and is_number(cell)]
+    return named_clock(told)
+
+
+def is_number(cell: str) -> bool:
+    try:
+        return np.isfinite(float(cell))
+    except ValueError:
+        return False
 
 
 def read_columns(path: Path, what: str) -> tuple[list[str], list[dict[str, str]]]:

@@ -327,3 +327,15 @@ def test_an_ensemble_comes_of_a_frame_a_run():
 )
 def test_units_stand_in_brackets_and_indices_do_not(header, expected):
     assert split_unit(header) == expected
+
+
+def test_columns_name_all_columns_of_a_table(tmp_path):
+    (file,) = written(tmp_path, a=COUNTING)
+    with pytest.raises(RecordError, match=r"expected 2 cells \(a, b\), got 3"):
+        read(file, columns=("a", "b"))
+
+
+@pytest.mark.parametrize("asked", [{"group": "g"}, {"dims": ("run", "time")}])
+def test_options_of_arrays_are_refused_for_tables_alone(tmp_path, asked):
+    with pytest.raises(RecordError, match="--group and --dims are of files of arrays; got"):
+        read(*written(tmp_path, a=COUNTING), **asked)

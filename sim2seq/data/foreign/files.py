@@ -82,6 +82,8 @@ def sources(paths: Iterable, reading: Reading) -> list[Source]:
         else:
             read = replace(reading, label="" if name == Path(path).stem else name)
             found.append(Source(path, open_arrays(path, read), read))
+    if tables and not found and (asked := reading.group or ", ".join(reading.dims)):
+        raise RecordError(f"--group and --dims are of files of arrays; got {asked} for tables alone")
     if tables:
         pieces = (piece for path, kind, name in tables for piece in pieces_of(path, kind, reading, name))
         found.append(Source("", Table(pieces, reading), reading))

@@ -74,8 +74,10 @@ class Reading:
         one_of("way with repeats", self.repeats, REPEATS)
         for axis in self.dims:
             one_of("axis", axis, AXES)
-        if self.every < 1 or not 0 <= self.resample < float("inf"):
-            raise ValueError(f"expected every 1 or more, resample above 0; got {self.every} and {self.resample}")
+        if self.every < 1:
+            raise ValueError(f"every: expected 1 or more; got {self.every}")
+        if not 0 <= self.resample < float("inf"):
+            raise ValueError(f"resample: expected a time step above 0; got {self.resample}")
 
     @property
     def series(self) -> tuple[str, ...]:
@@ -119,7 +121,12 @@ def clock_among(names, asked: str = "") -> str:
         if asked not in names:
             raise RecordError(f"no time {shown(asked)}: it has {listed(names)}")
         return asked
-    return first_of(names, CLOCKS) or next(filter(is_clock, names), "") or first_of(names, COUNTERS)
+    return named_clock(names) or first_of(names, COUNTERS)
+
+
+def named_clock(names: list[str]) -> str:
+    """The name that says time; "": there is none."""
+    return first_of(names, CLOCKS) or next(filter(is_clock, names), "")
 
 
 def is_clock(name: str) -> bool:

@@ -78,9 +78,8 @@ def format_of(path, reading: Reading) -> Format:
         what = f"expected a line of names above {shown(lines[first])}; --columns time,x,... says them"
         wide = "; if each line is a run: numpy.save('runs.npy', numpy.loadtxt(FILE)), read with --dims run,time"
         raise RecordError(f"{path}: {what}{wide if len(rows[first]) > MOST_NAMES else ''}")
-    names, units, unnamed = names_of(
-        f"{path}, line {first + 1}", list(reading.columns or header or ()), below, rows[first]
-    )
+    where, asked = f"{path}, line {first + 1}", list(reading.columns)
+    names, units, unnamed = names_of(where, asked or header or [], below, rows[first], all_named=bool(asked))
     cells = [cell for number in full if number >= first for cell in rows[number]]
     decimal = "," if separator != "," and any(map(COMMA.fullmatch, cells)) else "."
     thousands = "." if decimal == "," and any(map(WITH_POINTS.fullmatch, cells)) else None
@@ -88,13 +87,13 @@ def format_of(path, reading: Reading) -> Format:
     return Format(encoding, separator, decimal, thousands, names, units, first, unnamed, comment)
 
 
-def names_of(where: str, header: list[str], below: list[str] | None, row: list[str]) -> tuple[tuple, tuple, bool]:
+def names_of(where: str, header: list[str], below, row: list[str], *, all_named=False) -> tuple[tuple, tuple, bool]:
     """The names and units of the columns, and whether rows begin with a cell that the header has no name for.
 
-    below   a line of units; row: the first one of numbers
+    below   a line of units, or None; row: the first one of numbers; all_named: there is no such cell
     """
     trailing = len(row) == len(header) + 1 and row[-1].strip() == ""
-    unnamed = len(row) == len(header) + 1 and not trailing
+    unnamed = len(row) == len(header) + 1 and not trailing and not all_named
     header = [*header, ""] if trailing else header
     if len(header) != len(row) - unnamed:
         raise RecordError(f"{where}: expected {len(header)} cells ({listed(header)}), got {len(row)}")
