@@ -339,3 +339,14 @@ def test_columns_name_all_columns_of_a_table(tmp_path):
 def test_options_of_arrays_are_refused_for_tables_alone(tmp_path, asked):
     with pytest.raises(RecordError, match="--group and --dims are of files of arrays; got"):
         read(*written(tmp_path, a=COUNTING), **asked)
+
+
+def test_a_table_of_what_runs_were_given_is_no_run(tmp_path):
+    (file,) = written(tmp_path, table="run,alpha,beta\nrun_1,1,2\nrun_2,3,4\n")
+    with pytest.raises(
+        RecordError, match=r"table.csv: 'run' is another one in each line: .* --inputs; if .* --time none"
+    ):
+        read(file)
+    assert read(file, time="none")["table"].series["alpha"] == [1, 3]
+    (dated,) = written(tmp_path, dated="time,id,x\n0,a,1\n1,b,2\n")
+    assert read(dated)["dated"].series == {"time": [0, 1], "x": [1, 2]}

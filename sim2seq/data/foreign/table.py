@@ -137,6 +137,12 @@ class Table:
         if asked and asked not in names:
             raise RecordError(f"no column {shown(asked)} that tells runs apart: it has {listed(names)}")
         several = [name for name in names if len(frame) < 2 or frame[name].nunique() < len(frame)]
+        once = first_of([name for name in names if name not in several and are_words(frame[name])], RUNS)
+        if once and not asked and not self.reading.time and not clock_among(name for name in names if name != once):
+            steps = "if its lines are the steps of one run, --time none"
+            raise RecordError(
+                f"{shown(once)} is another one in each line: a table with a line a run is --inputs; {steps}"
+            )
         return asked or first_of(several, RUNS)
 
     def _timed(self, frame: pd.DataFrame, names: list[str], run: str) -> tuple[pd.DataFrame, str]:
