@@ -253,13 +253,14 @@ def trusted_steps(width, squared_error, training, squared_baseline, level: float
 def quantiles(values: np.ndarray, levels: list[float]) -> np.ndarray:
     """Quantiles over the runs of (runs, steps, features), (levels, steps, features), as far as each of them goes.
 
-    np.nanquantile goes from number to number, so it is left to the steps that some run does not have.
+    np.nanquantile goes from number to number, so it is left to steps that some run does not have; nan where none has.
     """
-    whole = np.isfinite(values).all(axis=(0, 2))
-    found = np.empty((len(levels), *values.shape[1:]))
+    there = np.isfinite(values)
+    whole, some = there.all(axis=(0, 2)), there.any(axis=(0, 2))
+    found = np.full((len(levels), *values.shape[1:]), np.nan)
     found[:, whole] = np.quantile(values[:, whole], levels, axis=0)
-    if not whole.all():
-        found[:, ~whole] = np.nanquantile(values[:, ~whole], levels, axis=0)
+    if (part := some & ~whole).any():
+        found[:, part] = np.nanquantile(values[:, part], levels, axis=0)
     return found
 
 

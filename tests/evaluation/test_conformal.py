@@ -1,4 +1,5 @@
 import json
+import warnings
 from dataclasses import asdict
 
 import numpy as np
@@ -202,3 +203,13 @@ def test_runs_of_a_group_count_as_one_of_as_many_as_there_are():
     band = calibrate(forecasts, truth, groups=[f"table {run // 100}" for run in range(1000)])
     _, low, high = band.around(forecasts)
     np.testing.assert_allclose(coverage(low, high, truth), 0.99, atol=0.0011)
+
+
+def test_quantiles_end_with_the_longest_run_and_warn_of_nothing():
+    values = np.arange(24.0).reshape(3, 8, 1)
+    values[0, 3:], values[:, 6:] = np.nan, np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = conformal.quantiles(values, [0.5])[0, :, 0]
+    assert found.tolist()[:6] == [8, 9, 10, 15, 16, 17]
+    assert np.isnan(found[6:]).all()
