@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sim2seq.data import clock
 from sim2seq.data.foreign.files import Source, sources
-from sim2seq.data.foreign.reading import Reading
+from sim2seq.data.foreign.reading import Reading, listed
 from sim2seq.data.foreign.runs import Beside, Seen, first_look, read_controls, read_inputs, runs_of
-from sim2seq.data.records import RecordError, Run
+from sim2seq.data.records import TIME, RecordError, Run
 from sim2seq.store import store
 
 MANY = 20  # runs, from which on progress is shown
@@ -51,6 +52,7 @@ def import_files(
         runs: Iterable[Run] = runs_of(found, reading, seen, beside)
         if reading.gaps == "drop":
             runs = noted(found, runs, runs_of(found, reading, seen := Seen(look=dry_run), beside))
+        runs = fitting(path, runs, seen, {run for each in found for run in each.runs.ids})
         counts = (
             Counter(seen=sum(1 for _ in watched(runs, total))) if dry_run else put(path, watched(runs, total), replace)
         )
@@ -74,6 +76,32 @@ def noted(found: list[Source], first: Iterable[Run], runs: Iterable[Run]) -> Ite
     name = os.path.basename(found[0].path) if found[0].path else "the tables"
     note = {"left_out": {name: total - kept}} if kept < total else {}
     return (each._replace(notes=(each.notes or {}) | note or None) for each in runs)
+
+
+def fitting(path, runs: Iterable[Run], seen: Seen, ids: set[str]) -> Iterator[Run]:
+    """The `runs`, with these ids, whose first is held against one that is in the store under another id."""
+    for number, run in enumerate(runs):
+        if number == 0:
+            check_like_those_stored(path, run.id, seen, ids)
+        yield run
+
+
+def check_like_those_stored(path, run_id: str, seen: Seen, ids: set[str]) -> None:
+    """Raise RecordError where what was seen has other series, units or times than a run in the store."""
+    stored = store.run_ids(path) if os.path.exists(path) else []
+    other = next((run for run in stored if run not in ids), None)
+    if other is None:
+        return
+    there = store.load(path, runs=[other])
+    where = f"{path}: run {run_id} is unlike run {other}, which is in the store"
+    if lacking := sorted(set(there.features) ^ seen.names):
+        raise RecordError(f"{where}: only one of them has {listed(lacking)}; a store holds runs of one kind")
+    units = {name: unit for name, unit in there.units.items() if name in there.features} | {TIME: there.step_unit}
+    for name, unit in units.items():
+        if unit and seen.units.get(name, unit) != unit:
+            raise RecordError(f"{where}: {name} in {seen.units[name]!r} and {unit!r}")
+    if (step := clock.first_difference(seen.times, there.times)) is not None:
+        raise RecordError(f"{where}: step {step} at time {seen.times[step]:g} and {there.times[step]:g}: --resample DT")
 
 
 def put(path, runs: Iterable[Run], replace: bool) -> Counter:

@@ -194,3 +194,31 @@ def test_other_content_under_the_same_ids_is_refused_unless_replaced(tmp_path, c
         imported(tmp_path / "s.sqlite", counting, every=3)
     again = imports.import_files(tmp_path / "s.sqlite", [counting], Reading(every=3), replace=True)
     assert again.counts == {"replaced": 6}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("alpha,beta\n1,2\n3,4\n", "only one of them has alpha, beta, x; a store holds runs of one kind"),
+        ("t [s],x [cm]\n0,1\n1,2\n", "x in 'cm' and 'm'"),
+        ("t [min],x [m]\n0,1\n1,2\n", "time in 'min' and 's'"),
+        ("t [s],x [m]\n0,1\n2,2\n", "step 1 at time 2 and 1: --resample DT"),
+    ],
+)
+def test_runs_unlike_those_in_the_store_are_refused(tmp_path, text, words):
+    (tmp_path / "a.csv").write_text("t [s],x [m]\n0,1\n1,2\n")
+    (tmp_path / "b.csv").write_text(text)
+    assert imported(tmp_path / "s.sqlite", tmp_path / "a.csv") == {"added": 1}
+    with pytest.raises(ValueError, match=f"run b is unlike run a, which is in the store: {words}"):
+        imported(tmp_path / "s.sqlite", tmp_path / "b.csv")
+    assert store.run_ids(tmp_path / "s.sqlite") == ["a"]
+    (tmp_path / "a.csv").write_text(text)
+    done = imports.import_files(tmp_path / "s.sqlite", [tmp_path / "a.csv"], Reading(), replace=True)
+    assert done.counts == {"replaced": 1}
+
+
+def test_runs_that_are_longer_or_say_no_unit_go_into_the_store(tmp_path):
+    (tmp_path / "a.csv").write_text("t [s],x [m]\n0,1\n1,2\n")
+    (tmp_path / "b.csv").write_text("t,x\n0,1\n1,2\n2,3\n")
+    for name in ("a", "b"):
+        assert imported(tmp_path / "s.sqlite", tmp_path / f"{name}.csv") == {"added": 1}

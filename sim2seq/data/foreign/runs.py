@@ -31,7 +31,7 @@ ROW = "row"  # the number that a store gives a run whose series stay in a file
 class Seen:
     """What was seen of the runs so far.
 
-    lengths, units, inputs   of all runs; where `look` asks for them:
+    lengths, units, inputs, names of their series   of all runs; where `look` asks for them:
     ranges, shapes           series -> (lowest, highest), its further dimensions
     times                    of the longest run, `longest`
     """
@@ -39,6 +39,7 @@ class Seen:
     look: bool = False
     lengths: list[int] = field(default_factory=list)
     units: dict[str, str] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     inputs: dict[str, list] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class Seen:
         self.lengths += block.lengths.tolist()
         place = int(np.argmax(block.lengths))
         self.check_times(run_ids[place], block.times[: block.lengths[place]])
+        self.names |= {each for name, values in block.series.items() for each in features_of(name, values.shape[2:])}
         for name, values in block.series.items() if self.look else ():
             held = [values[run, :length] for run, length in enumerate(block.lengths)]
             low, high = self.ranges.get(name, (np.inf, -np.inf))
