@@ -131,18 +131,23 @@ def weigh(forecasts: Mapping[str, np.ndarray], truth: np.ndarray, low, high, *, 
         raise ValueError(f"no candidate stays within the range of training: {', '.join(out)}")
     there = np.isfinite(truth)
     kept = np.stack([forecasts[name] for name in names])
-    errors = np.where(there, kept - np.where(there, truth, 0), 0)
+    errors = kept - np.where(there, truth, 0)
+    errors[:, ~there] = 0
     stretches = stretches_of(truth.shape[1])
     groups = [[place] for place in range(truth.shape[2])] if truth.shape[2] <= MOST_FEATURES else [slice(None)]
     grams = np.stack([[gram_of(errors[:, :, steps][..., group]) for group in groups] for steps in stretches])
     folds = np.random.default_rng(seed).permutation(truth.shape[0]) % min(FOLDS, truth.shape[0])
     centres = np.array([(each.start + 1 + each.stop) / 2 for each in stretches])
-    rules = {name: out_of_fold(rule, grams, folds, centres, kept) for name, rule in RULES.items()}
-    found = {name: float(np.sqrt(np.mean(np.square((each - truth)[there])))) for name, (each, _) in rules.items()}
+    del errors  # as large as all forecasts together, and so is what follows
+
+    def unseen(name: str) -> tuple[np.ndarray, np.ndarray]:
+        return out_of_fold(RULES[name], grams, folds, centres, kept)
+
+    found = {name: float(np.sqrt(np.mean(np.square((unseen(name)[0] - truth)[there])))) for name in RULES}
     rule = min(found, key=lambda name: found[name] * (1 + PREFERENCE[name]))
     alone = {name: rmse_of(each, truth) for name, each in forecasts.items()}
     weights = RULES[rule](grams.sum(axis=2))
-    return Weighing(names, centres, weights, alone, out, rule, found[rule], *rules[rule])
+    return Weighing(names, centres, weights, alone, out, rule, found[rule], *unseen(rule))
 
 
 def leaves(forecast, truth, low, high) -> str | None:
