@@ -5,7 +5,7 @@
 The plain recipe is the source project's, as a user would write it: windows stacked into an array, LSTM 64-32-16-8,
 batch 32, Adam, mean squared error, `model.fit` with EarlyStopping, nothing compiled, and a Python loop around
 `model.predict` for the closed loop, all runs in one call (a few steps are timed and scaled to all of them). Ours are
-the default (residual_lstm), the autoregression with one member, and the source's network as this project trains it;
+residual_lstm, the autoregression with one member, and the source's network as this project trains it;
 each with TensorFlow and, where it is installed, with JAX (`pip install .[jax]`), in processes of their own. What is
 measured, and how, stands in benchmarks/backends.py.
 
