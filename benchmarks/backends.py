@@ -212,7 +212,7 @@ def loops(quick: bool, _) -> dict:
 
 
 def memory(quick: bool, _) -> dict:
-    """Bytes of this process at its largest: before, and after a short training of the default on many runs."""
+    """Bytes of this process at its largest: before, and after a short training of residual_lstm on many runs."""
     imports, ensemble = largest(), many_runs(*((64, 100) if quick else (MANY, 400)))
     with tempfile.TemporaryDirectory() as folder:
         words = [*MODELS["residual_lstm"], *(QUICK if quick else ["epochs=2"])]

@@ -9,14 +9,13 @@ runs.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import NotForThese, Runs
+from sim2seq.models.candidates.candidate import NotForThese, Runs, best_in_time
 from sim2seq.models.candidates.lookups import best_of
 
 WINDOWS, NUMBERS = 20_000, 10_000_000  # looked up among at most so many windows, drawn at random, of so many numbers
@@ -83,14 +82,9 @@ def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0,
     """
     if training.window < 1 or training.controls is not None:
         raise NotForThese("analogues need a window of a step or more and no controls")
-    end = time.monotonic() + seconds
-    tried: list[tuple[float, Analogues]] = []
-    for compared, ahead in shapes(training):
-        if not (tried and time.monotonic() > end):
-            tried.append(best_of(fits(training, compared, ahead, seed), validation))
-    if not tried:
+    if not (pairs := list(shapes(training))):
         raise NotForThese(f"analogues need runs of more than {training.window} steps")
-    return min(tried, key=lambda pair: pair[0])[1]
+    return best_in_time((best_of(fits(training, *pair, seed), validation) for pair in pairs), seconds)
 
 
 def shapes(training: Runs) -> Iterator[tuple[int, int]]:

@@ -11,9 +11,10 @@ only, so that it can be kept without code. All numbers are scaled: mean 0 and st
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -78,6 +79,17 @@ class Fitted(Protocol):
 
 class NotForThese(ValueError):
     """A candidate of another kind of runs: nothing has failed, and nobody has to read of it."""
+
+
+def best_in_time(attempts: Iterable[tuple[float, Any]], seconds: float) -> Any:
+    """What errs least, of pairs of an error and what has it: the first, and others as long as `seconds` last."""
+    end, best = time.monotonic() + seconds, None
+    for attempt in attempts:  # each is made when it is asked for
+        best = attempt if best is None or attempt[0] < best[0] else best
+        if time.monotonic() > end:
+            break
+    assert best is not None
+    return best[1]
 
 
 Tell = Callable[[str], None]  # a line for whoever waits

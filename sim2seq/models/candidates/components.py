@@ -8,13 +8,12 @@ components, degree, lags and penalty are chosen by the free-running error on the
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs
+from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs, best_in_time
 from sim2seq.models.candidates.lookups import best_of, held_to_the_end
 from sim2seq.models.candidates.polynomial import Polynomial, fits, products_in
 
@@ -54,12 +53,7 @@ def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0,
     if training.window < 1 or training.features < FEW:
         got = f"{training.window} steps, {training.features} features"
         raise NotForThese(f"components need a window of a step or more and {FEW} features or more; got {got}")
-    end = time.monotonic() + seconds
-    tried: list[tuple[float, Components]] = []
-    for lags, degree, centre, basis in trials(training):
-        if not (tried and time.monotonic() > end):
-            tried.append(best_of(fits_of(training, lags, degree, centre, basis, seed), validation))
-    return min(tried, key=lambda pair: pair[0])[1]
+    return best_in_time((best_of(fits_of(training, *each, seed), validation) for each in trials(training)), seconds)
 
 
 def trials(training: Runs) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:

@@ -8,14 +8,13 @@ error on the validation runs.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs
+from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs, best_in_time
 from sim2seq.models.candidates.lookups import best_of, held_to_the_end
 from sim2seq.models.candidates.polynomial import solve
 
@@ -94,12 +93,7 @@ def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0,
     """
     if training.window < 1:
         raise NotForThese("an echo state network needs a window of a step or more")
-    end = time.monotonic() + seconds
-    tried: list[tuple[float, Reservoir]] = []
-    for shape in SHAPES:
-        if not (tried and time.monotonic() > end):
-            tried.append(best_of(fits(training, *shape, seed), validation))
-    return min(tried, key=lambda pair: pair[0])[1]
+    return best_in_time((best_of(fits(training, *shape, seed), validation) for shape in SHAPES), seconds)
 
 
 def fits(training: Runs, radius: float, leak: float, scale: float, noise: float, seed: int) -> Iterator[Reservoir]:
