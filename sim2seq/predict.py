@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sim2seq._support.config import split_assignment
-from sim2seq._support.files import write_text
+from sim2seq._support.files import check_place, write_text
 from sim2seq.data.context import Context, read_context, read_inputs
 from sim2seq.surrogate import OutsideTraining, Surrogate, load
 from sim2seq.training.untrusted import one_line
@@ -44,8 +44,7 @@ def predict(
     if figure and figure.suffix not in PICTURES:
         raise ValueError(f"{figure}: expected a file name that ends in one of {', '.join(PICTURES)}")
     for path in filter(None, (output, figure)):
-        if not Path(path).absolute().parent.is_dir():
-            raise FileNotFoundError(f"{path}: its folder does not exist")
+        check_place(path)
     context = context_of(model, file, inputs, resample)
     inputs, windows, controls = context.inputs, context.windows, None
     if context.controls is not None:

@@ -322,6 +322,8 @@ def test_make_run_of_a_study_that_is_not_there_ends_in_one_line_before_anything_
         assert f'run "studies/swing/suite.yaml" {tail}\n' in said.stdout
 
 
-@pytest.mark.parametrize(("place", "words"), [("nowhere/r.html", "there is no folder nowhere"), (".", "is a folder")])
+@pytest.mark.parametrize(
+    ("place", "words"), [("no/r.html", "no/r.html: its folder does not exist"), (".", "is a folder")]
+)
 def test_a_report_that_cannot_be_written_is_refused_before_the_training(folder, capsys, place, words):
     assert words in refusal(capsys, "train", "no_store_was_looked_for.sqlite", "--report", place)

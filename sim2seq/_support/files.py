@@ -11,12 +11,12 @@ NOTE = "progress.txt"  # one line in a task's folder, or one below, that says ho
 
 
 def check_place(path) -> Path:
-    """The path as one. Raises ValueError, in one line, where no file can be written there."""
+    """The path as one. Raises ValueError or FileNotFoundError, in one line, where no file can be written there."""
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path}: expected a file to write; it is a folder")
-    if not path.parent.is_dir():
-        raise ValueError(f"{path}: there is no folder {path.parent}")
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"{path}: its folder does not exist")
     return path
 
 

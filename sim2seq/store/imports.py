@@ -11,8 +11,8 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
+from sim2seq._support.files import check_place
 from sim2seq.data import clock
 from sim2seq.data.foreign.files import Source, sources
 from sim2seq.data.foreign.reading import Reading, listed
@@ -128,9 +128,7 @@ def watched(runs: Iterable[Run], total: int) -> Iterable[Run]:
 
 def export(path, file) -> None:
     """Write the runs of the store `path` as a NetCDF file, whole or not at all; `import_files` reads it back."""
-    file = Path(file)
-    if not file.absolute().parent.is_dir():
-        raise FileNotFoundError(f"{file}: its folder does not exist")
+    file = check_place(file)
     temporary = file.with_name(f"unfinished_{file.name}")
     try:
         store.load(path).to_xarray().to_netcdf(temporary, engine="h5netcdf")
