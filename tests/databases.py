@@ -70,7 +70,9 @@ def database_server(tmp_path_factory):
     programs = {name: daemons.program(name) for name in ("mariadb-install-db", "mariadbd", "openssl")}
     base = programs["mariadbd"].parent.parent
     common = [f"--basedir={base}", f"--datadir={server.folder / 'data'}", "--innodb-log-file-size=16M"]
-    env = daemons.environment()
+    temporary = server.folder / "tmp"  # a server that starts deletes what others have in its own
+    temporary.mkdir()
+    env = daemons.environment() | {"TMPDIR": str(temporary)}
     make = [programs["mariadb-install-db"], "--no-defaults", "--auth-root-authentication-method=normal", *common]
     for command in (make, ["sh", "-ec", server.documented("keys")]):
         done = subprocess.run(command, cwd=server.folder, env=env, capture_output=True, text=True, check=False)
