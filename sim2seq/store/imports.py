@@ -46,13 +46,15 @@ def import_files(
     warnings.simplefilter("ignore")  # of libraries, on what is refused or said below
     found, beside = sources(files, reading), tables_beside(inputs, controls, reading)
     total = sum(len(each.runs.ids) for each in found)
+    ids = {run for each in found for run in each.runs.ids}
     passed_by = [name for each in found for name in each.runs.passed_by]
+    passed_by += [f"the line of run {run}" for run in beside.inputs or () if run not in ids]
     seen, counts, refused = Seen(look=dry_run), Counter[str](), ""
     try:
         runs: Iterable[Run] = runs_of(found, reading, seen, beside)
         if reading.gaps == "drop":
             runs = noted(found, runs, runs_of(found, reading, seen := Seen(look=dry_run), beside))
-        runs = fitting(path, runs, seen, {run for each in found for run in each.runs.ids})
+        runs = fitting(path, runs, seen, ids)
         counts = (
             Counter(seen=sum(1 for _ in watched(runs, total))) if dry_run else put(path, watched(runs, total), replace)
         )

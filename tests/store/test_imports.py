@@ -161,10 +161,29 @@ def test_the_command_says_how_to_train_on_what_was_imported(tmp_path, counting, 
     ]
 
 
+def test_lines_of_inputs_that_no_run_has_are_told(tmp_path, counting, capsys):
+    table = tmp_path / "inputs.csv"
+    table.write_text("run,drag\n" + "".join(f"run_{run},1\n" for run in range(8)))
+    assert cli.main(["import", str(tmp_path / "s.sqlite"), str(counting), "--inputs", str(table)]) == 0
+    assert "passed by: the line of run run_6, the line of run run_7" in capsys.readouterr().out.splitlines()
+
+
+def test_a_name_to_be_changed_may_stand_in_any_of_the_tables(tmp_path, counting):
+    (tmp_path / "inputs.csv").write_text("run,drag\n" + "".join(f"run_{run},1\n" for run in range(6)))
+    (tmp_path / "valve.csv").write_text("run,time,valve\n" + "".join(f"run_{run},0,1\nrun_{run},1,0\n" for run in range(6)))
+    words = ["--inputs", str(tmp_path / "inputs.csv"), "--controls", str(tmp_path / "valve.csv")]
+    words += ["--rename", "drag=friction", "--rename", "valve=open", "--rename", "start=begin"]
+    assert cli.main(["import", str(tmp_path / "s.sqlite"), str(counting), *words]) == 0
+    ensemble = store.load(tmp_path / "s.sqlite")
+    assert {"friction", "begin"} < set(ensemble.inputs)
+    assert "open" in ensemble.features
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["missing.csv"], "missing.csv: no such file"),
+        (["runs.nc", "--rename", "cuont_0=x"], "--rename cuont_0=x: nothing that was read is named cuont_0; did you mean"),
         (["runs.nc", "--rename", "x"], "--rename x: expected OLD=NEW"),
         (["runs.nc", "--features", "z"], "runs.nc: no series z: along time it has count_0, count_1"),
         (["runs.nc", "--every", "0"], "every: expected 1 or more; got 0"),

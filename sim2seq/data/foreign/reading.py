@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
 
 from sim2seq._support.config import one_of
 from sim2seq.data.records import SAFE_ID, RecordError, shown
@@ -49,6 +50,7 @@ class Reading:
     repeats     which of several rows of one time in a run counts where they differ: "refuse", "first", "last"
     every       1: each step; 2: every second one, ...
     resample    > 0: each run is interpolated linearly to that time step, and its times count from its first one
+    met         the names in files and tables that were asked for so far, as they stand there
     Raises ValueError for a value that is not possible.
     """
 
@@ -66,6 +68,7 @@ class Reading:
     repeats: str = "refuse"
     every: int = 1
     resample: float = 0.0
+    met: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def __post_init__(self):
         for name in ("features", "controls", "dims", "columns"):
@@ -86,17 +89,26 @@ class Reading:
 
     def name(self, name: str) -> str:
         """What a name in the file becomes."""
+        self.met.add(name)
         return self.rename.get(name, name)
+
+    def check_renamed(self) -> None:
+        """Raise RecordError for a name to be changed that no file has, once all were read."""
+        if lacking := [name for name in self.rename if name not in self.met]:
+            old = lacking[0]
+            near = get_close_matches(old, self.met, n=1)
+            guess = f"; did you mean {near[0]}?" if near else f": {listed(sorted(map(str, self.met)))}"
+            raise RecordError(f"--rename {old}={self.rename[old]}: nothing that was read is named {old}{guess}")
 
     def to_json(self) -> dict:
         """What differs from the defaults, for a store."""
-        plain = Reading()
-        return {key: value for key, value in asdict(self).items() if value != getattr(plain, key)}
+        plain, told = Reading(), {key: value for key, value in asdict(self).items() if key != "met"}
+        return {key: value for key, value in told.items() if value != getattr(plain, key)}
 
     @classmethod
     def of(cls, content) -> Reading:
         """From what `to_json` gave. Raises ValueError for anything else."""
-        known = {each.name: type(getattr(cls(), each.name)) for each in fields(cls)}
+        known = {each.name: type(getattr(cls(), each.name)) for each in fields(cls) if each.name != "met"}
         if not isinstance(content, dict) or not content.keys() <= known.keys():
             raise ValueError("expected how the file is to be read")
         return cls(**{name: known[name](value) for name, value in content.items()})

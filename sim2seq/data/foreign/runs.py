@@ -112,13 +112,14 @@ def runs_of(sources: list[Source], reading: Reading, seen: Seen, beside: Beside 
     """The runs of all sources; what was seen of them is in `seen` at the end.
 
     Raises RecordError, in one line: for a run twice, for a run that is not in the tables beside them, and, once all was
-    read, for gaps.
+    read, for gaps and for names to be changed that nothing has.
     """
     beside = beside or Beside()
     check_ids(sources, beside.inputs)
     for source in sources:
         with reading_errors(source.path) if source.path else nullcontext():
             yield from of_source(source, reading, seen, beside)
+    reading.check_renamed()
     check_gaps(seen, reading)
 
 
@@ -291,7 +292,8 @@ def cells_of(cells: pd.Series) -> list:
 def read_controls(path, reading: Reading) -> tuple[Table, dict[str, str]]:
     """The runs of a table of what was set at each step, and the units of what was set. Raises RecordError."""
     path = str(path)
-    table = Table(pieces_of(path, kind_of(path), reading, Path(path).stem), Reading(time=reading.time, run=reading.run))
+    plain = Reading(time=reading.time, run=reading.run, rename=reading.rename, met=reading.met)
+    table = Table(pieces_of(path, kind_of(path), reading, Path(path).stem), plain)
     if not table.time or table.clock[2]:
         raise RecordError(f"{path}: expected controls with times that are numbers, as those of the runs")
     return table, {name: unit for name, unit in table.units.items() if name != TIME}

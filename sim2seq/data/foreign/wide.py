@@ -44,7 +44,7 @@ class Wide:
         """
         there = {str(each) for each in [*data.variables, *data.dims]}
         try:
-            data = data.rename({old: new for old, new in reading.rename.items() if old in there})
+            data = data.rename({old: new for old in there if (new := reading.name(old)) != old})
         except ValueError as error:
             raise RecordError(f"rename: {' '.join(str(error).split())[:200]}") from error
         data = on_its_axis(with_fields(data), reading)
