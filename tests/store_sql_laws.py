@@ -118,6 +118,19 @@ def test_what_users_add_with_kosh_is_no_difference_and_no_input(store_path):
     assert store.unusable_inputs(store_path) == {"rank": "run 47bcda_1 has 'first'"}
 
 
+def test_a_run_taken_out_with_kosh_is_gone_and_can_come_back(store_path):
+    import kosh
+
+    first, second = make_runs(2)
+    store.ingest(store_path, [first, second])
+    kosh_store = kosh.connect(address(store_path))
+    kosh_store.delete(second.id)
+    kosh_store.close()
+    assert store.load(store_path).run_ids == (first.id,)
+    assert not [row for rows in content(store_path).values() for row in rows if second.id in row]
+    assert store.ingest(store_path, [first, second]) == {"unchanged": 1, "added": 1}
+
+
 def test_replace_keeps_relationships(store_path):
     first, second = make_runs(2)
     store.ingest(store_path, [first, second])

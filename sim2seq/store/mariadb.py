@@ -121,7 +121,7 @@ class MariadbStore(Database):
         self.writing, self.claims = False, set()
         try:
             if set(tables_of(self)) != set(COLUMNS) or not is_store(self):
-                raise StoreError(f"{path}: the database has no store, make it with create_store.py {path}")
+                raise StoreError(f"{path}: the database has no store, make it with `sim2seq create {path}`")
             with self.reporting("cannot read"):
                 self.largest = self.connection.scalar(text("SELECT @@max_allowed_packet"))
                 self.connection.rollback()

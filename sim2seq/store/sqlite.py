@@ -72,7 +72,7 @@ class SqliteStore:
 
     def __init__(self, path):
         if not os.path.isfile(path):
-            raise StoreError(f"{path}: no such store, make it with create_store.py")
+            raise StoreError(f"{path}: no such store, make it with `sim2seq create {path}`")
         self.path = path
         self.connection = sqlite3.connect(
             f"file:{quote(os.path.abspath(path))}?mode=rw", uri=True, timeout=LOCK_TIMEOUT, isolation_level=None

@@ -47,7 +47,7 @@ def test_a_store_half_made_is_completed(database_with_store, tmp_path):
     server, _ = database_with_store
     server.make_database("study_half")
     path = server.url_file(tmp_path / "study.url", "study_half")
-    with pytest.raises(store.StoreError, match=r"the database has no store, make it with create_store\.py"):
+    with pytest.raises(store.StoreError, match=r"the database has no store, make it with `sim2seq create"):
         store.connect(path)
     with closing(database.Database(path, database.read_url(path))) as connection:
         mariadb.make_tables(connection)

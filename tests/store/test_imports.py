@@ -170,7 +170,8 @@ def test_lines_of_inputs_that_no_run_has_are_told(tmp_path, counting, capsys):
 
 def test_a_name_to_be_changed_may_stand_in_any_of_the_tables(tmp_path, counting):
     (tmp_path / "inputs.csv").write_text("run,drag\n" + "".join(f"run_{run},1\n" for run in range(6)))
-    (tmp_path / "valve.csv").write_text("run,time,valve\n" + "".join(f"run_{run},0,1\nrun_{run},1,0\n" for run in range(6)))
+    set_at = "".join(f"run_{run},0,1\nrun_{run},1,0\n" for run in range(6))
+    (tmp_path / "valve.csv").write_text(f"run,time,valve\n{set_at}")
     words = ["--inputs", str(tmp_path / "inputs.csv"), "--controls", str(tmp_path / "valve.csv")]
     words += ["--rename", "drag=friction", "--rename", "valve=open", "--rename", "start=begin"]
     assert cli.main(["import", str(tmp_path / "s.sqlite"), str(counting), *words]) == 0
@@ -183,7 +184,7 @@ def test_a_name_to_be_changed_may_stand_in_any_of_the_tables(tmp_path, counting)
     ("words", "said"),
     [
         (["missing.csv"], "missing.csv: no such file"),
-        (["runs.nc", "--rename", "cuont_0=x"], "--rename cuont_0=x: nothing that was read is named cuont_0; did you mean"),
+        (["runs.nc", "--rename", "cuont_0=x"], "--rename cuont_0=x: nothing that was read is named cuont_0; did"),
         (["runs.nc", "--rename", "x"], "--rename x: expected OLD=NEW"),
         (["runs.nc", "--features", "z"], "runs.nc: no series z: along time it has count_0, count_1"),
         (["runs.nc", "--every", "0"], "every: expected 1 or more; got 0"),
