@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sim2seq._support import keras_settings
+from sim2seq._support.brief import brief
 from sim2seq._support.files import read_json
 from sim2seq.evaluation.scores import Scores
 from sim2seq.training import untrusted
@@ -24,6 +25,9 @@ class Finished:
     folder: Path
     told: untrusted.Told
     scores: Scores
+
+    def __repr__(self) -> str:
+        return brief(self, folder=str(self.folder), window=self.window, told=self.told, scores=self.scores)
 
     @property
     def window(self) -> int:

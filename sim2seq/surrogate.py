@@ -26,7 +26,7 @@ class OutsideTraining(UserWarning):
     """A forecast from where nothing was learned: neither it nor its band is vouched for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Surrogate(Finished):
     """The members of a training, their band, and what they expect. The models are read when they are first used."""
 

@@ -12,7 +12,7 @@ from sim2seq.training import untrusted
 NEXT = "next symbol"  # Scores.task of what has a probability of whole runs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SymbolSurrogate(Finished):
     """The members of a training of the next symbol: their probabilities are those of the mixture of all."""
 

@@ -113,6 +113,12 @@ def test_inputs_are_given_by_name_one_for_all_or_one_a_run(paced):
     np.testing.assert_array_equal(middle[:, 1, 0], [4 + 2 * 3, 4 + 2 * 5])
 
 
+def test_a_surrogate_shows_itself_in_a_line(counting):
+    shown = repr(surrogate.load(counting))
+    assert shown.startswith(f"Surrogate(folder='{counting}', window=")
+    assert ("scores=Scores(task='forecast'" in shown, len(shown) < len(str(counting)) + 300) == (True, True)
+
+
 def test_the_folder_of_a_study_will_do(counting):
     assert surrogate.load(counting.parent).folder == counting
 

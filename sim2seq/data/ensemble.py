@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from sim2seq._support.brief import brief
 from sim2seq.data import streaming
 
 ALL_STEPS = np.empty(0, dtype=int)  # stands for the lengths of runs that have all steps, until they are counted
@@ -47,6 +48,10 @@ class Ensemble:
         lengths = np.full(len(self.run_ids), len(self.times)) if all_steps else np.asarray(self.lengths)
         object.__setattr__(self, "lengths", lengths)
         check_ensemble(self)
+
+    def __repr__(self) -> str:
+        units = {"units": self.units} if self.units else {}
+        return brief(self, runs=self.runs, steps=self.steps, features=self.features, inputs=tuple(self.inputs), **units)
 
     @classmethod
     def from_xarray(cls, data, **options) -> Ensemble:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
 
+from sim2seq._support.brief import brief
 from sim2seq.evaluation import conformal
 from sim2seq.evaluation.conformal import Band
 from sim2seq.evaluation.intervals import over_runs
@@ -123,6 +124,10 @@ class Scores:
     combined: Combined | None = None
     share: str = ""
     measure: str = "RMSE"
+
+    def __repr__(self) -> str:
+        skill, compared = f"{self.skill:.3g}", f"{self.best_baseline}, on {self.scored_runs.get('test', 0)} test runs"
+        return brief(self, task=self.task, features=self.features, skill=f"{skill} over {compared}")
 
     def to_json(self) -> dict:
         """Numbers, texts, lists and names, as JSON holds them; `of` reads it back."""

@@ -30,6 +30,7 @@ import keras
 import numpy as np
 
 from sim2seq._support import keras_settings
+from sim2seq._support.brief import brief
 from sim2seq._support.files import NOTE, read_json, remove, write_json
 from sim2seq.data import streaming
 from sim2seq.data.ensemble import Ensemble
@@ -72,6 +73,9 @@ class Prediction:
     high: np.ndarray
     truth: np.ndarray
 
+    def __repr__(self) -> str:
+        return brief(self, run_ids=self.run_ids, shape=self.middle.shape)
+
 
 @dataclass(frozen=True)
 class Training:
@@ -86,6 +90,9 @@ class Training:
     scores: Scores
     versions: dict[str, str]
     study: Study = FORECAST
+
+    def __repr__(self) -> str:
+        return brief(self, folder=str(self.folder), model=self.settings.model, scores=self.scores)
 
     @property
     def model(self) -> keras.Model:
