@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from sim2seq._support.files import check_place
 from sim2seq.data import clock
-from sim2seq.data.foreign.files import Source, sources
-from sim2seq.data.foreign.reading import Reading, listed
+from sim2seq.data.foreign.files import Source, found_below, named_apart, sources
+from sim2seq.data.foreign.reading import Reading, id_of, listed, values_in
 from sim2seq.data.foreign.runs import Beside, Seen, first_look, read_controls, read_inputs, runs_of
 from sim2seq.data.records import TIME, RecordError, Run
 from sim2seq.store import store
@@ -44,7 +44,8 @@ def import_files(
     Raises RecordError or StoreError, in one line, for what cannot be read or does not fit.
     """
     warnings.simplefilter("ignore")  # of libraries, on what is refused or said below
-    found, beside = sources(files, reading), tables_beside(inputs, controls, reading)
+    paths = found_below(files)
+    found, beside = sources(paths, reading), tables_beside(inputs, controls, reading, named_apart(paths).values())
     total = sum(len(each.runs.ids) for each in found)
     ids = {run for each in found for run in each.runs.ids}
     passed_by = [name for each in found for name in each.runs.passed_by]
@@ -65,11 +66,12 @@ def import_files(
     return Imported(counts, seen, first_look(seen, passed_by), refused)
 
 
-def tables_beside(inputs, controls, reading: Reading) -> Beside:
-    """What stands in these tables."""
+def tables_beside(inputs, controls, reading: Reading, names: Iterable[str]) -> Beside:
+    """What stands in these tables, and in the names of files."""
     given, units = read_inputs(inputs, reading) if inputs else (None, {})
     steered, others = read_controls(controls, reading) if controls else (None, {})
-    return Beside(given, units | others, steered)
+    said = {id_of(each): {reading.name(name): value for name, value in values_in(each).items()} for each in names}
+    return Beside(given, units | others, steered, said)
 
 
 def noted(found: list[Source], first: Iterable[Run], runs: Iterable[Run]) -> Iterator[Run]:

@@ -161,6 +161,19 @@ def test_the_command_says_how_to_train_on_what_was_imported(tmp_path, counting, 
     ]
 
 
+def test_values_in_the_names_of_files_are_inputs(tmp_path):
+    for k, mode in ((0.5, "fast"), (-2e-3, "slow")):
+        (tmp_path / f"k={k}_n_ball=3_mode={mode}.csv").write_text("t,x\n0,1\n1,2\n")
+    (tmp_path / "inputs.csv").write_text("run,n_ball\nk_0.5_n_ball_3_mode_fast,4\nk_-0.002_n_ball_3_mode_slow,5\n")
+    files = sorted(tmp_path.glob("k*.csv"))
+    assert imported(tmp_path / "s.sqlite", *files, rename={"k": "stiffness"}) == {"added": 2}
+    given = store.load(tmp_path / "s.sqlite").inputs
+    assert {name: values.tolist() for name, values in given.items()} == {"stiffness": [0.5, -0.002], "n_ball": [3, 3]}
+    table = {"inputs": tmp_path / "inputs.csv", "replace": True}
+    assert imports.import_files(tmp_path / "s.sqlite", files, Reading(), **table).counts == {"replaced": 2}
+    assert store.load(tmp_path / "s.sqlite").inputs["n_ball"].tolist() == [4, 5]
+
+
 def test_lines_of_inputs_that_no_run_has_are_told(tmp_path, counting, capsys):
     table = tmp_path / "inputs.csv"
     table.write_text("run,drag\n" + "".join(f"run_{run},1\n" for run in range(8)))

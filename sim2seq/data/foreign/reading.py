@@ -29,6 +29,7 @@ GAPS = ("refuse", "fill", "drop")
 REPEATS = ("refuse", "first", "last")
 AXES = ("run", "time", "feature")
 CLOCK_WITH_UNIT = re.compile(r"(?:time|t)[ _](s|sec|ms|us|ns|min|h|d)")
+NUMBER_IN_NAME = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(?=$|[^A-Za-z0-9.])")
 BRACKETS = re.compile(r"(.*?)(?:\s*\[([^\[\]]*)\]|\s+\(([^()]*)\))\s*")
 
 
@@ -163,6 +164,22 @@ def id_of(text) -> str:
     if not SAFE_ID.fullmatch(made):
         raise RecordError(f"run {shown(text)}: expected an id with letters or digits")
     return made
+
+
+def values_in(name: str) -> dict[str, float | str]:
+    """The inputs in the name of a file, such as k=0.5_mode=fast: what stands between a value and the next = is a name.
+
+    A value that is no number ends before the next "_" or ",".
+    """
+    before, *parts = name.split("=")
+    found: dict[str, float | str] = {}
+    for part in parts:
+        number = NUMBER_IN_NAME.match(part)
+        word = number[0] if number else re.split("[_,]", part)[0]
+        if before := before.strip("_, -"):
+            found[before] = float(word) if number else word
+        before = part[len(word) :]
+    return {name: value for name, value in found.items() if value != ""}
 
 
 def natural(text: str):

@@ -82,11 +82,13 @@ class Beside:
 
     inputs     run id -> name -> number or word, over those in the files; None: no table. units of these and of controls
     controls   the runs of a table of what was set at each step, each held until the next one
+    named      run id -> name -> number or word, as the names of files say it, below what is in the files
     """
 
     inputs: dict[str, dict] | None = None
     units: dict[str, str] = field(default_factory=dict)
     controls: Table | None = None
+    named: dict[str, dict] = field(default_factory=dict)
 
     def steered(self, block: Block, run_ids: list[str]) -> Block:
         """The block with the controls of its runs. Raises RecordError for a run, or a first step, without any."""
@@ -145,8 +147,7 @@ def check_ids(sources: list[Source], inputs: dict | None) -> None:
             if run_id in held:
                 raise RecordError(f"{source.path}: run {run_id} is there already, in {held[run_id] or 'a table'}")
             held[run_id] = source.path
-    lacking = [run_id for run_id in held if run_id not in inputs] if inputs is not None else []
-    if lacking:
+    if lacking := [run_id for run_id in held if run_id not in inputs] if inputs is not None else []:
         raise RecordError(f"--inputs: no line for run {listed(lacking)}; it has {listed(inputs or ())}")
 
 
@@ -169,11 +170,11 @@ def of_source(source: Source, reading: Reading, seen: Seen, beside: Beside) -> I
         held = digests(block) if stays else [""] * len(rows)
         for place, (row, digest) in enumerate(zip(rows, held, strict=True)):
             run_id = runs.ids[row]
-            data = named_data(run_id, runs.inputs_of(row) | inputs.get(run_id, {}))
+            given = beside.named.get(run_id, {}) | runs.inputs_of(row) | inputs.get(run_id, {})
+            data = named_data(run_id, given)
             said = {name: unit for name, unit in (runs.units_of(row) | beside.units).items() if name == TIME or unit}
             filled = {name: n for name, n in seen.gaps.found.get(run_id, {}).items() if run_id not in counted}
-            note = {"filled": filled} if filled else None
-            where = (path, row, digest, read_as) if stays else None
+            note, where = {"filled": filled} if filled else None, (path, row, digest, read_as) if stays else None
             remember(seen, run_id, data, said)
             seen.stay[source.path] = seen.stay.get(source.path, 0) + stays
             yield Run(run_id, data, {} if stays else lists(block, place), where, said, note)
