@@ -10,8 +10,26 @@ import pytest
 from scene import Scene
 
 from sim2seq.data.ensemble import Ensemble
+from sim2seq.store import sqlite
 
 DATA = Path(__file__).parent / "samples"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stores_made_by_copying():
+    """Kosh takes two seconds to make a store without runs: it makes the first one of a process of tests."""
+    real, made = sqlite.build, []
+
+    def build(folder, name):
+        if made:
+            Path(folder, name).write_bytes(made[0])
+        else:
+            real(folder, name)
+            made.append(Path(folder, name).read_bytes())
+
+    sqlite.build = build
+    yield
+    sqlite.build = real
 
 
 @pytest.fixture(scope="session")

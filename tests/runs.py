@@ -1,8 +1,6 @@
 """The study's own runs as records, and what a store holds of them."""
 
 import contextlib
-import functools
-import tempfile
 from pathlib import Path
 
 import sqlalchemy
@@ -35,18 +33,9 @@ def short_runs(count, steps):
     return [run._replace(series={name: each[:steps] for name, each in run.series.items()}) for run in runs]
 
 
-@functools.cache
-def empty_store() -> bytes:
-    """A store without runs, as Kosh makes it: two seconds, so once for all tests of a process."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "store.sqlite")
-        store.create(path)
-        return path.read_bytes()
-
-
 def library_store(path: Path, runs) -> Path:
     """A store at `path` into which the library itself has put these runs."""
-    path.write_bytes(empty_store())
+    store.create(path)
     store.ingest(path, runs)
     return path
 

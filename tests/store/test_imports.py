@@ -1,7 +1,6 @@
 """Files of other programs go into a store: whole or not at all, once, and large ones by their place."""
 
 import os
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -19,12 +18,6 @@ from sim2seq.store.sina import StoreError
 def imported(path, *files, **options):
     """Import; the counts."""
     return imports.import_files(path, files, Reading(**options)).counts
-
-
-@pytest.fixture(autouse=True)
-def made_by_copying(monkeypatch, empty_store):
-    """Kosh takes seconds to make a store."""
-    monkeypatch.setattr(store, "create", lambda path: os.path.exists(path) or shutil.copy(empty_store, path))
 
 
 @pytest.fixture
