@@ -23,7 +23,7 @@ from studies.dodging_robot.policies import POLICIES, learned
 from studies.dodging_robot.world import AIMED, AIMS, WORLD
 
 PANEL, GAP, TOP = (300, 500), 14, 40  # pixels: a robot's picture, between them, and the line above them
-PICTURES = 1  # a control step: with two, a page of the report has twice as many megabytes
+PICTURES = 2  # a control step
 STAYS = 2000  # ms that the last picture is shown
 MOST, MOST_SECONDS = 4, 60.0  # robots; s: a GIF's pictures are all held in memory
 TITLES = {"still": "standing still", "human_like": "human-like"}
