@@ -125,7 +125,7 @@ def traced(lattice: Lattice, beta: float, seeds: np.random.SeedSequence) -> np.n
 @styled
 def attention(looks: dict[str, np.ndarray], site: tuple[int, int]) -> Picture:
     """Where models look from one site, name -> (sites, sites), three in a row, the ends of its bonds framed."""
-    figure, axes = grid(-(-len(looks) // 3), min(3, len(looks)), width=2.8 * min(3, len(looks)), height=3.0)
+    figure, axes = grid(-(-len(looks) // 3), min(3, len(looks)), width=2.8 * min(3, len(looks)), height=3.3)
     for axis, (name, weights) in zip(axes.flat, looks.items(), strict=False):
         lattice = square(len(weights))
         start = site[0] * lattice.n_y + site[1]
@@ -133,7 +133,7 @@ def attention(looks: dict[str, np.ndarray], site: tuple[int, int]) -> Picture:
         axis.imshow(image, cmap="Greys", vmin=0, vmax=max(0.05, image.max()))
         frame(axis, np.divmod(lattice.neighbours()[0][start], lattice.n_y), GREEN)
         frame(axis, ([site[0]], [site[1]]), RED)
-        axis.set(xticks=[], yticks=[], title=f"{plain(name)}: at most {image.max():.2f}")
+        axis.set(xticks=[], yticks=[], title=f"{plain(name)}\nat most {image.max():.2f}")
         axis.grid(False)
     for axis in axes.flat[len(looks) :]:
         axis.set_axis_off()

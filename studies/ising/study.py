@@ -18,10 +18,11 @@ from studies.ising.networks import CELLS, NETWORKS, square
 
 MOST_LEARNED = 5_000  # lattices that baselines learn from: trees of them take seconds
 
+FEW = {"learning_rate": 1e-2}  # epochs
 RECIPES = {
     # the source's models, one a task: minutes each
-    "sweep": {"model": "energy", "units": (32,), "epochs": 3, "targets_per_epoch": 25_000, "batch_size": 128},
-    "debug": {"units": (8,), "epochs": 2, "targets_per_epoch": 512, "batch_size": 64, "steps_per_execution": 1},
+    "sweep": FEW | {"model": "energy", "units": (32,), "epochs": 3, "targets_per_epoch": 25_000, "batch_size": 128},
+    "debug": FEW | {"units": (8,), "epochs": 2, "targets_per_epoch": 512, "batch_size": 64, "steps_per_execution": 1},
 }
 
 
@@ -36,12 +37,12 @@ class IsingSettings(Settings, recipes=RECIPES):
     cell: str = "gru"  # or lstm, of a recurrent layer
     window: int = 64  # sites: a lattice is seen whole
     batch_size: int = 64
-    epochs: int = 8
-    patience: int = 8
+    epochs: int = 12
+    patience: int = 12
     targets: int = 1  # no others: a lattice is a sample
     targets_per_epoch: int = 100_000
     passes: int = 1
-    learning_rate: float = 1e-2
+    learning_rate: float = 5e-3  # with 1e-2, one seed of three of `shifts` left the optimum that it had found
     fractions: tuple[float, ...] = (0.9, 0.05, 0.05)  # each lattice is a chain's of its own
     split_seed: int = 1777
     seed: int = 0
