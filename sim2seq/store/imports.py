@@ -70,8 +70,9 @@ def tables_beside(inputs, controls, reading: Reading, names: Iterable[str]) -> B
     """What stands in these tables, and in the names of files."""
     given, units = read_inputs(inputs, reading) if inputs else (None, {})
     steered, others = read_controls(controls, reading) if controls else (None, {})
-    said = {id_of(each): {reading.name(name): value for name, value in values_in(each).items()} for each in names}
-    return Beside(given, units | others, steered, said)
+    said = {id_of(each): values for each in names if (values := values_in(each))}
+    named = {run: {reading.name(name): value for name, value in values.items()} for run, values in said.items()}
+    return Beside(given, units | others, steered, named)
 
 
 def noted(found: list[Source], first: Iterable[Run], runs: Iterable[Run]) -> Iterator[Run]:

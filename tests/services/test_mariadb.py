@@ -147,23 +147,26 @@ def wait_for(server, question):
 def test_of_two_calls_with_one_run_the_second_waits(database_with_store, database_store, monkeypatch):
     server, _ = database_with_store
     monkeypatch.setattr(store, "BATCH", 10)
-    counts, go = [], threading.Event()
+    counts, go = {}, threading.Event()
 
     def slowly():
         yield from (one(f"a_{number}") for number in range(11))
         go.wait(60)  # the first batch is written, nothing is committed
 
-    threads = [threading.Thread(target=lambda: counts.append(store.ingest(database_store, slowly())))]
+    def ingest(name, runs):
+        counts[name] = store.ingest(database_store, runs)
+
+    threads = [threading.Thread(target=ingest, args=("first", slowly()))]
     threads[0].start()
     wait_for(server, "SELECT 1 FROM information_schema.innodb_trx WHERE trx_rows_modified > 10")
-    threads.append(threading.Thread(target=lambda: counts.append(store.ingest(database_store, [one("a_7")]))))
+    threads.append(threading.Thread(target=ingest, args=("second", [one("a_7")])))
     threads[1].start()
     wait_for(server, WAITING)
-    assert (counts, store.run_ids(database_store)) == ([], [])
+    assert (counts, store.run_ids(database_store)) == ({}, [])
     go.set()
     for thread in threads:
         thread.join(60)
-    assert sorted(map(str, counts)) == ["Counter({'added': 11})", "Counter({'unchanged': 1})"]
+    assert counts == {"first": {"added": 11}, "second": {"unchanged": 1}}
 
 
 def ingest_crosswise(path, as_runs) -> list:

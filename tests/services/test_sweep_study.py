@@ -26,7 +26,8 @@ def test_plain_merlin_without_a_store_queues_nothing(tmp_path):
     (study,) = (tmp_path / "studies_output").iterdir()
     assert os.listdir(study) == ["merlin_info"]
     reason = (study / "merlin_info" / "cmd.err").read_text()
-    assert "sim2seq grid: nowhere.sqlite: no such store, make it with `sim2seq create nowhere.sqlite`" in reason
+    told = "no such store, make it with `sim2seq create nowhere.sqlite`"
+    assert reason.endswith(f"sim2seq grid: nowhere.sqlite: {told}\n")
 
 
 @pytest.fixture(scope="module")

@@ -167,6 +167,11 @@ def test_values_in_the_names_of_files_are_inputs(tmp_path):
     assert store.load(tmp_path / "s.sqlite").inputs["n_ball"].tolist() == [4, 5]
 
 
+def test_a_file_of_many_runs_may_have_any_name(tmp_path, counting):
+    counting.rename(tmp_path / "数据.nc")
+    assert imported(tmp_path / "s.sqlite", tmp_path / "数据.nc") == {"added": 6}
+
+
 def test_lines_of_inputs_that_no_run_has_are_told(tmp_path, counting, capsys):
     table = tmp_path / "inputs.csv"
     table.write_text("run,drag\n" + "".join(f"run_{run},1\n" for run in range(8)))

@@ -96,9 +96,9 @@ class Reading:
     def check_renamed(self) -> None:
         """Raise RecordError for a name to be changed that no file has, once all were read."""
         if lacking := [name for name in self.rename if name not in self.met]:
-            old = lacking[0]
-            near = get_close_matches(old, self.met, n=1)
-            guess = f"; did you mean {near[0]}?" if near else f": {listed(sorted(map(str, self.met)))}"
+            old, names = lacking[0], sorted(map(str, self.met))
+            near = get_close_matches(old, names, n=1)
+            guess = f"; did you mean {near[0]}?" if near else f": {listed(names)}"
             raise RecordError(f"--rename {old}={self.rename[old]}: nothing that was read is named {old}{guess}")
 
     def to_json(self) -> dict:
