@@ -54,7 +54,7 @@ GOAL, SHARE, HALF = 0.20, 0.5, 0.5  # length; of the best baseline's error
 CORRIDOR = (0.85, 0.95)  # of the coverage of a 90 % band, in every tenth of the horizon
 SEEDS = (0, 1, 2)
 CONDITIONS = ("gravity", "drag", "box_side_length")
-MODELS = {"residual_lstm": [], "autoregression": ["recipe=autoregression"]}  # name -> settings; the default first
+MODELS = {"residual_lstm": ["model=residual_lstm"], "autoregression": ["recipe=autoregression"]}  # name -> settings
 
 
 def recorded(name: str):

@@ -32,8 +32,9 @@ def test_speed_counts_whole_batches(backends, bouncing):
     assert backends.speed(few, ["units=4", "jit_compile=false"], "stacked_lstm", 10, 8, 3) > 0
 
 
-def test_what_is_timed_is_the_model_that_the_table_names(backends):
-    assert all(Settings.parse(words).model == name for name, words in backends.MODELS.items())
+@pytest.mark.parametrize("name", ["backends", "accuracy"])
+def test_what_is_measured_is_the_model_that_the_table_names(name):
+    assert all(Settings.parse(words).model == model for model, words in script(name).MODELS.items())
 
 
 def test_every_timed_case_has_all_its_targets(backends):
