@@ -257,13 +257,16 @@ def learn_apart(folder: str, name: str, end: str) -> None:
         fit.train(ensemble, one, split, place, FORECAST, quiet=True, seconds=float(end) - time.time())
         return
     parts = parts_of(ensemble, settings, split, Forecast(settings.controls))
-    seed = settings.seed + (name != NETWORK)
+    seed, other = settings.seed, {}
+    if name != NETWORK:  # what it reads is another context
+        seed, other = settings.seed + 1, {"warm_up": settings.window}
 
     def tell(text: str) -> None:
         write_text(place / NOTE, text + "\n")
 
     seconds = float(end) - time.time()
-    keeping.save(closed_loop.fit(parts.training, parts.validation, seconds=seconds, seed=seed, tell=tell), place)
+    fitted = closed_loop.fit(parts.training, parts.validation, seconds=seconds, seed=seed, tell=tell, **other)
+    keeping.save(fitted, place)
 
 
 if __name__ == "__main__":

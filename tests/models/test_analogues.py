@@ -30,6 +30,20 @@ def test_the_mean_of_many_windows_has_less_than_their_noise():
     assert np.sqrt(np.mean((fitted.forecast(seen[:, :10], 110) - truth[:, 10:]) ** 2)) < NOISE
 
 
+def test_the_noisier_a_feature_the_less_it_counts(monkeypatch):
+    """The noise of the second hides where it stands; that of the first is told to a few percent."""
+    spoilt = np.array([0.02, 0.5])
+    draw = np.random.default_rng(3)
+    monkeypatch.setattr(analogues, "AHEAD", (60,))
+    monkeypatch.setattr(analogues, "COMPARED", (10,))
+    many, few = (Runs(each + spoilt * draw.normal(size=each.shape), 10) for each in (waves(40), waves(10, seed=1)))
+    assert analogues.noise_of(many.values) == pytest.approx(spoilt, rel=0.1)
+    fitted = analogues.fit(many, few)
+    assert fitted.scale is not None
+    assert fitted.scale[0] > 5 * fitted.scale[1]
+    assert analogues.scales_of(waves(3, 3)) == [None]  # too short to tell
+
+
 def test_conditions_of_a_run_count():
     """The windows are alike, what follows is told by the condition alone."""
     told = np.repeat([[-1.0], [1.0]], 10, axis=0)

@@ -12,6 +12,7 @@ import pytest
 from sim2seq.models.candidates import closed_loop
 from sim2seq.models.candidates.candidate import Runs
 from sim2seq.models.candidates.closed_loop import Batches, ClosedLoop, Member, clock_of, fit, member_of
+from sim2seq.models.candidates.feeding import WARM_UP
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("training needs TensorFlow", allow_module_level=True)
@@ -124,7 +125,32 @@ def test_a_member_loads_without_code(tmp_path, window, barely_compiled):
 def test_a_window_beyond_the_end_of_a_run_is_not_counted(window):
     runs = oscillators(window=window)
     runs.values[:, 30:] = np.nan
-    targets, fed, shown, *_ = Batches(runs, clock_of(runs.values), np.random.default_rng(0)).draw(60)
+    targets, fed, shown, *_ = Batches(runs, clock_of(runs.values), np.random.default_rng(0), WARM_UP).draw(60)
     assert np.isfinite(fed).all()
     assert np.isnan(targets[30:]).all()
     assert shown.sum(0).max() == window
+
+
+@pytest.mark.parametrize(("window", "warm_up", "first"), [(5, 10, 0), (20, 10, 10), (20, 20, 0), (0, 10, 0)])
+def test_some_windows_begin_where_a_forecast_does(window, warm_up, first, monkeypatch):
+    monkeypatch.setattr("sim2seq.models.candidates.feeding.FROM_START", 1.0)
+    runs = oscillators(window=window)
+    batches = Batches(runs, clock_of(runs.values), np.random.default_rng(0), warm_up)
+    targets, _, shown, *_ = batches.draw(15)
+    assert all(any(np.allclose(one[1:], run[first + 1 : first + 15]) for run in runs.values)
+               for one in targets[:15].swapaxes(0, 1))  # fmt: skip
+    assert shown.sum(0).max() == (min(window, warm_up) if window else 0)
+
+
+def test_what_never_moves_within_a_run_is_fed_and_held_as_it_is(barely_compiled):
+    """A column of the mass of each run: noise on it, or a step of it, would be of another size than any."""
+    runs = oscillators()
+    mass = np.repeat(np.linspace(-1.7, 1.7, 40)[:, None, None], 60, axis=1)
+    runs = replace(runs, values=np.concatenate([runs.values, mass], axis=2))
+    model = untrained(runs)
+    for each in model.members[0].variables:
+        each.assign_add(0.1 * np.ones(each.shape))
+    assert np.ptp(forecast(model, runs, 20)[..., 0], axis=1).max() > 0.1
+    np.testing.assert_allclose(forecast(model, runs, 20)[..., 2], mass[:, :20, 0], atol=1e-5)
+    fed = Batches(runs, model.clock, np.random.default_rng(0), WARM_UP).draw(15)[1]
+    assert np.ptp(fed[:15, :, 2], axis=0).max() == 0

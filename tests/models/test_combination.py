@@ -63,6 +63,18 @@ def test_what_leaves_the_range_or_is_no_number_is_out():
         weigh({"far": far}, truth, LOW, HIGH)
 
 
+def test_a_feature_that_never_moved_puts_nobody_out():
+    """Networks answer with a millionth where nothing ever was: that is no leaving of a range."""
+    truth = np.concatenate([noise(0), np.full((40, 50, 1), 3.0)], axis=2)
+    near, low, high = truth + np.array([0.1, 1e-6]), np.array([-5.0, 3.0]), np.array([5.0, 3.0])
+    found = weigh({"near": near, "hold": 0 * truth}, truth, low, high)
+    assert not found.out
+    assert found.weights[:, 0, 0].min() > 0.9
+    plain = Scaling(np.zeros(2), np.ones(2))
+    one = Combination({"hold": Hold(2)}, np.ones(1), np.ones((1, 1, 1)), low, high, plain)
+    assert one.forecasts(np.array([[[1.0, 3.1]]]), 2)[:, 0, :, 1].tolist() == [[3, 3]] * 3
+
+
 def test_what_lies_beyond_the_end_of_a_run_counts_nowhere():
     truth = noise(0)
     truth[:20, 30:] = np.nan

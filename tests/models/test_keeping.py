@@ -64,3 +64,18 @@ def test_a_number_that_is_missing_is_named(tmp_path):
     keeping.save(Table(np.ones(2)), tmp_path)
     with pytest.raises(KeyError, match="name"):
         keeping.read(Whole, tmp_path)
+
+
+@dataclass(frozen=True)
+class Grown(Table):
+    gain: float = 1.0
+    scale: np.ndarray | None = None
+
+
+def test_what_was_kept_before_a_field_came_has_its_default(tmp_path):
+    keeping.save(Table(np.eye(2)), tmp_path)
+    found = keeping.read(Grown, tmp_path)
+    assert (found.gain, found.scale) == (1.0, None)
+    keeping.save(Grown(np.eye(2), 0.3, np.ones(2)), tmp_path)
+    found = keeping.read(Grown, tmp_path)
+    assert (found.gain, found.scale.tolist()) == (0.3, [1, 1])

@@ -57,6 +57,39 @@ def test_a_shorter_forecast_is_the_beginning_of_a_longer_one():
         np.testing.assert_allclose(short, long[:, :9], rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("learn", [lookups.fit_nearest, lookups.fit_ridge, lookups.fit_trees])
+def test_controls_may_end_with_a_shorter_forecast(learn):
+    """What holds beyond the forecast is not known: the last control is taken to go on."""
+    training, other = waves(20, 0), waves(3, 1)
+    held = np.concatenate([other.controls[:, :15], np.repeat(other.controls[:, 14:15], 15, axis=1)], axis=1)
+    found = learn(training, training)
+    short, long = (
+        found.forecast(other.context, steps, conditions=other.conditions, controls=controls)
+        for steps, controls in ((9, other.controls[:, :15]), (24, held))
+    )
+    np.testing.assert_allclose(short, long[:, :9], rtol=1e-9, atol=1e-9)
+
+
+def test_a_forecast_that_is_no_number_has_no_error_to_be_chosen_by():
+    runs = waves(5, 1)
+
+    class Some:
+        def forecast(self, context, steps, **told):
+            return np.where(np.arange(steps)[:, None] < 20, np.zeros((len(context), steps, 2)), np.nan)
+
+    assert lookups.error_of(Some(), runs) == np.inf
+    runs.values[:, 26:] = np.nan  # no run is longer: nothing is missing
+    assert lookups.error_of(Some(), runs) < 2
+
+
+def test_blocks_are_as_long_as_the_longest_training_run_allows():
+    training, other = waves(40, 0), waves(5, 1)
+    training.values[:, 12:] = np.nan
+    found = lookups.fit_blocks(training, other, seconds=100)
+    assert len(found.mean) <= 6
+    assert np.isfinite(found.forecast(other.context, 24, conditions=other.conditions, controls=other.controls)).all()
+
+
 def test_without_a_window_lookups_go_by_what_is_told_of_a_run():
     training = waves(40, 0, window=0)
     assert lookups.error_of(lookups.fit_nearest(training, training), training) == 0

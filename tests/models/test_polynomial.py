@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sim2seq.models.candidates.candidate import Runs
-from sim2seq.models.candidates.polynomial import MARGIN, fit, is_affordable, powers_of, products_in
+from sim2seq.models.candidates.polynomial import MARGIN, fit, fits, is_affordable, powers_of, products_in
 
 
 def logistic(runs=30, steps=30, *, window=3, seed=0) -> Runs:
@@ -74,3 +74,33 @@ def test_a_law_of_high_degree_is_found_to_many_digits():
 )
 def test_what_would_take_long_is_not_tried(features, lags, degree, expected):
     assert is_affordable(features, lags * features, degree) is expected
+
+
+def oscillations(runs=40, steps=80, *, noise=0.0, seed=0, window=20) -> tuple[Runs, np.ndarray]:
+    """A linear law from many starts, measured with noise, and the truth."""
+    draw = np.random.default_rng(seed)
+    phase = 0.2 * np.arange(steps) + draw.uniform(0, 2 * np.pi, (runs, 1))
+    truth = draw.uniform(0.5, 1.5, (runs, 1, 1)) * np.stack([np.sin(phase), np.cos(phase)], axis=2)
+    return Runs(truth + noise * draw.normal(size=truth.shape), window), truth
+
+
+def test_the_law_tracks_a_noisy_window_better_than_it_is_seen():
+    noisy, _ = oscillations(noise=0.2)
+    found = fit(noisy, oscillations(10, noise=0.2, seed=1)[0], seconds=100)
+    other, truth = oscillations(40, noise=0.2, seed=2)
+    assert found.gain < 1
+    tracked = found.tracked(other.context, None, None)[:, -1]
+    assert np.sqrt(np.mean((tracked - truth[:, 19]) ** 2)) < 0.6 * 0.2
+
+
+def test_without_noise_a_window_enters_as_it_is_seen():
+    clean, _ = oscillations()
+    (one, *_) = fits(clean, 1, 1)
+    np.testing.assert_array_equal(one.tracked(clean.context, None, None), clean.context[:, -1:])
+
+
+def test_a_clock_goes_on_where_training_runs_ended_earlier():
+    clean, truth = oscillations()
+    clean.values[:, 50:] = np.nan
+    (one, *_) = fits(clean, 1, 1, clock=True)
+    assert np.isfinite(one.forecast(truth[:, :20], 60)).all()

@@ -51,6 +51,11 @@ class Runs:
         return self.values.shape[2]
 
     @property
+    def longest(self) -> int:
+        """The number of steps of the longest run."""
+        return int(np.isfinite(self.values).all(axis=2).sum(axis=1).max())
+
+    @property
     def told(self) -> int:
         """How many numbers are told of a step beside the features: conditions and controls."""
         return sum(each.shape[-1] for each in (self.conditions, self.controls) if each is not None)
@@ -90,6 +95,14 @@ def best_in_time(attempts: Iterable[tuple[float, Any]], seconds: float) -> Any:
             break
     assert best is not None
     return best[1]
+
+
+def rmse_of(forecast: np.ndarray, truth: np.ndarray) -> float:
+    """Root mean squared error where the truth is known; inf for what is no number there."""
+    known = np.isfinite(truth)
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = float(np.sqrt(np.mean(np.square((forecast - truth)[known]))))
+    return error if np.isfinite(error) else float(np.inf)
 
 
 Tell = Callable[[str], None]  # a line for whoever waits

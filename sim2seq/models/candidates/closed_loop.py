@@ -19,12 +19,14 @@ from keras import layers, ops
 from sim2seq.models.candidates.candidate import Runs, Tell
 from sim2seq.models.candidates.feeding import (
     LAST_HORIZON,
+    WARM_UP,
     Basis,
     Batches,
     basis_of,
     clock_of,
     fed_to,
     increments_of,
+    moves_of,
     spread_of,
 )
 
@@ -35,7 +37,7 @@ MARGIN = 0.1  # how far a forecast may leave the range of the training runs, in 
 LEARNING_RATE = 6e-3
 REMEMBERS = 0.99  # share of the averaged weights that a step keeps
 ENOUGH_FOR_TWO = 240.0  # seconds: below, a second member is what another process is for
-PATIENCE = 0.4  # share of the time without a better epoch after which a member ends
+PATIENCE = 0.4  # share of the time without a better epoch, once the horizon is whole, after which a member ends
 EVERY = 0.02  # share of the time between two looks at the validation runs
 SHOWN = 0.1  # weight of an error where the truth is fed, beside those of the closed loop
 KEPT_BACK = 0.03  # share of the time for what comes after the last step
@@ -70,21 +72,25 @@ class ClosedLoop:
     members    at least one
     clock      (steps, 2 features): what `clock_of` says
     basis      what the members know as features are components of it; None: they are the features themselves
+    warm_up    steps at the end of a window that they read
     """
 
     members: tuple[Member, ...]
     clock: np.ndarray
     basis: Basis | None = None
+    warm_up: int = WARM_UP
 
     def forecast(self, context: np.ndarray, steps: int, *, conditions=None, controls=None) -> np.ndarray:
         """The `steps` steps after the window, as `candidate.Fitted` says: the mean of the members."""
         known = context if self.basis is None else self.basis.components(context)
-        fed = fed_to(known, steps, conditions, controls, self.clock)
+        fed = fed_to(known, steps, conditions, controls, self.clock, self.warm_up)
         said = np.mean([compiled(each, fed[0].shape[1]).predict_on_batch(fed) for each in self.members], axis=0)
         return said if self.basis is None else self.basis.features(said)
 
 
-def fit(training: Runs, validation: Runs, *, seconds: float, seed: int, tell: Tell) -> ClosedLoop:
+def fit(
+    training: Runs, validation: Runs, *, seconds: float, seed: int, tell: Tell, warm_up: int = WARM_UP
+) -> ClosedLoop:
     """Train members one after the other for about `seconds`. Raises ValueError where the backend is not TensorFlow."""
     if keras.backend.backend() != "tensorflow":
         raise ValueError(f"closed loop: expected the backend tensorflow for training; got {keras.backend.backend()}")
@@ -94,11 +100,11 @@ def fit(training: Runs, validation: Runs, *, seconds: float, seed: int, tell: Te
     basis = basis_of(training.values, MARGIN)
     if basis is not None:  # an update costs no more than with few features
         training, validation = basis.reduced(training), basis.reduced(validation)
-    trainer = Trainer(training, validation, np.random.default_rng(seed))
+    trainer = Trainer(training, validation, np.random.default_rng(seed), warm_up)
     for left in range(2 if seconds >= ENOUGH_FOR_TWO else 1, 0, -1):
         now = time.monotonic()
         members.append(trainer.train(now + (end - now) / left, tell))
-    return ClosedLoop(tuple(members), clock_of(training.values), basis)
+    return ClosedLoop(tuple(members), clock_of(training.values), basis, warm_up)
 
 
 def network_of(values: np.ndarray, extra: int) -> keras.Model:
@@ -113,7 +119,7 @@ def network_of(values: np.ndarray, extra: int) -> keras.Model:
     both = layers.Concatenate()([fed, read])
     both = layers.Concatenate()([both, layers.Dense(UNITS, activation="swish")(both)])
     move = layers.Dense(features, kernel_initializer="zeros")(both)  # at first nothing moves
-    following = layers.Add()([value, layers.Rescaling(moves.tolist())(move)])
+    following = layers.Add()([value, layers.Rescaling(moves_of(values).tolist())(move)])
     return keras.Model(inputs, [kept_in_range(following, values), state])
 
 
@@ -179,8 +185,8 @@ def member_of(training: Runs, told: int, extra: int) -> Member:
 class Trainer:
     """Trains members one after the other with one compiled step, as compiling takes seconds."""
 
-    def __init__(self, training: Runs, validation: Runs, rng: np.random.Generator):
-        self.batches = Batches(training, clock_of(training.values), rng)
+    def __init__(self, training: Runs, validation: Runs, rng: np.random.Generator, warm_up: int):
+        self.batches = Batches(training, clock_of(training.values), rng, warm_up)
         told, extra = self.batches.told.shape[1], self.batches.extra.shape[2]
         self.make = lambda: member_of(training, told, extra)
         self.learning, self.averaged = self.make(), self.make()
@@ -189,13 +195,13 @@ class Trainer:
         self.fresh = [each.numpy() for each in self.optimizer.variables]
         self.update = compiled_update(self.learning, self.averaged, self.optimizer, self.batches.steps)
         others, self.future = (validation.conditions, validation.controls), validation.future
-        self.fed = fed_to(validation.context, self.future.shape[1], *others, clock_of(training.values))
+        self.fed = fed_to(validation.context, self.future.shape[1], *others, clock_of(training.values), warm_up)
 
     def train(self, end: float, tell: Tell) -> Member:
         """A member trained until `end`, as it was when it forecast the validation runs best."""
         self.restart()
         start, best, chosen, found, due, number = time.monotonic(), np.inf, self.make(), 0.0, 0.0, 0
-        while (spent := (time.monotonic() - start) / (end - start)) < 1 and spent - found < PATIENCE:
+        while (spent := (time.monotonic() - start) / (end - start)) < 1 and spent - max(found, GROWS) < PATIENCE:
             self.learn(spent, number)
             number += 1
             if spent >= due:

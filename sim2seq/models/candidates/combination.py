@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from sim2seq.data.windows import Scaling
-from sim2seq.models.candidates.candidate import Fitted
+from sim2seq.models.candidates.candidate import Fitted, rmse_of
 from sim2seq.models.candidates.keeping import leaves as parts_of
 
 STRETCHES = 10  # of the horizon, at most
@@ -70,7 +70,8 @@ class Combination:
             "controls": None if self.controls is None else self.controls.scale(controls),
         }
         scaled = np.asarray(self.series.scale(context))
-        each = np.stack([self.candidates[name].forecast(scaled, steps, **told) for name in self.used])
+        said = (self.candidates[name].forecast(scaled, steps, **told) for name in self.used)
+        each = np.stack([held_still(one, self.low, self.high) for one in said])
         weights = self.weights[..., self.weights.any(axis=(0, 1))]
         middle, spread = mixed(each, weights_at(self.centres, weights, steps))
         middle = np.clip(middle, self.low, self.high)
@@ -125,6 +126,7 @@ def weigh(forecasts: Mapping[str, np.ndarray], truth: np.ndarray, low, high, *, 
 
     low, high (features,): the range of the training runs. Raises ValueError when every candidate leaves it.
     """
+    forecasts = {name: held_still(each, low, high) for name, each in forecasts.items()}
     out = {name: why for name, each in forecasts.items() if (why := leaves(each, truth, low, high))}
     names = tuple(name for name in forecasts if name not in out)
     if not names:
@@ -150,11 +152,16 @@ def weigh(forecasts: Mapping[str, np.ndarray], truth: np.ndarray, low, high, *, 
     return Weighing(names, centres, weights, alone, out, rule, found[rule], *unseen(rule))
 
 
+def held_still(forecast, low, high):
+    """A forecast whose features that never moved in training, as their range says, do not move."""
+    return np.where(high > low, forecast, low)
+
+
 def leaves(forecast, truth, low, high) -> str | None:
     """How far a forecast leaves the range of training, where it is further than the margin; None where it is not."""
     if not np.isfinite(forecast).all():
         return "its forecast of a validation run ends in what is no number"
-    span = np.maximum(high - low, 1e-9)
+    span = np.where(high > low, high - low, 1)
     beyond = np.maximum(low - forecast, forecast - high) / span
     beyond = np.where(np.isfinite(truth), beyond, 0)
     runs = int((beyond > MARGIN).any(axis=(1, 2)).sum())
@@ -248,9 +255,3 @@ def least_squares(gram) -> np.ndarray:
     weights, _ = nnls(np.vstack([root, np.full(len(gram), heavy)]), np.append(np.zeros(len(gram)), heavy))
     weights = np.where(weights < LEAST * weights.sum(), 0, weights)
     return weights / weights.sum()
-
-
-def rmse_of(forecast, truth) -> float:
-    with np.errstate(over="ignore", invalid="ignore"):
-        error = float(np.sqrt(np.nanmean(np.square(forecast - truth))))
-    return error if np.isfinite(error) else float(np.inf)

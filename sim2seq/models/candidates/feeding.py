@@ -12,9 +12,9 @@ import numpy as np
 from sim2seq.models.candidates.candidate import Runs
 
 BATCH = 16  # windows
-WARM_UP = 10  # steps at the end of the context that the network reads
+WARM_UP = 10  # steps at the end of the context that the network reads, unless it is told otherwise
 LAST_HORIZON = 100  # steps
-FROM_START = 0.25  # share of windows that begin with the run
+FROM_START = 0.25  # share of windows that begin where a forecast does
 NOISE = 0.1  # standard deviation of what is added to the true values that it is fed, in increments
 CARRIED = 0.9999  # share of the variance of the training runs that the components carry
 WORTH_IT = 0.5  # components for each feature, at most; otherwise the features stay as they are
@@ -65,13 +65,13 @@ def basis_of(values: np.ndarray, margin: float) -> Basis | None:
     return Basis(rows[:enough], low - margin * (high - low), high + margin * (high - low))
 
 
-def fed_to(context, steps: int, conditions, controls, clock: np.ndarray) -> list[np.ndarray]:
-    """What a rollout is fed: the end of the context, extra from there on, and what a beginning is told.
+def fed_to(context, steps: int, conditions, controls, clock: np.ndarray, warm_up: int) -> list[np.ndarray]:
+    """What a rollout is fed: the last `warm_up` steps of the context, extra from there on, what a beginning is told.
 
     extra (runs, steps, conditions + controls + clock); told: the conditions, or a one where there are none
     """
     runs, window = context.shape[:2]
-    start, end = max(0, window - WARM_UP), window + steps
+    start, end = max(0, window - warm_up), window + steps
     parts = [] if conditions is None else [np.repeat(np.asarray(conditions)[:, None], end, axis=1)]
     parts += [] if controls is None else [np.asarray(controls)[:, :end]]
     times = np.repeat(np.minimum(np.arange(end), len(clock) - 1)[None], runs, axis=0)
@@ -91,6 +91,11 @@ def increments_of(values: np.ndarray) -> np.ndarray:
     return spread_of(np.diff(values, axis=1))
 
 
+def moves_of(values: np.ndarray) -> np.ndarray:
+    """The same, 0 for a feature that never moves."""
+    return np.where(np.nanstd(np.diff(values, axis=1), axis=(0, 1)) > 1e-9, increments_of(values), 0.0)
+
+
 def clock_of(values: np.ndarray) -> np.ndarray:
     """Mean trajectory of the training runs in standard deviations, its increments in those of increments."""
     mean = np.nansum(values, axis=0) / np.maximum(np.isfinite(values).sum(axis=0), 1)
@@ -101,23 +106,25 @@ def clock_of(values: np.ndarray) -> np.ndarray:
 class Batches:
     """Windows drawn from anywhere in the training runs, step by step, as a loop reads them."""
 
-    def __init__(self, training: Runs, clock: np.ndarray, rng: np.random.Generator):
+    def __init__(self, training: Runs, clock: np.ndarray, rng: np.random.Generator, warm_up: int):
         self.rng, self.window = rng, training.window
         steps = training.values.shape[1]
-        self.warm_up = min(WARM_UP, training.window) if training.window else min(WARM_UP // 3, steps // 2)
+        self.warm_up = min(warm_up, training.window) if training.window else min(WARM_UP // 3, steps // 2)
+        self.begin = training.window - self.warm_up if training.window else 0
         self.steps = min(self.warm_up + LAST_HORIZON, steps)
-        self.noise = NOISE * increments_of(training.values)
+        self.noise = NOISE * moves_of(training.values)
         pad = ((0, 0), (0, self.steps), (0, 0))  # a window may reach beyond the end of its run
         self.values = np.pad(training.values, pad, constant_values=np.nan).astype("float32")
         self.lengths = np.isfinite(training.values).all(axis=2).sum(axis=1)
-        _, extra, self.told = fed_to(training.values[:, :0], steps, training.conditions, training.controls, clock)
+        _, extra, self.told = fed_to(training.values[:, :0], steps, training.conditions, training.controls, clock, 0)
         self.extra = np.pad(extra, pad, mode="edge")
 
     def draw(self, steps: int) -> list[np.ndarray]:
         """Targets, true values that are fed, where these are shown, extra: (steps, windows, ...); told; begun."""
         runs = self.rng.integers(len(self.values), size=BATCH)
         last = np.maximum(self.lengths[runs] - steps, 0)
-        starts = self.rng.integers(last + 1) * (self.rng.random(BATCH) >= FROM_START)
+        from_start = self.rng.random(BATCH) < FROM_START
+        starts = np.where(from_start, np.minimum(self.begin, last), self.rng.integers(last + 1))
         places = runs, starts + np.arange(self.steps)[:, None]
         targets, begun = self.values[places], (starts == 0) & (self.window == 0)
         shown = (np.arange(self.steps)[:, None] < self.warm_up) & ~begun

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -46,7 +46,10 @@ def leaves(name: str, value) -> Iterator[tuple[str, Any]]:
 
 
 def read(kind: type, folder: Path) -> Any:
-    """The dataclass of this kind that `save` wrote. Raises KeyError or ValueError for a broken folder."""
+    """The dataclass of this kind that `save` wrote, before a field with a default was there or after.
+
+    Raises KeyError or ValueError for a broken folder.
+    """
     with np.load(folder / ARRAYS, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     return built(kind, "", arrays, folder)
@@ -55,8 +58,7 @@ def read(kind: type, folder: Path) -> Any:
 def built(hint: Any, name: str, arrays: dict, folder: Path) -> Any:
     """The value of this type under this name."""
     if get_origin(hint) in (types.UnionType,):  # or None
-        there = any(each == name or each.startswith(f"{name}.") for each in [*arrays, *names_of_models(folder)])
-        return built(get_args(hint)[0], name, arrays, folder) if there else None
+        return built(get_args(hint)[0], name, arrays, folder) if is_there(name, arrays, folder) else None
     if get_origin(hint) is dict:
         return {each.removeprefix(f"{name}."): arrays[each] for each in arrays if each.startswith(f"{name}.")}
     if get_origin(hint) is tuple:
@@ -67,7 +69,10 @@ def built(hint: Any, name: str, arrays: dict, folder: Path) -> Any:
         return tuple(built(get_args(hint)[0], f"{name}.{i}", arrays, folder) for i in range(count))
     if is_dataclass(hint):
         hints = get_type_hints(hint)
-        inner = {each.name: f"{name}.{each.name}" if name else each.name for each in fields(hint)}
+        named = {each: f"{name}.{each.name}" if name else each.name for each in fields(hint)}
+        inner = {
+            each.name: full for each, full in named.items() if each.default is MISSING or is_there(full, arrays, folder)
+        }
         kind: Any = hint
         return kind(**{part: built(hints[part], full, arrays, folder) for part, full in inner.items()})
     if hint in (int, float, bool, str):
@@ -77,6 +82,10 @@ def built(hint: Any, name: str, arrays: dict, folder: Path) -> Any:
     import keras
 
     return keras.saving.load_model(folder / f"{name}.keras", safe_mode=True)
+
+
+def is_there(name: str, arrays: dict, folder: Path) -> bool:
+    return any(each == name or each.startswith(f"{name}.") for each in [*arrays, *names_of_models(folder)])
 
 
 def names_of_models(folder: Path) -> list[str]:

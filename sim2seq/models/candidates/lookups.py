@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs
+from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs, rmse_of
 
 MOST = 2000  # training runs that are looked up
 ALPHAS = (1e-3, 1e-1, 1e1, 1e3)  # of ridge regression, chosen on validation runs
@@ -42,16 +42,18 @@ def held_to_the_end(values: np.ndarray) -> np.ndarray:
 
 
 def told(context, steps: int, conditions, controls, *, whole: bool = False) -> np.ndarray:
-    """What is told of each run as numbers (runs, numbers): its last state, conditions and controls.
+    """What is told of each run as numbers (runs, numbers): its last state, conditions and controls of `steps` steps.
 
-    The state is the last value and the mean change over LAG steps, or with `whole` the whole window.
+    The state is the last value and the mean change over LAG steps, or with `whole` the whole window. Controls that end
+    earlier, as in a shorter forecast, keep their last value.
     """
     runs, window = context.shape[:2]
     parts = [context.reshape(runs, window * context.shape[2]) if whole else last_state(context)]
     if conditions is not None:
         parts.append(conditions)
     if controls is not None:
-        parts.append(controls[:, : window + steps].reshape(runs, -1))
+        ahead = np.minimum(np.arange(window + steps), controls.shape[1] - 1)
+        parts.append(controls[:, ahead].reshape(runs, -1))
     return np.concatenate(parts, axis=1)
 
 
@@ -207,7 +209,7 @@ def told_of_block(window, now: int, block: int, clock: bool, steps: int, conditi
         parts.append(conditions)
     if controls is not None:
         ahead = np.minimum(np.arange(now, now + block), controls.shape[1] - 1)
-        parts.append(controls[:, ahead].reshape(len(window), -1))
+        parts.append(controls[:, ahead].reshape(len(window), block * controls.shape[2]))  # of no window too
     if clock:
         parts.append(np.full((len(window), 1), now / steps))
     return np.concatenate(parts, axis=1)
@@ -220,7 +222,7 @@ def fit_blocks(training: Runs, validation: Runs, *, seconds: float = 30, seed: i
     """
     if training.window < 1:
         raise NotForThese("trees in blocks need a window of a step or more")
-    end, horizon = time.monotonic() + seconds, training.future.shape[1]
+    end, horizon = time.monotonic() + seconds, training.longest - training.window
     blocks = sorted({max(1, int(share * horizon)) for share in SHARES_OF_HORIZON}, reverse=True)
     tried: list[tuple[float, Blocks]] = []
     for block in blocks:
@@ -288,9 +290,7 @@ def error_of(fit, runs: Runs) -> float:
     """Root mean squared error of a forecast of whole runs."""
     steps = runs.future.shape[1]
     forecast = fit.forecast(runs.context, steps, conditions=runs.conditions, controls=runs.controls)
-    with np.errstate(over="ignore", invalid="ignore"):
-        error = float(np.sqrt(np.nanmean(np.square(forecast - runs.future))))
-    return error if np.isfinite(error) else np.inf
+    return rmse_of(forecast, runs.future)
 
 
 def best_of(fitted: Iterable, validation: Runs) -> tuple:

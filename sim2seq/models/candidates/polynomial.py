@@ -2,8 +2,10 @@
 
 A nonlinear autoregression with exogenous inputs (Billings, Nonlinear System Identification, 2013), also known as next
 generation reservoir computing (Gauthier and others, Nature Communications 12, 5564, 2021). Degree, lags, penalty,
-smoothing and the use of the clock are chosen by the free-running error on the validation runs. Of many features each
-increment has products of a few of them only, those that count most in a linear fit.
+smoothing and the use of the clock are chosen by the free-running error on the validation runs, and so is how much of
+each value that is seen enters where a forecast begins: noise does not, where the law itself tracks the window (a filter
+of constant gain; Kalman 1960 says which is best of a linear law). Of many features each increment has products of a few
+of them only, those that count most in a linear fit.
 """
 
 from __future__ import annotations
@@ -30,7 +32,10 @@ WITH_SOME = 3  # the highest degree of which some factors are chosen, where all 
 NUMBERS, COST = 2000, 1e7  # at most, that an increment is made of; features times squared terms, where each has its own
 PENALTIES = (1e-14, 1e-11, 1e-8, 1e-5, 1e-3, 1e-1)  # a sample
 SMOOTHING = (0, 7, 15)  # steps of a Savitzky-Golay filter
-MORE = 3  # of the best shapes, tried with smoothing and clock too
+OF_NOISE = ((1, 2), (1, 3), (2, 3))  # lags and degree, tried with the widest filter at once
+GAINS = (0.3, 0.1)  # shares of what is seen that enter
+MORE = 3  # of the best, tried with smoothing and clock too, then with gains
+FOR_FITS = 0.85  # share of the time, before gains are tried
 AT_ONCE = 4000  # samples whose terms are in memory
 
 
@@ -44,6 +49,7 @@ class Polynomial:
     weights   (features, 1 + numbers + products); scale (numbers,): of what the increment is made of
     low, high (features,): the range that forecasts stay within
     mean      (steps, features): the mean of the training runs, the clock
+    gain      share of each value of a window that enters beside what the law expects there; 1: as it is seen
     """
 
     lags: int
@@ -57,21 +63,35 @@ class Polynomial:
     low: np.ndarray
     high: np.ndarray
     mean: np.ndarray
+    gain: float = 1.0
 
     def forecast(self, context, steps: int, *, conditions=None, controls=None) -> np.ndarray:
         runs, window, features = context.shape
-        last = smoothed(context, self.smoothing)[:, -self.lags :]
+        last = self.tracked(context, conditions, controls)
         forecast = np.empty((runs, steps, features))
         for step in range(steps):
-            now = window + step
-            numbers = numbers_of(last, conditions, None if controls is None else controls[:, now])
-            if self.clock:
-                numbers = np.concatenate([numbers, np.tile(self.clock_at(now), (runs, 1))], axis=1)
-            increment = self.increment(numbers * self.scale)
-            following = np.clip(last[:, -1] + increment, self.low, self.high)
-            forecast[:, step] = following
-            last = np.concatenate([last[:, 1:], following[:, None]], axis=1)
+            forecast[:, step] = self.following(last, window + step, conditions, controls)
+            last = np.concatenate([last[:, 1:], forecast[:, step, None]], axis=1)
         return forecast
+
+    def tracked(self, context, conditions, controls) -> np.ndarray:
+        """The last values of a window, (runs, lags, features): as seen, smoothed, or as the law tracks them."""
+        if self.gain == 1:
+            return smoothed(context, self.smoothing)[:, -self.lags :]
+        last = context[:, : self.lags]
+        for now in range(self.lags, context.shape[1]):
+            expected = self.following(last, now, conditions, controls)
+            gain = max(self.gain, 1 / (now + 1))  # at first nothing is known but what is seen
+            value = expected + gain * (context[:, now] - expected)
+            last = np.concatenate([last[:, 1:], value[:, None]], axis=1)
+        return last
+
+    def following(self, last, now: int, conditions, controls) -> np.ndarray:
+        """What comes at step `now` after the `last` values (runs, lags, features): (runs, features)."""
+        numbers = numbers_of(last, conditions, None if controls is None else controls[:, now])
+        if self.clock:
+            numbers = np.concatenate([numbers, np.tile(self.clock_at(now), (len(last), 1))], axis=1)
+        return np.clip(last[:, -1] + self.increment(numbers * self.scale), self.low, self.high)
 
     def clock_at(self, step: int) -> np.ndarray:
         """The mean trajectory at the step before, and its change to this one."""
@@ -124,7 +144,7 @@ def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0,
     """
     if training.window < 1:
         raise NotForThese("a polynomial autoregression needs a window of a step or more")
-    end = time.monotonic() + seconds
+    end, last = time.monotonic() + seconds * FOR_FITS, time.monotonic() + seconds
     tried: list[tuple[float, Polynomial]] = []
 
     def attempt(lags: int, degree: int, smoothing: int, clock: bool) -> None:
@@ -135,10 +155,16 @@ def fit(training: Runs, validation: Runs, *, seconds: float = 30, seed: int = 0,
 
     for lags, degree in SHAPES:
         attempt(lags, degree, 0, False)
+    for lags, degree in OF_NOISE:
+        attempt(lags, degree, SMOOTHING[-1], False)
     best = sorted(tried, key=lambda pair: pair[0])[:MORE]
     for smoothing, clock in list(product(SMOOTHING, (False, True)))[1:]:
         for _, one in best:
             attempt(one.lags, one.degree, smoothing, clock)
+    best = sorted(tried, key=lambda pair: pair[0])[:MORE]
+    for gain, (_, one) in product(GAINS, best):
+        if time.monotonic() < last:
+            tried.append(best_of([replace(one, gain=gain)], validation))
     return min(tried, key=lambda pair: pair[0])[1]
 
 
@@ -182,7 +208,7 @@ def fits(
 def samples_of(training: Runs, lags: int, smoothing: int, clock: bool, seed: int):
     """What increments are made of, the increments, the range of training, and the mean trajectory."""
     values = held_to_the_end(training.values)
-    mean = np.nanmean(training.values, axis=0)
+    mean = np.nanmean(training.values[:, : training.longest], axis=0)
     smooth = smoothed(values, smoothing)
     windows = np.moveaxis(np.lib.stride_tricks.sliding_window_view(smooth, lags + 1, axis=1), -1, 2)
     there = np.isfinite(training.values[:, lags:]).all(axis=2)
