@@ -194,3 +194,28 @@ def test_files_that_hold_no_runs_are_refused_in_one_line():
         with pytest.raises(RecordError, match=words) as caught:
             read(package(name, *parts))
         assert "\n" not in str(caught.value)
+
+
+def test_a_length_of_runs_that_go_on_is_an_input(tmp_path):
+    x = np.outer([1.0, 2.0, 3.0], 1 + T)
+    for name, lengths in (("length", [0.5, 1.5, 2.5]), ("lengths", [1, 2, 3]), ("n_steps", [7, 8, 9])):
+        xr.Dataset({"x": (("run", "time"), x), name: ("run", lengths)}).to_netcdf(tmp_path / f"{name}.nc")
+        runs = read(tmp_path / f"{name}.nc")
+        assert [run.data for run in runs.values()] == [{name: value} for value in lengths]
+        assert [len(run.series["x"]) for run in runs.values()] == [5, 5, 5]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for run, length in (("r1", 1), ("r2", 2)):
+            file[f"{run}/length"], file[f"{run}/t"], file[f"{run}/x"] = length, T, T
+    assert [run.data for run in read(tmp_path / "a.h5").values()] == [{"length": 1}, {"length": 2}]
+
+
+@pytest.mark.parametrize("padding", [np.nan, 0, -1])
+def test_a_length_after_which_nothing_comes_ends_the_run(tmp_path, padding):
+    lengths, x = np.array([2, 5, 3]), np.outer([1.0, 2.0, 3.0], 1 + T)
+    x[np.arange(5) >= lengths[:, None]] = padding
+    np.savez(tmp_path / "a.npz", t=T, x=x, y=x, length=lengths)
+    runs = read(tmp_path / "a.npz")
+    assert [len(run.series["x"]) for run in runs.values()] == [2, 5, 3]
+    assert (runs["a_2"].series["y"], runs["a_2"].data) == ([3, 3.75, 4.5], {})
+    data = xr.Dataset({"x": (("run", "time"), x), "length": ("run", lengths, {"units": "m"})})
+    assert Ensemble.from_xarray(data.fillna(0)).inputs["length"].tolist() == [2, 5, 3]

@@ -195,6 +195,18 @@ def named(arrays: dict[str, np.ndarray]) -> xr.Dataset:
     return xr.Dataset(variables)
 
 
+def with_fields(data: xr.Dataset) -> xr.Dataset:
+    """The Dataset with the fields of tables, arrays of records, as variables of their own."""
+    tables = {name: each for name, each in data.variables.items() if each.dtype.names and each.ndim == 1}
+    apart = {
+        field: (each.dims, each.values[field])
+        for each in tables.values()
+        for field in each.dtype.names
+        if not each.dtype[field].shape and field not in data.variables
+    }
+    return data.drop_vars(tables).assign(apart) if tables else data
+
+
 def text_of(value) -> str:
     """A text that a file holds as text or bytes."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -13,11 +13,12 @@ from sim2seq.data import clock
 from sim2seq.data.array_layout import NUMBERS_AT_ONCE, RUNS_AT_ONCE, TYPES
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign import clock as foreign_clock
-from sim2seq.data.foreign.axes import NUMBERS, TEXTS, Axes, axes_of, on_its_axis, text_of
+from sim2seq.data.foreign.axes import NUMBERS, TEXTS, Axes, axes_of, on_its_axis, text_of, with_fields
 from sim2seq.data.foreign.reading import TAKEN, Reading, id_of, listed
 from sim2seq.data.records import RecordError
 
-LENGTHS = ("sim2seq_length", "length", "lengths", "n_steps")  # variables with the steps of each run
+OWN_LENGTHS = "sim2seq_length"  # the variable with the steps of each run that `sim2seq export` writes
+LENGTHS = (OWN_LENGTHS, "length", "lengths", "n_steps")  # of other programs: these steps, or an input
 ABOUT_FILE = {"conventions", "title", "history", "institution", "source", "references", "comment", "featuretype"}
 
 
@@ -138,7 +139,7 @@ class Wide:
     @cached_property
     def given(self) -> dict[str, xr.DataArray]:
         """The variables with one number or word a run, or one for all."""
-        known = {*self.axes.labels, self.axes.ids, self.axes.clock, self.axes.run, self.axes.time, *LENGTHS}
+        known = {*self.axes.labels, self.axes.ids, self.axes.clock, self.axes.run, self.axes.time, self.counted}
         dims = ((), (self.axes.run,))
         found = {str(name): each for name, each in self.data.variables.items() if each.dims in dims}
         kinds = NUMBERS + TEXTS
@@ -170,17 +171,44 @@ class Wide:
     @cached_property
     def lengths(self) -> np.ndarray | None:
         """(runs,): steps of each run, where a variable says so."""
+        if not self.counted:
+            return None
+        return np.minimum(self.data[self.counted].values, self.data.sizes[self.axes.time]).astype(int)
+
+    @cached_property
+    def counted(self) -> str:
+        """The variable with the steps of each run; "": there is none.
+
+        One whose name may also be that of an input counts steps where it is in no unit and no run goes on after them.
+        """
         for name in LENGTHS:
-            if self.axes.run and name in self.data.variables and self.data[name].dims == (self.axes.run,):
-                values = self.data[name].values
-                if values.dtype.kind in "iu" and values.min() >= 1 and values.max() <= self.data.sizes[self.axes.time]:
-                    return values.astype(int)
-        return None
+            each = self.data.variables.get(name)
+            if each is None or each.dims != (self.axes.run,) or each.dtype.kind not in "iu" or each.values.min() < 1:
+                continue
+            if name == OWN_LENGTHS or (each.attrs.get("units", "") in ("", "1") and self.end_at(each.values)):
+                return name
+        return ""
+
+    def end_at(self, lengths: np.ndarray) -> bool:
+        """Whether all series, after so many steps of each run, have only nan, or only one and the same number."""
+        steps = self.data.sizes[self.axes.time]
+        held = {name for name, _ in self.columns.values() if self.axes.run in self.data[name].dims}
+        if not held or lengths.max() > steps:
+            return False
+        for name in held:
+            padding = None
+            for first in range(0, len(lengths), self.runs_at_once):
+                rows = list(range(first, min(first + self.runs_at_once, len(lengths))))
+                after = self.read(name, rows)[np.arange(steps) >= lengths[rows][:, None]]
+                padding = after.flat[0] if padding is None and after.size else padding
+                if after.size and not np.array_equal(after, np.full_like(after, padding), equal_nan=True):
+                    return False
+        return True
 
     @cached_property
     def passed_by(self) -> list[str]:
         """The variables that are neither series nor inputs nor say what these are."""
-        used = {name for name, _ in self.columns.values()} | {self.axes.clock, self.axes.ids, *LENGTHS}
+        used = {name for name, _ in self.columns.values()} | {self.axes.clock, self.axes.ids, self.counted}
         used |= {str(each.name) for each in self.given.values()} | {str(name) for name in self.data.coords}
         others = [str(name) for name, each in self.data.data_vars.items() if str(name) not in used]
         return [name for name in others if not set(self.data[name].dims) & self.axes.labels.keys()]
@@ -233,18 +261,6 @@ class Wide:
         if len(axes) == 1:
             values = np.broadcast_to(values, (len(rows), *values.shape))
         return np.ascontiguousarray(values, plain_type(values.dtype))
-
-
-def with_fields(data: xr.Dataset) -> xr.Dataset:
-    """The Dataset with the fields of tables, arrays of records, as variables of their own."""
-    tables = {name: each for name, each in data.variables.items() if each.dtype.names and each.ndim == 1}
-    apart = {
-        field: (each.dims, each.values[field])
-        for each in tables.values()
-        for field in each.dtype.names
-        if not each.dtype[field].shape and field not in data.variables
-    }
-    return data.drop_vars(tables).assign(apart) if tables else data
 
 
 def plain_type(dtype: np.dtype) -> np.dtype:
