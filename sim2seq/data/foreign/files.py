@@ -23,6 +23,7 @@ from sim2seq.data.foreign.axes import UNNAMED as UNNAMED
 from sim2seq.data.foreign.axes import named
 from sim2seq.data.foreign.groups import Groups, hdf5_groups, zarr_groups
 from sim2seq.data.foreign.reading import Reading, natural
+from sim2seq.data.foreign.reading import named_apart as named_apart
 from sim2seq.data.foreign.table import Piece, Table
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import RecordError
@@ -88,19 +89,6 @@ def sources(paths: Iterable, reading: Reading) -> list[Source]:
         pieces = (piece for path, kind, name in tables for piece in pieces_of(path, kind, reading, name))
         found.append(Source("", Table(pieces, reading), reading))
     return found
-
-
-def named_apart(paths: list[str]) -> dict[str, str]:
-    """Path -> a name for it that no other one has: the file's, or the folder's, or both."""
-    for name_of in (
-        lambda path: path.stem,
-        lambda path: path.parent.name,
-        lambda path: "_".join(path.with_suffix("").parts),
-    ):
-        names = [name_of(Path(path)) for path in paths]
-        if len(set(names)) == len(names) and all(names):
-            break
-    return dict(zip(paths, names, strict=True))
 
 
 def found_below(paths: Iterable) -> list[str]:
