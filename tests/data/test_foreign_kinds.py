@@ -13,7 +13,7 @@ import xarray as xr
 import ball_bounce
 from sim2seq.data import records
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.foreign.files import sources
+from sim2seq.data.foreign.files import open_arrays, sources
 from sim2seq.data.foreign.reading import Reading
 from sim2seq.data.foreign.runs import Seen, first_look, runs_of
 from sim2seq.data.records import RecordError
@@ -151,6 +151,25 @@ def test_what_netcdf_never_wrote_is_missing(tmp_path):
     data["time"].attrs["bounds"] = "time_bnds"
     ensemble = Ensemble.from_xarray(data)
     assert (ensemble.features, ensemble.lengths.tolist()) == (("x",), [5, 3, 5])
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+def test_places_that_are_coordinates_of_others_are_series(tmp_path, runs):
+    dims, x = ("obs",) if runs == 1 else ("trajectory", "obs"), np.outer([1.0, 2, 3], 1 + T)[:runs].squeeze()
+    data = xr.Dataset({"temp": (dims, x), "area": ("cell", [1.0, 2.0])}, {"lat": (dims, 2 * x), "lon": (dims, 3 * x)})
+    data = data.assign_coords(time=(dims, np.broadcast_to(T, x.shape)), month=("cell", [1, 1]))
+    data.to_netcdf(tmp_path / "a.nc")
+    with xr.open_dataset(tmp_path / "a.nc", decode_coords=False) as raw:
+        assert raw["temp"].attrs["coordinates"].split() == ["lat", "lon", "time"]
+    options = {} if runs == 1 else {"run": "trajectory"}
+    found = list(read(tmp_path / "a.nc", **options).values())
+    assert len(found) == runs
+    for run, last in zip(found, x.reshape(runs, 5)[:, -1], strict=True):
+        assert {name: values[-1] for name, values in run.series.items()} == {
+            **{"time": 1, "temp": last},
+            **{"lat": 2 * last, "lon": 3 * last},
+        }
+    assert sorted(open_arrays(str(tmp_path / "a.nc"), Reading(**options)).passed_by) == ["area", "month"]
 
 
 def test_matlabs_files_are_arrays_without_names_of_axes(tmp_path):

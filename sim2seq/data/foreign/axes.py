@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from sim2seq.data.foreign.clock import SINCE
-from sim2seq.data.foreign.reading import COUNTERS, NO_TIME, RUNS, Reading, clock_among, first_of, listed
+from sim2seq.data.foreign.reading import COUNTERS, NO_TIME, RUNS, Reading, clock_among, first_of, listed, named_clock
 from sim2seq.data.records import RecordError, shown
 
 UNNAMED = "phony_dim_"  # how h5netcdf calls the axes of arrays without named dimensions, and `named` here
@@ -85,6 +85,11 @@ def on_its_axis(data: xr.Dataset, reading: Reading) -> xr.Dataset:
         if each.ndim == 1 and axis in said and each.size == data.sizes[said[axis]]:
             moved[name] = (said[axis], each.values, each.attrs)
     return data.assign(moved)
+
+
+def is_time(name: str, variable: xr.Variable) -> bool:
+    """Whether a variable says that it holds times, of the clock or others."""
+    return bool(named_clock([name]) or SINCE.fullmatch(str(variable.attrs.get("units", ""))))
 
 
 def time_by_attributes(data: xr.Dataset) -> str:
@@ -210,3 +215,19 @@ def with_fields(data: xr.Dataset) -> xr.Dataset:
 def text_of(value) -> str:
     """A text that a file holds as text or bytes."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def without_prefix(name: str) -> str:
+    """The name of an input, without the word that says that it is one: inputs_mass is mass."""
+    for prefix in ("inputs_", "input_"):
+        if name.lower().startswith(prefix) and len(name) > len(prefix):
+            return name[len(prefix) :]
+    return name
+
+
+def plain(value):
+    """A NumPy number as float, a text as str; anything else as it is."""
+    value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+    if isinstance(value, (str, bytes)):
+        return text_of(value)
+    return float(value) if isinstance(value, (bool, int, float, np.bool_, np.number)) else value

@@ -9,12 +9,23 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
-from sim2seq.data import clock
 from sim2seq.data.array_layout import NUMBERS_AT_ONCE, RUNS_AT_ONCE, TYPES
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign import clock as foreign_clock
-from sim2seq.data.foreign.axes import NUMBERS, TEXTS, Axes, axes_of, on_its_axis, text_of, with_fields
+from sim2seq.data.foreign.axes import (
+    NUMBERS,
+    TEXTS,
+    Axes,
+    axes_of,
+    is_time,
+    on_its_axis,
+    plain,
+    text_of,
+    with_fields,
+    without_prefix,
+)
 from sim2seq.data.foreign.reading import TAKEN, Reading, id_of, listed
+from sim2seq.data.foreign.tidy import is_one_clock
 from sim2seq.data.records import RecordError
 
 OWN_LENGTHS = "sim2seq_length"  # the variable with the steps of each run that `sim2seq export` writes
@@ -66,9 +77,8 @@ class Wide:
     def columns(self) -> dict[str, tuple[str, int | None]]:
         """Series -> the variable that holds it, and its place along a dimension whose places have names."""
         found: dict[str, tuple[str, int | None]] = {}
-        along = {str(name): each for name, each in self.data.data_vars.items() if self.axes.time in each.dims}
-        labelled = [name for name in along if self.labels_of(name)]
-        for name, each in along.items():
+        labelled = [name for name in self.along if self.labels_of(name)]
+        for name, each in self.along.items():
             if name in (self.axes.clock, self.axes.ids, *self.bounds) or each.dtype.kind not in NUMBERS:
                 continue
             for place, label in enumerate(self.labels_of(name)):
@@ -76,6 +86,18 @@ class Wide:
             if not self.labels_of(name):
                 found[name] = (name, None)
         return self.wanted(found)
+
+    @cached_property
+    def along(self) -> dict[str, xr.Variable]:
+        """The variables along the time; of those that are coordinates of others such as each step of each run has.
+
+        CF's trajectories name their places so: temperature:coordinates = "time lat lon".
+        """
+        own = {self.axes.run, self.axes.time} - {""}
+        held = {str(name): each for name, each in self.data.variables.items() if self.axes.time in each.dims}
+        coordinates = held.keys() - own - set(self.data.data_vars)
+        left = {name for name in coordinates if set(held[name].dims) != own or is_time(name, held[name])}
+        return {name: each for name, each in held.items() if name not in own | left}
 
     @cached_property
     def bounds(self) -> set[str]:
@@ -209,8 +231,8 @@ class Wide:
     def passed_by(self) -> list[str]:
         """The variables that are neither series nor inputs nor say what these are."""
         used = {name for name, _ in self.columns.values()} | {self.axes.clock, self.axes.ids, self.counted}
-        used |= {str(each.name) for each in self.given.values()} | {str(name) for name in self.data.coords}
-        others = [str(name) for name, each in self.data.data_vars.items() if str(name) not in used]
+        used |= {str(each.name) for each in self.given.values()} | {str(name) for name in self.data.dims}
+        others = [str(name) for name in self.data.variables if str(name) not in used]
         return [name for name in others if not set(self.data[name].dims) & self.axes.labels.keys()]
 
     @property
@@ -267,24 +289,3 @@ def plain_type(dtype: np.dtype) -> np.dtype:
     """The type in which numbers of a file are kept: itself where array files know it, else float64."""
     native = np.dtype("u1") if dtype.kind == "b" else dtype.newbyteorder("=")
     return native if native in TYPES else np.dtype(float)
-
-
-def is_one_clock(times: np.ndarray) -> bool:
-    """Whether all runs have the times of the first one, but for rounding; (runs, steps)."""
-    return all(clock.first_difference(times[0], each) is None for each in times)
-
-
-def plain(value):
-    """A NumPy number as float, a text as str; anything else as it is."""
-    value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
-    if isinstance(value, (str, bytes)):
-        return text_of(value)
-    return float(value) if isinstance(value, (bool, int, float, np.bool_, np.number)) else value
-
-
-def without_prefix(name: str) -> str:
-    """The name of an input, without the word that says that it is one: inputs_mass is mass."""
-    for prefix in ("inputs_", "input_"):
-        if name.lower().startswith(prefix) and len(name) > len(prefix):
-            return name[len(prefix) :]
-    return name
