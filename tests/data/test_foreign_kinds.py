@@ -13,7 +13,7 @@ import xarray as xr
 import ball_bounce
 from sim2seq.data import records
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.foreign.files import open_arrays, sources
+from sim2seq.data.foreign.files import sources
 from sim2seq.data.foreign.reading import Reading
 from sim2seq.data.foreign.runs import Seen, first_look, runs_of
 from sim2seq.data.records import RecordError
@@ -153,25 +153,6 @@ def test_what_netcdf_never_wrote_is_missing(tmp_path):
     assert (ensemble.features, ensemble.lengths.tolist()) == (("x",), [5, 3, 5])
 
 
-@pytest.mark.parametrize("runs", [1, 3])
-def test_places_that_are_coordinates_of_others_are_series(tmp_path, runs):
-    dims, x = ("obs",) if runs == 1 else ("trajectory", "obs"), np.outer([1.0, 2, 3], 1 + T)[:runs].squeeze()
-    data = xr.Dataset({"temp": (dims, x), "area": ("cell", [1.0, 2.0])}, {"lat": (dims, 2 * x), "lon": (dims, 3 * x)})
-    data = data.assign_coords(time=(dims, np.broadcast_to(T, x.shape)), month=("cell", [1, 1]))
-    data.to_netcdf(tmp_path / "a.nc")
-    with xr.open_dataset(tmp_path / "a.nc", decode_coords=False) as raw:
-        assert raw["temp"].attrs["coordinates"].split() == ["lat", "lon", "time"]
-    options = {} if runs == 1 else {"run": "trajectory"}
-    found = list(read(tmp_path / "a.nc", **options).values())
-    assert len(found) == runs
-    for run, last in zip(found, x.reshape(runs, 5)[:, -1], strict=True):
-        assert {name: values[-1] for name, values in run.series.items()} == {
-            **{"time": 1, "temp": last},
-            **{"lat": 2 * last, "lon": 3 * last},
-        }
-    assert sorted(open_arrays(str(tmp_path / "a.nc"), Reading(**options)).passed_by) == ["area", "month"]
-
-
 def test_matlabs_files_are_arrays_without_names_of_axes(tmp_path):
     scipy.io.savemat(tmp_path / "a.mat", {"t": T, "x": np.outer(T, [1, 2, 3]), "y": np.outer(T, [4, 5, 6])})
     runs = read(tmp_path / "a.mat")
@@ -245,28 +226,3 @@ def test_files_that_hold_no_runs_are_refused_in_one_line():
         with pytest.raises(RecordError, match=words) as caught:
             read(package(name, *parts))
         assert "\n" not in str(caught.value)
-
-
-def test_a_length_of_runs_that_go_on_is_an_input(tmp_path):
-    x = np.outer([1.0, 2.0, 3.0], 1 + T)
-    for name, lengths in (("length", [0.5, 1.5, 2.5]), ("lengths", [1, 2, 3]), ("n_steps", [7, 8, 9])):
-        xr.Dataset({"x": (("run", "time"), x), name: ("run", lengths)}).to_netcdf(tmp_path / f"{name}.nc")
-        runs = read(tmp_path / f"{name}.nc")
-        assert [run.data for run in runs.values()] == [{name: value} for value in lengths]
-        assert [len(run.series["x"]) for run in runs.values()] == [5, 5, 5]
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        for run, length in (("r1", 1), ("r2", 2)):
-            file[f"{run}/length"], file[f"{run}/t"], file[f"{run}/x"] = length, T, T
-    assert [run.data for run in read(tmp_path / "a.h5").values()] == [{"length": 1}, {"length": 2}]
-
-
-@pytest.mark.parametrize("padding", [np.nan, 0, -1])
-def test_a_length_after_which_nothing_comes_ends_the_run(tmp_path, padding):
-    lengths, x = np.array([2, 5, 3]), np.outer([1.0, 2.0, 3.0], 1 + T)
-    x[np.arange(5) >= lengths[:, None]] = padding
-    np.savez(tmp_path / "a.npz", t=T, x=x, y=x, length=lengths)
-    runs = read(tmp_path / "a.npz")
-    assert [len(run.series["x"]) for run in runs.values()] == [2, 5, 3]
-    assert (runs["a_2"].series["y"], runs["a_2"].data) == ([3, 3.75, 4.5], {})
-    data = xr.Dataset({"x": (("run", "time"), x), "length": ("run", lengths, {"units": "m"})})
-    assert Ensemble.from_xarray(data.fillna(0)).inputs["length"].tolist() == [2, 5, 3]

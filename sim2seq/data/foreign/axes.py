@@ -50,6 +50,9 @@ def axes_of(data: xr.Dataset, reading: Reading, *, one_run: bool = False) -> Axe
         what = f"which of its dimensions {listed(data.dims) or '(none)'} is the time? --time NAME says it"
         raise RecordError(f"{what}; its variables are {listed(data.variables)}")
     clock = clock if clock and time in data[clock].dims else ""
+    if clock and [each for each in data[clock].dims if each not in (time, run) and data.sizes[each] > 1]:
+        what = "expected a time for each step, or for each step of each run"
+        raise RecordError(f"time {shown(clock)} {data[clock].shape} along {listed(data[clock].dims)}: {what}")
     ids = ids or names_along(data, run)
     return Axes(time, run, clock, ids, {name: each for name, each in labels.items() if name not in (time, run)})
 
@@ -74,6 +77,16 @@ def asked_for(data: xr.Dataset, reading: Reading) -> dict[str, str]:
     if not fitting or "time" not in reading.dims:
         raise RecordError(f"--dims {','.join(reading.dims)}: expected the axes of an array, time among them")
     return dict(zip(reading.dims, map(str, fitting[0].dims), strict=True))
+
+
+def with_flat_times(data: xr.Dataset, reading: Reading) -> xr.Dataset:
+    """The Dataset with times (steps, 1) and (1, steps) as (steps,), where the axis of length 1 has no name."""
+    flat = {}
+    for name, each in data.variables.items():
+        single = [axis for axis, size in each.sizes.items() if size == 1 and str(axis).startswith(UNNAMED)]
+        if single and len(single) < each.ndim and (name == reading.time or is_time(str(name), each)):
+            flat[name] = each.squeeze(single)
+    return data.assign(flat)
 
 
 def on_its_axis(data: xr.Dataset, reading: Reading) -> xr.Dataset:

@@ -21,7 +21,7 @@ from numpy.lib import format as npy
 from sim2seq.data.foreign import text
 from sim2seq.data.foreign.axes import UNNAMED as UNNAMED
 from sim2seq.data.foreign.axes import named
-from sim2seq.data.foreign.groups import Groups, hdf5_groups, zarr_groups
+from sim2seq.data.foreign.groups import Groups, hdf5_groups, of_matlab, zarr_groups
 from sim2seq.data.foreign.reading import Reading, natural
 from sim2seq.data.foreign.reading import named_apart as named_apart
 from sim2seq.data.foreign.table import Piece, Table
@@ -225,7 +225,7 @@ def opened(path: str, kind: str, group: str = "") -> xr.Dataset:
     if kind == "netcdf3":
         return xr.open_dataset(path, engine="scipy", **HARMLESS)
     if kind == "hdf5":
-        return xr.open_dataset(path, engine="h5netcdf", group=group or None, phony_dims="access", **HARMLESS)
+        return of_matlab(xr.open_dataset(path, engine="h5netcdf", group=group or None, phony_dims="access", **HARMLESS))
     try:
         return xr.open_dataset(path, engine="zarr", group=group or None, consolidated=False, **HARMLESS)
     except KeyError:  # the axes have no names

@@ -11,11 +11,12 @@ import numpy as np
 import xarray as xr
 
 from sim2seq.data.arrays import Block
-from sim2seq.data.foreign.axes import UNNAMED, text_of
+from sim2seq.data.foreign.axes import UNNAMED, named, text_of
 from sim2seq.data.foreign.reading import Reading, id_of, listed, natural
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import CURVE_SET, RecordError, shown
 
+MATLAB = "MATLAB_class"  # an attribute of each array that MATLAB 7.3 writes
 NUMBERS_AND_TEXTS = "biufOS"
 PARTS_OF_RUN = {"inputs", "input", "parameters", "params", "outputs", "output"}  # groups in a file that is one run
 
@@ -84,7 +85,7 @@ def hdf5_groups(path: str, group: str) -> tuple[str, dict[str, Callable[[], xr.D
             if len(inner) != 1 or flat or parts:
                 break
             place = f"{place}/{inner[0]}"
-        shared = [f"{place}/{name}" for name in flat if file[f"{place}/{name}"].ndim < 2]
+        shared = [f"{place}/{name}" for name in flat if axes_in(file[f"{place}/{name}"]) < 2]
         if not inner or len(shared) < len(flat):
             return place, {}
         if parts:
@@ -96,7 +97,12 @@ def hdf5_groups(path: str, group: str) -> tuple[str, dict[str, Callable[[], xr.D
 
 def members(group: h5py.Group, kind: type) -> list[str]:
     """The names of the groups, or of the datasets, in a group."""
-    return [name for name, each in group.items() if isinstance(each, kind)]
+    return [name for name, each in group.items() if isinstance(each, kind) and not name.startswith("#")]  # MATLAB's own
+
+
+def axes_in(dataset: h5py.Dataset) -> int:
+    """How many axes an array has; MATLAB gives two to every one."""
+    return sum(size > 1 for size in dataset.shape) if MATLAB in dataset.attrs else dataset.ndim
 
 
 def has_arrays(group: h5py.Group) -> bool:
@@ -125,13 +131,37 @@ def of_hdf5(path: str, group: str, shared: list[str]) -> xr.Dataset:
         file[group].visititems(visit)
         variables = {name: of_dataset(each) for name, each in found.items()}
     told = {str(name): value for name, value in attributes.items()}
-    return xr.decode_cf(xr.Dataset(variables, attrs=told), decode_times=False, decode_timedelta=False)
+    data = of_matlab(xr.Dataset(variables, attrs=told))
+    return xr.decode_cf(data, decode_times=False, decode_timedelta=False)
+
+
+def of_matlab(data: xr.Dataset) -> xr.Dataset:
+    """The Dataset, where MATLAB 7.3 wrote it, with the arrays as MATLAB has them, without axes of length 1; in memory.
+
+    HDF5 has MATLAB's axes in reverse order, and letters as numbers.
+    """
+    classes = {str(name): text_of(each.attrs[MATLAB]) for name, each in data.variables.items() if MATLAB in each.attrs}
+    if not classes:
+        return data
+    arrays = {}
+    for name, each in data.variables.items():
+        values, kind = np.asarray(each.values), classes.get(str(name))
+        if kind == "char":
+            values = np.array(["".join(map(chr, row)).strip() for row in np.atleast_2d(values.T)])
+        elif values.dtype.kind == "O":  # of cells
+            kind = None
+        arrays[str(name)] = values.T.squeeze() if kind else values
+    arrays = {name: each for name, each in arrays.items() if "MATLAB_empty" not in data[name].attrs}
+    made = named(arrays).assign_attrs(data.attrs)
+    for name in arrays:
+        made[name].attrs.update(data[name].attrs)
+    return made
 
 
 def of_dataset(dataset: h5py.Dataset) -> xr.Variable:
     """A dataset as a variable; axes without a scale are named by their size."""
     texts = h5py.check_string_dtype(dataset.dtype) is not None
-    if dataset.dtype.kind == "O" and not texts:
+    if dataset.dtype.kind == "O" and not texts and MATLAB not in dataset.attrs:
         raise RecordError(f"{shown(dataset.name)}: expected numbers or texts, got arrays of unequal lengths")
     values = np.asarray(dataset.asstr()[()] if texts else dataset[()])
     dims, seen = [], set[str]()

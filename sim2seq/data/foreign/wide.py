@@ -22,6 +22,7 @@ from sim2seq.data.foreign.axes import (
     plain,
     text_of,
     with_fields,
+    with_flat_times,
     without_prefix,
 )
 from sim2seq.data.foreign.reading import TAKEN, Reading, id_of, listed
@@ -31,6 +32,7 @@ from sim2seq.data.records import RecordError
 OWN_LENGTHS = "sim2seq_length"  # the variable with the steps of each run that `sim2seq export` writes
 LENGTHS = (OWN_LENGTHS, "length", "lengths", "n_steps")  # of other programs: these steps, or an input
 ABOUT_FILE = {"conventions", "title", "history", "institution", "source", "references", "comment", "featuretype"}
+ABOUT_FILE |= {"matlab_class", "matlab_fields", "h5path"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Wide:
             data = data.rename({old: new for old in there if (new := reading.name(old)) != old})
         except ValueError as error:
             raise RecordError(f"rename: {' '.join(str(error).split())[:200]}") from error
-        data = on_its_axis(with_fields(data), reading)
+        data = on_its_axis(with_flat_times(with_fields(data), reading), reading)
         axes = axes_of(data, reading, one_run=one_run)
         if empty := [axis for axis in (axes.run, axes.time) if axis and not data.sizes[axis]]:
             raise RecordError(f"nothing was written: {empty[0]} has length 0")
@@ -136,6 +138,7 @@ class Wide:
             times = np.arange(self.data.sizes[self.axes.time], dtype=float)
             return times, *foreign_clock.unit_of("", self.axes.time, times)
         found = self.data[self.axes.clock]
+        found = found.squeeze([axis for axis in found.dims if axis not in (self.axes.run, self.axes.time)])
         if self.axes.run in found.dims:
             found = found.transpose(self.axes.run, self.axes.time)
         said = str(found.attrs.get("units", ""))
