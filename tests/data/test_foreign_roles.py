@@ -124,3 +124,64 @@ def test_a_length_after_which_nothing_comes_ends_the_run(tmp_path, padding):
     assert (runs["a_2"].series["y"], runs["a_2"].data) == ([3, 3.75, 4.5], {})
     data = xr.Dataset({"x": (("run", "time"), x), "length": ("run", lengths, {"units": "m"})})
     assert Ensemble.from_xarray(data.fillna(0)).inputs["length"].tolist() == [2, 5, 3]
+
+
+def test_inputs_in_a_group_beside_the_arrays_are_inputs(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    x, mass, force = np.outer([1.0, 2, 3], T), np.array([4.0, 5, 6]), T + 1
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"], file["t"], file["inputs/mass"], file["inputs/force"] = x, T, mass, force
+        file["inputs"].attrs.update({"dt": 0.25, "solver": "exact"})
+        file["inputs/mass"].attrs["units"] = "kg"
+    root = xr.Dataset({"x": (("run", "time"), x)}, {"time": T})
+    inputs = xr.Dataset({"mass": ("run", mass, {"units": "kg"}), "force": ("time", force)})
+    tree = xr.DataTree.from_dict({"/": root, "/inputs": inputs.assign_attrs(dt=0.25, solver="exact")})
+    assert Ensemble.from_xarray(tree).inputs["mass"].tolist() == mass.tolist()
+    tree.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    tree.to_zarr(tmp_path / "a.zarr", consolidated=False)
+    bare = zarr.open_group(str(tmp_path / "b.zarr"), mode="w")
+    for name, each in {"x": x, "t": T, "inputs/mass": mass, "inputs/force": force}.items():
+        bare[name] = each
+    bare["inputs"].attrs.update({"dt": 0.25, "solver": "exact"})
+    bare["inputs/mass"].attrs["units"] = "kg"
+    for path in tmp_path.iterdir():
+        runs = list(read(path, rename={"mass": "weight"}).values())
+        assert [run.series["x"] for run in runs] == x.tolist()
+        assert [run.series["force"] for run in runs] == [force.tolist()] * 3
+        assert [run.data for run in runs] == [{"weight": each, "dt": 0.25, "solver": "exact"} for each in (4, 5, 6)]
+        assert runs[0].units.get("weight") == "kg"
+
+
+def test_a_file_of_one_run_has_inputs_in_a_group_of_numbers(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["t"], file["x"], file["params/mass"] = T, T + 1, 2.0
+        file["params"].attrs["drag"], file["params/shape/size"] = 0.5, 3.0
+    (run,) = read(tmp_path / "a.h5").values()
+    assert (run.series, run.data) == ({"time": T.tolist(), "x": (T + 1).tolist()}, {"mass": 2, "drag": 0.5, "size": 3})
+
+
+def test_what_is_neither_series_nor_input_is_said(tmp_path):
+    parts = np.zeros((2, 2), [("re", "f8"), ("im", "f8")])
+    with h5py.File(tmp_path / "a.h5", "w") as file, h5py.File(tmp_path / "b.h5", "w") as groups:
+        file["x"], file["t"], file["inputs/mass"], file["mesh/nodes"] = np.outer([1.0, 2, 3], T), T, [1, 2, 3], [1, 2]
+        file["inputs/time"] = T
+        file["inputs/table"], file["inputs/matrix"], file["waves"] = [1.0, 2], np.zeros((3, 3)), 1j * T
+        file.create_dataset("inputs/ragged", (3,), h5py.vlen_dtype(float))
+        file.attrs["bounds"], file["inputs"].attrs["box"] = [0.0, 1], [0.0, 1]
+        for run in ("r1", "r2"):
+            groups[f"{run}/t"], groups[f"{run}/x"], groups[f"{run}/waves"] = T, T, 1j * T
+            groups[f"{run}/parts"], groups[run].attrs["bounds"] = parts, [0.0, 1]
+    expected = [
+        "bounds",
+        "inputs/box",
+        "inputs/matrix",
+        "inputs/ragged",
+        "inputs/table",
+        "inputs/time",
+        "mesh",
+        "waves",
+    ]
+    assert sorted(open_arrays(str(tmp_path / "a.h5"), Reading()).passed_by) == expected
+    assert sorted(open_arrays(str(tmp_path / "b.h5"), Reading()).passed_by) == ["bounds", "parts", "waves"]
+    assert [run.data for run in read(tmp_path / "a.h5").values()] == [{"mass": 1}, {"mass": 2}, {"mass": 3}]
+    assert [list(run.series) for run in read(tmp_path / "b.h5").values()] == [["time", "x"]] * 2

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
 
 from sim2seq.data.foreign.clock import SINCE
-from sim2seq.data.foreign.reading import COUNTERS, NO_TIME, RUNS, Reading, clock_among, first_of, listed, named_clock
+from sim2seq.data.foreign.reading import (
+    COUNTERS,
+    NO_TIME,
+    RUNS,
+    Reading,
+    clock_among,
+    first_of,
+    is_about_file,
+    listed,
+    named_clock,
+)
 from sim2seq.data.records import RecordError, shown
 
 UNNAMED = "phony_dim_"  # how h5netcdf calls the axes of arrays without named dimensions, and `named` here
@@ -87,6 +98,54 @@ def with_flat_times(data: xr.Dataset, reading: Reading) -> xr.Dataset:
         if single and len(single) < each.ndim and (name == reading.time or is_time(str(name), each)):
             flat[name] = each.squeeze(single)
     return data.assign(flat)
+
+
+def with_inputs(
+    data: xr.Dataset, groups: Mapping[str, xr.Dataset | None], reading: Reading
+) -> tuple[xr.Dataset, tuple[str, ...]]:
+    """The Dataset with the inputs in groups beside its arrays, as inputs_NAME; and the names of all else in these.
+
+    groups   name -> its arrays and attributes; None: one that is passed by
+    """
+    clock, made, others = clock_of(data, reading), dict[str, tuple](), list[str]()
+    for group, content in groups.items():
+        others += [group] if content is None else []
+        for name, each in inputs_in(content).items() if content is not None else ():
+            new = reading.name(name)
+            possible = () if each is None else dims_within(data, each)
+            steps = len(possible) == 1 and (possible == data[clock].dims if clock else clock_among(possible))
+            taken = {new, f"inputs_{new}"} & {*data.variables, *made}
+            if each is None or taken or len(possible) < each.ndim or (each.ndim and is_time(new, each)):
+                others.append(f"{group}/{name}")
+            else:  # what is set at each step is a series
+                made[new if steps else f"inputs_{new}"] = (possible[: each.ndim], each.values, each.attrs)
+    return data.assign(made), tuple(others)
+
+
+def inputs_in(group: xr.Dataset) -> dict[str, xr.Variable | None]:
+    """Name -> what may be an input, of the attributes and variables of a group; None for what may not."""
+    told = {str(name): plain(value) for name, value in group.attrs.items() if not is_about_file(str(name))}
+    found = {name: xr.Variable((), value) if isinstance(value, (float, str)) else None for name, value in told.items()}
+    for name, each in group.variables.items():
+        each = each.squeeze() if each.size == 1 and each.dtype.kind in NUMBERS else each
+        if name not in group.dims:
+            found[str(name)] = each if each.ndim < 2 and has_cells(each) else None
+    return found
+
+
+def has_cells(variable: xr.Variable) -> bool:
+    """Whether a variable holds numbers or texts, rather than arrays or what else Python knows."""
+    cells = variable.values.flat if variable.dtype.kind == "O" else ()
+    return variable.dtype.kind in NUMBERS + TEXTS and all(isinstance(each, (str, bytes)) for each in cells)
+
+
+def dims_within(data: xr.Dataset, variable: xr.Variable) -> tuple[str, ...]:
+    """The dimensions of `data` along which a variable with one axis may lie: that of its name, else those as long."""
+    name = str(variable.dims[0]) if variable.dims else ""
+    if not name.startswith(UNNAMED):
+        return (name,) if data.sizes.get(name) == variable.size else ()
+    largest = max(data.data_vars.values(), key=lambda each: each.ndim, default=variable)
+    return tuple(str(axis) for axis, size in largest.sizes.items() if size == variable.size and axis in data.dims)
 
 
 def on_its_axis(data: xr.Dataset, reading: Reading) -> xr.Dataset:
@@ -228,14 +287,6 @@ def with_fields(data: xr.Dataset) -> xr.Dataset:
 def text_of(value) -> str:
     """A text that a file holds as text or bytes."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def without_prefix(name: str) -> str:
-    """The name of an input, without the word that says that it is one: inputs_mass is mass."""
-    for prefix in ("inputs_", "input_"):
-        if name.lower().startswith(prefix) and len(name) > len(prefix):
-            return name[len(prefix) :]
-    return name
 
 
 def plain(value):

@@ -21,7 +21,7 @@ from numpy.lib import format as npy
 from sim2seq.data.foreign import text
 from sim2seq.data.foreign.axes import UNNAMED as UNNAMED
 from sim2seq.data.foreign.axes import named
-from sim2seq.data.foreign.groups import Groups, hdf5_groups, of_matlab, zarr_groups
+from sim2seq.data.foreign.groups import HARMLESS, Groups, groups_beside, hdf5_arrays, hdf5_groups, of_zarr, zarr_groups
 from sim2seq.data.foreign.reading import Reading, natural
 from sim2seq.data.foreign.reading import named_apart as named_apart
 from sim2seq.data.foreign.table import Piece, Table
@@ -58,7 +58,6 @@ SUFFIXES = (
 LOCAL_HEADER = 30  # bytes of a zip file's header of a member, before its name
 PACKAGES = {"zarr": "zarr", "parquet": "pyarrow"}  # of the extra `import`
 TABLES = ("text", "parquet")
-HARMLESS: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "cache": False}
 
 
 @dataclass(frozen=True)
@@ -207,7 +206,10 @@ def open_arrays(path: str, reading: Reading) -> Wide | Groups:
             raise RecordError("it has no groups")
         else:
             group, groups = "", {}
-        found = Groups(groups, reading, name) if groups else Wide.of(opened(path, kind, group), name, reading)
+        if groups:
+            found: Wide | Groups = Groups(groups, reading, name)
+        else:
+            found = Wide.of(opened(path, kind, group), name, reading, groups=groups_beside(path, kind, group))
         _ = found.series, found.passed_by  # what is wrong with them is wrong with this file
         return found
 
@@ -225,21 +227,8 @@ def opened(path: str, kind: str, group: str = "") -> xr.Dataset:
     if kind == "netcdf3":
         return xr.open_dataset(path, engine="scipy", **HARMLESS)
     if kind == "hdf5":
-        return of_matlab(xr.open_dataset(path, engine="h5netcdf", group=group or None, phony_dims="access", **HARMLESS))
-    try:
-        return xr.open_dataset(path, engine="zarr", group=group or None, consolidated=False, **HARMLESS)
-    except KeyError:  # the axes have no names
-        return zarr_without_names(path, group)
-
-
-def zarr_without_names(path: str, group: str) -> xr.Dataset:
-    import zarr
-
-    arrays = dict(zarr.open_group(path, mode="r", path=group or None).arrays())
-    data = named({name: np.asarray(each[...]) for name, each in arrays.items()})
-    for name, each in arrays.items():
-        data[name].attrs.update(each.attrs)
-    return data
+        return hdf5_arrays(path, group)
+    return of_zarr(path, group)
 
 
 def npz_arrays(path: str) -> dict[str, np.ndarray]:

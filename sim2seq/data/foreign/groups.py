@@ -16,8 +16,8 @@ from sim2seq.data.foreign.reading import Reading, id_of, listed, natural
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import CURVE_SET, RecordError, shown
 
+HARMLESS: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "cache": False}
 MATLAB = "MATLAB_class"  # an attribute of each array that MATLAB 7.3 writes
-NUMBERS_AND_TEXTS = "biufOS"
 PARTS_OF_RUN = {"inputs", "input", "parameters", "params", "outputs", "output"}  # groups in a file that is one run
 
 
@@ -122,9 +122,11 @@ def of_hdf5(path: str, group: str, shared: list[str]) -> xr.Dataset:
         found, attributes = {name.rpartition("/")[2]: file[name] for name in shared}, dict(file[group].attrs)
 
         def visit(name: str, each) -> None:
+            if name.startswith("#"):  # MATLAB's own
+                return
             if isinstance(each, h5py.Group):
                 attributes.update(each.attrs)
-            elif each.dtype.kind in NUMBERS_AND_TEXTS:
+            else:
                 short = name.rpartition("/")[2]
                 found[name.replace("/", "_") if short in found else short] = each
 
@@ -199,5 +201,60 @@ def zarr_groups(path: str, group: str) -> tuple[str, dict[str, Callable[[], xr.D
 
 
 def of_zarr(path: str, group: str) -> xr.Dataset:
-    options: dict[str, Any] = {"decode_times": False, "decode_timedelta": False}
-    return xr.open_dataset(path, engine="zarr", group=group, consolidated=False, **options)
+    try:
+        return xr.open_dataset(path, engine="zarr", group=group or None, consolidated=False, **HARMLESS)
+    except KeyError:  # the axes have no names
+        return zarr_without_names(path, group)
+
+
+def zarr_without_names(path: str, group: str) -> xr.Dataset:
+    import zarr
+
+    held = zarr.open_group(path, mode="r", path=group or None)
+    arrays = dict(held.arrays())
+    data = named({name: np.asarray(each[...]) for name, each in arrays.items()}).assign_attrs(dict(held.attrs))
+    for name, each in arrays.items():
+        data[name].attrs.update(each.attrs)
+    return data
+
+
+def groups_beside(path: str, kind: str, place: str) -> dict[str, xr.Dataset | None]:
+    """The groups beside the arrays of a file of this kind: name -> those with inputs, unread; None for others."""
+    if kind == "hdf5":
+        with h5py.File(path, "r", locking="best-effort") as file:
+            names = groups_in(file[place or "/"], lambda group: [group[each] for each in members(group, h5py.Group)])
+        return {name: inputs_beside(hdf5_arrays, path, place, name) for name in names}
+    if kind != "zarr":
+        return {}
+    import zarr
+
+    held = zarr.open_group(path, mode="r", path=place or None)
+    names = groups_in(held, lambda group: [each for _, each in group.groups()])
+    return {name: inputs_beside(of_zarr, path, place, name) for name in names}
+
+
+def groups_in(group, inner: Callable) -> list[str]:
+    """The names of the groups in a group, and of those in groups with inputs; `inner`: a group -> the groups in it."""
+    found = {each.name.rpartition("/")[2]: each for each in inner(group)}
+    parts = {name: groups_below(each, inner) for name, each in found.items() if name.lower() in PARTS_OF_RUN}
+    return [*found, *(f"{name}/{each}" for name, below in parts.items() for each in below)]
+
+
+def groups_below(group, inner: Callable) -> list[str]:
+    below = {each.name.rpartition("/")[2]: groups_below(each, inner) for each in inner(group)}
+    return [*below, *(f"{name}/{each}" for name, further in below.items() for each in further)]
+
+
+def inputs_beside(read: Callable[[str, str], xr.Dataset], path: str, place: str, name: str) -> xr.Dataset | None:
+    """A group with inputs; None for other groups, and for those that no library reads."""
+    if name.partition("/")[0].lower() not in PARTS_OF_RUN:
+        return None
+    try:
+        return read(path, f"{place}/{name}".strip("/"))
+    except Exception:  # of what was of no use so far, libraries raise whatever they like
+        return None
+
+
+def hdf5_arrays(path: str, group: str) -> xr.Dataset:
+    """The arrays in a group of an HDF5 file, unread."""
+    return of_matlab(xr.open_dataset(path, engine="h5netcdf", group=group or None, phony_dims="access", **HARMLESS))

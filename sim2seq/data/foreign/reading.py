@@ -26,6 +26,8 @@ RUNS = (
 )
 NO_TIME = "none"  # for `time`: the steps are counted
 TAKEN = ("name", "creation_date")  # words that a store gives each run
+ABOUT_FILE = {"conventions", "title", "history", "institution", "source", "references", "comment", "featuretype"}
+ABOUT_FILE |= {"matlab_class", "matlab_fields", "h5path", *TAKEN}
 GAPS = ("refuse", "fill", "drop")
 REPEATS = ("refuse", "first", "last")
 AXES = ("run", "time", "feature")
@@ -197,6 +199,19 @@ def named_apart(paths: list[str]) -> dict[str, str]:
 def by_numbers(name: str) -> str:
     """The name with the hexadecimal number of each character that an id may not hold in its place, but for k=1,n=2."""
     return re.sub(r"[^A-Za-z0-9._+=,-]", lambda found: f"_{ord(found[0]):x}", name)
+
+
+def is_about_file(attribute: str) -> bool:
+    """Whether an attribute tells of the file rather than of the run."""
+    return attribute.lower() in ABOUT_FILE or attribute.startswith("_")
+
+
+def without_prefix(name: str) -> str:
+    """The name of an input, without the word that says that it is one: inputs_mass is mass."""
+    for prefix in ("inputs_", "input_"):
+        if name.lower().startswith(prefix) and len(name) > len(prefix):
+            return name[len(prefix) :]
+    return name
 
 
 def values_in(name: str) -> dict[str, float | str]:

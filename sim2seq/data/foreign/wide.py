@@ -23,16 +23,14 @@ from sim2seq.data.foreign.axes import (
     text_of,
     with_fields,
     with_flat_times,
-    without_prefix,
+    with_inputs,
 )
-from sim2seq.data.foreign.reading import TAKEN, Reading, id_of, listed
+from sim2seq.data.foreign.reading import Reading, id_of, is_about_file, listed, without_prefix
 from sim2seq.data.foreign.tidy import is_one_clock
 from sim2seq.data.records import RecordError
 
 OWN_LENGTHS = "sim2seq_length"  # the variable with the steps of each run that `sim2seq export` writes
 LENGTHS = (OWN_LENGTHS, "length", "lengths", "n_steps")  # of other programs: these steps, or an input
-ABOUT_FILE = {"conventions", "title", "history", "institution", "source", "references", "comment", "featuretype"}
-ABOUT_FILE |= {"matlab_class", "matlab_fields", "h5path"}
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,7 @@ class Wide:
     data      with decoded masks; times may be undecoded
     name      of the file or group: the run's id where there is one run, else the beginning of ids that are places only
     words     whether attributes that are words are inputs too, beside numbers: those of a group that is one run
+    beside    the names of what is passed by in groups beside the arrays
     """
 
     data: xr.Dataset
@@ -49,10 +48,11 @@ class Wide:
     name: str
     reading: Reading = field(default_factory=Reading)
     words: bool = False
+    beside: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, data: xr.Dataset, name: str, reading: Reading, *, one_run: bool = False) -> Wide:
-        """The runs in a Dataset, or the one run of a group.
+    def of(cls, data: xr.Dataset, name: str, reading: Reading, *, one_run: bool = False, groups=None) -> Wide:
+        """The runs in a Dataset, or the one run of a group; `groups`: beside its arrays, as for `with_inputs`.
 
         Raises RecordError, in one line, where its variables do not say what they are.
         """
@@ -61,11 +61,12 @@ class Wide:
             data = data.rename({old: new for old in there if (new := reading.name(old)) != old})
         except ValueError as error:
             raise RecordError(f"rename: {' '.join(str(error).split())[:200]}") from error
-        data = on_its_axis(with_flat_times(with_fields(data), reading), reading)
+        data, beside = with_inputs(with_flat_times(with_fields(data), reading), groups or {}, reading)
+        data = on_its_axis(data, reading)
         axes = axes_of(data, reading, one_run=one_run)
         if empty := [axis for axis in (axes.run, axes.time) if axis and not data.sizes[axis]]:
             raise RecordError(f"nothing was written: {empty[0]} has length 0")
-        return cls(data, axes, name, reading, one_run)
+        return cls(data, axes, name, reading, one_run, beside)
 
     @cached_property
     def ids(self) -> list[str]:
@@ -181,7 +182,7 @@ class Wide:
         attributes = {} if self.axes.run else self.data.attrs
         for name, value in attributes.items():
             value = plain(value)
-            if str(name).lower() in (*ABOUT_FILE, *TAKEN) or str(name).startswith("_"):
+            if is_about_file(str(name)):
                 continue
             if isinstance(value, float) or (self.words and isinstance(value, str) and value):
                 made.setdefault(self.reading.name(str(name)), [value] * runs)
@@ -232,11 +233,13 @@ class Wide:
 
     @cached_property
     def passed_by(self) -> list[str]:
-        """The variables that are neither series nor inputs nor say what these are."""
+        """The variables and lists in attributes that are neither series nor inputs nor say what these are."""
         used = {name for name, _ in self.columns.values()} | {self.axes.clock, self.axes.ids, self.counted}
         used |= {str(each.name) for each in self.given.values()} | {str(name) for name in self.data.dims}
         others = [str(name) for name in self.data.variables if str(name) not in used]
-        return [name for name in others if not set(self.data[name].dims) & self.axes.labels.keys()]
+        others = [name for name in others if not set(self.data[name].dims) & self.axes.labels.keys()]
+        lists = [name for name, value in self.data.attrs.items() if np.size(value) > 1 and not is_about_file(str(name))]
+        return [*others, *map(str, lists), *self.beside]
 
     @property
     def numbers(self) -> int:
