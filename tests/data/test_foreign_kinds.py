@@ -74,6 +74,15 @@ def test_files_whose_names_make_one_id_are_refused(tmp_path, monkeypatch):
         read("x.csv", "_x.csv")
 
 
+def test_what_is_hidden_below_a_folder_is_no_run(tmp_path):
+    shown = tmp_path / ".cache" / "runs"
+    for name in ("a.csv", ".b.csv", ".ipynb_checkpoints/a-checkpoint.csv", "deep/.old/c.csv", "deep/d.csv"):
+        (shown / name).parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame({"t": T, "x": T}).to_csv(shown / name, index=False)
+    assert sorted(read(shown)) == ["a", "d"]
+    assert sorted(read(shown / "deep" / ".old")) == ["c"]
+
+
 def test_run_minus_one_is_not_run_one(tmp_path):
     pd.DataFrame({"run": [-1] * 5 + [1] * 5, "t": [*T, *T], "x": [*T, *T + 1]}).to_csv(tmp_path / "a.csv", index=False)
     assert {run.id: run.series["x"][0] for run in read(tmp_path / "a.csv").values()} == {"minus_1": 0, "1": 1}

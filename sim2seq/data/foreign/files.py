@@ -91,19 +91,29 @@ def sources(paths: Iterable, reading: Reading) -> list[Source]:
 
 
 def found_below(paths: Iterable) -> list[str]:
-    """Files and Zarr stores as they are; of other folders the files below them whose suffix says what they are."""
+    """Files and Zarr stores as they are; of other folders the files below them whose suffix says what they are.
+
+    What is hidden below a folder, as copies that notebooks keep are, is none of them.
+    """
     found: list[str] = []
     for path in map(os.fspath, paths):
         if not os.path.isdir(path) or is_zarr(path):
             found.append(path)
             continue
         below = [
-            str(each) for each in Path(path).rglob("*") if each.suffix.lower() in SUFFIXES and not is_inside(each, path)
+            str(each)
+            for each in Path(path).rglob("*")
+            if each.suffix.lower() in SUFFIXES and not is_hidden(each, path) and not is_inside(each, path)
         ]
         if not below:
             raise RecordError(f"{path}: expected files below it that end in one of {', '.join(SUFFIXES)}")
         found += sorted(below, key=natural)
     return list(dict.fromkeys(os.path.normpath(path) for path in found))
+
+
+def is_hidden(path: Path, folder: str) -> bool:
+    """Whether the name of a path, or of a folder between it and `folder`, begins with a point."""
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def is_inside(path: Path, folder: str) -> bool:
