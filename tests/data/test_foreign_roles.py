@@ -152,6 +152,20 @@ def test_inputs_in_a_group_beside_the_arrays_are_inputs(tmp_path):
         assert runs[0].units.get("weight") == "kg"
 
 
+def test_inputs_beside_the_group_of_the_arrays_are_inputs(tmp_path):
+    x, mass = np.outer([1.0, 2, 3], T), np.array([4.0, 5, 6])
+    with h5py.File(tmp_path / "a.h5", "w") as file, h5py.File(tmp_path / "b.h5", "w") as one:
+        file["outputs/x"], file["outputs/t"], file["inputs/mass"] = x, T, mass
+        one["outputs/x"], one["outputs/t"], one["inputs/box"] = x.T, T, mass
+    for options in ({}, {"group": "outputs"}):
+        runs = read(tmp_path / "a.h5", **options)
+        assert {run.id: (run.series["x"], run.data) for run in runs.values()} == {
+            f"a_{place}": (x[place].tolist(), {"mass": mass[place]}) for place in range(3)
+        }
+    (run,) = read(tmp_path / "b.h5").values()
+    assert [run.series[f"x[{place}]"] for place in range(3)] == x.tolist()
+
+
 def test_a_file_of_one_run_has_inputs_in_a_group_of_numbers(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["t"], file["x"], file["params/mass"] = T, T + 1, 2.0

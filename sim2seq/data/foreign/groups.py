@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
@@ -12,13 +13,14 @@ import xarray as xr
 
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign.axes import UNNAMED, named, text_of
-from sim2seq.data.foreign.reading import Reading, id_of, listed, natural
+from sim2seq.data.foreign.reading import Reading, id_of, listed, named_clock, natural
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import CURVE_SET, RecordError, shown
 
 HARMLESS: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "cache": False}
 MATLAB = "MATLAB_class"  # an attribute of each array that MATLAB 7.3 writes
-PARTS_OF_RUN = {"inputs", "input", "parameters", "params", "outputs", "output"}  # groups in a file that is one run
+INPUTS = {"inputs", "input", "parameters", "params"}  # groups
+PARTS_OF_RUN = {*INPUTS, "outputs", "output"}  # groups in a file that is one run
 
 
 class Groups:
@@ -88,11 +90,27 @@ def hdf5_groups(path: str, group: str) -> tuple[str, dict[str, Callable[[], xr.D
         shared = [f"{place}/{name}" for name in flat if axes_in(file[f"{place}/{name}"]) < 2]
         if not inner or len(shared) < len(flat):
             return place, {}
+        if parts and not flat and (arrays := group_of_many(held)):
+            return f"{place}/{arrays}", {}
         if parts:
             return place, {"": partial(of_hdf5, path, place or "/", [])}
         of_one_kind({f"{place}/{name}": set(file[f"{place}/{name}"]) for name in inner})
     runs = sorted((f"{place}/{name}" for name in inner), key=natural)
     return place, {name: partial(of_hdf5, path, name, shared) for name in runs}
+
+
+def group_of_many(held: h5py.Group) -> str:
+    """The group with arrays (runs, steps, ...) and times (steps,) beside groups of inputs (runs,); "": none."""
+    held_in = {name: [each[key] for key in members(each, h5py.Dataset)] for name, each in inner_of(held).items()}
+    shapes = {each.shape for name, found in held_in.items() if name.lower() in INPUTS for each in found} - {()}
+    others = [name for name in held_in if name.lower() not in INPUTS and has_arrays(held[name])]
+    if len(shapes) != 1 or len(others) != 1:
+        return ""
+    arrays = held_in[others[0]]
+    clock = named_clock([each.name.rpartition("/")[2] for each in arrays if each.ndim == 1])
+    expected = (*shapes.pop(), held[others[0]][clock].size if clock else 0)
+    large = {each.shape[:2] for each in arrays if each.ndim > 1}
+    return others[0] if large == {expected} and len(set(expected)) > 1 else ""
 
 
 def members(group: h5py.Group, kind: type) -> list[str]:
@@ -219,30 +237,46 @@ def zarr_without_names(path: str, group: str) -> xr.Dataset:
 
 
 def groups_beside(path: str, kind: str, place: str) -> dict[str, xr.Dataset | None]:
-    """The groups beside the arrays of a file of this kind: name -> those with inputs, unread; None for others."""
-    if kind == "hdf5":
-        with h5py.File(path, "r", locking="best-effort") as file:
-            names = groups_in(file[place or "/"], lambda group: [group[each] for each in members(group, h5py.Group)])
-        return {name: inputs_beside(hdf5_arrays, path, place, name) for name in names}
-    if kind != "zarr":
+    """The groups in that with the arrays of a file of this kind, and groups of inputs beside it.
+
+    Name -> those with inputs, unread; None for others.
+    """
+    if kind not in ("hdf5", "zarr"):
         return {}
+    read, (above, _, own) = hdf5_arrays if kind == "hdf5" else of_zarr, place.strip("/").rpartition("/")
+    with root_of(path, kind) as root:
+        names = groups_in(root[place] if own else root)
+        beside = groups_in(root[above] if above else root) if own else []
+    beside = [name for name in beside if name.partition("/")[0].lower() in INPUTS - {own.lower()}]
+    found = {name: inputs_beside(read, path, above, name) for name in beside}
+    return found | {name: inputs_beside(read, path, place, name) for name in names}
+
+
+def root_of(path: str, kind: str):
+    """A file of groups, for a with statement."""
+    if kind == "hdf5":
+        return h5py.File(path, "r", locking="best-effort")
     import zarr
 
-    held = zarr.open_group(path, mode="r", path=place or None)
-    names = groups_in(held, lambda group: [each for _, each in group.groups()])
-    return {name: inputs_beside(of_zarr, path, place, name) for name in names}
+    return nullcontext(zarr.open_group(path, mode="r"))
 
 
-def groups_in(group, inner: Callable) -> list[str]:
-    """The names of the groups in a group, and of those in groups with inputs; `inner`: a group -> the groups in it."""
-    found = {each.name.rpartition("/")[2]: each for each in inner(group)}
-    parts = {name: groups_below(each, inner) for name, each in found.items() if name.lower() in PARTS_OF_RUN}
-    return [*found, *(f"{name}/{each}" for name, below in parts.items() for each in below)]
+def groups_in(group) -> list[str]:
+    """The names of the groups in a group, and of those in groups with inputs."""
+    parts = {name: each for name, each in inner_of(group).items() if name.lower() in PARTS_OF_RUN}
+    return [*inner_of(group), *(f"{name}/{each}" for name, part in parts.items() for each in groups_below(part))]
 
 
-def groups_below(group, inner: Callable) -> list[str]:
-    below = {each.name.rpartition("/")[2]: groups_below(each, inner) for each in inner(group)}
-    return [*below, *(f"{name}/{each}" for name, further in below.items() for each in further)]
+def groups_below(group) -> list[str]:
+    """The names of the groups in a group, and in these, and so on."""
+    inner = inner_of(group)
+    return [*inner, *(f"{name}/{below}" for name, each in inner.items() for below in groups_below(each))]
+
+
+def inner_of(group) -> dict[str, Any]:
+    """Name -> group in a group of HDF5 or Zarr."""
+    names = members(group, h5py.Group) if isinstance(group, h5py.Group) else [name for name, _ in group.groups()]
+    return {name: group[name] for name in names}
 
 
 def inputs_beside(read: Callable[[str, str], xr.Dataset], path: str, place: str, name: str) -> xr.Dataset | None:
