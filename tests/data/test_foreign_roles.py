@@ -152,6 +152,20 @@ def test_inputs_in_a_group_beside_the_arrays_are_inputs(tmp_path):
         assert runs[0].units.get("weight") == "kg"
 
 
+def test_runs_as_many_as_steps_leave_open_what_the_time_is(tmp_path):
+    x = np.outer(T, 1 + T)
+    np.savez(tmp_path / "a.npz", x=x, t=T, inputs_mass=1 + T)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"], file["t"], file["inputs/mass"] = x, T, 1 + T
+    for path in (tmp_path / "a.npz", tmp_path / "a.h5"):
+        with pytest.raises(
+            RecordError, match=r"x \(5, 5\): t could belong to any of its axes: --dims says what they are"
+        ):
+            read(path)
+        run = read(path, dims=("time", "run"))["a_2"]
+        assert (run.series, run.data) == ({"time": T.tolist(), "x": x[:, 2].tolist()}, {"mass": 1.5})
+
+
 def test_inputs_beside_the_group_of_the_arrays_are_inputs(tmp_path):
     x, mass = np.outer([1.0, 2, 3], T), np.array([4.0, 5, 6])
     with h5py.File(tmp_path / "a.h5", "w") as file, h5py.File(tmp_path / "b.h5", "w") as one:

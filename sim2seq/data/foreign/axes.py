@@ -196,6 +196,8 @@ def time_of(data: xr.Dataset, reading: Reading, clock: str, run: str) -> str:
         return reading.time
     if clock:
         others = [str(each) for each in data[clock].dims if each != run]
+        if not others:
+            check_size(data, clock, run)
         if len(others) == 1:
             check_size(data, clock, others[0])
             return others[0]
