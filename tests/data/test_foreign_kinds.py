@@ -47,6 +47,47 @@ def test_files_of_one_name_are_named_after_their_folders(tmp_path):
     assert sorted(read(*tmp_path.glob("*/output.nc"))) == ["run_1", "run_10", "run_2"]
 
 
+@pytest.mark.parametrize(
+    ("names", "ids"),
+    [
+        (("out.0001", "out.0002"), ["out.0001", "out.0002"]),
+        (("run1.csv", "run1.dat"), ["run1.csv", "run1.dat"]),
+        (("a b.csv", "a_b.csv"), ["a_20b", "a_b"]),
+        (("run\u00e4.csv", "run\u00f6.csv"), ["run_e4", "run_f6"]),
+        (("x=-1.csv", "x=1.csv"), ["x_-1", "x_1"]),
+        (("-1.csv", "1.csv"), ["1", "minus_1"]),
+    ],
+)
+def test_files_of_other_names_are_other_runs(tmp_path, names, ids):
+    for place, name in enumerate(names):
+        pd.DataFrame({"t": T, "x": T + place}).to_csv(tmp_path / name, index=False)
+    runs = read(*(tmp_path / name for name in names))
+    assert sorted(runs) == ids
+    assert sorted(run.series["x"][0] for run in runs.values()) == [0, 1]
+
+
+def test_files_whose_names_make_one_id_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("x.csv", "_x.csv"):
+        pd.DataFrame({"t": T, "x": T}).to_csv(name, index=False)
+    with pytest.raises(RecordError, match=r"_x\.csv: expected a name that tells its run apart from that of x\.csv"):
+        read("x.csv", "_x.csv")
+
+
+def test_what_is_hidden_below_a_folder_is_no_run(tmp_path):
+    shown = tmp_path / ".cache" / "runs"
+    for name in ("a.csv", ".b.csv", ".ipynb_checkpoints/a-checkpoint.csv", "deep/.old/c.csv", "deep/d.csv"):
+        (shown / name).parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame({"t": T, "x": T}).to_csv(shown / name, index=False)
+    assert sorted(read(shown)) == ["a", "d"]
+    assert sorted(read(shown / "deep" / ".old")) == ["c"]
+
+
+def test_run_minus_one_is_not_run_one(tmp_path):
+    pd.DataFrame({"run": [-1] * 5 + [1] * 5, "t": [*T, *T], "x": [*T, *T + 1]}).to_csv(tmp_path / "a.csv", index=False)
+    assert {run.id: run.series["x"][0] for run in read(tmp_path / "a.csv").values()} == {"minus_1": 0, "1": 1}
+
+
 def test_groups_within_the_group_of_a_run_are_parts_of_it(tmp_path):
     with h5py.File(tmp_path / "many.h5", "w") as many, h5py.File(tmp_path / "one.h5", "w") as one:
         for file, prefix in ((many, "sim_1/"), (many, "sim_2/"), (one, "")):

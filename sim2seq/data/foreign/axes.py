@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
 
 from sim2seq.data.foreign.clock import SINCE
-from sim2seq.data.foreign.reading import COUNTERS, NO_TIME, RUNS, Reading, clock_among, first_of, listed
+from sim2seq.data.foreign.reading import (
+    COUNTERS,
+    NO_TIME,
+    RUNS,
+    Reading,
+    clock_among,
+    first_of,
+    is_about_file,
+    listed,
+    named_clock,
+)
 from sim2seq.data.records import RecordError, shown
 
 UNNAMED = "phony_dim_"  # how h5netcdf calls the axes of arrays without named dimensions, and `named` here
@@ -50,6 +61,9 @@ def axes_of(data: xr.Dataset, reading: Reading, *, one_run: bool = False) -> Axe
         what = f"which of its dimensions {listed(data.dims) or '(none)'} is the time? --time NAME says it"
         raise RecordError(f"{what}; its variables are {listed(data.variables)}")
     clock = clock if clock and time in data[clock].dims else ""
+    if clock and [each for each in data[clock].dims if each not in (time, run) and data.sizes[each] > 1]:
+        what = "expected a time for each step, or for each step of each run"
+        raise RecordError(f"time {shown(clock)} {data[clock].shape} along {listed(data[clock].dims)}: {what}")
     ids = ids or names_along(data, run)
     return Axes(time, run, clock, ids, {name: each for name, each in labels.items() if name not in (time, run)})
 
@@ -76,6 +90,64 @@ def asked_for(data: xr.Dataset, reading: Reading) -> dict[str, str]:
     return dict(zip(reading.dims, map(str, fitting[0].dims), strict=True))
 
 
+def with_flat_times(data: xr.Dataset, reading: Reading) -> xr.Dataset:
+    """The Dataset with times (steps, 1) and (1, steps) as (steps,), where the axis of length 1 has no name."""
+    flat = {}
+    for name, each in data.variables.items():
+        single = [axis for axis, size in each.sizes.items() if size == 1 and str(axis).startswith(UNNAMED)]
+        if single and len(single) < each.ndim and (name == reading.time or is_time(str(name), each)):
+            flat[name] = each.squeeze(single)
+    return data.assign(flat)
+
+
+def with_inputs(
+    data: xr.Dataset, groups: Mapping[str, xr.Dataset | None], reading: Reading
+) -> tuple[xr.Dataset, tuple[str, ...]]:
+    """The Dataset with the inputs in groups beside its arrays, as inputs_NAME; and the names of all else in these.
+
+    groups   name -> its arrays and attributes; None: one that is passed by
+    """
+    clock, made, others = clock_of(data, reading), dict[str, tuple](), list[str]()
+    for group, content in groups.items():
+        others += [group] if content is None else []
+        for name, each in inputs_in(content).items() if content is not None else ():
+            new = reading.name(name)
+            possible = () if each is None else dims_within(data, each)
+            steps = len(possible) == 1 and (possible == data[clock].dims if clock else clock_among(possible))
+            taken = {new, f"inputs_{new}"} & {*data.variables, *made}
+            if each is None or taken or len(possible) < each.ndim or (each.ndim and is_time(new, each)):
+                others.append(f"{group}/{name}")
+            else:  # what is set at each step is a series
+                made[new if steps else f"inputs_{new}"] = (possible[: each.ndim], each.values, each.attrs)
+    return data.assign(made), tuple(others)
+
+
+def inputs_in(group: xr.Dataset) -> dict[str, xr.Variable | None]:
+    """Name -> what may be an input, of the attributes and variables of a group; None for what may not."""
+    told = {str(name): plain(value) for name, value in group.attrs.items() if not is_about_file(str(name))}
+    found = {name: xr.Variable((), value) if isinstance(value, (float, str)) else None for name, value in told.items()}
+    for name, each in group.variables.items():
+        each = each.squeeze() if each.size == 1 and each.dtype.kind in NUMBERS else each
+        if name not in group.dims:
+            found[str(name)] = each if each.ndim < 2 and has_cells(each) else None
+    return found
+
+
+def has_cells(variable: xr.Variable) -> bool:
+    """Whether a variable holds numbers or texts, rather than arrays or what else Python knows."""
+    cells = variable.values.flat if variable.dtype.kind == "O" else ()
+    return variable.dtype.kind in NUMBERS + TEXTS and all(isinstance(each, (str, bytes)) for each in cells)
+
+
+def dims_within(data: xr.Dataset, variable: xr.Variable) -> tuple[str, ...]:
+    """The dimensions of `data` along which a variable with one axis may lie: that of its name, else those as long."""
+    name = str(variable.dims[0]) if variable.dims else ""
+    if not name.startswith(UNNAMED):
+        return (name,) if data.sizes.get(name) == variable.size else ()
+    largest = max(data.data_vars.values(), key=lambda each: each.ndim, default=variable)
+    return tuple(str(axis) for axis, size in largest.sizes.items() if size == variable.size and axis in data.dims)
+
+
 def on_its_axis(data: xr.Dataset, reading: Reading) -> xr.Dataset:
     """The Dataset with times and inputs along the axes that were said to be theirs, where another one is as long."""
     said, clock = asked_for(data, reading), clock_of(data, reading)
@@ -85,6 +157,11 @@ def on_its_axis(data: xr.Dataset, reading: Reading) -> xr.Dataset:
         if each.ndim == 1 and axis in said and each.size == data.sizes[said[axis]]:
             moved[name] = (said[axis], each.values, each.attrs)
     return data.assign(moved)
+
+
+def is_time(name: str, variable: xr.Variable) -> bool:
+    """Whether a variable says that it holds times, of the clock or others."""
+    return bool(named_clock([name]) or SINCE.fullmatch(str(variable.attrs.get("units", ""))))
 
 
 def time_by_attributes(data: xr.Dataset) -> str:
@@ -119,6 +196,8 @@ def time_of(data: xr.Dataset, reading: Reading, clock: str, run: str) -> str:
         return reading.time
     if clock:
         others = [str(each) for each in data[clock].dims if each != run]
+        if not others:
+            check_size(data, clock, run)
         if len(others) == 1:
             check_size(data, clock, others[0])
             return others[0]
@@ -195,6 +274,26 @@ def named(arrays: dict[str, np.ndarray]) -> xr.Dataset:
     return xr.Dataset(variables)
 
 
+def with_fields(data: xr.Dataset) -> xr.Dataset:
+    """The Dataset with the fields of tables, arrays of records, as variables of their own."""
+    tables = {name: each for name, each in data.variables.items() if each.dtype.names and each.ndim == 1}
+    apart = {
+        field: (each.dims, each.values[field])
+        for each in tables.values()
+        for field in each.dtype.names
+        if not each.dtype[field].shape and field not in data.variables
+    }
+    return data.drop_vars(tables).assign(apart) if tables else data
+
+
 def text_of(value) -> str:
     """A text that a file holds as text or bytes."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def plain(value):
+    """A NumPy number as float, a text as str; anything else as it is."""
+    value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+    if isinstance(value, (str, bytes)):
+        return text_of(value)
+    return float(value) if isinstance(value, (bool, int, float, np.bool_, np.number)) else value

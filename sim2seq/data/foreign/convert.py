@@ -14,7 +14,7 @@ from sim2seq.data.array_layout import features_of
 from sim2seq.data.arrays import Block
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.foreign.files import Source, with_units
-from sim2seq.data.foreign.groups import Groups
+from sim2seq.data.foreign.groups import PARTS_OF_RUN, Groups
 from sim2seq.data.foreign.reading import Reading, id_of
 from sim2seq.data.foreign.runs import Seen, check_gaps, check_ids
 from sim2seq.data.foreign.table import Table
@@ -27,12 +27,25 @@ PART = re.compile(r"(.+)\[([\d,]+)\]")  # of a series with further dimensions
 
 def from_xarray(data, reading: Reading) -> Ensemble:
     """As Ensemble.from_xarray."""
+    if isinstance(data, xr.DataTree) and any(each.ndim > 1 for each in data.data_vars.values()):
+        return ensemble_of(Wide.of(decoded(data.to_dataset()), "run", reading, groups=parts_of_run(data)), reading)
     if isinstance(data, xr.DataTree):
         opened: dict = {name: partial(each.to_dataset) for name, each in data.children.items()}
         return ensemble_of(Groups(opened, reading), reading)
     if isinstance(data, xr.DataArray):
         data = data.to_dataset(name=data.name or "values")
-    return ensemble_of(Wide.of(xr.decode_cf(data, decode_times=False, decode_timedelta=False), "run", reading), reading)
+    return ensemble_of(Wide.of(decoded(data), "run", reading), reading)
+
+
+def decoded(data: xr.Dataset) -> xr.Dataset:
+    """The Dataset with decoded masks, and times as they stand there."""
+    return xr.decode_cf(data, decode_times=False, decode_timedelta=False)
+
+
+def parts_of_run(tree: xr.DataTree) -> dict[str, xr.Dataset | None]:
+    """The groups beside the arrays of a tree, as for Wide.of."""
+    found = {str(name): each.to_dataset(inherit=False) for name, each in tree.children.items()}
+    return {name: each if name.lower() in PARTS_OF_RUN else None for name, each in found.items()}
 
 
 def from_pandas(frame, reading: Reading, inputs=None) -> Ensemble:

@@ -21,8 +21,9 @@ from numpy.lib import format as npy
 from sim2seq.data.foreign import text
 from sim2seq.data.foreign.axes import UNNAMED as UNNAMED
 from sim2seq.data.foreign.axes import named
-from sim2seq.data.foreign.groups import Groups, hdf5_groups, zarr_groups
+from sim2seq.data.foreign.groups import HARMLESS, Groups, groups_beside, hdf5_arrays, hdf5_groups, of_zarr, zarr_groups
 from sim2seq.data.foreign.reading import Reading, natural
+from sim2seq.data.foreign.reading import named_apart as named_apart
 from sim2seq.data.foreign.table import Piece, Table
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import RecordError
@@ -57,7 +58,6 @@ SUFFIXES = (
 LOCAL_HEADER = 30  # bytes of a zip file's header of a member, before its name
 PACKAGES = {"zarr": "zarr", "parquet": "pyarrow"}  # of the extra `import`
 TABLES = ("text", "parquet")
-HARMLESS: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "cache": False}
 
 
 @dataclass(frozen=True)
@@ -90,33 +90,30 @@ def sources(paths: Iterable, reading: Reading) -> list[Source]:
     return found
 
 
-def named_apart(paths: list[str]) -> dict[str, str]:
-    """Path -> a name for it that no other one has: the file's, or the folder's, or both."""
-    for name_of in (
-        lambda path: path.stem,
-        lambda path: path.parent.name,
-        lambda path: "_".join(path.with_suffix("").parts),
-    ):
-        names = [name_of(Path(path)) for path in paths]
-        if len(set(names)) == len(names) and all(names):
-            break
-    return dict(zip(paths, names, strict=True))
-
-
 def found_below(paths: Iterable) -> list[str]:
-    """Files and Zarr stores as they are; of other folders the files below them whose suffix says what they are."""
+    """Files and Zarr stores as they are; of other folders the files below them whose suffix says what they are.
+
+    What is hidden below a folder, as copies that notebooks keep are, is none of them.
+    """
     found: list[str] = []
     for path in map(os.fspath, paths):
         if not os.path.isdir(path) or is_zarr(path):
             found.append(path)
             continue
         below = [
-            str(each) for each in Path(path).rglob("*") if each.suffix.lower() in SUFFIXES and not is_inside(each, path)
+            str(each)
+            for each in Path(path).rglob("*")
+            if each.suffix.lower() in SUFFIXES and not is_hidden(each, path) and not is_inside(each, path)
         ]
         if not below:
             raise RecordError(f"{path}: expected files below it that end in one of {', '.join(SUFFIXES)}")
         found += sorted(below, key=natural)
     return list(dict.fromkeys(os.path.normpath(path) for path in found))
+
+
+def is_hidden(path: Path, folder: str) -> bool:
+    """Whether the name of a path, or of a folder between it and `folder`, begins with a point."""
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def is_inside(path: Path, folder: str) -> bool:
@@ -219,7 +216,10 @@ def open_arrays(path: str, reading: Reading) -> Wide | Groups:
             raise RecordError("it has no groups")
         else:
             group, groups = "", {}
-        found = Groups(groups, reading, name) if groups else Wide.of(opened(path, kind, group), name, reading)
+        if groups:
+            found: Wide | Groups = Groups(groups, reading, name)
+        else:
+            found = Wide.of(opened(path, kind, group), name, reading, groups=groups_beside(path, kind, group))
         _ = found.series, found.passed_by  # what is wrong with them is wrong with this file
         return found
 
@@ -237,21 +237,8 @@ def opened(path: str, kind: str, group: str = "") -> xr.Dataset:
     if kind == "netcdf3":
         return xr.open_dataset(path, engine="scipy", **HARMLESS)
     if kind == "hdf5":
-        return xr.open_dataset(path, engine="h5netcdf", group=group or None, phony_dims="access", **HARMLESS)
-    try:
-        return xr.open_dataset(path, engine="zarr", group=group or None, consolidated=False, **HARMLESS)
-    except KeyError:  # the axes have no names
-        return zarr_without_names(path, group)
-
-
-def zarr_without_names(path: str, group: str) -> xr.Dataset:
-    import zarr
-
-    arrays = dict(zarr.open_group(path, mode="r", path=group or None).arrays())
-    data = named({name: np.asarray(each[...]) for name, each in arrays.items()})
-    for name, each in arrays.items():
-        data[name].attrs.update(each.attrs)
-    return data
+        return hdf5_arrays(path, group)
+    return of_zarr(path, group)
 
 
 def npz_arrays(path: str) -> dict[str, np.ndarray]:

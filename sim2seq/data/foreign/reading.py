@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
+from pathlib import Path
 
 from sim2seq._support.config import one_of
-from sim2seq.data.records import SAFE_ID, RecordError, shown
+from sim2seq.data.records import LONGEST_ID, SAFE_ID, RecordError, shown
 
 # names, in lower case, of what holds the clock, the counter of steps, the run; earlier ones go before later ones
 CLOCKS = (
@@ -25,6 +26,8 @@ RUNS = (
 )
 NO_TIME = "none"  # for `time`: the steps are counted
 TAKEN = ("name", "creation_date")  # words that a store gives each run
+ABOUT_FILE = {"conventions", "title", "history", "institution", "source", "references", "comment", "featuretype"}
+ABOUT_FILE |= {"matlab_class", "matlab_fields", "h5path", *TAKEN}
 GAPS = ("refuse", "fill", "drop")
 REPEATS = ("refuse", "first", "last")
 AXES = ("run", "time", "feature")
@@ -160,10 +163,55 @@ def id_of(text) -> str:
         text = text.decode("utf-8", "replace")
     if isinstance(text, float) and text.is_integer():
         text = int(text)
-    made = re.sub(r"\.\.+", ".", re.sub(r"[^A-Za-z0-9._+-]", "_", str(text).strip())).lstrip("._+-")[:255]
-    if not SAFE_ID.fullmatch(made):
+    if not SAFE_ID.fullmatch(made := fitting_id(str(text))):
         raise RecordError(f"run {shown(text)}: expected an id with letters or digits")
     return made
+
+
+def fitting_id(text: str) -> str:
+    """What of a text can be an id."""
+    text = re.sub(r"^-(?=\.?\d)", "minus_", text.strip())  # run -1 is not run 1
+    return re.sub(r"\.\.+", ".", re.sub(r"[^A-Za-z0-9._+-]", "_", text)).lstrip("._+-")[:LONGEST_ID]
+
+
+def named_apart(paths: list[str]) -> dict[str, str]:
+    """Path -> a name for it: the file's, or the folder's, or both; no two of them make one id.
+
+    Raises RecordError where all of these do.
+    """
+    ids: list[str] = []
+    for name_of in (
+        lambda path: path.stem,
+        lambda path: path.parent.name,
+        lambda path: "_".join(path.with_suffix("").parts),
+        lambda path: path.name,
+        lambda path: "_".join(path.parts),
+    ):
+        for written in (str, by_numbers):
+            names = [written(name_of(Path(path))) for path in paths]
+            ids = [fitting_id(name) for name in names]
+            if len(set(ids)) == len(ids) and all(ids):
+                return dict(zip(paths, names, strict=True))
+    first, again = next((ids.index(each), place) for place, each in enumerate(ids) if ids.index(each) < place)
+    raise RecordError(f"{paths[again]}: expected a name that tells its run apart from that of {paths[first]}")
+
+
+def by_numbers(name: str) -> str:
+    """The name with the hexadecimal number of each character that an id may not hold in its place, but for k=1,n=2."""
+    return re.sub(r"[^A-Za-z0-9._+=,-]", lambda found: f"_{ord(found[0]):x}", name)
+
+
+def is_about_file(attribute: str) -> bool:
+    """Whether an attribute tells of the file rather than of the run."""
+    return attribute.lower() in ABOUT_FILE or attribute.startswith("_")
+
+
+def without_prefix(name: str) -> str:
+    """The name of an input, without the word that says that it is one: inputs_mass is mass."""
+    for prefix in ("inputs_", "input_"):
+        if name.lower().startswith(prefix) and len(name) > len(prefix):
+            return name[len(prefix) :]
+    return name
 
 
 def values_in(name: str) -> dict[str, float | str]:

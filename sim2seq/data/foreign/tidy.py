@@ -203,3 +203,8 @@ def resampled(block: Block, step: float) -> Block:
 def thinned(block: Block, every: int) -> Block:
     """Every so-manieth step."""
     return block if every == 1 else at_steps(block, slice(None, None, every))
+
+
+def is_one_clock(times: np.ndarray) -> bool:
+    """Whether all runs have the times of the first one, but for rounding; (runs, steps)."""
+    return all(clock.first_difference(times[0], each) is None for each in times)

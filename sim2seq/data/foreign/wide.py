@@ -9,16 +9,28 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
-from sim2seq.data import clock
 from sim2seq.data.array_layout import NUMBERS_AT_ONCE, RUNS_AT_ONCE, TYPES
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign import clock as foreign_clock
-from sim2seq.data.foreign.axes import NUMBERS, TEXTS, Axes, axes_of, on_its_axis, text_of
-from sim2seq.data.foreign.reading import TAKEN, Reading, id_of, listed
+from sim2seq.data.foreign.axes import (
+    NUMBERS,
+    TEXTS,
+    Axes,
+    axes_of,
+    is_time,
+    on_its_axis,
+    plain,
+    text_of,
+    with_fields,
+    with_flat_times,
+    with_inputs,
+)
+from sim2seq.data.foreign.reading import Reading, id_of, is_about_file, listed, without_prefix
+from sim2seq.data.foreign.tidy import is_one_clock
 from sim2seq.data.records import RecordError
 
-LENGTHS = ("sim2seq_length", "length", "lengths", "n_steps")  # variables with the steps of each run
-ABOUT_FILE = {"conventions", "title", "history", "institution", "source", "references", "comment", "featuretype"}
+OWN_LENGTHS = "sim2seq_length"  # the variable with the steps of each run that `sim2seq export` writes
+LENGTHS = (OWN_LENGTHS, "length", "lengths", "n_steps")  # of other programs: these steps, or an input
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,7 @@ class Wide:
     data      with decoded masks; times may be undecoded
     name      of the file or group: the run's id where there is one run, else the beginning of ids that are places only
     words     whether attributes that are words are inputs too, beside numbers: those of a group that is one run
+    beside    the names of what is passed by in groups beside the arrays
     """
 
     data: xr.Dataset
@@ -35,10 +48,11 @@ class Wide:
     name: str
     reading: Reading = field(default_factory=Reading)
     words: bool = False
+    beside: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, data: xr.Dataset, name: str, reading: Reading, *, one_run: bool = False) -> Wide:
-        """The runs in a Dataset, or the one run of a group.
+    def of(cls, data: xr.Dataset, name: str, reading: Reading, *, one_run: bool = False, groups=None) -> Wide:
+        """The runs in a Dataset, or the one run of a group; `groups`: beside its arrays, as for `with_inputs`.
 
         Raises RecordError, in one line, where its variables do not say what they are.
         """
@@ -47,11 +61,12 @@ class Wide:
             data = data.rename({old: new for old in there if (new := reading.name(old)) != old})
         except ValueError as error:
             raise RecordError(f"rename: {' '.join(str(error).split())[:200]}") from error
-        data = on_its_axis(with_fields(data), reading)
+        data, beside = with_inputs(with_flat_times(with_fields(data), reading), groups or {}, reading)
+        data = on_its_axis(data, reading)
         axes = axes_of(data, reading, one_run=one_run)
         if empty := [axis for axis in (axes.run, axes.time) if axis and not data.sizes[axis]]:
             raise RecordError(f"nothing was written: {empty[0]} has length 0")
-        return cls(data, axes, name, reading, one_run)
+        return cls(data, axes, name, reading, one_run, beside)
 
     @cached_property
     def ids(self) -> list[str]:
@@ -65,9 +80,8 @@ class Wide:
     def columns(self) -> dict[str, tuple[str, int | None]]:
         """Series -> the variable that holds it, and its place along a dimension whose places have names."""
         found: dict[str, tuple[str, int | None]] = {}
-        along = {str(name): each for name, each in self.data.data_vars.items() if self.axes.time in each.dims}
-        labelled = [name for name in along if self.labels_of(name)]
-        for name, each in along.items():
+        labelled = [name for name in self.along if self.labels_of(name)]
+        for name, each in self.along.items():
             if name in (self.axes.clock, self.axes.ids, *self.bounds) or each.dtype.kind not in NUMBERS:
                 continue
             for place, label in enumerate(self.labels_of(name)):
@@ -75,6 +89,18 @@ class Wide:
             if not self.labels_of(name):
                 found[name] = (name, None)
         return self.wanted(found)
+
+    @cached_property
+    def along(self) -> dict[str, xr.Variable]:
+        """The variables along the time; of those that are coordinates of others such as each step of each run has.
+
+        CF's trajectories name their places so: temperature:coordinates = "time lat lon".
+        """
+        own = {self.axes.run, self.axes.time} - {""}
+        held = {str(name): each for name, each in self.data.variables.items() if self.axes.time in each.dims}
+        coordinates = held.keys() - own - set(self.data.data_vars)
+        left = {name for name in coordinates if set(held[name].dims) != own or is_time(name, held[name])}
+        return {name: each for name, each in held.items() if name not in own | left}
 
     @cached_property
     def bounds(self) -> set[str]:
@@ -113,6 +139,7 @@ class Wide:
             times = np.arange(self.data.sizes[self.axes.time], dtype=float)
             return times, *foreign_clock.unit_of("", self.axes.time, times)
         found = self.data[self.axes.clock]
+        found = found.squeeze([axis for axis in found.dims if axis not in (self.axes.run, self.axes.time)])
         if self.axes.run in found.dims:
             found = found.transpose(self.axes.run, self.axes.time)
         said = str(found.attrs.get("units", ""))
@@ -138,7 +165,7 @@ class Wide:
     @cached_property
     def given(self) -> dict[str, xr.DataArray]:
         """The variables with one number or word a run, or one for all."""
-        known = {*self.axes.labels, self.axes.ids, self.axes.clock, self.axes.run, self.axes.time, *LENGTHS}
+        known = {*self.axes.labels, self.axes.ids, self.axes.clock, self.axes.run, self.axes.time, self.counted}
         dims = ((), (self.axes.run,))
         found = {str(name): each for name, each in self.data.variables.items() if each.dims in dims}
         kinds = NUMBERS + TEXTS
@@ -155,7 +182,7 @@ class Wide:
         attributes = {} if self.axes.run else self.data.attrs
         for name, value in attributes.items():
             value = plain(value)
-            if str(name).lower() in (*ABOUT_FILE, *TAKEN) or str(name).startswith("_"):
+            if is_about_file(str(name)):
                 continue
             if isinstance(value, float) or (self.words and isinstance(value, str) and value):
                 made.setdefault(self.reading.name(str(name)), [value] * runs)
@@ -170,20 +197,49 @@ class Wide:
     @cached_property
     def lengths(self) -> np.ndarray | None:
         """(runs,): steps of each run, where a variable says so."""
+        if not self.counted:
+            return None
+        return np.minimum(self.data[self.counted].values, self.data.sizes[self.axes.time]).astype(int)
+
+    @cached_property
+    def counted(self) -> str:
+        """The variable with the steps of each run; "": there is none.
+
+        One whose name may also be that of an input counts steps where it is in no unit and no run goes on after them.
+        """
         for name in LENGTHS:
-            if self.axes.run and name in self.data.variables and self.data[name].dims == (self.axes.run,):
-                values = self.data[name].values
-                if values.dtype.kind in "iu" and values.min() >= 1 and values.max() <= self.data.sizes[self.axes.time]:
-                    return values.astype(int)
-        return None
+            each = self.data.variables.get(name)
+            if each is None or each.dims != (self.axes.run,) or each.dtype.kind not in "iu" or each.values.min() < 1:
+                continue
+            if name == OWN_LENGTHS or (each.attrs.get("units", "") in ("", "1") and self.end_at(each.values)):
+                return name
+        return ""
+
+    def end_at(self, lengths: np.ndarray) -> bool:
+        """Whether all series, after so many steps of each run, have only nan, or only one and the same number."""
+        steps = self.data.sizes[self.axes.time]
+        held = {name for name, _ in self.columns.values() if self.axes.run in self.data[name].dims}
+        if not held or lengths.max() > steps:
+            return False
+        for name in held:
+            padding = None
+            for first in range(0, len(lengths), self.runs_at_once):
+                rows = list(range(first, min(first + self.runs_at_once, len(lengths))))
+                after = self.read(name, rows)[np.arange(steps) >= lengths[rows][:, None]]
+                padding = after.flat[0] if padding is None and after.size else padding
+                if after.size and not np.array_equal(after, np.full_like(after, padding), equal_nan=True):
+                    return False
+        return True
 
     @cached_property
     def passed_by(self) -> list[str]:
-        """The variables that are neither series nor inputs nor say what these are."""
-        used = {name for name, _ in self.columns.values()} | {self.axes.clock, self.axes.ids, *LENGTHS}
-        used |= {str(each.name) for each in self.given.values()} | {str(name) for name in self.data.coords}
-        others = [str(name) for name, each in self.data.data_vars.items() if str(name) not in used]
-        return [name for name in others if not set(self.data[name].dims) & self.axes.labels.keys()]
+        """The variables and lists in attributes that are neither series nor inputs nor say what these are."""
+        used = {name for name, _ in self.columns.values()} | {self.axes.clock, self.axes.ids, self.counted}
+        used |= {str(each.name) for each in self.given.values()} | {str(name) for name in self.data.dims}
+        others = [str(name) for name in self.data.variables if str(name) not in used]
+        others = [name for name in others if not set(self.data[name].dims) & self.axes.labels.keys()]
+        lists = [name for name, value in self.data.attrs.items() if np.size(value) > 1 and not is_about_file(str(name))]
+        return [*others, *map(str, lists), *self.beside]
 
     @property
     def numbers(self) -> int:
@@ -235,40 +291,7 @@ class Wide:
         return np.ascontiguousarray(values, plain_type(values.dtype))
 
 
-def with_fields(data: xr.Dataset) -> xr.Dataset:
-    """The Dataset with the fields of tables, arrays of records, as variables of their own."""
-    tables = {name: each for name, each in data.variables.items() if each.dtype.names and each.ndim == 1}
-    apart = {
-        field: (each.dims, each.values[field])
-        for each in tables.values()
-        for field in each.dtype.names
-        if not each.dtype[field].shape and field not in data.variables
-    }
-    return data.drop_vars(tables).assign(apart) if tables else data
-
-
 def plain_type(dtype: np.dtype) -> np.dtype:
     """The type in which numbers of a file are kept: itself where array files know it, else float64."""
     native = np.dtype("u1") if dtype.kind == "b" else dtype.newbyteorder("=")
     return native if native in TYPES else np.dtype(float)
-
-
-def is_one_clock(times: np.ndarray) -> bool:
-    """Whether all runs have the times of the first one, but for rounding; (runs, steps)."""
-    return all(clock.first_difference(times[0], each) is None for each in times)
-
-
-def plain(value):
-    """A NumPy number as float, a text as str; anything else as it is."""
-    value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
-    if isinstance(value, (str, bytes)):
-        return text_of(value)
-    return float(value) if isinstance(value, (bool, int, float, np.bool_, np.number)) else value
-
-
-def without_prefix(name: str) -> str:
-    """The name of an input, without the word that says that it is one: inputs_mass is mass."""
-    for prefix in ("inputs_", "input_"):
-        if name.lower().startswith(prefix) and len(name) > len(prefix):
-            return name[len(prefix) :]
-    return name

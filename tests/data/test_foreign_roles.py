@@ -1,0 +1,215 @@
+"""What an array is in its file, a series, an input, the clock or the lengths of runs; in groups, and MATLAB's."""
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+import xarray as xr
+
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.foreign.files import open_arrays, sources
+from sim2seq.data.foreign.reading import Reading
+from sim2seq.data.foreign.runs import Seen, runs_of
+from sim2seq.data.records import RecordError
+
+T = np.arange(5) / 4
+
+
+def read(*paths, **options):
+    """Run id -> Run of these files."""
+    reading = Reading(**options)
+    return {run.id: run for run in runs_of(sources(paths, reading), reading, Seen())}
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+def test_places_that_are_coordinates_of_others_are_series(tmp_path, runs):
+    dims, x = ("obs",) if runs == 1 else ("trajectory", "obs"), np.outer([1.0, 2, 3], 1 + T)[:runs].squeeze()
+    data = xr.Dataset({"temp": (dims, x), "area": ("cell", [1.0, 2.0])}, {"lat": (dims, 2 * x), "lon": (dims, 3 * x)})
+    data = data.assign_coords(time=(dims, np.broadcast_to(T, x.shape)), month=("cell", [1, 1]))
+    data.to_netcdf(tmp_path / "a.nc")
+    with xr.open_dataset(tmp_path / "a.nc", decode_coords=False) as raw:
+        assert raw["temp"].attrs["coordinates"].split() == ["lat", "lon", "time"]
+    options = {} if runs == 1 else {"run": "trajectory"}
+    found = list(read(tmp_path / "a.nc", **options).values())
+    assert len(found) == runs
+    for run, last in zip(found, x.reshape(runs, 5)[:, -1], strict=True):
+        assert {name: values[-1] for name, values in run.series.items()} == {
+            **{"time": 1, "temp": last},
+            **{"lat": 2 * last, "lon": 3 * last},
+        }
+    assert sorted(open_arrays(str(tmp_path / "a.nc"), Reading(**options)).passed_by) == ["area", "month"]
+
+
+def as_matlab_writes(path, arrays):
+    """A file of MATLAB 7.3: HDF5 after a header, at least two axes, in reverse order, letters as numbers."""
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, value in arrays.items():
+            letters = [[ord(letter) for letter in value]] if isinstance(value, str) else value
+            file[name] = np.atleast_2d(np.array(letters, dtype="u2" if isinstance(value, str) else float)).T
+            file[name].attrs["MATLAB_class"] = np.bytes_("char" if isinstance(value, str) else "double")
+            file[name].parent.attrs["MATLAB_class"] = np.bytes_("struct")
+        file.create_dataset("#refs#/a", data=np.zeros((5, 1)))
+        cell = file.create_dataset("cell", (1, 1), dtype=h5py.ref_dtype)
+        cell[0, 0], cell.attrs["MATLAB_class"] = file["#refs#/a"].ref, np.bytes_("cell")
+    with open(path, "r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM")
+
+
+def test_both_kinds_of_matlabs_files_give_the_same_runs(tmp_path):
+    x = np.arange(30.0).reshape(3, 5, 2)
+    arrays = {"t": T[:, None], "x": x, "inputs_mass": np.arange(3.0)[:, None], "dt": 0.25, "mode": "fast"}
+    scipy.io.savemat(tmp_path / "a.mat", arrays)
+    old = read(tmp_path / "a.mat")
+    as_matlab_writes(tmp_path / "a.mat", arrays)
+    assert open_arrays(str(tmp_path / "a.mat"), Reading()).passed_by == ["cell"]
+    new = read(tmp_path / "a.mat")
+    assert new == old
+    assert new["a_2"].series == {"time": T.tolist(), "x[0]": x[2, :, 0].tolist(), "x[1]": x[2, :, 1].tolist()}
+    assert new["a_2"].data == {"mass": 2, "dt": 0.25, "mode": "fast"}
+
+
+def test_matlabs_structs_are_groups(tmp_path):
+    as_matlab_writes(tmp_path / "a.mat", {"r1/t": T, "r1/x": T + 1, "r1/mass": 2, "r2/t": T, "r2/x": T, "r2/mass": 3})
+    runs = read(tmp_path / "a.mat")
+    assert {run.id: (run.series["x"], run.data) for run in runs.values()} == {
+        "r1": ((T + 1).tolist(), {"mass": 2}),
+        "r2": (T.tolist(), {"mass": 3}),
+    }
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_times_with_an_axis_of_one_place_are_the_clock(tmp_path, turned):
+    arrays = {"t": T[None] if turned else T[:, None], "x": np.arange(30.0).reshape(3, 5, 2)}
+    np.savez(tmp_path / "a.npz", **arrays)
+    with h5py.File(tmp_path / "b.h5", "w") as file, h5py.File(tmp_path / "c.h5", "w") as many:
+        for name, each in arrays.items():
+            file[name], many[f"r1/{name}"], many[f"r2/{name}"] = each, each[..., 0], each[..., 0]
+        for run in many.values():
+            del run["t"], run["x"]
+            run["t"], run["x"] = arrays["t"], T
+    for path in (tmp_path / "a.npz", tmp_path / "b.h5", tmp_path / "c.h5"):
+        runs = list(read(path).values())
+        assert len(runs) == (2 if path.stem == "c" else 3)
+        assert [run.series["time"] for run in runs] == [T.tolist()] * len(runs)
+
+
+def test_times_along_another_axis_are_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", t=np.outer(T, [1, 2]), x=np.arange(30.0).reshape(3, 5, 2))
+    with pytest.raises(
+        RecordError, match=r"time 't' \(5, 2\) along .*: expected a time for each step, or for each step"
+    ):
+        read(tmp_path / "a.npz")
+
+
+def test_a_length_of_runs_that_go_on_is_an_input(tmp_path):
+    x = np.outer([1.0, 2.0, 3.0], 1 + T)
+    for name, lengths in (("length", [0.5, 1.5, 2.5]), ("lengths", [1, 2, 3]), ("n_steps", [7, 8, 9])):
+        xr.Dataset({"x": (("run", "time"), x), name: ("run", lengths)}).to_netcdf(tmp_path / f"{name}.nc")
+        runs = read(tmp_path / f"{name}.nc")
+        assert [run.data for run in runs.values()] == [{name: value} for value in lengths]
+        assert [len(run.series["x"]) for run in runs.values()] == [5, 5, 5]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for run, length in (("r1", 1), ("r2", 2)):
+            file[f"{run}/length"], file[f"{run}/t"], file[f"{run}/x"] = length, T, T
+    assert [run.data for run in read(tmp_path / "a.h5").values()] == [{"length": 1}, {"length": 2}]
+
+
+@pytest.mark.parametrize("padding", [np.nan, 0, -1])
+def test_a_length_after_which_nothing_comes_ends_the_run(tmp_path, padding):
+    lengths, x = np.array([2, 5, 3]), np.outer([1.0, 2.0, 3.0], 1 + T)
+    x[np.arange(5) >= lengths[:, None]] = padding
+    np.savez(tmp_path / "a.npz", t=T, x=x, y=x, length=lengths)
+    runs = read(tmp_path / "a.npz")
+    assert [len(run.series["x"]) for run in runs.values()] == [2, 5, 3]
+    assert (runs["a_2"].series["y"], runs["a_2"].data) == ([3, 3.75, 4.5], {})
+    data = xr.Dataset({"x": (("run", "time"), x), "length": ("run", lengths, {"units": "m"})})
+    assert Ensemble.from_xarray(data.fillna(0)).inputs["length"].tolist() == [2, 5, 3]
+
+
+def test_inputs_in_a_group_beside_the_arrays_are_inputs(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    x, mass, force = np.outer([1.0, 2, 3], T), np.array([4.0, 5, 6]), T + 1
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"], file["t"], file["inputs/mass"], file["inputs/force"] = x, T, mass, force
+        file["inputs"].attrs.update({"dt": 0.25, "solver": "exact"})
+        file["inputs/mass"].attrs["units"] = "kg"
+    root = xr.Dataset({"x": (("run", "time"), x)}, {"time": T})
+    inputs = xr.Dataset({"mass": ("run", mass, {"units": "kg"}), "force": ("time", force)})
+    tree = xr.DataTree.from_dict({"/": root, "/inputs": inputs.assign_attrs(dt=0.25, solver="exact")})
+    assert Ensemble.from_xarray(tree).inputs["mass"].tolist() == mass.tolist()
+    tree.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    tree.to_zarr(tmp_path / "a.zarr", consolidated=False)
+    bare = zarr.open_group(str(tmp_path / "b.zarr"), mode="w")
+    for name, each in {"x": x, "t": T, "inputs/mass": mass, "inputs/force": force}.items():
+        bare[name] = each
+    bare["inputs"].attrs.update({"dt": 0.25, "solver": "exact"})
+    bare["inputs/mass"].attrs["units"] = "kg"
+    for path in tmp_path.iterdir():
+        runs = list(read(path, rename={"mass": "weight"}).values())
+        assert [run.series["x"] for run in runs] == x.tolist()
+        assert [run.series["force"] for run in runs] == [force.tolist()] * 3
+        assert [run.data for run in runs] == [{"weight": each, "dt": 0.25, "solver": "exact"} for each in (4, 5, 6)]
+        assert runs[0].units.get("weight") == "kg"
+
+
+def test_runs_as_many_as_steps_leave_open_what_the_time_is(tmp_path):
+    x = np.outer(T, 1 + T)
+    np.savez(tmp_path / "a.npz", x=x, t=T, inputs_mass=1 + T)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"], file["t"], file["inputs/mass"] = x, T, 1 + T
+    for path in (tmp_path / "a.npz", tmp_path / "a.h5"):
+        with pytest.raises(
+            RecordError, match=r"x \(5, 5\): t could belong to any of its axes: --dims says what they are"
+        ):
+            read(path)
+        run = read(path, dims=("time", "run"))["a_2"]
+        assert (run.series, run.data) == ({"time": T.tolist(), "x": x[:, 2].tolist()}, {"mass": 1.5})
+
+
+def test_inputs_beside_the_group_of_the_arrays_are_inputs(tmp_path):
+    x, mass = np.outer([1.0, 2, 3], T), np.array([4.0, 5, 6])
+    with h5py.File(tmp_path / "a.h5", "w") as file, h5py.File(tmp_path / "b.h5", "w") as one:
+        file["outputs/x"], file["outputs/t"], file["inputs/mass"] = x, T, mass
+        one["outputs/x"], one["outputs/t"], one["inputs/box"] = x.T, T, mass
+    for options in ({}, {"group": "outputs"}):
+        runs = read(tmp_path / "a.h5", **options)
+        assert {run.id: (run.series["x"], run.data) for run in runs.values()} == {
+            f"a_{place}": (x[place].tolist(), {"mass": mass[place]}) for place in range(3)
+        }
+    (run,) = read(tmp_path / "b.h5").values()
+    assert [run.series[f"x[{place}]"] for place in range(3)] == x.tolist()
+
+
+def test_a_file_of_one_run_has_inputs_in_a_group_of_numbers(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["t"], file["x"], file["params/mass"] = T, T + 1, 2.0
+        file["params"].attrs["drag"], file["params/shape/size"] = 0.5, 3.0
+    (run,) = read(tmp_path / "a.h5").values()
+    assert (run.series, run.data) == ({"time": T.tolist(), "x": (T + 1).tolist()}, {"mass": 2, "drag": 0.5, "size": 3})
+
+
+def test_what_is_neither_series_nor_input_is_said(tmp_path):
+    parts = np.zeros((2, 2), [("re", "f8"), ("im", "f8")])
+    with h5py.File(tmp_path / "a.h5", "w") as file, h5py.File(tmp_path / "b.h5", "w") as groups:
+        file["x"], file["t"], file["inputs/mass"], file["mesh/nodes"] = np.outer([1.0, 2, 3], T), T, [1, 2, 3], [1, 2]
+        file["inputs/time"] = T
+        file["inputs/table"], file["inputs/matrix"], file["waves"] = [1.0, 2], np.zeros((3, 3)), 1j * T
+        file.create_dataset("inputs/ragged", (3,), h5py.vlen_dtype(float))
+        file.attrs["bounds"], file["inputs"].attrs["box"] = [0.0, 1], [0.0, 1]
+        for run in ("r1", "r2"):
+            groups[f"{run}/t"], groups[f"{run}/x"], groups[f"{run}/waves"] = T, T, 1j * T
+            groups[f"{run}/parts"], groups[run].attrs["bounds"] = parts, [0.0, 1]
+    expected = [
+        "bounds",
+        "inputs/box",
+        "inputs/matrix",
+        "inputs/ragged",
+        "inputs/table",
+        "inputs/time",
+        "mesh",
+        "waves",
+    ]
+    assert sorted(open_arrays(str(tmp_path / "a.h5"), Reading()).passed_by) == expected
+    assert sorted(open_arrays(str(tmp_path / "b.h5"), Reading()).passed_by) == ["bounds", "parts", "waves"]
+    assert [run.data for run in read(tmp_path / "a.h5").values()] == [{"mass": 1}, {"mass": 2}, {"mass": 3}]
+    assert [list(run.series) for run in read(tmp_path / "b.h5").values()] == [["time", "x"]] * 2
