@@ -3,14 +3,17 @@
 import csv
 import io
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers import scores_json
 
 from sim2seq import cli, surrogate
+from sim2seq.data import records
 from sim2seq.models.candidates import keeping
 from sim2seq.models.candidates.lookups import Lookup
+from sim2seq.predict import context_of
 
 
 @pytest.fixture
@@ -52,6 +55,33 @@ def test_a_table_of_inputs_has_a_line_a_run(model, capsys):
     rows = predicted(capsys, model, "--inputs", "inputs.csv", "--steps", "1", "--figure", "first.png")
     assert [(row["run"], row["x"]) for row in rows] == [("short", "1.0"), ("long", "3.0"), ("other", "1.0")]
     assert (model.parent / "first.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("run,length\nc 1,3\nz,9\na,1\nb,2\n", [1, 2, 3]),
+        ("length\n3\n1\n2\n", [3, 1, 2]),
+        ("length\n5\n", [5]),
+        ("run,length\na,1\nc 1,3\n", "no line for run b; it has a, c_1: without a column run, its lines are taken in"),
+        ("run,length\na,1\nb,2\nc 1,3\na,4\n", "t.csv: expected one line for each run; got a, b, c 1, a"),
+    ],
+)
+def test_a_run_is_forecast_with_the_line_of_its_own_inputs(tmp_path, monkeypatch, table, expected):
+    monkeypatch.chdir(tmp_path)
+    told = SimpleNamespace(controls=())
+    model = SimpleNamespace(window=1, features=("x",), inputs=("length",), told=told, time_step=None)
+    model.check_window, model.scores = (
+        lambda windows: windows,
+        SimpleNamespace(features=["x"], units=[""], time_unit="s"),
+    )
+    records.write("runs.dsv", [records.Run(name, {"length": 0.0}, {"x": [1.0]}) for name in ("a", "b", "c_1")])
+    (tmp_path / "t.csv").write_text(table)
+    if isinstance(expected, str):
+        with pytest.raises(ValueError, match=expected):
+            context_of(model, "runs.dsv", ["t.csv"], False)
+    else:
+        assert context_of(model, "runs.dsv", ["t.csv"], False).inputs == {"length": expected}
 
 
 def test_it_is_said_how_far_to_trust_it_and_what_lies_outside(model, capsys):

@@ -159,7 +159,7 @@ def read_columns(path: Path, what: str) -> tuple[list[str], list[dict[str, str]]
 def read_inputs(path: Path, model) -> tuple[dict[str, list[float]], list[str]]:
     """The inputs of runs in a table, .csv with a line a run: name -> (runs,), and the names of the runs.
 
-    The names are those of the column `run`, or 1, 2 and so on; columns that no model is told are ignored. Raises
+    The names are those of the column `run`, none without it; columns that no model is told are ignored. Raises
     ValueError, in one line, for anything else.
     """
     if path.exists() and not path.is_file():
@@ -170,8 +170,7 @@ def read_inputs(path: Path, model) -> tuple[dict[str, list[float]], list[str]]:
             raise ValueError("expected a line with names and one for each run; got no run")
         found = {name: [number(row[name], f"run {i}, {name}") for i, row in enumerate(rows, start=1)]
                  for name in model.inputs if name in names}  # fmt: skip
-        runs = [row[RUN].strip() for row in rows] if RUN in names else [str(i + 1) for i in range(len(rows))]
-        return found, runs
+        return found, [row[RUN].strip() for row in rows] if RUN in names else []
     except ValueError as error:
         raise ValueError(f"{path}: {plain(error, LONGEST_REASON)}") from error
 
