@@ -110,15 +110,21 @@ def check_like_those_stored(path, run_id: str, seen: Seen, ids: set[str]) -> Non
 
 
 def put(path, runs: Iterable[Run], replace: bool) -> Counter:
-    """Ingest into a store that is made once the first runs are read."""
+    """Ingest into a store that is made once the first runs are read, and taken away again where they go wrong."""
+    new = []
 
     def made() -> Iterator[Run]:
         for number, run in enumerate(runs):
             if number == 0:
-                store.create(path)
+                new.append(store.create(path))
             yield run
 
-    return store.ingest(path, made(), replace=replace)
+    try:
+        return store.ingest(path, made(), replace=replace)
+    except BaseException:
+        if any(new) and os.path.isfile(path) and not store.is_url(path) and not store.run_ids(path):
+            os.remove(path)  # a database's tables stay, empty: others may be about to write there
+        raise
 
 
 def watched(runs: Iterable[Run], total: int) -> Iterable[Run]:

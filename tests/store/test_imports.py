@@ -96,7 +96,35 @@ def test_what_is_refused_leaves_no_run_and_no_store(tmp_path):
     (tmp_path / "b.csv").write_text("t,x\n0,1\n1,\n2,3\n")
     with pytest.raises(ValueError, match="run b: x 1"):
         imported(tmp_path / "s.sqlite", tmp_path / "a.csv", tmp_path / "b.csv")
-    assert not (tmp_path / "s.sqlite").exists() or store.run_ids(tmp_path / "s.sqlite") == []
+    assert not (tmp_path / "s.sqlite").exists()
+
+
+@pytest.fixture
+def gaps_among_many(tmp_path, monkeypatch):
+    """Four runs of which two, b and d, have a gap; the store takes one run after the other."""
+    monkeypatch.setattr(store, "BATCH", 1)
+    gap = {"a": "5", "b": "", "c": "5", "d": ""}
+    lines = [f"{run},0,1,2\n{run},1,{cell},2\n{run},2,3,3\n" for run, cell in gap.items()]
+    (tmp_path / "all.csv").write_text("run,t,x,y\n" + "".join(lines))
+    return tmp_path / "all.csv"
+
+
+def test_gaps_beyond_the_first_batch_are_all_counted(tmp_path, gaps_among_many):
+    with pytest.raises(ValueError, match="missing or not finite: x 2; run b: x 1; run d: x 1; --gaps fill"):
+        imported(tmp_path / "s.sqlite", gaps_among_many)
+    assert not (tmp_path / "s.sqlite").exists()
+    store.create(tmp_path / "s.sqlite")
+    with pytest.raises(ValueError, match="run b: x 1; run d: x 1"):
+        imported(tmp_path / "s.sqlite", gaps_among_many)
+    assert store.run_ids(tmp_path / "s.sqlite") == []  # a store that was there stays
+    assert imported(tmp_path / "s.sqlite", gaps_among_many, gaps="drop") == {"added": 2}
+
+
+def test_an_import_of_which_gaps_leave_nothing_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("t,x\n0,1\n1,\n2,3\n")
+    with pytest.raises(ValueError, match="no run is without gaps: run a: x 1"):
+        imported(tmp_path / "s.sqlite", tmp_path / "a.csv", gaps="drop")
+    assert not (tmp_path / "s.sqlite").exists()
 
 
 def test_an_interrupted_import_leaves_no_half_of_it(tmp_path, counting, monkeypatch, capsys):

@@ -17,6 +17,17 @@ from sim2seq.data.records import RecordError, shown
 MOST_WRONG = 0.5  # share of the cells that are no numbers, from which on a column is one of words
 
 
+def cells_of(cells: pd.Series) -> list:
+    """Numbers, or words where one of them is none; None for what is missing."""
+    numbers, wrong = as_numbers(cells)
+    held = (
+        [str(each) if each == each and each is not None else None for each in cells]
+        if wrong.any()
+        else numbers.tolist()
+    )
+    return [each if each == each else None for each in held]
+
+
 @dataclass
 class Columns:
     """Rows of tables with the same columns.

@@ -14,7 +14,7 @@ import pandas as pd
 from sim2seq.data import clock
 from sim2seq.data.array_layout import features_of
 from sim2seq.data.arrays import Block
-from sim2seq.data.foreign.clock import as_numbers
+from sim2seq.data.foreign.columns import cells_of
 from sim2seq.data.foreign.files import TABLES, Source, kind_of, pieces_of, reading_errors
 from sim2seq.data.foreign.place import digests
 from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, listed
@@ -126,17 +126,12 @@ def runs_of(sources: list[Source], reading: Reading, seen: Seen, beside: Beside 
 
 
 def check_gaps(seen: Seen, reading: Reading) -> None:
-    """Raise RecordError for gaps that were to be refused, or could not be filled."""
+    """Raise RecordError for gaps that were to be refused, could not be filled, or have cost every run."""
     if seen.gaps.found and (reading.gaps == "refuse" or (reading.gaps == "fill" and seen.gaps.left_out)):
-        raise RecordError(refusal(seen.gaps, reading))
-
-
-def refusal(gaps: Gaps, reading: Reading) -> str:
-    """What is missing, by run and feature, and what would settle it."""
-    if reading.gaps == "fill":
-        return f"nothing to fill the gaps from: {'; '.join(gaps.lines())}; --gaps drop leaves these runs out"
-    what = f"numbers are missing or not finite: {gaps.by_feature()}; {'; '.join(gaps.lines())}"
-    return f"{what}; --gaps fill interpolates them, --gaps drop leaves these runs out"
+        raise RecordError(seen.gaps.refusal(reading.gaps))
+    if not seen.lengths:
+        lines = "; ".join(seen.gaps.lines())
+        raise RecordError(f"no run is without gaps: {lines}" if lines else "expected runs, got none")
 
 
 def check_ids(sources: list[Source], inputs: dict | None) -> None:
@@ -177,7 +172,8 @@ def of_source(source: Source, reading: Reading, seen: Seen, beside: Beside) -> I
             note, where = {"filled": filled} if filled else None, (path, row, digest, read_as) if stays else None
             remember(seen, run_id, data, said)
             seen.stay[source.path] = seen.stay.get(source.path, 0) + stays
-            yield Run(run_id, data, {} if stays else lists(block, place), where, said, note)
+            if reading.gaps != "refuse" or not seen.gaps.found:  # else the rest is only read to count its gaps
+                yield Run(run_id, data, {} if stays else lists(block, place), where, said, note)
 
 
 def remember(seen: Seen, run_id: str, data: dict, units: dict[str, str]) -> None:
@@ -277,17 +273,6 @@ def read_inputs(path, reading: Reading) -> tuple[dict[str, dict], dict[str, str]
     ]
     units = dict(zip(names, pieces[0].units, strict=False))
     return dict(zip(ids, rows, strict=True)), {name: unit for name, unit in units.items() if unit and name != run}
-
-
-def cells_of(cells: pd.Series) -> list:
-    """Numbers, or words where one of them is none; None for what is missing."""
-    numbers, wrong = as_numbers(cells)
-    held = (
-        [str(each) if each == each and each is not None else None for each in cells]
-        if wrong.any()
-        else numbers.tolist()
-    )
-    return [each if each == each else None for each in held]
 
 
 def read_controls(path, reading: Reading) -> tuple[Table, dict[str, str]]:

@@ -38,6 +38,13 @@ class Gaps:
         ]
         return runs + ([f"and {len(self.found) - WORST} more runs"] if len(self.found) > WORST else [])
 
+    def refusal(self, way: str) -> str:
+        """What is missing, by run and feature, and what would settle it; `way`: what was asked for, as in Reading."""
+        if way == "fill":
+            return f"nothing to fill the gaps from: {'; '.join(self.lines())}; --gaps drop leaves these runs out"
+        what = f"numbers are missing or not finite: {self.by_feature()}; {'; '.join(self.lines())}"
+        return f"{what}; --gaps fill interpolates them, --gaps drop leaves these runs out"
+
     def notes(self) -> tuple[str, ...]:
         """What was done with them."""
         if self.left_out:
