@@ -15,7 +15,7 @@ from sim2seq.data import records
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.foreign.files import sources
 from sim2seq.data.foreign.reading import Reading
-from sim2seq.data.foreign.runs import Seen, first_look, runs_of
+from sim2seq.data.foreign.runs import Beside, Seen, first_look, read_controls, read_inputs, runs_of
 from sim2seq.data.records import RecordError
 
 T = np.arange(5) / 4
@@ -77,6 +77,18 @@ def test_dates_without_a_name_and_numbers_in_quotes_are_read(tmp_path, text):
     (run,) = read(tmp_path / "a.csv").values()
     assert np.diff(run.series["time"]).tolist() == [1]
     assert run.series["x"] == [1234.5, 2]
+
+
+def test_names_given_to_columns_are_of_the_runs_tables_alone(tmp_path):
+    (tmp_path / "a.csv").write_text("0,1\n1,2\n")
+    (tmp_path / "inputs.csv").write_text("run,mass\na,5\n")
+    (tmp_path / "valve.csv").write_text("t,valve,run\n0,7,a\n")
+    reading = Reading(columns=("t", "x"))
+    given, units = read_inputs(tmp_path / "inputs.csv", reading)
+    controls, _ = read_controls(tmp_path / "valve.csv", reading)
+    beside = Beside(given, units, controls)
+    (run,) = runs_of(sources([tmp_path / "a.csv"], reading), reading, Seen(), beside)
+    assert (run.series, run.data) == ({"time": [0, 1], "x": [1, 2], "valve": [7, 7]}, {"mass": 5})
 
 
 def test_axes_of_one_size_are_what_they_are_said_to_be(tmp_path):

@@ -260,7 +260,7 @@ def read_inputs(path, reading: Reading) -> tuple[dict[str, dict], dict[str, str]
     path = str(path)
     if (kind := kind_of(path)) not in TABLES:
         raise RecordError(f"{path}: expected a table with a line for each run")
-    pieces = list(pieces_of(path, kind, reading))
+    pieces = list(pieces_of(path, kind, replace(reading, columns=())))  # which names those of the runs' tables
     frame = pd.concat([each.frame for each in pieces]).dropna(how="all").rename(columns=reading.name)
     names = [str(name) for name in frame.columns]
     run = reading.run if reading.run in names else first_of(names, RUNS) or names[0]
@@ -279,7 +279,7 @@ def read_controls(path, reading: Reading) -> tuple[Table, dict[str, str]]:
     """The runs of a table of what was set at each step, and the units of what was set. Raises RecordError."""
     path = str(path)
     plain = Reading(time=reading.time, run=reading.run, rename=reading.rename, met=reading.met)
-    table = Table(pieces_of(path, kind_of(path), reading, Path(path).stem), plain)
+    table = Table(pieces_of(path, kind_of(path), plain, Path(path).stem), plain)
     if not table.time or table.clock[2]:
         raise RecordError(f"{path}: expected controls with times that are numbers, as those of the runs")
     return table, {name: unit for name, unit in table.units.items() if name != TIME}
