@@ -91,6 +91,29 @@ def test_names_given_to_columns_are_of_the_runs_tables_alone(tmp_path):
     assert (run.series, run.data) == ({"time": [0, 1], "x": [1, 2], "valve": [7, 7]}, {"mass": 5})
 
 
+def steered(folder, runs: str, valves: str):
+    """The run a of the table `runs` with the controls of the table `valves`."""
+    (folder / "a.csv").write_text(runs)
+    (folder / "valves.csv").write_text(valves)
+    controls, units = read_controls(folder / "valves.csv", Reading())
+    (run,) = runs_of(sources([folder / "a.csv"], Reading()), Reading(), Seen(), Beside(None, units, controls))
+    return run.series
+
+
+def test_a_blank_control_is_what_was_set_before(tmp_path):
+    lines = "run,t,valve,heat\na,0,5,1\na,2,,2\na,1,7,\na,2,8,\na,3,,3\n"
+    series = steered(tmp_path, "t,x\n0,1\n1,2\n2,3\n3,4\n", lines)
+    assert (series["valve"], series["heat"]) == ([5, 7, 8, 8], [1, 1, 2, 3])
+    with pytest.raises(RecordError, match="run a, column heat: expected a number at time 1 or before, got blank cells"):
+        steered(tmp_path, "t,x\n1,1\n2,2\n", "run,t,valve,heat\na,0,5,\na,1,6,\na,2,7,1\n")
+
+
+def test_controls_are_at_times_in_the_unit_of_the_runs(tmp_path):
+    with pytest.raises(RecordError, match="--controls: expected times in 's', as those of run a; got 'ms'"):
+        steered(tmp_path, "t [s],x\n0,1\n1,2\n", "run,t [ms],valve\na,0,5\na,1,7\n")
+    assert steered(tmp_path, "t [s],x\n0,1\n1,2\n", "run,t,valve\na,0,5\na,1,7\n")["valve"] == [5, 7]
+
+
 def test_axes_of_one_size_are_what_they_are_said_to_be(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.outer(T, [0, 1, 2, 3, 4]), t=T, inputs_mass=np.arange(5.0))
     runs = read(tmp_path / "a.npz", dims=("time", "run"))

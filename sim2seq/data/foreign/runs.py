@@ -19,7 +19,7 @@ from sim2seq.data.foreign.files import TABLES, Source, kind_of, pieces_of, readi
 from sim2seq.data.foreign.place import digests
 from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, listed
 from sim2seq.data.foreign.table import Table
-from sim2seq.data.foreign.tidy import Gaps, Twice, tidy
+from sim2seq.data.foreign.tidy import Gaps, Twice, holding, tidy
 from sim2seq.data.records import STEP_AXIS, TIME, RecordError, Run, is_result
 
 STAYS = 1_000_000  # numbers in a file of arrays, from which on they stay there
@@ -90,16 +90,21 @@ class Beside:
     controls: Table | None = None
     named: dict[str, dict] = field(default_factory=dict)
 
-    def steered(self, block: Block, run_ids: list[str]) -> Block:
-        """The block with the controls of its runs. Raises RecordError for a run, or a first step, without any."""
+    def steered(self, block: Block, run_ids: list[str], unit: str) -> Block:
+        """The block, its times in `unit`, with the controls of its runs.
+
+        Raises RecordError for times in another unit, for a run, or a first step, without any control.
+        """
         if self.controls is None:
             return block
+        if unit and (other := self.controls.clock[1]) not in ("", unit):
+            raise RecordError(f"--controls: expected times in {unit!r}, as those of run {run_ids[0]}; got {other!r}")
         made: dict[str, list[np.ndarray]] = {name: [] for name in self.controls.names}
         for run_id in run_ids:
             if run_id not in self.controls.ids:
                 raise RecordError(f"--controls: no line for run {run_id}; it has {listed(self.controls.ids)}")
             row = [self.controls.ids.index(run_id)]
-            _, held = tidy(self.controls.block(row), [run_id], Reading(repeats="last"), Gaps())
+            held = holding(self.controls.block(row), run_id)
             near = clock.ALMOST * clock.time_step(block.times)
             places = np.searchsorted(held.times, block.times + near, "right") - 1
             if places[0] < 0:
@@ -107,6 +112,9 @@ class Beside:
                 raise RecordError(f"--controls: {what}, the run begins at {block.times[0]:g}")
             for name, values in held.series.items():
                 made[name].append(values[0, places])
+                if np.isnan(made[name][-1][0]):
+                    what = f"run {run_id}, column {name}: expected a number at time {held.times[places[0]]:g} or before"
+                    raise RecordError(f"--controls: {what}, got blank cells")
         return replace(block, series=block.series | {name: np.stack(values) for name, values in made.items()})
 
 
@@ -160,7 +168,7 @@ def of_source(source: Source, reading: Reading, seen: Seen, beside: Beside) -> I
         rows = [rows[place] for place in kept]
         if not rows:
             continue
-        block = beside.steered(block, [runs.ids[row] for row in rows])
+        block = beside.steered(block, [runs.ids[row] for row in rows], runs.units_of(rows[0]).get(TIME, ""))
         seen.add([runs.ids[row] for row in rows], block)
         held = digests(block) if stays else [""] * len(rows)
         for place, (row, digest) in enumerate(zip(rows, held, strict=True)):

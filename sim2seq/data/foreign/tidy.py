@@ -88,6 +88,16 @@ def in_order(block: Block, ids: list[str], reading: Reading) -> Block:
     return at_steps(block, order)
 
 
+def holding(block: Block, run_id: str) -> Block:
+    """What was set in one run, line by line: its times rising, each once, a blank cell as the number before it."""
+    block = timed(block, [run_id]) if np.isnan(block.times).any() else block
+    block = at_steps(block, np.argsort(block.times, kind="stable"))
+    lines = np.arange(len(block.times))
+    last = {name: np.maximum.accumulate(np.where(np.isnan(each[0]), 0, lines)) for name, each in block.series.items()}
+    held = {name: each[:, last[name]] for name, each in block.series.items()}
+    return in_order(replace(block, series=held), [run_id], Reading(repeats="last"))
+
+
 def timed(block: Block, ids: list[str]) -> Block:
     """The block without steps of no time and no numbers. Raises RecordError for numbers without a time."""
     there = ~np.isnan(block.times)
