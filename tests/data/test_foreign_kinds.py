@@ -64,6 +64,27 @@ def test_a_date_and_a_time_of_day_are_one_time(tmp_path):
     assert run.series == {"time": [0, 0.5, 2], "Druck": [1, 2, 3]}
 
 
+def test_a_comment_is_a_line_and_not_the_end_of_a_cell(tmp_path):
+    lines = ["# of run 1", "t,x,run", "0,1,case#1", "  # halfway, with, more, commas", "1,2,case#1", "0,5,#2", "1,6,#2"]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    assert {run.id: run.series["x"] for run in read(tmp_path / "a.csv").values()} == {"case_1": [1, 2], "2": [5, 6]}
+    (tmp_path / "b.txt").write_text("# t x\n0 1\n# halfway\n1 2\n")
+    assert read(tmp_path / "b.txt")["b"].series == {"time": [0, 1], "x": [1, 2]}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    "header",
+    ['"time\n[s]","speed\n[m/s]"', 'Pipe of 5"\nof a log\n"time [s]",speed [m/s]', 'a\x0cb\ntime,speed\n"s","m/s"'],
+)
+def test_no_row_is_lost_below_a_header_of_any_lines(tmp_path, header, end):
+    text = header + "\n0,1\n1,2\n2,3\n"
+    (tmp_path / "a.csv").write_text(text, newline=end)
+    (run,) = read(tmp_path / "a.csv").values()
+    assert run.series == {"time": [0, 1, 2], "speed": [1, 2, 3]}
+    assert run.units == {"time": "s", "speed": "m/s"}
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TextIO
 
 import pandas as pd
 
@@ -21,10 +22,13 @@ ROWS = 100_000  # of a table that are read together
 SEPARATORS = (";", "\t", "|", ",", " ")
 COMMENTS = ("#", "//", "%", "!")
 ARCHIVE = ("@relation", "@RELATION", "@problemName", "@problemname")  # how .ts, .tsf and .arff begin
+MOST_BREAKS = 100  # of lines within a cell, or the cells of one line
 MOST_NAMES = 50  # columns that someone would name by hand
 NUMBER = re.compile(
     r"\s*[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?\s*|\s*[-+]?(nan|inf|infinity|na|n/a|null|none)\s*", re.IGNORECASE
 )
+COMMENT = re.compile(r"^[ \t]*#.*\n?", re.MULTILINE)
+OPEN = re.compile(r'(^|[;,\t| ])"[^"]*$')  # a cell in quotes that goes on in the next line
 BEGINS = re.compile(r"^\s*(#|//|%|!)+\s*")  # how comments begin
 UNITS = frozenset(
     re.split(
@@ -55,14 +59,13 @@ class Format:
     units: tuple[str, ...]
     skip: int
     unnamed: bool = False
-    comment: str | None = None
 
 
 def format_of(path, reading: Reading) -> Format:
     """How the table in a text file is written. Raises RecordError, in one line, for what is none."""
     encoding, text, whole = beginning(path)
-    lines = text.splitlines()
-    lines = lines if whole or len(lines) < 2 else lines[:-1]
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines, starts = joined(lines if whole or len(lines) < 2 else lines[:-1])
     full = [number for number, line in enumerate(lines) if line.strip()]
     if not full:
         raise RecordError(f"{path}: the file is empty, expected a table")
@@ -78,13 +81,26 @@ def format_of(path, reading: Reading) -> Format:
         what = f"expected a line of names above {shown(lines[first])}; --columns time,x,... says them"
         wide = "; if each line is a run: numpy.save('runs.npy', numpy.loadtxt(FILE)), read with --dims run,time"
         raise RecordError(f"{path}: {what}{wide if len(rows[first]) > MOST_NAMES else ''}")
-    where, asked = f"{path}, line {first + 1}", list(reading.columns)
+    where, asked = f"{path}, line {starts[first] + 1}", list(reading.columns)
     names, units, unnamed = names_of(where, asked or header or [], below, rows[first], all_named=bool(asked))
     cells = [cell for number in full if number >= first for cell in rows[number]]
     decimal = "," if separator != "," and any(map(COMMA.fullmatch, cells)) else "."
     thousands = "." if decimal == "," and any(map(WITH_POINTS.fullmatch, cells)) else None
-    comment = "#" if any(line.lstrip().startswith("#") for line in lines) else None
-    return Format(encoding, separator, decimal, thousands, names, units, first, unnamed, comment)
+    return Format(encoding, separator, decimal, thousands, names, units, starts[first], unnamed)
+
+
+def joined(lines: list[str]) -> tuple[list[str], list[int]]:
+    """The lines, those as one within which a cell in quotes has line breaks, and the number of the first of each."""
+    found, starts, place = [], [], 0
+    while place < len(lines):
+        last = place
+        if lines[place].count('"') % 2 and OPEN.search(lines[place]):
+            following = range(place + 1, min(place + MOST_BREAKS, len(lines)))
+            last = next((number for number in following if lines[number].count('"') % 2), place)
+        found.append(" ".join(lines[place : last + 1]))
+        starts.append(place)
+        place = last + 1
+    return found, starts
 
 
 def names_of(where: str, header: list[str], below, row: list[str], *, all_named=False) -> tuple[tuple, tuple, bool]:
@@ -210,29 +226,49 @@ def are_units(row: list[str]) -> bool:
     return len(found) > 0 and 2 * len(found) >= len(some)
 
 
+class Rows:
+    """The text of a table for pandas: `skip` blank lines before its first row, and no lines of comments.
+
+    What pandas takes for a comment is also the end of a line, such as that of a cell case#1.
+    """
+
+    def __init__(self, file: TextIO, skip: int):
+        self.file, self.before = file, "\n" * skip
+        for _ in range(skip):
+            file.readline()
+
+    def __iter__(self) -> Iterator[str]:  # pandas wants it
+        return iter(self.file)
+
+    def read(self, size: int = -1) -> str:
+        """The next whole lines, of about `size` characters."""
+        text = self.before + self.file.read(size) + self.file.readline()
+        self.before = ""
+        return COMMENT.sub("", text) if "#" in text else text
+
+
 def pieces(path, form: Format) -> Iterator[pd.DataFrame]:
     """The rows of a table, some at a time, with its line as the index; cells that are no numbers stay texts."""
     names = (["unnamed 0"] if form.unnamed else []) + list(form.names)
     options = {"sep": r"\s+"} if form.separator == " " else {"sep": form.separator, "skipinitialspace": True}
     try:
-        frames = pd.read_csv(
-            path,
-            **options,
-            names=names,
-            header=None,
-            skiprows=form.skip,
-            encoding=form.encoding,
-            encoding_errors="replace",
-            decimal=form.decimal,
-            thousands=form.thousands,
-            chunksize=ROWS,
-            index_col=False,
-            on_bad_lines="error",
-            low_memory=False,
-            skip_blank_lines=False,  # so that rows and lines can be told from each other
-            comment=form.comment,
-        )
-        with frames:
+        with (
+            open(path, encoding=form.encoding, errors="replace") as file,
+            pd.read_csv(
+                Rows(file, form.skip),
+                **options,
+                names=names,
+                header=None,
+                skiprows=form.skip,
+                decimal=form.decimal,
+                thousands=form.thousands,
+                chunksize=ROWS,
+                index_col=False,
+                on_bad_lines="error",
+                low_memory=False,
+                skip_blank_lines=False,  # so that rows and lines can be told from each other
+            ) as frames,
+        ):
             yield from frames
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError, csv.Error) as error:
         raise RecordError(f"{path}: {' '.join(str(error).split())[:200]}") from error
