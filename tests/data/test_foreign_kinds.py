@@ -135,6 +135,31 @@ def test_controls_are_at_times_in_the_unit_of_the_runs(tmp_path):
     assert steered(tmp_path, "t [s],x\n0,1\n1,2\n", "run,t,valve\na,0,5\na,1,7\n")["valve"] == [5, 7]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('t,x\n0,998\n1,999\n2,"1,000"\n3,"1,001"\n', [998, 999, 1000, 1001]),
+        ('t,x\n0,999.5\n1,"1,000"\n2,"1,234,567.5"\n', [999.5, 1000, 1234567.5]),
+        ('t,x\n"0,0","1,125"\n"0,5","2,250"\n', [1.125, 2.25]),
+        ('t,x\n0,"0,125"\n1,"1,250"\n', [0.125, 1.25]),
+        ("t;x\n0;1,125\n1;2\n", [1.125, 2]),
+        ("t\tx\n0\t999.5\n1\t1,000\n", [999.5, 1000]),
+        ("t;x\n0;1,000\n1;1200\n", [1000, 1200]),
+        ("t;x;y\n0;1.234;1.234,5\n1;12.345;2,5\n", [1234, 12345]),
+        ("t;x;y\n0;1.5;1.234,5\n1;1.234;2,5\n", [1.5, 1.234]),
+    ],
+)
+def test_signs_between_thousands_are_not_decimal_ones(tmp_path, text, expected):
+    (tmp_path / "a.csv").write_text(text)
+    assert read(tmp_path / "a.csv")["a"].series["x"] == expected
+
+
+def test_dates_with_points_are_no_thousands(tmp_path):
+    (tmp_path / "a.csv").write_text("Datum;Druck\n30.01.2024;1.234,5\n01.02.2024;999,0\n02.02.2024;1.000\n")
+    (run,) = read(tmp_path / "a.csv").values()
+    assert run.series == {"time": [0, 2 * 86400, 3 * 86400], "Druck": [1234.5, 999, 1000]}
+
+
 def test_axes_of_one_size_are_what_they_are_said_to_be(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.outer(T, [0, 1, 2, 3, 4]), t=T, inputs_mass=np.arange(5.0))
     runs = read(tmp_path / "a.npz", dims=("time", "run"))

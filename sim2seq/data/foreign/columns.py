@@ -1,9 +1,14 @@
-"""Columns: the rows of tables, put together piece by piece in a file without a name: numbers, words as codes, times."""
+"""Columns: how numbers in the cells of tables are written; and the rows of tables, put together piece by piece.
+
+They stand in a file without a name: numbers, words as codes, times.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +20,45 @@ from sim2seq.data.foreign.reading import listed
 from sim2seq.data.records import RecordError, shown
 
 MOST_WRONG = 0.5  # share of the cells that are no numbers, from which on a column is one of words
+
+
+NUMBER = re.compile(
+    r"\s*[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?\s*|\s*[-+]?(nan|inf|infinity|na|n/a|null|none)\s*", re.IGNORECASE
+)
+COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
+WITH_COMMAS = re.compile(r"\s*[-+]?\d{1,3}(,\d{3})+(\.\d*)?\s*")
+WITH_POINTS = re.compile(r"\s*[-+]?\d{1,3}(\.\d{3})+,\d+\s*")
+THOUSANDS = {  # decimal sign -> numbers with the other sign between thousands
+    ".": re.compile(r"\s*[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*"),
+    ",": re.compile(r"\s*[-+]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?\s*"),
+}
+NO_COMMA = re.compile(r"\s*[-+]?(\d*\.\d+|\d{4,}|\d{1,3}(,\d{3})+(,\d{3}|\.\d*))\s*")  # is the decimal sign here
+
+
+def is_number(cell: str) -> bool:
+    return bool(cell.strip()) and any(each.fullmatch(cell) for each in (NUMBER, COMMA, WITH_POINTS, WITH_COMMAS))
+
+
+def can_be_grouped(cells: Iterable[str], decimal: str) -> bool:
+    """Whether the sign that is not the decimal one is in numbers of a column, between thousands in all that have it."""
+    sign = "," if decimal == "." else "."
+    those = [cell for cell in cells if sign in cell and is_number(cell)]
+    return bool(those) and all(map(THOUSANDS[decimal].fullmatch, those))
+
+
+def are_grouped(cells: Iterable[str]) -> bool:
+    """Whether commas are between thousands, for sure: a number of the column shows that they are not decimal ones."""
+    return can_be_grouped(cells, ".") and any(map(NO_COMMA.fullmatch, cells))
+
+
+def ungrouped(cells: pd.Series, decimal: str) -> pd.Series:
+    """The texts of a column without the sign between thousands, where they are numbers with it; else as they are."""
+    codes, held = pd.factorize(cells.astype(object))
+    if not all(isinstance(each, str) for each in held) or not can_be_grouped(held, decimal):
+        return cells
+    sign = "," if decimal == "." else "."
+    plain = [each.replace(sign, "").replace(",", ".") if is_number(each) else each for each in held]
+    return pd.Series(plain, dtype=object).reindex(codes).set_axis(cells.index).rename(cells.name)
 
 
 def cells_of(cells: pd.Series) -> list:

@@ -7,11 +7,12 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import TextIO
 
 import pandas as pd
 
+from sim2seq.data.foreign.columns import COMMA, THOUSANDS, WITH_POINTS, are_grouped, is_number, ungrouped
 from sim2seq.data.foreign.reading import Reading, listed, split_unit
 from sim2seq.data.records import RecordError, shown
 
@@ -24,9 +25,6 @@ COMMENTS = ("#", "//", "%", "!")
 ARCHIVE = ("@relation", "@RELATION", "@problemName", "@problemname")  # how .ts, .tsf and .arff begin
 MOST_BREAKS = 100  # of lines within a cell, or the cells of one line
 MOST_NAMES = 50  # columns that someone would name by hand
-NUMBER = re.compile(
-    r"\s*[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?\s*|\s*[-+]?(nan|inf|infinity|na|n/a|null|none)\s*", re.IGNORECASE
-)
 COMMENT = re.compile(r"^[ \t]*#.*\n?", re.MULTILINE)
 OPEN = re.compile(r'(^|[;,\t| ])"[^"]*$')  # a cell in quotes that goes on in the next line
 BEGINS = re.compile(r"^\s*(#|//|%|!)+\s*")  # how comments begin
@@ -37,16 +35,14 @@ UNITS = frozenset(
         degF °F rad deg ° mol l L ml - % 1 rpm Nm sec seconds days hours""",
     )
 )
-COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
-WITH_COMMAS = re.compile(r"\s*[-+]?\d{1,3}(,\d{3})+(\.\d*)?\s*")
-WITH_POINTS = re.compile(r"\s*[-+]?\d{1,3}(\.\d{3})+,\d+\s*")
 
 
 @dataclass(frozen=True)
 class Format:
     """How a table is written.
 
-    encoding, separator, decimal, thousands   as pandas wants them; separator " ": any white space
+    encoding, separator, decimal   as pandas wants them; separator " ": any white space
+    thousands   the sign between these, "" where there is none; grouped: places of the columns with commas there
     names, units   of the columns; skip: lines before the first row of numbers
     unnamed        whether each row begins with a cell that has no name (R writes the names of rows so)
     """
@@ -54,7 +50,8 @@ class Format:
     encoding: str
     separator: str
     decimal: str
-    thousands: str | None
+    thousands: str
+    grouped: tuple[int, ...]
     names: tuple[str, ...]
     units: tuple[str, ...]
     skip: int
@@ -83,10 +80,14 @@ def format_of(path, reading: Reading) -> Format:
         raise RecordError(f"{path}: {what}{wide if len(rows[first]) > MOST_NAMES else ''}")
     where, asked = f"{path}, line {starts[first] + 1}", list(reading.columns)
     names, units, unnamed = names_of(where, asked or header or [], below, rows[first], all_named=bool(asked))
-    cells = [cell for number in full if number >= first for cell in rows[number]]
-    decimal = "," if separator != "," and any(map(COMMA.fullmatch, cells)) else "."
-    thousands = "." if decimal == "," and any(map(WITH_POINTS.fullmatch, cells)) else None
-    return Format(encoding, separator, decimal, thousands, names, units, starts[first], unnamed)
+    columns = list(zip_longest(*(rows[number] for number in full if number >= first), fillvalue=""))
+    grouped = tuple(place for place, cells in enumerate(columns) if are_grouped(cells))
+    cells = [cell for place, column in enumerate(columns) if place not in grouped for cell in column]
+    commas = [cell for cell in cells if COMMA.fullmatch(cell)]
+    decimal = "," if separator != "," and commas else "."
+    thousands = "." if decimal == "," and any(map(WITH_POINTS.fullmatch, cells)) else ""
+    thousands = "," if separator == "," and all(map(THOUSANDS["."].fullmatch, commas)) else thousands
+    return Format(encoding, separator, decimal, thousands, grouped, names, units, starts[first], unnamed)
 
 
 def joined(lines: list[str]) -> tuple[list[str], list[int]]:
@@ -198,10 +199,6 @@ def is_count(cells: list) -> bool:
     return [int(cell) for cell in cells] == list(range(int(cells[0]), int(cells[0]) + len(cells)))
 
 
-def is_number(cell: str) -> bool:
-    return bool(cell.strip()) and any(each.fullmatch(cell) for each in (NUMBER, COMMA, WITH_POINTS, WITH_COMMAS))
-
-
 def above(lines, full: list[int], first: int, separator: str, width: int) -> tuple[list[str] | None, list[str] | None]:
     """The line of names above the first row, and a line of units between the two; None for what is not there."""
     before = [number for number in full if number < first][-2:]
@@ -261,7 +258,6 @@ def pieces(path, form: Format) -> Iterator[pd.DataFrame]:
                 header=None,
                 skiprows=form.skip,
                 decimal=form.decimal,
-                thousands=form.thousands,
                 chunksize=ROWS,
                 index_col=False,
                 on_bad_lines="error",
@@ -269,6 +265,9 @@ def pieces(path, form: Format) -> Iterator[pd.DataFrame]:
                 skip_blank_lines=False,  # so that rows and lines can be told from each other
             ) as frames,
         ):
-            yield from frames
+            for frame in frames:
+                texts = [name for name in names if not pd.api.types.is_numeric_dtype(frame[name])]
+                held = [name for name in texts if form.thousands or names.index(name) in form.grouped]
+                yield frame.assign(**{name: ungrouped(frame[name], form.decimal) for name in held}) if held else frame
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError, csv.Error) as error:
         raise RecordError(f"{path}: {' '.join(str(error).split())[:200]}") from error
