@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from sim2seq._support.files import check_place
 from sim2seq.data import clock
+from sim2seq.data.foreign.columns import matched
 from sim2seq.data.foreign.files import Source, found_below, named_apart, sources
 from sim2seq.data.foreign.reading import Reading, id_of, listed, values_in
 from sim2seq.data.foreign.runs import Beside, Seen, first_look, read_controls, read_inputs, runs_of
@@ -49,7 +50,8 @@ def import_files(
     total = sum(len(each.runs.ids) for each in found)
     ids = {run for each in found for run in each.runs.ids}
     passed_by = [name for each in found for name in each.runs.passed_by]
-    passed_by += [f"the line of run {run}" for run in beside.inputs or () if run not in ids]
+    told = set(matched(ids, beside.inputs or ()).values())
+    passed_by += [f"the line of run {run}" for run in beside.inputs or () if run not in told]
     seen, counts, refused = Seen(look=dry_run), Counter[str](), ""
     try:
         runs: Iterable[Run] = runs_of(found, reading, seen, beside)

@@ -160,6 +160,16 @@ def test_dates_with_points_are_no_thousands(tmp_path):
     assert run.series == {"time": [0, 2 * 86400, 3 * 86400], "Druck": [1234.5, 999, 1000]}
 
 
+@pytest.mark.parametrize(
+    ("cells", "ids"),
+    [("001 01 1", ["001", "01", "1"]), ("008 009 10", ["008", "009", "10"]), ("1.0 2.0 0", ["1", "2", "0"])],
+)
+def test_run_numbers_that_begin_with_0_are_read_as_written(tmp_path, cells, ids):
+    lines = "".join(f"{run},{t},{t}\n" for run in cells.split() for t in (0, 1))
+    (tmp_path / "a.csv").write_text(f"run,t,x\n{lines}")
+    assert list(read(tmp_path / "a.csv")) == ids
+
+
 def test_axes_of_one_size_are_what_they_are_said_to_be(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.outer(T, [0, 1, 2, 3, 4]), t=T, inputs_mass=np.arange(5.0))
     runs = read(tmp_path / "a.npz", dims=("time", "run"))

@@ -195,6 +195,22 @@ def test_values_in_the_names_of_files_are_inputs(tmp_path):
     assert store.load(tmp_path / "s.sqlite").inputs["n_ball"].tolist() == [4, 5]
 
 
+@pytest.mark.parametrize("written", ["001,1.5\n1,2.5\n02,3.5\n", "2,3.5\n001,1.5\n1,2.5\n"])
+def test_runs_of_one_number_are_told_apart_as_they_are_written(tmp_path, written):
+    files = [tmp_path / f"{name}.csv" for name in ("001", "1", "002")]
+    for file in files:
+        file.write_text("t,x\n0,1\n1,2\n")
+    (tmp_path / "inputs").write_text("nr,mass\n" + written)
+    set_at = [(t, *line.split(",")) for t in (0, 1) for line in written.split()]
+    (tmp_path / "valve").write_text("t,valve,run\n" + "".join(f"{t},{value},{run}\n" for t, run, value in set_at))
+    beside = {"inputs": tmp_path / "inputs", "controls": tmp_path / "valve"}
+    done = imports.import_files(tmp_path / "s.sqlite", files, Reading(), **beside)
+    assert (done.counts, [line for line in done.lines if "passed" in line]) == ({"added": 3}, [])
+    ensemble = store.load(tmp_path / "s.sqlite", runs=["001", "1", "002"], features=["valve"])
+    assert ensemble.inputs["mass"].tolist() == [1.5, 2.5, 3.5]
+    assert ensemble.values[:, 1, 0].tolist() == [1.5, 2.5, 3.5]
+
+
 def test_a_file_of_many_runs_may_have_any_name(tmp_path, counting):
     counting.rename(tmp_path / "数据.nc")
     assert imported(tmp_path / "s.sqlite", tmp_path / "数据.nc") == {"added": 6}

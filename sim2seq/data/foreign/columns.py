@@ -33,6 +33,7 @@ THOUSANDS = {  # decimal sign -> numbers with the other sign between thousands
     ",": re.compile(r"\s*[-+]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?\s*"),
 }
 NO_COMMA = re.compile(r"\s*[-+]?(\d*\.\d+|\d{4,}|\d{1,3}(,\d{3})+(,\d{3}|\.\d*))\s*")  # is the decimal sign here
+PADDED = re.compile(r"\s*0\d+\s*")  # the numbers of runs, such as 001
 
 
 def is_number(cell: str) -> bool:
@@ -61,6 +62,25 @@ def ungrouped(cells: pd.Series, decimal: str) -> pd.Series:
     return pd.Series(plain, dtype=object).reindex(codes).set_axis(cells.index).rename(cells.name)
 
 
+def matched(run_ids: Iterable[str], names: Iterable[str]) -> dict[str, str]:
+    """Run id -> the one of `names` that is it, or, where none is, that alone is the same whole number: 1 for 001."""
+    runs, names = list(run_ids), list(names)
+    left, free = by_number(set(runs) - set(names)), by_number(set(names) - set(runs))
+    pairs = [(left[number], free[number]) for number in left.keys() & free.keys()]
+    same = {one[0]: other[0] for one, other in pairs if len(one) == len(other) == 1}
+    held = set(names)
+    return {run: run if run in held else same[run] for run in runs if run in held or run in same}
+
+
+def by_number(ids: Iterable[str]) -> dict[int, list[str]]:
+    """The ids that are whole numbers, by these."""
+    found: dict[int, list[str]] = {}
+    for each in ids:
+        if each.isdigit():
+            found.setdefault(int(each), []).append(each)
+    return found
+
+
 def cells_of(cells: pd.Series) -> list:
     """Numbers, or words where one of them is none; None for what is missing."""
     numbers, wrong = as_numbers(cells)
@@ -70,6 +90,14 @@ def cells_of(cells: pd.Series) -> list:
         else numbers.tolist()
     )
     return [each if each == each else None for each in held]
+
+
+def words_for(values: list, runs: int) -> str:
+    """The range of an input, or its words."""
+    lack = f", {runs - len(values)} runs lack it" if len(values) < runs else ""
+    if all(isinstance(value, float) for value in values):
+        return (f"{min(values):.6g} to {max(values):.6g}" if min(values) < max(values) else f"{values[0]:.6g}") + lack
+    return f"words: {listed(dict.fromkeys(map(str, values)), 4)}{lack}"
 
 
 @dataclass

@@ -14,11 +14,12 @@ import pandas as pd
 from sim2seq.data import clock
 from sim2seq.data.array_layout import features_of
 from sim2seq.data.arrays import Block
-from sim2seq.data.foreign.columns import cells_of
+from sim2seq.data.foreign.columns import cells_of, matched, words_for
 from sim2seq.data.foreign.files import TABLES, Source, kind_of, pieces_of, reading_errors
 from sim2seq.data.foreign.place import digests
 from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, listed
 from sim2seq.data.foreign.table import Table
+from sim2seq.data.foreign.text import format_of
 from sim2seq.data.foreign.tidy import Gaps, Twice, holding, tidy
 from sim2seq.data.records import STEP_AXIS, TIME, RecordError, Run, is_result
 
@@ -71,11 +72,6 @@ class Seen:
             self.times, self.longest = times, run_id
 
 
-def flat(values: np.ndarray) -> np.ndarray:
-    """Values (runs, steps, ...) feature by feature: (features, runs, steps)."""
-    return np.moveaxis(values.reshape(*values.shape[:2], -1), 2, 0)
-
-
 @dataclass(frozen=True)
 class Beside:
     """What stands in tables beside the files of the runs.
@@ -83,12 +79,20 @@ class Beside:
     inputs     run id -> name -> number or word, over those in the files; None: no table. units of these and of controls
     controls   the runs of a table of what was set at each step, each held until the next one
     named      run id -> name -> number or word, as the names of files say it, below what is in the files
+    lines      run id -> that in the table of controls, where it is another one
     """
 
     inputs: dict[str, dict] | None = None
     units: dict[str, str] = field(default_factory=dict)
     controls: Table | None = None
     named: dict[str, dict] = field(default_factory=dict)
+    lines: dict[str, str] = field(default_factory=dict)
+
+    def of_runs(self, run_ids: list[str]) -> Beside:
+        """The same for these runs, which tables may write as other numbers: 1 for 001."""
+        inputs, lines = self.inputs, matched(run_ids, self.controls.ids if self.controls else ())
+        given = {run: (inputs or {})[line] for run, line in matched(run_ids, inputs or ()).items()}
+        return replace(self, inputs=inputs and inputs | given, lines=lines)
 
     def steered(self, block: Block, run_ids: list[str], unit: str) -> Block:
         """The block, its times in `unit`, with the controls of its runs.
@@ -101,9 +105,9 @@ class Beside:
             raise RecordError(f"--controls: expected times in {unit!r}, as those of run {run_ids[0]}; got {other!r}")
         made: dict[str, list[np.ndarray]] = {name: [] for name in self.controls.names}
         for run_id in run_ids:
-            if run_id not in self.controls.ids:
+            if (line := self.lines.get(run_id, run_id)) not in self.controls.ids:
                 raise RecordError(f"--controls: no line for run {run_id}; it has {listed(self.controls.ids)}")
-            row = [self.controls.ids.index(run_id)]
+            row = [self.controls.ids.index(line)]
             held = holding(self.controls.block(row), run_id)
             near = clock.ALMOST * clock.time_step(block.times)
             places = np.searchsorted(held.times, block.times + near, "right") - 1
@@ -124,7 +128,7 @@ def runs_of(sources: list[Source], reading: Reading, seen: Seen, beside: Beside 
     Raises RecordError, in one line: for a run twice, for a run that is not in the tables beside them, and, once all was
     read, for gaps and for names to be changed that nothing has.
     """
-    beside = beside or Beside()
+    beside = (beside or Beside()).of_runs([run_id for source in sources for run_id in source.runs.ids])
     check_ids(sources, beside.inputs)
     for source in sources:
         with reading_errors(source.path) if source.path else nullcontext():
@@ -206,7 +210,7 @@ def lists(block: Block, place: int) -> dict[str, list[float]]:
     length = block.lengths[place]
     series = {TIME: block.times[:length].tolist()}
     for name, values in block.series.items():
-        columns = flat(values[place : place + 1, :length])[:, 0]
+        columns = values[place, :length].reshape(length, -1).T
         if name in (TIME, STEP_AXIS):
             raise RecordError(f"a series named {name} is the store's own: --rename {name}=OTHER")
         series |= dict(zip(features_of(name, values.shape[2:]), columns.astype(float).tolist(), strict=True))
@@ -251,14 +255,6 @@ def step_words(seen: Seen) -> str:
     return f" of {steps.min():.6g} to {steps.max():.6g} {unit or '(no unit)'}, uneven: --resample DT makes them even"
 
 
-def words_for(values: list, runs: int) -> str:
-    """The range of an input, or its words."""
-    lack = f", {runs - len(values)} runs lack it" if len(values) < runs else ""
-    if all(isinstance(value, float) for value in values):
-        return (f"{min(values):.6g} to {max(values):.6g}" if min(values) < max(values) else f"{values[0]:.6g}") + lack
-    return f"words: {listed(dict.fromkeys(map(str, values)), 4)}{lack}"
-
-
 def read_inputs(path, reading: Reading) -> tuple[dict[str, dict], dict[str, str]]:
     """Run id -> name -> number or word, and the units of these, of a table.
 
@@ -268,10 +264,15 @@ def read_inputs(path, reading: Reading) -> tuple[dict[str, dict], dict[str, str]
     path = str(path)
     if (kind := kind_of(path)) not in TABLES:
         raise RecordError(f"{path}: expected a table with a line for each run")
-    pieces = list(pieces_of(path, kind, replace(reading, columns=())))  # which names those of the runs' tables
+    reading = replace(reading, columns=())  # which names those of the runs' tables
+    if kind == "text":  # it is told which column is to be read as ids
+        reading = replace(
+            reading, run=run_in([reading.name(name) for name in format_of(path, reading).columns], reading)
+        )
+    pieces = list(pieces_of(path, kind, reading))
     frame = pd.concat([each.frame for each in pieces]).dropna(how="all").rename(columns=reading.name)
     names = [str(name) for name in frame.columns]
-    run = reading.run if reading.run in names else first_of(names, RUNS) or names[0]
+    run = run_in(names, reading)
     ids = [id_of(each) for each in frame[run]]
     if (twice := pd.Index(ids).duplicated()).any():
         raise RecordError(f"{path}: run {ids[twice.argmax()]} has two lines")
@@ -281,6 +282,10 @@ def read_inputs(path, reading: Reading) -> tuple[dict[str, dict], dict[str, str]
     ]
     units = dict(zip(names, pieces[0].units, strict=False))
     return dict(zip(ids, rows, strict=True)), {name: unit for name, unit in units.items() if unit and name != run}
+
+
+def run_in(names: list[str], reading: Reading) -> str:
+    return reading.run if reading.run in names else first_of(names, RUNS) or names[0]
 
 
 def read_controls(path, reading: Reading) -> tuple[Table, dict[str, str]]:

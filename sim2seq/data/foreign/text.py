@@ -6,14 +6,14 @@ import codecs
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
 from typing import TextIO
 
 import pandas as pd
 
-from sim2seq.data.foreign.columns import COMMA, THOUSANDS, WITH_POINTS, are_grouped, is_number, ungrouped
-from sim2seq.data.foreign.reading import Reading, listed, split_unit
+from sim2seq.data.foreign.columns import COMMA, PADDED, THOUSANDS, WITH_POINTS, are_grouped, is_number, ungrouped
+from sim2seq.data.foreign.reading import RUNS, Reading, first_of, listed, split_unit
 from sim2seq.data.records import RecordError, shown
 
 MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -45,6 +45,7 @@ class Format:
     thousands   the sign between these, "" where there is none; grouped: places of the columns with commas there
     names, units   of the columns; skip: lines before the first row of numbers
     unnamed        whether each row begins with a cell that has no name (R writes the names of rows so)
+    ids            names of the columns that may tell runs apart, by numbers such as 001, which are texts then
     """
 
     encoding: str
@@ -56,6 +57,12 @@ class Format:
     units: tuple[str, ...]
     skip: int
     unnamed: bool = False
+    ids: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of all columns, also of that without one."""
+        return (["unnamed 0"] if self.unnamed else []) + list(self.names)
 
 
 def format_of(path, reading: Reading) -> Format:
@@ -87,7 +94,12 @@ def format_of(path, reading: Reading) -> Format:
     decimal = "," if separator != "," and commas else "."
     thousands = "." if decimal == "," and any(map(WITH_POINTS.fullmatch, cells)) else ""
     thousands = "," if separator == "," and all(map(THOUSANDS["."].fullmatch, commas)) else thousands
-    return Format(encoding, separator, decimal, thousands, grouped, names, units, starts[first], unnamed)
+    form = Format(encoding, separator, decimal, thousands, grouped, names, units, starts[first], unnamed)
+    numbered = [name for name, cells in zip(form.columns, columns, strict=False) if any(map(PADDED.fullmatch, cells))]
+    renamed = {name: reading.rename.get(name, name) for name in numbered}
+    return replace(
+        form, ids=tuple(name for name, new in renamed.items() if new == reading.run or first_of([new], RUNS))
+    )
 
 
 def joined(lines: list[str]) -> tuple[list[str], list[int]]:
@@ -246,7 +258,7 @@ class Rows:
 
 def pieces(path, form: Format) -> Iterator[pd.DataFrame]:
     """The rows of a table, some at a time, with its line as the index; cells that are no numbers stay texts."""
-    names = (["unnamed 0"] if form.unnamed else []) + list(form.names)
+    names = form.columns
     options = {"sep": r"\s+"} if form.separator == " " else {"sep": form.separator, "skipinitialspace": True}
     try:
         with (
@@ -258,6 +270,7 @@ def pieces(path, form: Format) -> Iterator[pd.DataFrame]:
                 header=None,
                 skiprows=form.skip,
                 decimal=form.decimal,
+                dtype=dict.fromkeys(form.ids, str),
                 chunksize=ROWS,
                 index_col=False,
                 on_bad_lines="error",
