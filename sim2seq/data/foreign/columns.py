@@ -81,15 +81,18 @@ def by_number(ids: Iterable[str]) -> dict[int, list[str]]:
     return found
 
 
+def without_categories(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with the numbers or texts that its categorical columns stand for."""
+    coded = [name for name, kind in frame.dtypes.items() if isinstance(kind, pd.CategoricalDtype)]
+    return frame.assign(**{str(name): frame[name].astype(object).infer_objects() for name in coded}) if coded else frame
+
+
 def cells_of(cells: pd.Series) -> list:
     """Numbers, or words where one of them is none; None for what is missing."""
     numbers, wrong = as_numbers(cells)
-    held = (
-        [str(each) if each == each and each is not None else None for each in cells]
-        if wrong.any()
-        else numbers.tolist()
-    )
-    return [each if each == each else None for each in held]
+    if wrong.any():
+        return [str(each) if there else None for each, there in zip(cells, cells.notna(), strict=True)]
+    return [each if each == each else None for each in numbers.tolist()]
 
 
 def words_for(values: list, runs: int) -> str:
@@ -164,9 +167,8 @@ class Columns:
                 self.numeric |= {name} if np.isfinite(made).any() else set()
                 return made
         codes = self.words.setdefault(name, {})
-        return np.array(
-            [np.nan if each is None or each != each else codes.setdefault(str(each), len(codes)) for each in cells]
-        )
+        there = zip(cells, cells.notna(), strict=True)
+        return np.array([codes.setdefault(str(each), len(codes)) if is_there else np.nan for each, is_there in there])
 
     @property
     def table(self) -> np.ndarray:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign import clock
-from sim2seq.data.foreign.columns import Columns
+from sim2seq.data.foreign.columns import Columns, without_categories
 from sim2seq.data.foreign.reading import COUNTERS, NO_TIME, RUNS, TAKEN, Reading, clock_among, first_of, id_of, listed
 from sim2seq.data.foreign.text import is_count
 from sim2seq.data.records import RecordError, shown
@@ -108,6 +108,7 @@ class Table:
         if frame.columns.duplicated().any():
             twice = frame.columns[frame.columns.duplicated()][0]
             raise RecordError(f"{piece.origin}: two columns are named {shown(twice)}")
+        frame = without_categories(frame)
         names = [str(name) for name in frame.columns]
         try:
             run = self._run[piece.origin] if piece.origin in self._run else self._run_among(frame, names)
