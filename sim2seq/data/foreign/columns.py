@@ -16,7 +16,7 @@ import pandas as pd
 
 from sim2seq.data.foreign import clock
 from sim2seq.data.foreign.clock import as_numbers
-from sim2seq.data.foreign.reading import listed
+from sim2seq.data.foreign.reading import id_of, listed
 from sim2seq.data.records import RecordError, shown
 
 MOST_WRONG = 0.5  # share of the cells that are no numbers, from which on a column is one of words
@@ -120,12 +120,30 @@ class Columns:
 
     def __post_init__(self):
         self.file = tempfile.TemporaryFile()  # noqa: SIM115  # as long as this object
+        self._told: dict[str, tuple[str, str]] = {}  # run id -> as it was written, and the first file that it is in
         self._codes: list[np.ndarray] = []
         self._times: list[np.ndarray] = []
 
-    def add(self, frame: pd.DataFrame, origin: str, runs: list[str], times, skipped: int = 0) -> None:
-        """Add rows: frame without times and runs, whose index counts lines after `skipped`; the run of each row.
+    def place_of(self, run, origin: str, *, timed: bool) -> int:
+        """The place of a run, as it is written in the file `origin`, among `ids`.
 
+        Raises RecordError for one that a file before it has too, though no time says which row comes first, and for
+        one that another run, which is written in another way, has the id of.
+        """
+        run_id, text = id_of(run), str(int(run) if isinstance(run, float) and run.is_integer() else run).strip()
+        other, before = self._told.setdefault(run_id, (text, origin))
+        if other != text:
+            where = "" if before == origin else f", of {before},"
+            what = f"runs {shown(text)} and {shown(other)}{where} have one id, {run_id}"
+            raise RecordError(f"{origin}: {what}: expected ids that differ in letters, digits or ._+-")
+        if before != origin and not timed:
+            raise RecordError(f"{origin}: run {run_id} is there already, in {before}, and no column is its time")
+        return self.ids.setdefault(run_id, len(self.ids))
+
+    def add(self, frame: pd.DataFrame, origin: str, runs: np.ndarray, times, skipped: int = 0) -> None:
+        """Add rows: frame without times and runs, whose index counts lines after `skipped`.
+
+        runs    (rows,) the place of the run of each row
         times   (rows,) of any kind; None: the rows are the steps
         Raises RecordError, with the line, for a cell that does not fit.
         """
@@ -139,7 +157,7 @@ class Columns:
         block = np.stack([self.numbers(frame[name], origin, lines) for name in self.names], axis=1)
         block.tofile(self.file)
         self.rows += len(block)
-        self._codes.append(np.array([self.ids.setdefault(each, len(self.ids)) for each in runs], dtype=np.int32))
+        self._codes.append(runs)
         if times is not None:
             self._times.append(self.parsed(times, origin))
 
