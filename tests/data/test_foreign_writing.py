@@ -47,12 +47,13 @@ def test_names_given_to_columns_are_of_the_runs_tables_alone(tmp_path):
     assert (run.series, run.data) == ({"time": [0, 1], "x": [1, 2], "valve": [7, 7]}, {"mass": 5})
 
 
-def steered(folder, runs: str, valves: str):
+def steered(folder, runs: str, valves: str, **options):
     """The run a of the table `runs` with the controls of the table `valves`."""
+    reading = Reading(**options)
     (folder / "a.csv").write_text(runs)
     (folder / "valves.csv").write_text(valves)
     controls, units = read_controls(folder / "valves.csv", Reading())
-    (run,) = runs_of(sources([folder / "a.csv"], Reading()), Reading(), Seen(), Beside(None, units, controls))
+    (run,) = runs_of(sources([folder / "a.csv"], reading), reading, Seen(), Beside(None, units, controls))
     return run.series
 
 
@@ -62,6 +63,12 @@ def test_a_blank_control_is_what_was_set_before(tmp_path):
     assert (series["valve"], series["heat"]) == ([5, 7, 8, 8], [1, 1, 2, 3])
     with pytest.raises(RecordError, match="run a, column heat: expected a number at time 1 or before, got blank cells"):
         steered(tmp_path, "t,x\n1,1\n2,2\n", "run,t,valve,heat\na,0,5,\na,1,6,\na,2,7,1\n")
+
+
+def test_controls_stay_at_their_times_when_runs_are_resampled(tmp_path):
+    lines = "run,t,valve\na,0,1\na,5,2\na,6,3\n"
+    series = steered(tmp_path, "t,x\n5,50\n6,60\n7,70\n", lines, resample=0.5)
+    assert series == {"time": [0, 0.5, 1, 1.5, 2], "x": [50, 55, 60, 65, 70], "valve": [2, 2, 3, 3, 3]}
 
 
 def test_controls_are_at_times_in_the_unit_of_the_runs(tmp_path):

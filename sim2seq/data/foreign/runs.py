@@ -94,8 +94,8 @@ class Beside:
         given = {run: (inputs or {})[line] for run, line in matched(run_ids, inputs or ()).items()}
         return replace(self, inputs=inputs and inputs | given, lines=lines)
 
-    def steered(self, block: Block, run_ids: list[str], unit: str) -> Block:
-        """The block, its times in `unit`, with the controls of its runs.
+    def steered(self, block: Block, run_ids: list[str], unit: str, start: float) -> Block:
+        """The block, its times in `unit` and counted from `start`, with the controls of its runs.
 
         Raises RecordError for times in another unit, for a run, or a first step, without any control.
         """
@@ -109,11 +109,11 @@ class Beside:
                 raise RecordError(f"--controls: no line for run {run_id}; it has {listed(self.controls.ids)}")
             row = [self.controls.ids.index(line)]
             held = holding(self.controls.block(row), run_id)
-            near = clock.ALMOST * clock.time_step(block.times)
-            places = np.searchsorted(held.times, block.times + near, "right") - 1
+            times = start + block.times
+            places = np.searchsorted(held.times, times + clock.ALMOST * clock.time_step(times), "right") - 1
             if places[0] < 0:
                 what = f"the first line of run {run_id} is of time {held.times[0]:g}"
-                raise RecordError(f"--controls: {what}, the run begins at {block.times[0]:g}")
+                raise RecordError(f"--controls: {what}, the run begins at {times[0]:g}")
             for name, values in held.series.items():
                 made[name].append(values[0, places])
                 if np.isnan(made[name][-1][0]):
@@ -166,13 +166,15 @@ def of_source(source: Source, reading: Reading, seen: Seen, beside: Beside) -> I
         rows = list(range(first, min(first + runs.runs_at_once, len(runs.ids))))
         counted = dict(seen.gaps.found)
         try:
-            kept, block = tidy(runs.block(rows), [runs.ids[row] for row in rows], reading, seen.gaps)
+            raw = runs.block(rows)
+            kept, block = tidy(raw, [runs.ids[row] for row in rows], reading, seen.gaps)
         except Twice as error:
             raise RecordError(f"{error}{getattr(runs, 'advice', '')}") from error
         rows = [rows[place] for place in kept]
         if not rows:
             continue
-        block = beside.steered(block, [runs.ids[row] for row in rows], runs.units_of(rows[0]).get(TIME, ""))
+        start = float(np.nanmin(raw.times)) if reading.resample else 0.0  # resampled times count from the first one
+        block = beside.steered(block, [runs.ids[row] for row in rows], runs.units_of(rows[0]).get(TIME, ""), start)
         seen.add([runs.ids[row] for row in rows], block)
         held = digests(block) if stays else [""] * len(rows)
         for place, (row, digest) in enumerate(zip(rows, held, strict=True)):
