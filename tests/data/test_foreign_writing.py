@@ -129,7 +129,7 @@ def test_runs_of_one_id_are_not_joined(tmp_path):
     (tmp_path / "a.csv").write_text("run,t,x\na 1,0,1\na 1,1,2\na_1,2,5\na_1,3,6\n")
     with pytest.raises(RecordError, match=r"a\.csv: runs 'a_1' and 'a 1' have one id, a_1: expected ids that differ"):
         read(tmp_path / "a.csv")
-    for name in ("k 1.csv", "k_1.csv"):
-        (tmp_path / name).write_text("t,x\n0,1\n1,2\n")
-    with pytest.raises(RecordError, match=r"k_1\.csv: runs 'k_1' and 'k 1', of .*k 1\.csv, have one id, k_1"):
-        read(tmp_path / "k 1.csv", tmp_path / "k_1.csv")
+    for name, run in {"b": "k 1", "c": "k_1"}.items():
+        (tmp_path / f"{name}.csv").write_text(f"run,t,x\n{run},0,1\n{run},1,2\n")
+    with pytest.raises(RecordError, match=r"c\.csv: runs 'k_1' and 'k 1', of .*b\.csv, have one id, k_1"):
+        read(tmp_path / "b.csv", tmp_path / "c.csv")
