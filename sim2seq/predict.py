@@ -14,6 +14,7 @@ import numpy as np
 from sim2seq._support.config import split_assignment
 from sim2seq._support.files import check_place, write_text
 from sim2seq.data.context import Context, read_context, read_inputs
+from sim2seq.data.foreign.reading import id_of, listed
 from sim2seq.surrogate import OutsideTraining, Surrogate, load
 from sim2seq.training.untrusted import one_line
 
@@ -27,7 +28,8 @@ def predict(
 
     file      of the context, see `read_context`, also for `resample`; None for a model that forecasts from inputs alone
     inputs    texts NAME=VALUE, or NAME=VALUE,NAME=VALUE; or one of a table (`read_inputs`); or name -> number. They go
-              over those in the file
+              over those in the file. The lines of a table are those of the runs that its column `run` names, each run
+              of the file among them; without one they are of all runs in order, or one is of all
     output    write the table there; figure: draw the first run there (.png, .pdf or .svg). Both are written after
               everything else has worked, each whole or not at all.
     anyway    forecast although a baseline does as well, which is refused (ValueError) otherwise
@@ -82,13 +84,26 @@ def context_of(model: Surrogate, file, told, resample: bool) -> Context:
     inputs, names = told_inputs(model, told)
     if file is None:
         count = max([1, *(np.size(each) for each in inputs.values())])
-        return Context(np.zeros((count, 0, len(model.features))), names or ["1"], inputs)
+        names = names or [str(run) for run in range(1, count + 1)]
+        return Context(np.zeros((count, 0, len(model.features))), names, inputs)
     context = read_context(Path(file), model, resample=resample)
+    inputs = of_runs(context.runs, inputs, names, told[0]) if names else inputs
     return replace(context, inputs=context.inputs | inputs)
 
 
+def of_runs(runs: list[str], inputs: dict, names: list[str], table: str) -> dict:
+    """The inputs of a table whose lines are of the runs `names`, in the order of `runs`. Raises ValueError."""
+    held = {id_of(name): line for line, name in enumerate(names)}
+    if len(held) < len(names):
+        raise ValueError(f"{table}: expected one line for each run; got {listed(names)}")
+    if lacking := [run for run in runs if run not in held]:
+        what = f"no line for run {listed(lacking)}; it has {listed(held)}"
+        raise ValueError(f"{table}: {what}: without a column run, its lines are taken in the order of the runs")
+    return {name: [column[held[run]] for run in runs] for name, column in inputs.items()}
+
+
 def told_inputs(model: Surrogate, told) -> tuple[dict, list[str]]:
-    """Inputs by name, and the names of the runs where a table has them."""
+    """Inputs by name, and the names of the runs where a table has the column `run`."""
     if told is None or isinstance(told, dict):
         return dict(told or {}), []
     if len(told) == 1 and told[0].endswith(".csv") and "=" not in told[0]:

@@ -3,14 +3,18 @@
 import csv
 import io
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers import scores_json
 
 from sim2seq import cli, surrogate
+from sim2seq.data import records
+from sim2seq.data.context import read_context
 from sim2seq.models.candidates import keeping
 from sim2seq.models.candidates.lookups import Lookup
+from sim2seq.predict import context_of
 
 
 @pytest.fixture
@@ -52,6 +56,62 @@ def test_a_table_of_inputs_has_a_line_a_run(model, capsys):
     rows = predicted(capsys, model, "--inputs", "inputs.csv", "--steps", "1", "--figure", "first.png")
     assert [(row["run"], row["x"]) for row in rows] == [("short", "1.0"), ("long", "3.0"), ("other", "1.0")]
     assert (model.parent / "first.png").exists()
+
+
+def windowed(step, unit):
+    """What a file of first steps is held against: a model of x, told the length, with this time step."""
+    scores = SimpleNamespace(features=["x"], units=[""], time_unit=unit)
+    model = SimpleNamespace(features=("x",), inputs=("length",), told=SimpleNamespace(controls=()), window=1)
+    model.time_step, model.scores, model.check_window = step, scores, lambda windows: windows
+    return model
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("run,length\nc 1,3\nz,9\na,1\nb,2\n", [1, 2, 3]),
+        ("length\n3\n1\n2\n", [3, 1, 2]),
+        ("length\n5\n", [5]),
+        ("run,length\na,1\nc 1,3\n", "no line for run b; it has a, c_1: without a column run, its lines are taken in"),
+        ("run,length\na,1\nb,2\nc 1,3\na,4\n", "t.csv: expected one line for each run; got a, b, c 1, a"),
+    ],
+)
+def test_a_run_is_forecast_with_the_line_of_its_own_inputs(tmp_path, monkeypatch, table, expected):
+    monkeypatch.chdir(tmp_path)
+    model = windowed(None, "s")
+    records.write("runs.dsv", [records.Run(name, {"length": 0.0}, {"x": [1.0]}) for name in ("a", "b", "c_1")])
+    (tmp_path / "t.csv").write_text(table)
+    if isinstance(expected, str):
+        with pytest.raises(ValueError, match=expected):
+            context_of(model, "runs.dsv", ["t.csv"], False)
+    else:
+        assert context_of(model, "runs.dsv", ["t.csv"], False).inputs == {"length": expected}
+
+
+@pytest.mark.parametrize(
+    ("cells", "step", "unit", "said"),
+    [
+        ("2024-01-31;2024-02-29;2024-03-31", 1.0, "months", None),
+        ("2024-01-01;2025-01-01;2026-01-01", 1.0, "years", None),
+        ("31.12.2023;01.01.2024;02.01.2024", 86400.0, "s", None),
+        ("0:00:00;0:00:01.5;0:00:03", 1.5, "s", None),
+        ("2024-01-01;2024-01-02;2024-01-03", 1.0, "", None),
+        ("2024-01-01;2024-01-02;2024-01-04", 86400.0, "s", "steps of 86400 s; got 259200 at step 2 after the first"),
+        ("2024-01-01;2024-01-02;2024-01-03", 1.0, "months", "time: expected times that increase"),
+        ("2024-01-01;2024-01-02;2024-01-03", 24.0, "h", "time '2024-01-01': expected numbers, in h as the model"),
+        ("one;two;three", 1.0, "s", "time 'one': expected numbers, or dates such as 2024-01-31 12:00:00"),
+        ("0;;1", 1.0, "s", "time: expected a time for each step; step 2 has none"),
+    ],
+)
+def test_dates_of_first_steps_are_held_against_the_models_step(tmp_path, cells, step, unit, said):
+    model = windowed(step, unit)
+    lines = [f"{cell},{x}" for x, cell in enumerate(cells.split(";"))]
+    (tmp_path / "first.csv").write_text("date,x\n" + "\n".join(lines) + "\n")
+    if said:
+        with pytest.raises(ValueError, match=said):
+            read_context(tmp_path / "first.csv", model)
+    else:
+        assert read_context(tmp_path / "first.csv", model).windows.tolist() == [[[0], [1], [2]]]
 
 
 def test_it_is_said_how_far_to_trust_it_and_what_lies_outside(model, capsys):

@@ -268,8 +268,8 @@ def test_a_file_of_another_clock_is_refused_or_resampled(counting, place, capsys
 def test_the_time_is_known_by_every_name_that_an_import_takes(counting, place, capsys, name, words):
     write_csv([f"{step / 4},{step},{step}" for step in range(12)], f"{name},x,y")
     assert words in refused(capsys, place, counting, "--initial", "window.csv")
-    write_csv([f"2026-01-0{step + 1},{step},{step}" for step in range(5)], "date,x,y")  # nothing that a step is held to
-    assert predicted(capsys, counting, "--initial", "window.csv", "--steps", "1")[0]["x"] == "5.0"
+    write_csv([f"2026-01-0{step + 1},{step},{step}" for step in range(5)], "date,x,y")
+    assert "steps of 0.5 s; got 86400 at step 1" in refused(capsys, place, counting, "--initial", "window.csv")
 
 
 def test_the_value_furthest_outside_is_named_with_the_range(counting):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import numpy as np
 from sim2seq._support.command import plain
 from sim2seq.data import clock, records
 from sim2seq.data.foreign.reading import named_clock
-from sim2seq.data.records import TIME
+from sim2seq.data.records import TIME, shown
 
 LONGEST_REASON = 300  # characters
+COUNTED = {"M": ("s", "months", "years"), "m": ("s",)}  # units in which an import counts dates, and durations
 RUN = "run"  # the column of a table of inputs that names the runs
 
 
@@ -110,7 +112,7 @@ def read_table(path: Path, model, resample: bool) -> Context:
     check_units({TIME if name == clock_name else name: unit for name, unit in units.items()}, model)
     steps = [dict(zip(names, each.values(), strict=True)) for each in steps]
     check_names([*seen_of(model), *controls], names)
-    times = times_in(steps) if TIME in names else None
+    times = times_in(steps, model.scores.time_unit) if TIME in names else None
 
     def columns(lines, some) -> np.ndarray:
         of_lines = None if times is None else times[: len(lines)]
@@ -124,11 +126,11 @@ def read_table(path: Path, model, resample: bool) -> Context:
 
 
 def clock_in(names: list[str], steps: list[dict[str, str]], others: set[str]) -> str:
-    """The column of numbers that is the time, under any name that an import takes for it; "": there is none."""
+    """The column that is the time, of numbers if one is, under any name that an import takes for it; "": none."""
     if TIME in names or not steps:
         return TIME
-    told = [name for name, cell in zip(names, steps[0].values(), strict=True) if name not in others and is_number(cell)]
-    return named_clock(told)
+    told = {name: cell for name, cell in zip(names, steps[0].values(), strict=True) if name not in others}
+    return named_clock([name for name, cell in told.items() if is_number(cell)]) or named_clock(list(told))
 
 
 def is_number(cell: str) -> bool:
@@ -159,7 +161,7 @@ def read_columns(path: Path, what: str) -> tuple[list[str], list[dict[str, str]]
 def read_inputs(path: Path, model) -> tuple[dict[str, list[float]], list[str]]:
     """The inputs of runs in a table, .csv with a line a run: name -> (runs,), and the names of the runs.
 
-    The names are those of the column `run`, or 1, 2 and so on; columns that no model is told are ignored. Raises
+    The names are those of the column `run`, none without it; columns that no model is told are ignored. Raises
     ValueError, in one line, for anything else.
     """
     if path.exists() and not path.is_file():
@@ -170,8 +172,7 @@ def read_inputs(path: Path, model) -> tuple[dict[str, list[float]], list[str]]:
             raise ValueError("expected a line with names and one for each run; got no run")
         found = {name: [number(row[name], f"run {i}, {name}") for i, row in enumerate(rows, start=1)]
                  for name in model.inputs if name in names}  # fmt: skip
-        runs = [row[RUN].strip() for row in rows] if RUN in names else [str(i + 1) for i in range(len(rows))]
-        return found, runs
+        return found, [row[RUN].strip() for row in rows] if RUN in names else []
     except ValueError as error:
         raise ValueError(f"{path}: {plain(error, LONGEST_REASON)}") from error
 
@@ -183,12 +184,32 @@ def number(text: str, where: str) -> float:
         raise ValueError(f"{where}: expected a number; got {text!r}") from None
 
 
-def times_in(steps: list[dict[str, str]]) -> np.ndarray | None:
-    """The times of a table, (steps,); None where they are no numbers but dates, of which nothing is known here."""
+def times_in(steps: list[dict[str, str]], unit: str) -> np.ndarray | None:
+    """The times of a table, (steps,), in the model's `unit`: numbers, or dates and durations as an import counts them.
+
+    None for dates and durations where the model only counts steps. Raises ValueError for anything else.
+    """
     try:
         return numbers(steps, [TIME])[0, :, 0]
     except ValueError:
+        from sim2seq.data.foreign import clock as written  # pandas, which numbers do not need
+    cells = np.array([step[TIME].strip() or None for step in steps], dtype=object)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pandas, on dates that it has to look at one by one
+            found = written.parse(cells)
+    except records.RecordError:
+        raise ValueError(f"{TIME} {shown(cells[0])}: expected numbers, or dates such as 2024-01-31 12:00:00") from None
+    if not unit and found.dtype.kind in COUNTED:
         return None
+    if unit not in COUNTED.get(found.dtype.kind, [unit]):
+        raise ValueError(f"{TIME} {shown(cells[0])}: expected numbers, in {unit} as the model knows it")
+    times = written.count(found, unit, from_start=False)
+    if not np.isfinite(times).all():
+        raise ValueError(
+            f"{TIME}: expected a time for each step; step {1 + int(np.argmin(np.isfinite(times)))} has none"
+        )
+    return times
 
 
 def numbers(steps: list[dict[str, str]], names: list[str]) -> np.ndarray:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from sim2seq._support.files import check_place
 from sim2seq.data import clock
+from sim2seq.data.foreign.columns import matched
 from sim2seq.data.foreign.files import Source, found_below, named_apart, sources
 from sim2seq.data.foreign.reading import Reading, id_of, listed, values_in
 from sim2seq.data.foreign.runs import Beside, Seen, first_look, read_controls, read_inputs, runs_of
@@ -49,7 +50,8 @@ def import_files(
     total = sum(len(each.runs.ids) for each in found)
     ids = {run for each in found for run in each.runs.ids}
     passed_by = [name for each in found for name in each.runs.passed_by]
-    passed_by += [f"the line of run {run}" for run in beside.inputs or () if run not in ids]
+    told = set(matched(ids, beside.inputs or ()).values())
+    passed_by += [f"the line of run {run}" for run in beside.inputs or () if run not in told]
     seen, counts, refused = Seen(look=dry_run), Counter[str](), ""
     try:
         runs: Iterable[Run] = runs_of(found, reading, seen, beside)
@@ -110,15 +112,21 @@ def check_like_those_stored(path, run_id: str, seen: Seen, ids: set[str]) -> Non
 
 
 def put(path, runs: Iterable[Run], replace: bool) -> Counter:
-    """Ingest into a store that is made once the first runs are read."""
+    """Ingest into a store that is made once the first runs are read, and taken away again where they go wrong."""
+    new = []
 
     def made() -> Iterator[Run]:
         for number, run in enumerate(runs):
             if number == 0:
-                store.create(path)
+                new.append(store.create(path))
             yield run
 
-    return store.ingest(path, made(), replace=replace)
+    try:
+        return store.ingest(path, made(), replace=replace)
+    except BaseException:
+        if any(new) and os.path.isfile(path) and not store.is_url(path) and not store.run_ids(path):
+            os.remove(path)  # a database's tables stay, empty: others may be about to write there
+        raise
 
 
 def watched(runs: Iterable[Run], total: int) -> Iterable[Run]:

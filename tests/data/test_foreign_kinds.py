@@ -177,6 +177,21 @@ def test_a_name_that_the_store_needs_can_be_changed(tmp_path, name):
     assert list(run.series) == ["time", "other", "x"]
 
 
+@pytest.mark.parametrize("kind", ["category", "string", "str", "object"])
+def test_words_of_every_type_of_column_are_inputs(tmp_path, kind):
+    pytest.importorskip("pyarrow")
+    runs, gap = pd.Series([2, 2, 5, 5]).astype("category"), pd.Series(["a", "a", None, None]).astype(kind)
+    words = pd.Series(["exact"] * 4).astype(kind)
+    frame = pd.DataFrame({"run": runs, "solver": words, "x": [1.0, 2, 3, 4], "made": gap, "n": runs})
+    frame.to_parquet(tmp_path / "a.parquet")
+    found = {run.id: (run.series["x"], run.data) for run in read(tmp_path / "a.parquet").values()}
+    assert found == {
+        "2": ([1, 2], {"solver": "exact", "made": "a", "n": 2}),
+        "5": ([3, 4], {"solver": "exact", "n": 5}),
+    }
+    assert Ensemble.from_pandas(frame).inputs["n"].tolist() == [2, 5]
+
+
 def test_a_nested_frame_has_a_series_in_each_cell():
     cells = {"x": [pd.Series([1.0, 2, 3]), pd.Series([4.0, 5])], "y": [pd.Series([1.0, 2, 3]), pd.Series([4.0, 5])]}
     ensemble = Ensemble.from_pandas(pd.DataFrame(cells, index=["a", "b"]))

@@ -96,7 +96,35 @@ def test_what_is_refused_leaves_no_run_and_no_store(tmp_path):
     (tmp_path / "b.csv").write_text("t,x\n0,1\n1,\n2,3\n")
     with pytest.raises(ValueError, match="run b: x 1"):
         imported(tmp_path / "s.sqlite", tmp_path / "a.csv", tmp_path / "b.csv")
-    assert not (tmp_path / "s.sqlite").exists() or store.run_ids(tmp_path / "s.sqlite") == []
+    assert not (tmp_path / "s.sqlite").exists()
+
+
+@pytest.fixture
+def gaps_among_many(tmp_path, monkeypatch):
+    """Four runs of which two, b and d, have a gap; the store takes one run after the other."""
+    monkeypatch.setattr(store, "BATCH", 1)
+    gap = {"a": "5", "b": "", "c": "5", "d": ""}
+    lines = [f"{run},0,1,2\n{run},1,{cell},2\n{run},2,3,3\n" for run, cell in gap.items()]
+    (tmp_path / "all.csv").write_text("run,t,x,y\n" + "".join(lines))
+    return tmp_path / "all.csv"
+
+
+def test_gaps_beyond_the_first_batch_are_all_counted(tmp_path, gaps_among_many):
+    with pytest.raises(ValueError, match="missing or not finite: x 2; run b: x 1; run d: x 1; --gaps fill"):
+        imported(tmp_path / "s.sqlite", gaps_among_many)
+    assert not (tmp_path / "s.sqlite").exists()
+    store.create(tmp_path / "s.sqlite")
+    with pytest.raises(ValueError, match="run b: x 1; run d: x 1"):
+        imported(tmp_path / "s.sqlite", gaps_among_many)
+    assert store.run_ids(tmp_path / "s.sqlite") == []  # a store that was there stays
+    assert imported(tmp_path / "s.sqlite", gaps_among_many, gaps="drop") == {"added": 2}
+
+
+def test_an_import_of_which_gaps_leave_nothing_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("t,x\n0,1\n1,\n2,3\n")
+    with pytest.raises(ValueError, match="no run is without gaps: run a: x 1"):
+        imported(tmp_path / "s.sqlite", tmp_path / "a.csv", gaps="drop")
+    assert not (tmp_path / "s.sqlite").exists()
 
 
 def test_an_interrupted_import_leaves_no_half_of_it(tmp_path, counting, monkeypatch, capsys):
@@ -165,6 +193,22 @@ def test_values_in_the_names_of_files_are_inputs(tmp_path):
     table = {"inputs": tmp_path / "inputs.csv", "replace": True}
     assert imports.import_files(tmp_path / "s.sqlite", files, Reading(), **table).counts == {"replaced": 2}
     assert store.load(tmp_path / "s.sqlite").inputs["n_ball"].tolist() == [4, 5]
+
+
+@pytest.mark.parametrize("written", ["001,1.5\n1,2.5\n02,3.5\n", "2,3.5\n001,1.5\n1,2.5\n"])
+def test_runs_of_one_number_are_told_apart_as_they_are_written(tmp_path, written):
+    files = [tmp_path / f"{name}.csv" for name in ("001", "1", "002")]
+    for file in files:
+        file.write_text("t,x\n0,1\n1,2\n")
+    (tmp_path / "inputs").write_text("nr,mass\n" + written)
+    set_at = [(t, *line.split(",")) for t in (0, 1) for line in written.split()]
+    (tmp_path / "valve").write_text("t,valve,run\n" + "".join(f"{t},{value},{run}\n" for t, run, value in set_at))
+    beside = {"inputs": tmp_path / "inputs", "controls": tmp_path / "valve"}
+    done = imports.import_files(tmp_path / "s.sqlite", files, Reading(), **beside)
+    assert (done.counts, [line for line in done.lines if "passed" in line]) == ({"added": 3}, [])
+    ensemble = store.load(tmp_path / "s.sqlite", runs=["001", "1", "002"], features=["valve"])
+    assert ensemble.inputs["mass"].tolist() == [1.5, 2.5, 3.5]
+    assert ensemble.values[:, 1, 0].tolist() == [1.5, 2.5, 3.5]
 
 
 def test_a_file_of_many_runs_may_have_any_name(tmp_path, counting):

@@ -1,9 +1,14 @@
-"""Columns: the rows of tables, put together piece by piece in a file without a name: numbers, words as codes, times."""
+"""Columns: how numbers in the cells of tables are written; and the rows of tables, put together piece by piece.
+
+They stand in a file without a name: numbers, words as codes, times.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,10 +16,91 @@ import pandas as pd
 
 from sim2seq.data.foreign import clock
 from sim2seq.data.foreign.clock import as_numbers
-from sim2seq.data.foreign.reading import listed
+from sim2seq.data.foreign.reading import id_of, listed
 from sim2seq.data.records import RecordError, shown
 
 MOST_WRONG = 0.5  # share of the cells that are no numbers, from which on a column is one of words
+
+
+NUMBER = re.compile(
+    r"\s*[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?\s*|\s*[-+]?(nan|inf|infinity|na|n/a|null|none)\s*", re.IGNORECASE
+)
+COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
+WITH_COMMAS = re.compile(r"\s*[-+]?\d{1,3}(,\d{3})+(\.\d*)?\s*")
+WITH_POINTS = re.compile(r"\s*[-+]?\d{1,3}(\.\d{3})+,\d+\s*")
+THOUSANDS = {  # decimal sign -> numbers with the other sign between thousands
+    ".": re.compile(r"\s*[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*"),
+    ",": re.compile(r"\s*[-+]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?\s*"),
+}
+NO_COMMA = re.compile(r"\s*[-+]?(\d*\.\d+|\d{4,}|\d{1,3}(,\d{3})+(,\d{3}|\.\d*))\s*")  # is the decimal sign here
+PADDED = re.compile(r"\s*0\d+\s*")  # the numbers of runs, such as 001
+
+
+def is_number(cell: str) -> bool:
+    return bool(cell.strip()) and any(each.fullmatch(cell) for each in (NUMBER, COMMA, WITH_POINTS, WITH_COMMAS))
+
+
+def can_be_grouped(cells: Iterable[str], decimal: str) -> bool:
+    """Whether the sign that is not the decimal one is in numbers of a column, between thousands in all that have it."""
+    sign = "," if decimal == "." else "."
+    those = [cell for cell in cells if sign in cell and is_number(cell)]
+    return bool(those) and all(map(THOUSANDS[decimal].fullmatch, those))
+
+
+def are_grouped(cells: Iterable[str]) -> bool:
+    """Whether commas are between thousands, for sure: a number of the column shows that they are not decimal ones."""
+    return can_be_grouped(cells, ".") and any(map(NO_COMMA.fullmatch, cells))
+
+
+def ungrouped(cells: pd.Series, decimal: str) -> pd.Series:
+    """The texts of a column without the sign between thousands, where they are numbers with it; else as they are."""
+    codes, held = pd.factorize(cells.astype(object))
+    if not all(isinstance(each, str) for each in held) or not can_be_grouped(held, decimal):
+        return cells
+    sign = "," if decimal == "." else "."
+    plain = [each.replace(sign, "").replace(",", ".") if is_number(each) else each for each in held]
+    return pd.Series(plain, dtype=object).reindex(codes).set_axis(cells.index).rename(cells.name)
+
+
+def matched(run_ids: Iterable[str], names: Iterable[str]) -> dict[str, str]:
+    """Run id -> the one of `names` that is it, or, where none is, that alone is the same whole number: 1 for 001."""
+    runs, names = list(run_ids), list(names)
+    left, free = by_number(set(runs) - set(names)), by_number(set(names) - set(runs))
+    pairs = [(left[number], free[number]) for number in left.keys() & free.keys()]
+    same = {one[0]: other[0] for one, other in pairs if len(one) == len(other) == 1}
+    held = set(names)
+    return {run: run if run in held else same[run] for run in runs if run in held or run in same}
+
+
+def by_number(ids: Iterable[str]) -> dict[int, list[str]]:
+    """The ids that are whole numbers, by these."""
+    found: dict[int, list[str]] = {}
+    for each in ids:
+        if each.isdigit():
+            found.setdefault(int(each), []).append(each)
+    return found
+
+
+def without_categories(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with the numbers or texts that its categorical columns stand for."""
+    coded = [name for name, kind in frame.dtypes.items() if isinstance(kind, pd.CategoricalDtype)]
+    return frame.assign(**{str(name): frame[name].astype(object).infer_objects() for name in coded}) if coded else frame
+
+
+def cells_of(cells: pd.Series) -> list:
+    """Numbers, or words where one of them is none; None for what is missing."""
+    numbers, wrong = as_numbers(cells)
+    if wrong.any():
+        return [str(each) if there else None for each, there in zip(cells, cells.notna(), strict=True)]
+    return [each if each == each else None for each in numbers.tolist()]
+
+
+def words_for(values: list, runs: int) -> str:
+    """The range of an input, or its words."""
+    lack = f", {runs - len(values)} runs lack it" if len(values) < runs else ""
+    if all(isinstance(value, float) for value in values):
+        return (f"{min(values):.6g} to {max(values):.6g}" if min(values) < max(values) else f"{values[0]:.6g}") + lack
+    return f"words: {listed(dict.fromkeys(map(str, values)), 4)}{lack}"
 
 
 @dataclass
@@ -34,12 +120,30 @@ class Columns:
 
     def __post_init__(self):
         self.file = tempfile.TemporaryFile()  # noqa: SIM115  # as long as this object
+        self._told: dict[str, tuple[str, str]] = {}  # run id -> as it was written, and the first file that it is in
         self._codes: list[np.ndarray] = []
         self._times: list[np.ndarray] = []
 
-    def add(self, frame: pd.DataFrame, origin: str, runs: list[str], times, skipped: int = 0) -> None:
-        """Add rows: frame without times and runs, whose index counts lines after `skipped`; the run of each row.
+    def place_of(self, run, origin: str, *, timed: bool) -> int:
+        """The place of a run, as it is written in the file `origin`, among `ids`.
 
+        Raises RecordError for one that a file before it has too, though no time says which row comes first, and for
+        one that another run, which is written in another way, has the id of.
+        """
+        run_id, text = id_of(run), str(int(run) if isinstance(run, float) and run.is_integer() else run).strip()
+        other, before = self._told.setdefault(run_id, (text, origin))
+        if other != text:
+            where = "" if before == origin else f", of {before},"
+            what = f"runs {shown(text)} and {shown(other)}{where} have one id, {run_id}"
+            raise RecordError(f"{origin}: {what}: expected ids that differ in letters, digits or ._+-")
+        if before != origin and not timed:
+            raise RecordError(f"{origin}: run {run_id} is there already, in {before}, and no column is its time")
+        return self.ids.setdefault(run_id, len(self.ids))
+
+    def add(self, frame: pd.DataFrame, origin: str, runs: np.ndarray, times, skipped: int = 0) -> None:
+        """Add rows: frame without times and runs, whose index counts lines after `skipped`.
+
+        runs    (rows,) the place of the run of each row
         times   (rows,) of any kind; None: the rows are the steps
         Raises RecordError, with the line, for a cell that does not fit.
         """
@@ -53,7 +157,7 @@ class Columns:
         block = np.stack([self.numbers(frame[name], origin, lines) for name in self.names], axis=1)
         block.tofile(self.file)
         self.rows += len(block)
-        self._codes.append(np.array([self.ids.setdefault(each, len(self.ids)) for each in runs], dtype=np.int32))
+        self._codes.append(runs)
         if times is not None:
             self._times.append(self.parsed(times, origin))
 
@@ -81,9 +185,8 @@ class Columns:
                 self.numeric |= {name} if np.isfinite(made).any() else set()
                 return made
         codes = self.words.setdefault(name, {})
-        return np.array(
-            [np.nan if each is None or each != each else codes.setdefault(str(each), len(codes)) for each in cells]
-        )
+        there = zip(cells, cells.notna(), strict=True)
+        return np.array([codes.setdefault(str(each), len(codes)) if is_there else np.nan for each, is_there in there])
 
     @property
     def table(self) -> np.ndarray:

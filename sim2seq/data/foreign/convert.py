@@ -20,7 +20,7 @@ from sim2seq.data.foreign.runs import Seen, check_gaps, check_ids
 from sim2seq.data.foreign.table import Table
 from sim2seq.data.foreign.tidy import tidy
 from sim2seq.data.foreign.wide import Wide
-from sim2seq.data.records import RecordError, is_result
+from sim2seq.data.records import is_result
 
 PART = re.compile(r"(.+)\[([\d,]+)\]")  # of a series with further dimensions
 
@@ -94,8 +94,6 @@ def ensemble_of(runs, reading: Reading, inputs: dict | None = None) -> Ensemble:
             for name, value in (runs.inputs_of(rows[place]) | (inputs or {}).get(run_id, {})).items():
                 given.setdefault(name, []).append(value)
     check_gaps(seen, reading)
-    if not blocks:
-        raise RecordError(f"no run is without gaps: {'; '.join(seen.gaps.lines())}")
     return assembled(ids, blocks, seen, units, given)
 
 

@@ -14,12 +14,13 @@ import pandas as pd
 from sim2seq.data import clock
 from sim2seq.data.array_layout import features_of
 from sim2seq.data.arrays import Block
-from sim2seq.data.foreign.clock import as_numbers
+from sim2seq.data.foreign.columns import cells_of, matched, words_for
 from sim2seq.data.foreign.files import TABLES, Source, kind_of, pieces_of, reading_errors
 from sim2seq.data.foreign.place import digests
 from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, listed
 from sim2seq.data.foreign.table import Table
-from sim2seq.data.foreign.tidy import Gaps, Twice, tidy
+from sim2seq.data.foreign.text import format_of
+from sim2seq.data.foreign.tidy import Gaps, Twice, holding, tidy
 from sim2seq.data.records import STEP_AXIS, TIME, RecordError, Run, is_result
 
 STAYS = 1_000_000  # numbers in a file of arrays, from which on they stay there
@@ -71,11 +72,6 @@ class Seen:
             self.times, self.longest = times, run_id
 
 
-def flat(values: np.ndarray) -> np.ndarray:
-    """Values (runs, steps, ...) feature by feature: (features, runs, steps)."""
-    return np.moveaxis(values.reshape(*values.shape[:2], -1), 2, 0)
-
-
 @dataclass(frozen=True)
 class Beside:
     """What stands in tables beside the files of the runs.
@@ -83,30 +79,46 @@ class Beside:
     inputs     run id -> name -> number or word, over those in the files; None: no table. units of these and of controls
     controls   the runs of a table of what was set at each step, each held until the next one
     named      run id -> name -> number or word, as the names of files say it, below what is in the files
+    lines      run id -> that in the table of controls, where it is another one
     """
 
     inputs: dict[str, dict] | None = None
     units: dict[str, str] = field(default_factory=dict)
     controls: Table | None = None
     named: dict[str, dict] = field(default_factory=dict)
+    lines: dict[str, str] = field(default_factory=dict)
 
-    def steered(self, block: Block, run_ids: list[str]) -> Block:
-        """The block with the controls of its runs. Raises RecordError for a run, or a first step, without any."""
+    def of_runs(self, run_ids: list[str]) -> Beside:
+        """The same for these runs, which tables may write as other numbers: 1 for 001."""
+        inputs, lines = self.inputs, matched(run_ids, self.controls.ids if self.controls else ())
+        given = {run: (inputs or {})[line] for run, line in matched(run_ids, inputs or ()).items()}
+        return replace(self, inputs=inputs and inputs | given, lines=lines)
+
+    def steered(self, block: Block, run_ids: list[str], unit: str, start: float) -> Block:
+        """The block, its times in `unit` and counted from `start`, with the controls of its runs.
+
+        Raises RecordError for times in another unit, for a run, or a first step, without any control.
+        """
         if self.controls is None:
             return block
+        if unit and (other := self.controls.clock[1]) not in ("", unit):
+            raise RecordError(f"--controls: expected times in {unit!r}, as those of run {run_ids[0]}; got {other!r}")
         made: dict[str, list[np.ndarray]] = {name: [] for name in self.controls.names}
         for run_id in run_ids:
-            if run_id not in self.controls.ids:
+            if (line := self.lines.get(run_id, run_id)) not in self.controls.ids:
                 raise RecordError(f"--controls: no line for run {run_id}; it has {listed(self.controls.ids)}")
-            row = [self.controls.ids.index(run_id)]
-            _, held = tidy(self.controls.block(row), [run_id], Reading(repeats="last"), Gaps())
-            near = clock.ALMOST * clock.time_step(block.times)
-            places = np.searchsorted(held.times, block.times + near, "right") - 1
+            row = [self.controls.ids.index(line)]
+            held = holding(self.controls.block(row), run_id)
+            times = start + block.times
+            places = np.searchsorted(held.times, times + clock.ALMOST * clock.time_step(times), "right") - 1
             if places[0] < 0:
                 what = f"the first line of run {run_id} is of time {held.times[0]:g}"
-                raise RecordError(f"--controls: {what}, the run begins at {block.times[0]:g}")
+                raise RecordError(f"--controls: {what}, the run begins at {times[0]:g}")
             for name, values in held.series.items():
                 made[name].append(values[0, places])
+                if np.isnan(made[name][-1][0]):
+                    what = f"run {run_id}, column {name}: expected a number at time {held.times[places[0]]:g} or before"
+                    raise RecordError(f"--controls: {what}, got blank cells")
         return replace(block, series=block.series | {name: np.stack(values) for name, values in made.items()})
 
 
@@ -116,7 +128,7 @@ def runs_of(sources: list[Source], reading: Reading, seen: Seen, beside: Beside 
     Raises RecordError, in one line: for a run twice, for a run that is not in the tables beside them, and, once all was
     read, for gaps and for names to be changed that nothing has.
     """
-    beside = beside or Beside()
+    beside = (beside or Beside()).of_runs([run_id for source in sources for run_id in source.runs.ids])
     check_ids(sources, beside.inputs)
     for source in sources:
         with reading_errors(source.path) if source.path else nullcontext():
@@ -126,17 +138,12 @@ def runs_of(sources: list[Source], reading: Reading, seen: Seen, beside: Beside 
 
 
 def check_gaps(seen: Seen, reading: Reading) -> None:
-    """Raise RecordError for gaps that were to be refused, or could not be filled."""
+    """Raise RecordError for gaps that were to be refused, could not be filled, or have cost every run."""
     if seen.gaps.found and (reading.gaps == "refuse" or (reading.gaps == "fill" and seen.gaps.left_out)):
-        raise RecordError(refusal(seen.gaps, reading))
-
-
-def refusal(gaps: Gaps, reading: Reading) -> str:
-    """What is missing, by run and feature, and what would settle it."""
-    if reading.gaps == "fill":
-        return f"nothing to fill the gaps from: {'; '.join(gaps.lines())}; --gaps drop leaves these runs out"
-    what = f"numbers are missing or not finite: {gaps.by_feature()}; {'; '.join(gaps.lines())}"
-    return f"{what}; --gaps fill interpolates them, --gaps drop leaves these runs out"
+        raise RecordError(seen.gaps.refusal(reading.gaps))
+    if not seen.lengths:
+        lines = "; ".join(seen.gaps.lines())
+        raise RecordError(f"no run is without gaps: {lines}" if lines else "expected runs, got none")
 
 
 def check_ids(sources: list[Source], inputs: dict | None) -> None:
@@ -159,13 +166,15 @@ def of_source(source: Source, reading: Reading, seen: Seen, beside: Beside) -> I
         rows = list(range(first, min(first + runs.runs_at_once, len(runs.ids))))
         counted = dict(seen.gaps.found)
         try:
-            kept, block = tidy(runs.block(rows), [runs.ids[row] for row in rows], reading, seen.gaps)
+            raw = runs.block(rows)
+            kept, block = tidy(raw, [runs.ids[row] for row in rows], reading, seen.gaps)
         except Twice as error:
             raise RecordError(f"{error}{getattr(runs, 'advice', '')}") from error
         rows = [rows[place] for place in kept]
         if not rows:
             continue
-        block = beside.steered(block, [runs.ids[row] for row in rows])
+        start = float(np.nanmin(raw.times)) if reading.resample else 0.0  # resampled times count from the first one
+        block = beside.steered(block, [runs.ids[row] for row in rows], runs.units_of(rows[0]).get(TIME, ""), start)
         seen.add([runs.ids[row] for row in rows], block)
         held = digests(block) if stays else [""] * len(rows)
         for place, (row, digest) in enumerate(zip(rows, held, strict=True)):
@@ -177,7 +186,8 @@ def of_source(source: Source, reading: Reading, seen: Seen, beside: Beside) -> I
             note, where = {"filled": filled} if filled else None, (path, row, digest, read_as) if stays else None
             remember(seen, run_id, data, said)
             seen.stay[source.path] = seen.stay.get(source.path, 0) + stays
-            yield Run(run_id, data, {} if stays else lists(block, place), where, said, note)
+            if reading.gaps != "refuse" or not seen.gaps.found:  # else the rest is only read to count its gaps
+                yield Run(run_id, data, {} if stays else lists(block, place), where, said, note)
 
 
 def remember(seen: Seen, run_id: str, data: dict, units: dict[str, str]) -> None:
@@ -202,7 +212,7 @@ def lists(block: Block, place: int) -> dict[str, list[float]]:
     length = block.lengths[place]
     series = {TIME: block.times[:length].tolist()}
     for name, values in block.series.items():
-        columns = flat(values[place : place + 1, :length])[:, 0]
+        columns = values[place, :length].reshape(length, -1).T
         if name in (TIME, STEP_AXIS):
             raise RecordError(f"a series named {name} is the store's own: --rename {name}=OTHER")
         series |= dict(zip(features_of(name, values.shape[2:]), columns.astype(float).tolist(), strict=True))
@@ -247,14 +257,6 @@ def step_words(seen: Seen) -> str:
     return f" of {steps.min():.6g} to {steps.max():.6g} {unit or '(no unit)'}, uneven: --resample DT makes them even"
 
 
-def words_for(values: list, runs: int) -> str:
-    """The range of an input, or its words."""
-    lack = f", {runs - len(values)} runs lack it" if len(values) < runs else ""
-    if all(isinstance(value, float) for value in values):
-        return (f"{min(values):.6g} to {max(values):.6g}" if min(values) < max(values) else f"{values[0]:.6g}") + lack
-    return f"words: {listed(dict.fromkeys(map(str, values)), 4)}{lack}"
-
-
 def read_inputs(path, reading: Reading) -> tuple[dict[str, dict], dict[str, str]]:
     """Run id -> name -> number or word, and the units of these, of a table.
 
@@ -264,10 +266,15 @@ def read_inputs(path, reading: Reading) -> tuple[dict[str, dict], dict[str, str]
     path = str(path)
     if (kind := kind_of(path)) not in TABLES:
         raise RecordError(f"{path}: expected a table with a line for each run")
+    reading = replace(reading, columns=())  # which names those of the runs' tables
+    if kind == "text":  # it is told which column is to be read as ids
+        reading = replace(
+            reading, run=run_in([reading.name(name) for name in format_of(path, reading).columns], reading)
+        )
     pieces = list(pieces_of(path, kind, reading))
     frame = pd.concat([each.frame for each in pieces]).dropna(how="all").rename(columns=reading.name)
     names = [str(name) for name in frame.columns]
-    run = reading.run if reading.run in names else first_of(names, RUNS) or names[0]
+    run = run_in(names, reading)
     ids = [id_of(each) for each in frame[run]]
     if (twice := pd.Index(ids).duplicated()).any():
         raise RecordError(f"{path}: run {ids[twice.argmax()]} has two lines")
@@ -279,22 +286,15 @@ def read_inputs(path, reading: Reading) -> tuple[dict[str, dict], dict[str, str]
     return dict(zip(ids, rows, strict=True)), {name: unit for name, unit in units.items() if unit and name != run}
 
 
-def cells_of(cells: pd.Series) -> list:
-    """Numbers, or words where one of them is none; None for what is missing."""
-    numbers, wrong = as_numbers(cells)
-    held = (
-        [str(each) if each == each and each is not None else None for each in cells]
-        if wrong.any()
-        else numbers.tolist()
-    )
-    return [each if each == each else None for each in held]
+def run_in(names: list[str], reading: Reading) -> str:
+    return reading.run if reading.run in names else first_of(names, RUNS) or names[0]
 
 
 def read_controls(path, reading: Reading) -> tuple[Table, dict[str, str]]:
     """The runs of a table of what was set at each step, and the units of what was set. Raises RecordError."""
     path = str(path)
     plain = Reading(time=reading.time, run=reading.run, rename=reading.rename, met=reading.met)
-    table = Table(pieces_of(path, kind_of(path), reading, Path(path).stem), plain)
+    table = Table(pieces_of(path, kind_of(path), plain, Path(path).stem), plain)
     if not table.time or table.clock[2]:
         raise RecordError(f"{path}: expected controls with times that are numbers, as those of the runs")
     return table, {name: unit for name, unit in table.units.items() if name != TIME}

@@ -13,8 +13,8 @@ import pandas as pd
 
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign import clock
-from sim2seq.data.foreign.columns import Columns
-from sim2seq.data.foreign.reading import COUNTERS, NO_TIME, RUNS, TAKEN, Reading, clock_among, first_of, id_of, listed
+from sim2seq.data.foreign.columns import Columns, without_categories
+from sim2seq.data.foreign.reading import COUNTERS, NO_TIME, RUNS, TAKEN, Reading, clock_among, first_of, listed
 from sim2seq.data.foreign.text import is_count
 from sim2seq.data.records import RecordError, shown
 
@@ -45,15 +45,14 @@ class Piece:
     skipped: int = 0
 
 
-def runs_in(cells: pd.Series, piece: Piece) -> list[str]:
-    """The run of each row. Raises RecordError, with the line, where there is none."""
+def runs_in(cells: pd.Series, piece: Piece) -> tuple[np.ndarray, list]:
+    """The run of each row, as a place in the runs that there are. Raises RecordError, with the line, where none is."""
     codes, held = pd.factorize(cells)
     if (codes < 0).any():
         line = cells.index[int(np.argmax(codes < 0))] + piece.skipped + 1
         what = f"{cells.name}: expected the run that the row belongs to"
         raise RecordError(f"{piece.origin}, line {line}: {what}")
-    ids = [id_of(each) for each in held]
-    return [ids[code] for code in codes]
+    return codes, list(held)
 
 
 def are_words(cells: pd.Series) -> bool:
@@ -108,6 +107,7 @@ class Table:
         if frame.columns.duplicated().any():
             twice = frame.columns[frame.columns.duplicated()][0]
             raise RecordError(f"{piece.origin}: two columns are named {shown(twice)}")
+        frame = without_categories(frame)
         names = [str(name) for name in frame.columns]
         try:
             run = self._run[piece.origin] if piece.origin in self._run else self._run_among(frame, names)
@@ -121,12 +121,15 @@ class Table:
                 raise RecordError(
                     f"{piece.origin}: {shown(name)} in {unit!r}, in files before it in {self.said[name]!r}"
                 )
-        runs = runs_in(frame[run], piece) if run else [id_of(piece.name)] * len(frame)
+        codes, runs = runs_in(frame[run], piece) if run else (np.zeros(len(frame), dtype=int), [piece.name])
         rest = frame.drop(columns=[name for name in (run, time) if name])
         if rest.columns.empty:
             raise RecordError(f"{piece.origin}: expected columns with numbers beside {listed(names)}")
         times = clock.of_digits(frame[time].to_numpy(), time) if time else None
-        self.columns.add(rest, piece.origin, runs, times, piece.skipped)
+        places = np.array(
+            [self.columns.place_of(each, piece.origin, timed=bool(time)) for each in runs], dtype=np.int32
+        )
+        self.columns.add(rest, piece.origin, places[codes], times, piece.skipped)
 
     def _run_among(self, frame: pd.DataFrame, names: list[str]) -> str:
         """The column that tells runs apart; "": there is none. Raises RecordError where one was asked for.

@@ -6,12 +6,14 @@ import codecs
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise, zip_longest
+from typing import TextIO
 
 import pandas as pd
 
-from sim2seq.data.foreign.reading import Reading, listed, split_unit
+from sim2seq.data.foreign.columns import COMMA, PADDED, THOUSANDS, WITH_POINTS, are_grouped, is_number, ungrouped
+from sim2seq.data.foreign.reading import RUNS, Reading, first_of, listed, split_unit
 from sim2seq.data.records import RecordError, shown
 
 MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -21,10 +23,10 @@ ROWS = 100_000  # of a table that are read together
 SEPARATORS = (";", "\t", "|", ",", " ")
 COMMENTS = ("#", "//", "%", "!")
 ARCHIVE = ("@relation", "@RELATION", "@problemName", "@problemname")  # how .ts, .tsf and .arff begin
+MOST_BREAKS = 100  # of lines within a cell, or the cells of one line
 MOST_NAMES = 50  # columns that someone would name by hand
-NUMBER = re.compile(
-    r"\s*[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?\s*|\s*[-+]?(nan|inf|infinity|na|n/a|null|none)\s*", re.IGNORECASE
-)
+COMMENT = re.compile(r"^[ \t]*#.*\n?", re.MULTILINE)
+OPEN = re.compile(r'(^|[;,\t| ])"[^"]*$')  # a cell in quotes that goes on in the next line
 BEGINS = re.compile(r"^\s*(#|//|%|!)+\s*")  # how comments begin
 UNITS = frozenset(
     re.split(
@@ -33,36 +35,41 @@ UNITS = frozenset(
         degF °F rad deg ° mol l L ml - % 1 rpm Nm sec seconds days hours""",
     )
 )
-COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
-WITH_COMMAS = re.compile(r"\s*[-+]?\d{1,3}(,\d{3})+(\.\d*)?\s*")
-WITH_POINTS = re.compile(r"\s*[-+]?\d{1,3}(\.\d{3})+,\d+\s*")
 
 
 @dataclass(frozen=True)
 class Format:
     """How a table is written.
 
-    encoding, separator, decimal, thousands   as pandas wants them; separator " ": any white space
+    encoding, separator, decimal   as pandas wants them; separator " ": any white space
+    thousands   the sign between these, "" where there is none; grouped: places of the columns with commas there
     names, units   of the columns; skip: lines before the first row of numbers
     unnamed        whether each row begins with a cell that has no name (R writes the names of rows so)
+    ids            names of the columns that may tell runs apart, by numbers such as 001, which are texts then
     """
 
     encoding: str
     separator: str
     decimal: str
-    thousands: str | None
+    thousands: str
+    grouped: tuple[int, ...]
     names: tuple[str, ...]
     units: tuple[str, ...]
     skip: int
     unnamed: bool = False
-    comment: str | None = None
+    ids: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of all columns, also of that without one."""
+        return (["unnamed 0"] if self.unnamed else []) + list(self.names)
 
 
 def format_of(path, reading: Reading) -> Format:
     """How the table in a text file is written. Raises RecordError, in one line, for what is none."""
     encoding, text, whole = beginning(path)
-    lines = text.splitlines()
-    lines = lines if whole or len(lines) < 2 else lines[:-1]
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines, starts = joined(lines if whole or len(lines) < 2 else lines[:-1])
     full = [number for number, line in enumerate(lines) if line.strip()]
     if not full:
         raise RecordError(f"{path}: the file is empty, expected a table")
@@ -78,13 +85,35 @@ def format_of(path, reading: Reading) -> Format:
         what = f"expected a line of names above {shown(lines[first])}; --columns time,x,... says them"
         wide = "; if each line is a run: numpy.save('runs.npy', numpy.loadtxt(FILE)), read with --dims run,time"
         raise RecordError(f"{path}: {what}{wide if len(rows[first]) > MOST_NAMES else ''}")
-    where, asked = f"{path}, line {first + 1}", list(reading.columns)
+    where, asked = f"{path}, line {starts[first] + 1}", list(reading.columns)
     names, units, unnamed = names_of(where, asked or header or [], below, rows[first], all_named=bool(asked))
-    cells = [cell for number in full if number >= first for cell in rows[number]]
-    decimal = "," if separator != "," and any(map(COMMA.fullmatch, cells)) else "."
-    thousands = "." if decimal == "," and any(map(WITH_POINTS.fullmatch, cells)) else None
-    comment = "#" if any(line.lstrip().startswith("#") for line in lines) else None
-    return Format(encoding, separator, decimal, thousands, names, units, first, unnamed, comment)
+    columns = list(zip_longest(*(rows[number] for number in full if number >= first), fillvalue=""))
+    grouped = tuple(place for place, cells in enumerate(columns) if are_grouped(cells))
+    cells = [cell for place, column in enumerate(columns) if place not in grouped for cell in column]
+    commas = [cell for cell in cells if COMMA.fullmatch(cell)]
+    decimal = "," if separator != "," and commas else "."
+    thousands = "." if decimal == "," and any(map(WITH_POINTS.fullmatch, cells)) else ""
+    thousands = "," if separator == "," and all(map(THOUSANDS["."].fullmatch, commas)) else thousands
+    form = Format(encoding, separator, decimal, thousands, grouped, names, units, starts[first], unnamed)
+    numbered = [name for name, cells in zip(form.columns, columns, strict=False) if any(map(PADDED.fullmatch, cells))]
+    renamed = {name: reading.rename.get(name, name) for name in numbered}
+    return replace(
+        form, ids=tuple(name for name, new in renamed.items() if new == reading.run or first_of([new], RUNS))
+    )
+
+
+def joined(lines: list[str]) -> tuple[list[str], list[int]]:
+    """The lines, those as one within which a cell in quotes has line breaks, and the number of the first of each."""
+    found, starts, place = [], [], 0
+    while place < len(lines):
+        last = place
+        if lines[place].count('"') % 2 and OPEN.search(lines[place]):
+            following = range(place + 1, min(place + MOST_BREAKS, len(lines)))
+            last = next((number for number in following if lines[number].count('"') % 2), place)
+        found.append(" ".join(lines[place : last + 1]))
+        starts.append(place)
+        place = last + 1
+    return found, starts
 
 
 def names_of(where: str, header: list[str], below, row: list[str], *, all_named=False) -> tuple[tuple, tuple, bool]:
@@ -182,10 +211,6 @@ def is_count(cells: list) -> bool:
     return [int(cell) for cell in cells] == list(range(int(cells[0]), int(cells[0]) + len(cells)))
 
 
-def is_number(cell: str) -> bool:
-    return bool(cell.strip()) and any(each.fullmatch(cell) for each in (NUMBER, COMMA, WITH_POINTS, WITH_COMMAS))
-
-
 def above(lines, full: list[int], first: int, separator: str, width: int) -> tuple[list[str] | None, list[str] | None]:
     """The line of names above the first row, and a line of units between the two; None for what is not there."""
     before = [number for number in full if number < first][-2:]
@@ -210,29 +235,52 @@ def are_units(row: list[str]) -> bool:
     return len(found) > 0 and 2 * len(found) >= len(some)
 
 
+class Rows:
+    """The text of a table for pandas: `skip` blank lines before its first row, and no lines of comments.
+
+    What pandas takes for a comment is also the end of a line, such as that of a cell case#1.
+    """
+
+    def __init__(self, file: TextIO, skip: int):
+        self.file, self.before = file, "\n" * skip
+        for _ in range(skip):
+            file.readline()
+
+    def __iter__(self) -> Iterator[str]:  # pandas wants it
+        return iter(self.file)
+
+    def read(self, size: int = -1) -> str:
+        """The next whole lines, of about `size` characters."""
+        text = self.before + self.file.read(size) + self.file.readline()
+        self.before = ""
+        return COMMENT.sub("", text) if "#" in text else text
+
+
 def pieces(path, form: Format) -> Iterator[pd.DataFrame]:
     """The rows of a table, some at a time, with its line as the index; cells that are no numbers stay texts."""
-    names = (["unnamed 0"] if form.unnamed else []) + list(form.names)
+    names = form.columns
     options = {"sep": r"\s+"} if form.separator == " " else {"sep": form.separator, "skipinitialspace": True}
     try:
-        frames = pd.read_csv(
-            path,
-            **options,
-            names=names,
-            header=None,
-            skiprows=form.skip,
-            encoding=form.encoding,
-            encoding_errors="replace",
-            decimal=form.decimal,
-            thousands=form.thousands,
-            chunksize=ROWS,
-            index_col=False,
-            on_bad_lines="error",
-            low_memory=False,
-            skip_blank_lines=False,  # so that rows and lines can be told from each other
-            comment=form.comment,
-        )
-        with frames:
-            yield from frames
+        with (
+            open(path, encoding=form.encoding, errors="replace") as file,
+            pd.read_csv(
+                Rows(file, form.skip),
+                **options,
+                names=names,
+                header=None,
+                skiprows=form.skip,
+                decimal=form.decimal,
+                dtype=dict.fromkeys(form.ids, str),
+                chunksize=ROWS,
+                index_col=False,
+                on_bad_lines="error",
+                low_memory=False,
+                skip_blank_lines=False,  # so that rows and lines can be told from each other
+            ) as frames,
+        ):
+            for frame in frames:
+                texts = [name for name in names if not pd.api.types.is_numeric_dtype(frame[name])]
+                held = [name for name in texts if form.thousands or names.index(name) in form.grouped]
+                yield frame.assign(**{name: ungrouped(frame[name], form.decimal) for name in held}) if held else frame
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError, csv.Error) as error:
         raise RecordError(f"{path}: {' '.join(str(error).split())[:200]}") from error

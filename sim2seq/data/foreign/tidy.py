@@ -38,6 +38,13 @@ class Gaps:
         ]
         return runs + ([f"and {len(self.found) - WORST} more runs"] if len(self.found) > WORST else [])
 
+    def refusal(self, way: str) -> str:
+        """What is missing, by run and feature, and what would settle it; `way`: what was asked for, as in Reading."""
+        if way == "fill":
+            return f"nothing to fill the gaps from: {'; '.join(self.lines())}; --gaps drop leaves these runs out"
+        what = f"numbers are missing or not finite: {self.by_feature()}; {'; '.join(self.lines())}"
+        return f"{what}; --gaps fill interpolates them, --gaps drop leaves these runs out"
+
     def notes(self) -> tuple[str, ...]:
         """What was done with them."""
         if self.left_out:
@@ -79,6 +86,16 @@ def in_order(block: Block, ids: list[str], reading: Reading) -> Block:
     if len(again):
         order = np.delete(order, again + chosen(block, ids, order, again, reading.repeats))
     return at_steps(block, order)
+
+
+def holding(block: Block, run_id: str) -> Block:
+    """What was set in one run, line by line: its times rising, each once, a blank cell as the number before it."""
+    block = timed(block, [run_id]) if np.isnan(block.times).any() else block
+    block = at_steps(block, np.argsort(block.times, kind="stable"))
+    lines = np.arange(len(block.times))
+    last = {name: np.maximum.accumulate(np.where(np.isnan(each[0]), 0, lines)) for name, each in block.series.items()}
+    held = {name: each[:, last[name]] for name, each in block.series.items()}
+    return in_order(replace(block, series=held), [run_id], Reading(repeats="last"))
 
 
 def timed(block: Block, ids: list[str]) -> Block:
