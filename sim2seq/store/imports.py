@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sim2seq._support.files import check_place
 from sim2seq.data import clock
 from sim2seq.data.foreign.columns import matched
-from sim2seq.data.foreign.files import Source, found_below, named_apart, sources
+from sim2seq.data.foreign.files import Source, found_below, named_apart, sources, unread_below
 from sim2seq.data.foreign.reading import Reading, id_of, listed, values_in
 from sim2seq.data.foreign.runs import Beside, Seen, first_look, read_controls, read_inputs, runs_of
 from sim2seq.data.records import TIME, RecordError, Run
@@ -45,12 +45,17 @@ def import_files(
     Raises RecordError or StoreError, in one line, for what cannot be read or does not fit.
     """
     warnings.simplefilter("ignore")  # of libraries, on what is refused or said below
-    paths = found_below(files)
+    files = list(files)
+    tables = [os.path.realpath(each) for each in (inputs, controls) if each]
+    paths = [each for each in found_below(files) if os.path.realpath(each) not in tables]
+    if not paths:
+        raise RecordError(f"expected files of runs beside {listed(filter(None, (inputs, controls)))}; got none")
     found, beside = sources(paths, reading), tables_beside(inputs, controls, reading, named_apart(paths).values())
     total = sum(len(each.runs.ids) for each in found)
     ids = {run for each in found for run in each.runs.ids}
     passed_by = [name for each in found for name in each.runs.passed_by]
     told = set(matched(ids, beside.inputs or ()).values())
+    passed_by += unread_below(files, {*map(os.path.realpath, (path, *paths)), *tables})
     passed_by += [f"the line of run {run}" for run in beside.inputs or () if run not in told]
     seen, counts, refused = Seen(look=dry_run), Counter[str](), ""
     try:

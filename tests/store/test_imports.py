@@ -297,3 +297,22 @@ def test_runs_that_are_longer_or_say_no_unit_go_into_the_store(tmp_path):
     (tmp_path / "b.csv").write_text("t,x\n0,1\n1,2\n2,3\n")
     for name in ("a", "b"):
         assert imported(tmp_path / "s.sqlite", tmp_path / f"{name}.csv") == {"added": 1}
+
+
+def test_of_a_folder_the_table_of_inputs_is_no_run_and_the_rest_is_told(tmp_path, capsys):
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    for name, slope in (("a", 1), ("b", 2)):
+        pd.DataFrame({"t": np.arange(5.0), "x": slope * np.arange(5.0)}).to_csv(folder / f"{name}.csv", index=False)
+    pd.DataFrame({"run": ["a", "b"], "slope": [1, 2]}).to_csv(folder / "table.csv", index=False)
+    for name in ("c.csv.gz", "notes.out", ".hidden"):
+        (folder / name).write_bytes(b"")
+    store_there = folder / "s.sqlite"
+    for attempt in ("first", "second"):
+        command = ["import", str(store_there), str(folder), "--inputs", str(folder / "table.csv")]
+        assert cli.main(command) == 0
+        printed = capsys.readouterr().out
+        assert "passed by: 2 other files such as c.csv.gz below" in printed, attempt
+    assert store.load(store_there).inputs["slope"].tolist() == [1, 2]
+    assert cli.main(["import", str(store_there), str(folder / "table.csv"), "--inputs", str(folder / "table.csv")]) == 2
+    assert "expected files of runs beside" in capsys.readouterr().err

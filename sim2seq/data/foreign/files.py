@@ -111,6 +111,18 @@ def found_below(paths: Iterable) -> list[str]:
     return list(dict.fromkeys(os.path.normpath(path) for path in found))
 
 
+def unread_below(paths: Iterable, read: set[str]) -> list[str]:
+    """How many files below each folder are not among those that are `read`, as real paths; hidden ones are not told."""
+    told = []
+    for folder in filter(os.path.isdir, map(os.fspath, paths)):
+        below = (each for each in Path(folder).rglob("*") if each.is_file() and not is_hidden(each, folder))
+        others = [each for each in below if not is_inside(each, folder) and os.path.realpath(each) not in read]
+        if others and not is_zarr(folder):
+            first = min(others, key=lambda each: natural(str(each))).relative_to(folder)
+            told.append(f"{len(others)} other file{'s' * (len(others) > 1)} such as {first} below {folder}")
+    return told
+
+
 def is_hidden(path: Path, folder: str) -> bool:
     """Whether the name of a path, or of a folder between it and `folder`, begins with a point."""
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
