@@ -5,7 +5,15 @@ import pytest
 
 from sim2seq.data.windows import Scaling
 from sim2seq.models.candidates.candidate import Hold
-from sim2seq.models.candidates.combination import Combination, least_squares, mixed, stretches_of, weigh, weights_at
+from sim2seq.models.candidates.combination import (
+    Combination,
+    least_squares,
+    mixed,
+    stays,
+    stretches_of,
+    weigh,
+    weights_at,
+)
 
 LOW, HIGH = np.full(1, -5.0), np.full(1, 5.0)
 
@@ -95,7 +103,8 @@ def test_stretches_cover_the_horizon_once(steps):
 
 
 def test_middle_and_spread_are_those_of_a_weighted_mean():
-    middle, spread = mixed(np.array([1.0, 4.0]).reshape(2, 1, 1, 1), np.array([[[2 / 3, 1 / 3]]]))
+    said, everywhere = np.array([1.0, 4.0]).reshape(2, 1, 1, 1), np.ones((2, 1), dtype=bool)
+    middle, spread = mixed(said, np.array([[[2 / 3, 1 / 3]]]), everywhere)
     assert (middle.item(), spread.item()) == (pytest.approx(2), pytest.approx(np.sqrt(2)))
 
 
@@ -107,3 +116,27 @@ def test_the_three_of_a_combination_have_the_forecast_in_the_middle():
     assert middle[..., 0].tolist() == [[14, 14, 14], [20, 20, 20]]  # 99 is beyond the range: 5 standard deviations
     assert (below == middle).all()
     assert (above == middle).all()
+
+
+def test_what_runs_away_in_one_run_has_no_weight_there():
+    """It stayed in range on every validation run; 10 is the upper end of training, 11.5 beyond what is believed."""
+    said = np.array([[[2.0, 2], [2, 11.5]], [[6.0, 6], [6, 6]], [[8.0, 8], [8, 8]]])[..., None]
+    low, high = np.zeros(1), np.full(1, 10.0)
+    stay = stays(said, low, high)
+    assert stay.tolist() == [[True, False], [True, True], [True, True]]
+    weights = np.array([[[0.5, 0.25, 0.25]], [[1.0, 0.0, 0.0]]])
+    middle, spread = mixed(said, weights, stay)
+    assert middle[..., 0].tolist() == [[4.5, 2], [7, 7]]  # where all weight was its own, the others' of all steps
+    assert spread[1, :, 0].tolist() == [1, 1]
+    alone = mixed(said, np.tile([1.0, 0.0, 0.0], (2, 1, 1)), stay)[0]
+    assert alone[..., 0].tolist() == [[2, 2], [2, 11.5]]  # nobody else has any
+    series = Scaling(np.zeros(1), np.ones(1))
+    one = Combination({"far": Away(), "hold": Hold(1)}, np.ones(1), np.full((1, 1, 2), 0.5), LOW, HIGH, series)
+    assert one.forecasts(np.array([[[1.0]], [[2.0]]]), 3)[1, :, -1, 0].tolist() == [pytest.approx(1.4), 2]
+
+
+class Away:
+    """1.8 times the last value: beyond the range of training, 2.5 either way, by over a tenth of it from 1.7 on."""
+
+    def forecast(self, context, steps, **told):
+        return np.repeat(1.8 * context[:, -1:], steps, axis=1)

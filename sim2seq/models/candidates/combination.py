@@ -3,7 +3,8 @@
 The weights are at least 0, add up to 1 and make the squared error of the validation runs least (Bates and Granger, The
 Combination of Forecasts, 1969), so what is good for ten steps and what is good for three hundred both count. Between
 the middles of stretches they change linearly. Whether weights for each stretch and feature, one set for all, or the
-best candidate alone forecast better is decided on validation runs that the weights have not seen.
+best candidate alone forecast better is decided on validation runs that the weights have not seen. What runs away in one
+run, although it stayed in range on all validation runs, has no weight in that run.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ FOLDS = 10  # of validation runs, of which each is left out once
 LEAST = 1e-3  # a smaller weight is none
 MOST_FEATURES = 16  # with weights of their own
 MARGIN = 0.5  # of the range of training: a candidate whose forecast leaves it by more is out
+STRAYS = 0.1  # of the range of training: beyond it a candidate has run away (they stop at 0.2), in one run
 SPREADS = (-1.0, 0.0, 1.0)  # of a forecast, in standard deviations of the candidates around it
 
 
@@ -73,7 +75,9 @@ class Combination:
         said = (self.candidates[name].forecast(scaled, steps, **told) for name in self.used)
         each = np.stack([held_still(one, self.low, self.high) for one in said])
         weights = self.weights[..., self.weights.any(axis=(0, 1))]
-        middle, spread = mixed(each, weights_at(self.centres, weights, steps))
+        width = (self.high - self.low) / (1 + 2 * MARGIN)
+        stay = stays(each, self.low + MARGIN * width, self.high - MARGIN * width)
+        middle, spread = mixed(each, weights_at(self.centres, weights, steps), stay)
         middle = np.clip(middle, self.low, self.high)
         return self.around(middle, spread)
 
@@ -82,12 +86,36 @@ class Combination:
         return np.stack([self.series.restore(middle + times * spread) for times in SPREADS])
 
 
-def mixed(forecasts, weights) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of (candidates, runs, steps, features); weights (steps, features or 1, candidates)."""
-    weights = np.broadcast_to(weights, (*forecasts.shape[2:], len(forecasts)))
-    middle = np.einsum("crsf,sfc->rsf", forecasts, weights)
-    variance = np.einsum("crsf,sfc->rsf", np.square(forecasts - middle), weights)
+def mixed(forecasts, weights, stay) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of (candidates, runs, steps, features); weights (steps, features or 1, candidates).
+
+    stay (candidates, runs): who keeps its weight where; that of others goes to these
+    """
+    middle, variance = np.empty(forecasts.shape[1:]), np.empty(forecasts.shape[1:])
+    for some in np.unique(stay, axis=1).T:  # runs in which the same candidates count
+        runs = (stay == some[:, None]).all(axis=0)
+        shares = np.broadcast_to(among(weights, some), (*forecasts.shape[2:], len(forecasts)))
+        middle[runs] = np.einsum("crsf,sfc->rsf", forecasts[:, runs], shares)
+        variance[runs] = np.einsum("crsf,sfc->rsf", np.square(forecasts[:, runs] - middle[runs]), shares)
     return middle, np.sqrt(np.maximum(variance, 0))
+
+
+def among(weights, some) -> np.ndarray:
+    """The weights of some candidates, adding up to 1 again; at steps where all weight was others', those of all steps.
+
+    All weights as they are where none of these has any.
+    """
+    kept = weights * some
+    if some.all() or not (whole := kept.mean(axis=0)).any(axis=-1).all():
+        return weights
+    kept = np.where(kept.sum(axis=-1, keepdims=True) > LEAST, kept, whole)
+    return kept / kept.sum(axis=-1, keepdims=True)
+
+
+def stays(forecasts, low, high) -> np.ndarray:
+    """Which candidates keep, in which runs, to the range of training, low to high (features,): (candidates, runs)."""
+    margin = STRAYS * (high - low)
+    return np.array([((each >= low - margin) & (each <= high + margin)).all(axis=(1, 2)) for each in forecasts])
 
 
 def weights_at(centres, weights, steps: int) -> np.ndarray:
@@ -140,10 +168,11 @@ def weigh(forecasts: Mapping[str, np.ndarray], truth: np.ndarray, low, high, *, 
     grams = np.stack([[gram_of(errors[:, :, steps][..., group]) for group in groups] for steps in stretches])
     folds = np.random.default_rng(seed).permutation(truth.shape[0]) % min(FOLDS, truth.shape[0])
     centres = np.array([(each.start + 1 + each.stop) / 2 for each in stretches])
+    stay = stays(kept, low, high)
     del errors  # as large as all forecasts together, and so is what follows
 
     def unseen(name: str) -> tuple[np.ndarray, np.ndarray]:
-        return out_of_fold(RULES[name], grams, folds, centres, kept)
+        return out_of_fold(RULES[name], grams, folds, centres, kept, stay)
 
     found = {name: float(np.sqrt(np.mean(np.square((unseen(name)[0] - truth)[there])))) for name in RULES}
     rule = min(found, key=lambda name: found[name] * (1 + PREFERENCE[name]))
@@ -177,14 +206,14 @@ def stretches_of(steps: int) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in pairwise(ends)]
 
 
-def out_of_fold(rule, grams, folds, centres, kept) -> tuple[np.ndarray, np.ndarray]:
+def out_of_fold(rule, grams, folds, centres, kept, stay) -> tuple[np.ndarray, np.ndarray]:
     """Combined forecasts of all runs, and their spread, each with weights that come of the other folds."""
     middle, spread = np.empty(kept.shape[1:]), np.empty(kept.shape[1:])
     for fold in np.unique(folds):
         inside = folds == fold
         others = grams[:, :, ~inside] if (~inside).any() else grams
         weights = weights_at(centres, rule(others.sum(axis=2)), kept.shape[2])
-        middle[inside], spread[inside] = mixed(kept[:, inside], weights)
+        middle[inside], spread[inside] = mixed(kept[:, inside], weights, stay[:, inside])
     return middle, spread
 
 
