@@ -8,7 +8,7 @@ score (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, Distribution-free predict
 `middle` and `spread` are median and standard deviation of the members of an ensemble of models (Lakshminarayanan et
 al., 2017), `floor` is the median error of the validation runs at this feature and near this step, `factor` the `level`
 quantile of their scores at this feature in this tenth of the horizon. So the band is narrow where the members agree and
-wide where they do not; one member has a spread of 0.
+wide where they do not; one member has a spread of 0. What is less than rounding makes of sums counts as that.
 
 Validation and test runs must be exchangeable: drawn in one way. The unit is then the run, since its points depend on
 each other, and the quantile at level x (1 + 1 / n) for n runs would hold the level on average whatever that dependence
@@ -29,6 +29,7 @@ import numpy as np
 
 LEVEL = 0.9
 PARTS_OF_HORIZON = 10
+ROUNDING = 64 * np.finfo(float).eps  # of the largest value: errors below say how sums are rounded, and not how far off
 ENOUGH = 0.5  # of the band that training runs alone give: a forecast that leaves more of it says little about a run
 
 
@@ -97,12 +98,11 @@ def calibrate(forecasts, truth, *, level: float = LEVEL, groups=None) -> Band:
     forecasts, truth = forecasts[:, :, :steps], truth[:, :steps]
     there = np.isfinite(truth)
     middle, spread = middle_and_spread(forecasts)
-    error = np.where(there, unknown_is_infinite(np.abs(middle - truth)), np.nan)
+    largest = np.nanmax(np.abs(truth), axis=(0, 1))
+    least = ROUNDING * np.where(largest > 0, largest, largest.max())
+    error = np.where(there, np.maximum(unknown_is_infinite(np.abs(middle - truth)), least), np.nan)
     medians = np.nanmedian(error, axis=0)
     floor = np.stack([medians[near(step, steps)].mean(axis=0) for step in range(steps)])
-    largest = np.nanmax(np.abs(truth), axis=(0, 1))
-    rounding = np.finfo(float).eps * np.where(largest > 0, largest, largest.max())
-    floor = floor + rounding  # or an exact model would divide by 0
     with np.errstate(invalid="ignore", divide="ignore"):
         scores = error / (spread + floor)
     scores = np.where(there, np.where(error == 0, 0.0, unknown_is_infinite(scores)), np.nan)

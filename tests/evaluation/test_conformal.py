@@ -58,13 +58,24 @@ def test_the_band_is_wide_where_the_members_disagree():
     np.testing.assert_allclose(low, -high)
 
 
-def test_a_model_without_error_has_a_band_without_width():
+def test_a_model_without_error_has_a_band_of_the_width_of_rounding():
     truth = np.arange(60.0).reshape(2, 10, 3)
     band = calibrate(truth[None], truth)
     _, low, high = band.around(truth[None])
-    np.testing.assert_array_equal(low, truth)
-    np.testing.assert_array_equal(high, truth)
+    np.testing.assert_allclose(low, truth, rtol=0, atol=2 * conformal.ROUNDING * 60)
+    np.testing.assert_allclose(high, truth, rtol=0, atol=2 * conformal.ROUNDING * 60)
     assert (coverage(low, high, truth) == 1).all()
+    zero = np.zeros_like(truth)
+    assert (coverage(*calibrate(zero[None], zero).around(zero[None])[1:], zero) == 1).all()
+
+
+def test_what_rests_in_all_runs_is_held_however_sums_are_rounded():
+    """Sums of other weights come out some units of the last place apart; a band of one unit would hold none of them."""
+    truth = np.full((20, 10, 1), 5.0)
+    here, there = np.nextafter(truth, 9), truth - 20 * np.spacing(5.0)
+    _, low, high = calibrate(here[None], truth).around(there[None])
+    assert (coverage(low, high, truth) == 1).all()
+    assert (high - low).max() < 1e-11
 
 
 def test_a_shorter_forecast_has_the_same_band():
