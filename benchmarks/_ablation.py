@@ -47,13 +47,13 @@ def forecast_of(one, runs: Runs) -> np.ndarray:
 def error_of(names: list[str], said: list[dict], parts, test: Runs, seed: int) -> float:
     """The test error of a combination of these candidates, in standard deviations of the training runs."""
     validation, later = said
-    bounds = parts.training.bounds(0)
-    found = combination.weigh({name: validation[name] for name in names}, parts.validation.future, *bounds, seed=seed)
-    each = np.stack([combination.held_still(later[name], *bounds) for name in found.names])
+    found = combination.weigh(
+        {name: validation[name] for name in names}, parts.validation.future, *parts.training.bounds(0), seed=seed
+    )
+    each = np.stack([later[name] for name in found.names])
     weights = combination.weights_at(found.centres, found.weights, test.future.shape[1])
-    low, high = parts.training.bounds(combination.MARGIN)
-    middle, _ = combination.mixed(each, weights, combination.stays(each, *bounds))
-    return combination.rmse_of(np.clip(middle, low, high), test.future)
+    middle, _ = combination.within(each, weights, *parts.training.bounds(combination.MARGIN))
+    return combination.rmse_of(middle, test.future)
 
 
 def ablation(results: list[dict]) -> str:

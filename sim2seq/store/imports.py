@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from sim2seq._support.files import check_place
 from sim2seq.data import clock
 from sim2seq.data.foreign.columns import matched
-from sim2seq.data.foreign.files import Source, found_below, named_apart, sources, unread_below
-from sim2seq.data.foreign.reading import Reading, id_of, listed, values_in
+from sim2seq.data.foreign.files import Source, found_below, sources, unread_below
+from sim2seq.data.foreign.reading import Reading, id_of, listed, named_apart, values_in
 from sim2seq.data.foreign.runs import Beside, Seen, first_look, read_controls, read_inputs, runs_of
 from sim2seq.data.records import TIME, RecordError, Run
 from sim2seq.store import store

@@ -257,15 +257,14 @@ def learn_apart(folder: str, name: str, end: str) -> None:
         fit.train(ensemble, one, split, place, FORECAST, quiet=True, seconds=float(end) - time.time())
         return
     parts = parts_of(ensemble, settings, split, Forecast(settings.controls))
-    seed, other = settings.seed, {}
-    if name != NETWORK:  # what it reads is another context
-        seed, other = settings.seed + 1, {"warm_up": settings.window}
+    first = name == NETWORK
+    options = {"seed": settings.seed + (not first), "warm_up": closed_loop.WARM_UP if first else settings.window}
 
     def tell(text: str) -> None:
         write_text(place / NOTE, text + "\n")
 
     seconds = float(end) - time.time()
-    fitted = closed_loop.fit(parts.training, parts.validation, seconds=seconds, seed=seed, tell=tell, **other)
+    fitted = closed_loop.fit(parts.training, parts.validation, seconds=seconds, tell=tell, **options)
     keeping.save(fitted, place)
 
 

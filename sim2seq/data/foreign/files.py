@@ -22,8 +22,7 @@ from sim2seq.data.foreign import text
 from sim2seq.data.foreign.axes import UNNAMED as UNNAMED
 from sim2seq.data.foreign.axes import named
 from sim2seq.data.foreign.groups import HARMLESS, Groups, groups_beside, hdf5_arrays, hdf5_groups, of_zarr, zarr_groups
-from sim2seq.data.foreign.reading import Reading, natural
-from sim2seq.data.foreign.reading import named_apart as named_apart
+from sim2seq.data.foreign.reading import Reading, named_apart, natural
 from sim2seq.data.foreign.table import Piece, Table
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import RecordError
@@ -114,10 +113,11 @@ def found_below(paths: Iterable) -> list[str]:
 def unread_below(paths: Iterable, read: set[str]) -> list[str]:
     """How many files below each folder are not among those that are `read`, as real paths; hidden ones are not told."""
     told = []
-    for folder in filter(os.path.isdir, map(os.fspath, paths)):
+    folders = [path for path in map(os.fspath, paths) if os.path.isdir(path) and not is_zarr(path)]
+    for folder in folders:
         below = (each for each in Path(folder).rglob("*") if each.is_file() and not is_hidden(each, folder))
         others = [each for each in below if not is_inside(each, folder) and os.path.realpath(each) not in read]
-        if others and not is_zarr(folder):
+        if others:
             first = min(others, key=lambda each: natural(str(each))).relative_to(folder)
             told.append(f"{len(others)} other file{'s' * (len(others) > 1)} such as {first} below {folder}")
     return told

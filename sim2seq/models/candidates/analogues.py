@@ -119,11 +119,10 @@ def shapes(training: Runs) -> Iterator[tuple[int, int]]:
 
 def fits(training: Runs, compared: int, ahead: int, scale: np.ndarray | None, seed: int) -> Iterator[Analogues]:
     """With each number of neighbours."""
-    lengths = np.isfinite(training.values).all(axis=2).sum(axis=1)
     starts = np.concatenate(
         [
             np.stack(np.broadcast_arrays(run, np.arange(n - compared - ahead + 1)), axis=1)
-            for run, n in enumerate(lengths)
+            for run, n in enumerate(training.lengths)
         ]
     )
     most = min(WINDOWS, max(1, NUMBERS // (compared * training.features)))

@@ -51,9 +51,14 @@ class Runs:
         return self.values.shape[2]
 
     @property
+    def lengths(self) -> np.ndarray:
+        """The number of steps of each run: (runs,)."""
+        return np.isfinite(self.values).all(axis=2).sum(axis=1)
+
+    @property
     def longest(self) -> int:
         """The number of steps of the longest run."""
-        return int(np.isfinite(self.values).all(axis=2).sum(axis=1).max())
+        return int(self.lengths.max())
 
     @property
     def told(self) -> int:

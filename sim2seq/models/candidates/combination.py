@@ -72,18 +72,21 @@ class Combination:
             "controls": None if self.controls is None else self.controls.scale(controls),
         }
         scaled = np.asarray(self.series.scale(context))
-        said = (self.candidates[name].forecast(scaled, steps, **told) for name in self.used)
-        each = np.stack([held_still(one, self.low, self.high) for one in said])
+        each = np.stack([self.candidates[name].forecast(scaled, steps, **told) for name in self.used])
         weights = self.weights[..., self.weights.any(axis=(0, 1))]
-        width = (self.high - self.low) / (1 + 2 * MARGIN)
-        stay = stays(each, self.low + MARGIN * width, self.high - MARGIN * width)
-        middle, spread = mixed(each, weights_at(self.centres, weights, steps), stay)
-        middle = np.clip(middle, self.low, self.high)
-        return self.around(middle, spread)
+        return self.around(*within(each, weights_at(self.centres, weights, steps), self.low, self.high))
 
     def around(self, middle, spread) -> np.ndarray:
         """Scaled forecasts and the spread of candidates around them, as members of a band, in physical units."""
         return np.stack([self.series.restore(middle + times * spread) for times in SPREADS])
+
+
+def within(forecasts, weights, low, high) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation as `mixed`, kept to low and high (features,): MARGIN outside the range of training."""
+    width = (high - low) / (1 + 2 * MARGIN)
+    each = held_still(forecasts, low, high)
+    middle, spread = mixed(each, weights, stays(each, low + MARGIN * width, high - MARGIN * width))
+    return np.clip(middle, low, high), spread
 
 
 def mixed(forecasts, weights, stay) -> tuple[np.ndarray, np.ndarray]:

@@ -93,7 +93,8 @@ def increments_of(values: np.ndarray) -> np.ndarray:
 
 def moves_of(values: np.ndarray) -> np.ndarray:
     """The same, 0 for a feature that never moves."""
-    return np.where(np.nanstd(np.diff(values, axis=1), axis=(0, 1)) > 1e-9, increments_of(values), 0.0)
+    scale = np.nanstd(np.diff(values, axis=1), axis=(0, 1))
+    return np.where(scale > 1e-9, scale, 0.0)
 
 
 def clock_of(values: np.ndarray) -> np.ndarray:
@@ -115,7 +116,7 @@ class Batches:
         self.noise = NOISE * moves_of(training.values)
         pad = ((0, 0), (0, self.steps), (0, 0))  # a window may reach beyond the end of its run
         self.values = np.pad(training.values, pad, constant_values=np.nan).astype("float32")
-        self.lengths = np.isfinite(training.values).all(axis=2).sum(axis=1)
+        self.lengths = training.lengths
         _, extra, self.told = fed_to(training.values[:, :0], steps, training.conditions, training.controls, clock, 0)
         self.extra = np.pad(extra, pad, mode="edge")
 
