@@ -91,11 +91,20 @@ def make_run(table, settings, group: str, run: str, judge=None):
     from studies.oracle.maps import SERIES, plan
 
     run_id, inputs = check_id(f"{group}_{run}"), inputs_of(table, settings, plan(settings, len(table.values)))
+    check_group(group, table.name)
     warm_up()
     training, results = trained(table, settings, inputs, judge)
     data = {"group_id": group, **inputs, **results}
     times = list(range(1, len(training.checkpoints) + 1))
     return Run(run_id, data, {"time": times, **dict(zip(SERIES, training.checkpoints.T, strict=True))})
+
+
+def check_group(group: str, table: str) -> None:
+    """Raise ValueError for a group that is used for something else than the table: a study is split by groups."""
+    from studies.oracle.tables import used_for
+
+    if used_for(group) != (part := used_for(table)):
+        raise ValueError(f"group {group!r:.80}: expected one of the part {part}, such as {table:.80}, as the table is")
 
 
 def planned_runs(rows) -> list[tuple]:
@@ -111,6 +120,7 @@ def planned_runs(rows) -> list[tuple]:
     for run_id, row in zip(run_ids(rows), rows, strict=True):
         try:
             settings, table = settings_of(row), tables.load(str(row["TABLE"]))
+            check_group(str(row["GROUP_ID"]), table.name)
             found.append((table, settings, inputs_of(table, settings, plan(settings, len(table.values)))))
         except ValueError as error:
             raise ValueError(f"run {run_id}: {error}") from error
@@ -149,7 +159,8 @@ def make_runs(rows, planned, judge=None):
         for name, value in (inputs | results).items():
             data[name].append(value)
     series = {name: values[..., feature] for feature, name in enumerate(SERIES)}
-    return {"group_id": rows["GROUP_ID"].astype(str), **data}, series, lengths
+    known = {name: column for name, column in data.items() if len(column) == len(planned)}  # foretold of all, or none
+    return {"group_id": rows["GROUP_ID"].astype(str), **known}, series, lengths
 
 
 def is_there(path, run_ids: list[str], planned) -> bool:
@@ -193,7 +204,9 @@ def parse_arguments(argv=None):
     parser.add_argument("data", nargs="?", help="a name that tables.py lists, or a CSV file")
     parser.add_argument("settings", nargs="*", metavar="NAME:VALUE", help="see studies/oracle/settings.py")
     parser.add_argument("--output", "-o", required=True, help="file to write: DSV, or HDF5 with --table")
-    parser.add_argument("--group", "-G", help="group id, first half of the run's id; none: the table's name")
+    parser.add_argument(
+        "--group", "-G", help="group id, first half of the run's id, of the table's part; none: the table's name"
+    )
     parser.add_argument("--run", "-R", default="1", help="run id, second half of the run's id")
     parser.add_argument("--table", metavar="FILE", help="many runs: parameter table of pgen_ensembles.py (.npy)")
     parser.add_argument("--rows", metavar="FIRST:END", default=":", help="rows of the table, the last one not included")

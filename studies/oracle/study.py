@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from sim2seq import Ensemble, PerRun, Study, TargetSettings, load_store
 from sim2seq.data.splits import PARTS, Part, Split
 from sim2seq.data.windows import Scaling
+from sim2seq.store.store import connect
 from studies.oracle import tables
 from studies.oracle.networks import NETWORKS
 
@@ -81,15 +83,26 @@ def read(path) -> Ensemble:
     Raises ValueError where there is no other.
     """
     ensemble = replace(load_store(path, features=SEEN), step_unit="")
-    whole = ~(np.asarray(ensemble.results.get(ENDED, np.zeros(ensemble.runs)), dtype=float) > 0)
-    if not whole.any():
-        raise ValueError(f"expected runs that came to their end; got {ensemble.runs} that the oracle ended")
-    ensemble = ensemble if whole.all() else ensemble.take(np.flatnonzero(whole))
+    if ended := ended_in(path, ensemble):
+        whole = [place for place, run in enumerate(ensemble.run_ids) if run not in ended]
+        if not whole:
+            raise ValueError(f"expected runs that came to their end; got {ensemble.runs} that the oracle ended")
+        ensemble = ensemble.take(whole)
     if LAST.keys() <= ensemble.inputs.keys():
         return ensemble
     places = ensemble.places(LAST.values())
     last = np.asarray(ensemble.values)[np.arange(ensemble.runs), ensemble.lengths - 1][:, places]
     return replace(ensemble, inputs=ensemble.inputs | dict(zip(LAST, last.T, strict=True)))
+
+
+def ended_in(path, ensemble: Ensemble) -> set[str]:
+    """The ids of the runs in the store that the oracle ended."""
+    if ENDED in ensemble.unusable:  # runs without an oracle do not say it, and an Ensemble has what all runs have
+        with closing(connect(path)) as store:
+            asked = [run for run, name in store.numbers() if name == ENDED]
+        ensemble = load_store(path, runs=asked, features=SEEN[:1])
+    column = ensemble.results.get(ENDED, np.zeros(ensemble.runs))
+    return {run for run, ended in zip(ensemble.run_ids, column, strict=True) if ended > 0}
 
 
 def split_by_table(ensemble: Ensemble, settings) -> Split:
@@ -99,8 +112,7 @@ def split_by_table(ensemble: Ensemble, settings) -> Split:
     """
     parts = {name: [] for name in PARTS}
     for run, group in zip(ensemble.run_ids, ensemble.groups, strict=True):
-        part = tables.part_of(group)
-        parts[part if part in parts else tables.TRAIN].append(run)
+        parts[tables.used_for(group)].append(run)
     if empty := [name for name, runs in parts.items() if not runs]:
         raise ValueError(f"expected runs on {empty[0]} tables; got none: tables.py lists them")
     return Split(*(Part(tuple(parts[name]), 0, ensemble.steps) for name in PARTS))

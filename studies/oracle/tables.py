@@ -54,6 +54,11 @@ def part_of(name: str) -> str:
     return entries()[name].part if name in entries() else "own"
 
 
+def used_for(name: str) -> str:
+    """The one of PARTS that runs on a table are used for: those on one that is not in the list are learned from."""
+    return entries()[name].part if name in entries() else TRAIN
+
+
 def load(name: str):
     """The Table (preparation.py) of a name in the list, or of a CSV file, named by its stem.
 

@@ -113,6 +113,8 @@ def test_a_task_that_is_delivered_twice_leaves_its_file(batch, small_table):
         (["sklearn-iris", "epoch_multiplier:0.1"], "15 iterations, expected 20 or more"),
         (["sklearn-iris", "sections:200"], "sections 200: expected up to the 150 rows"),
         (["sklearn-iris", "--group", "../x"], "run id '../x_1'"),
+        (["COUNT-mdvis", "--group", "mine"], "group 'mine': expected one of the part test, such as COUNT-mdvis"),
+        (["--table", "other.npy"], "run COUNT-mdvis_1: group 'COUNT-mdvis': expected one of the part train"),
         (["one.csv"], "table one: expected 2 columns that vary, got 1 (b is constant)"),
         (["gaps.csv"], "expected 2 columns that vary, got 0 (a has no value; b has no value)"),
         (["missing.csv"], "No such file"),
@@ -133,6 +135,7 @@ def test_bad_input_ends_in_one_line_with_exit_code_2_and_no_file(words, expected
         ("bad", two),
         ("strange", {"TABLE": two["TABLE"], "WIND": [1, 2], **ids}),
         ("tableless", {"GRID": ["square"] * 2, **ids}),
+        ("other", {"TABLE": two["TABLE"], "GROUP_ID": ["COUNT-mdvis"] * 2, "RUN_ID": [1, 2]}),
     ):
         write_table(tmp_path, columns, 10)
         Path("table.npy").rename(f"{name}.npy")

@@ -9,6 +9,7 @@ import pytest
 from oracles import Told
 
 from sim2seq._support.command import run
+from sim2seq.data.tables import read_table
 from sim2seq.stopping import Oracle, Rule
 from studies.oracle import ask, drawing, ending, evolution, maps, simulate, tables
 from studies.oracle.settings import Settings
@@ -71,6 +72,37 @@ def test_a_run_ends_itself_and_the_store_says_where(tmp_path, parameter_table, m
     learned_from = read(tmp_path / "store.sqlite")
     assert learned_from.run_ids == tuple(run for run, is_ended in zip(held.run_ids, ended, strict=True) if not is_ended)
     assert learned_from.step_unit == ""
+
+
+def test_an_ended_run_is_not_learned_from_beside_runs_without_oracle(tmp_path):
+    from sim2seq.data.records import Run
+    from sim2seq.store import store
+
+    def of(number: int, **results) -> Run:
+        return Run(
+            f"{TABLE}_{number}", {"mqe_final": 1.0, **results}, {name: [0.1, 0.2] for name in ("time", *maps.SERIES)}
+        )
+
+    path = tmp_path / "store.sqlite"
+    store.create(path)
+    store.ingest(path, [of(1), of(2, ended_final=1), of(3, ended_final=0)])
+    assert read(path).run_ids == (f"{TABLE}_1", f"{TABLE}_3")
+    store.create(tmp_path / "ended.sqlite")
+    store.ingest(tmp_path / "ended.sqlite", [of(1, ended_final=1)])
+    with pytest.raises(ValueError, match="expected runs that came to their end; got 1 that the oracle ended"):
+        read(tmp_path / "ended.sqlite")
+
+
+def test_a_run_that_was_never_asked_about_is_kept_with_its_batch(tmp_path, parameter_table):
+    oracle = seer(last_values)
+    oracle.surrogate.window = 30
+    table = read_table(parameter_table, "1:3")
+    table["CHECKPOINTS"] = 40, 20
+    planned = simulate.planned_runs(table)
+    data, _, lengths = simulate.make_runs(table, planned, ending.Judge(oracle))
+    assert data["asked_final"] == [1, 0]
+    assert lengths == [40, 20]
+    assert not [name for name in data if name.startswith("foretold")]
 
 
 def test_a_run_without_an_oracle_says_nothing_of_one():
