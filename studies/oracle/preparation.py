@@ -90,7 +90,7 @@ def is_counter(values: np.ndarray) -> bool:
     """Whether numbers rise by the same step from row to row."""
     with np.errstate(over="ignore"):
         steps = np.diff(values)
-    return len(steps) > 1 and bool(np.isfinite(values).all()) and steps[0] > 0 and np.allclose(steps, steps[0])
+    return len(steps) > 1 and bool(np.isfinite(values).all()) and steps[0] > 0 and np.allclose(steps, steps[0], atol=0)
 
 
 def numbers_of_words(column: pd.Series) -> tuple[np.ndarray, bool]:

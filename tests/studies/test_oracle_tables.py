@@ -70,6 +70,12 @@ def test_a_column_that_tells_nothing_is_dropped_and_says_why(column, why):
     assert table.values.shape == (30, 2)
 
 
+def test_a_column_of_small_numbers_is_kept_as_a_large_one_is():
+    small = [1e-9 * number for number in NUMBERS]
+    assert prepared(c=small).dropped == {}
+    assert prepared(c=[1e-9 * number for number in range(30)]).dropped == {"c": "counts the rows"}
+
+
 def test_rows_without_any_value_are_dropped():
     frame = pd.DataFrame({"a": NUMBERS, "b": NUMBERS[::-1]})
     frame.iloc[[3, 4]] = np.nan
