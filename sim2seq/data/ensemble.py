@@ -24,7 +24,7 @@ class Ensemble:
     results     name -> (runs,): what came of each run as a whole
     units       name -> unit, of features, inputs and results; a name that is missing has none
     lengths     (runs,): steps that each run has, up to `steps`; without them, or with None, all of them. What stands in
-                `values` after them is padding (nan), which nobody reads
+                `values` after them is padding (nan, or 0 in whole numbers), which nobody reads
     notes       what was done to the runs on their way here, a few words each; the report says it
     unusable    name -> which run has no number of it, of what is neither an input nor a result for that reason
 
@@ -93,6 +93,13 @@ class Ensemble:
     def uniform(self) -> bool:
         """Whether all runs have all steps."""
         return bool((self.lengths == self.steps).all())
+
+    def series(self) -> np.ndarray:
+        """The values in memory, nan beyond the end of a run, whatever stands there."""
+        values = np.asarray(self.values)
+        if self.uniform:
+            return values
+        return np.where((np.arange(self.steps) < self.lengths[:, None])[..., None], values, np.nan)
 
     @property
     def groups(self) -> tuple[str, ...]:

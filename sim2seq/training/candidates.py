@@ -260,4 +260,5 @@ def read_data(folder: Path) -> tuple[Ensemble, Split, Settings]:
 
 
 def padded(values: np.ndarray, steps: int) -> np.ndarray:
-    return np.pad(values, ((0, 0), (0, steps - values.shape[1]), (0, 0)), constant_values=np.nan)
+    nothing = np.nan if values.dtype.kind == "f" else 0  # as in a store; their lengths say where runs end
+    return np.pad(values, ((0, 0), (0, steps - values.shape[1]), (0, 0)), constant_values=nothing)

@@ -62,7 +62,7 @@ class Forecast(Task):
 
     def split(self, part: Ensemble, settings) -> tuple[np.ndarray, np.ndarray | None]:
         """Features and controls of whole runs, (runs, steps, ...), nan beyond their end; None without controls."""
-        layout, values = self.layout(part, settings), np.asarray(part.values)
+        layout, values = self.layout(part, settings), part.series()
         controls = list(layout.columns.controls)
         if not controls:
             return values, None

@@ -46,11 +46,11 @@ class PerStep(Task):
     def truth(self, part: Ensemble, settings) -> np.ndarray:
         """(runs, answers, outputs), nan beyond the end of a run."""
         first = settings.window - 1 + self.ahead
-        return np.asarray(part.values, dtype=float)[:, first:, part.places(self.outputs)]
+        return part.series().astype(float)[:, first:, part.places(self.outputs)]
 
     def seen(self, part: Ensemble) -> np.ndarray:
         """The inputs of each step that has an answer after it, (runs, steps - ahead, inputs), without nan."""
-        return held_to_the_end(np.asarray(part.values)[:, : part.steps - self.ahead, part.places(self.inputs)])
+        return held_to_the_end(part.series()[:, : part.steps - self.ahead, part.places(self.inputs)])
 
     def predict(self, models, part: Ensemble, settings) -> np.ndarray:
         return answers_of(models, self.seen(part), part, settings)
@@ -69,7 +69,7 @@ class PerStep(Task):
         }
         before = settings.window - 2 + self.ahead
         if before >= 0:
-            held = np.asarray(part.values, dtype=float)[:, before:-1, part.places(self.outputs)]
+            held = part.series().astype(float)[:, before:-1, part.places(self.outputs)]
             found["hold"] = held_to_the_end(held)
         return found
 
@@ -134,7 +134,7 @@ class PerRun(Task):
     def seen(self, part: Ensemble) -> np.ndarray:
         """(runs, steps, inputs), without nan."""
         places = part.places(self.inputs or part.features)
-        return held_to_the_end(np.asarray(part.values)[..., places])
+        return held_to_the_end(part.series()[..., places])
 
     def steps_seen(self, part: Ensemble, share: float, settings) -> np.ndarray:
         """How many steps of each run make a share of it, (runs,); at least a window."""
@@ -158,7 +158,7 @@ class PerRun(Task):
         named = [name.removesuffix("_final") for name in self.outputs]
         if all(name in part.features for name in named):
             seen = [self.steps_seen(part, share, settings) for share in self.at]
-            values = np.asarray(part.values, dtype=float)[..., part.places(named)]
+            values = part.series().astype(float)[..., part.places(named)]
             found["last value"] = np.stack([values[np.arange(part.runs), steps - 1] for steps in seen], axis=1)
             for name in CURVES:
                 ends = [ends_of(name, values, steps, steps / part.lengths) for steps in seen]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 from sim2seq import surrogate
 from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.splits import Part, Split, select, split_in_time
+from sim2seq.training import candidates
 from sim2seq.training import fit as fitting
 from sim2seq.training.fit import fit
 from sim2seq.training.folder import load
@@ -70,6 +73,34 @@ def oscillator() -> Ensemble:
 def steered(oscillator, tmp_path_factory):
     settings = Settings.parse(["size=debug", "window=5", "controls:u"])
     return fit(oscillator, settings, tmp_path_factory.mktemp("steered"), quiet=True)
+
+
+@pytest.mark.parametrize("task", [Forecast(), Forecast(controls=("u",)), PerStep(("u",), ("x",))])
+def test_padding_counts_as_little_in_whole_numbers_as_nan_does(task):
+    lengths = lengths_of(8, 20)
+    series = dict(zip("xu", np.random.default_rng(0).integers(1, 9, (2, 8, 20)), strict=True))
+    floats, settings = runs_of(series, lengths), Settings.parse(["window:3"])
+    whole = replace(floats, values=np.nan_to_num(floats.values).astype("int16"))
+    np.testing.assert_array_equal(task.truth(whole, settings), task.truth(floats, settings))
+    found, expected = (task.baselines(runs, runs, settings, {}) for runs in (whole, floats))
+    for name, prediction in expected.items():
+        np.testing.assert_allclose(found[name], prediction, err_msg=name)
+    if task.kind == "forecast":
+        split = Split(*[Part(whole.run_ids, 0, 20)] * 3)
+        parts = [candidates.parts_of(runs, settings, split, task) for runs in (whole, floats)]
+        np.testing.assert_allclose(*(each.training.values for each in parts))
+
+
+def test_whole_numbers_cut_in_time_reach_the_candidates(tmp_path):
+    values = np.random.default_rng(0).integers(1, 9, (4, 30, 1)).astype("int16")
+    ensemble = Ensemble(values, ("a_1", "a_2", "a_3", "a_4"), ("x",), np.arange(30.0))
+    split, settings = split_in_time(ensemble), Settings.parse(["window:3"])
+    (tmp_path / candidates.FOLDER).mkdir()
+    candidates.write_data(ensemble, settings, split, Forecast(), tmp_path)
+    held, parts, _ = candidates.read_data(tmp_path / candidates.FOLDER)
+    for part in ("train", "validation"):
+        there, here = select(held, getattr(parts, part)), select(ensemble, getattr(split, part))
+        np.testing.assert_array_equal(there.values, here.values)
 
 
 def test_an_oscillator_is_forecast_under_a_known_force(steered):
