@@ -63,7 +63,7 @@ def fit(
     settings, folder = settings or study.settings(), Path(folder)
     ensemble = study.choose(ensemble, settings) if study.choose else ensemble
     ensemble = study.task.checked(ensemble)
-    split = split or (study.split or split_runs)(ensemble, settings)
+    split = split or split_runs(ensemble, settings, study)
     tell_short_runs(ensemble, settings, study, quiet)
     check_parts(ensemble, split, settings, study)
     claim(folder, ensemble, settings, split, replace)
@@ -101,11 +101,13 @@ def tell_short_runs(ensemble: Ensemble, settings: Settings, study: Study, quiet:
         say(f"left out, with fewer than {least} steps: {', '.join(names[:SHOWN])}{more}", quiet)
 
 
-def split_runs(ensemble: Ensemble, settings: Settings) -> Split:
-    """The split of the settings, of all runs but those that are held out."""
+def split_runs(ensemble: Ensemble, settings: Settings, study: Study = FORECAST) -> Split:
+    """The split of the study, or of the settings, of all runs but those that are held out."""
     kept = [i for i, run in enumerate(ensemble.run_ids) if not is_held_out(run, settings)]
     if not kept:
         raise ValueError(f"held_out: all runs begin with {settings.held_out!r}, none is left to learn from")
+    if study.split:
+        return study.split(ensemble.take(kept), settings)
     seed = settings.seed if settings.split_seed < 0 else settings.split_seed
     return SPLITS[settings.split](ensemble.take(kept), settings.fractions, seed=seed)
 
@@ -132,6 +134,9 @@ def check_parts(ensemble: Ensemble, split: Split, settings: Settings, study: Stu
             raise ValueError(
                 f"window: expected 1 to {longest - 1} for runs of {longest} steps; got {settings.window} ({name} part)"
             )
+    if study.task.of_whole_runs and (twice := set(split.train.runs) & {*split.validation.runs, *split.test.runs}):
+        got = f"got run {min(twice)} in two"
+        raise ValueError(f"split: a {study.task.kind} expects each run in one part; {got}: take split:by_run")
     if len(split.train.runs) < settings.members:
         raise ValueError(f"members: expected up to {len(split.train.runs)}, one a training run; got {settings.members}")
     steps = {name: int(part.lengths.max()) for name, part in parts.items()}

@@ -40,6 +40,7 @@ class NextSymbol(Task):
     symbols: tuple[float, ...]
     feature: str = ""
     kind: ClassVar[str] = "next symbol"
+    of_whole_runs: ClassVar[bool] = True
     position: ClassVar[str] = "step"
     measure: ClassVar[str] = "cross-entropy"
     start: ClassVar[int] = 1  # tokens before that of the first symbol

@@ -101,6 +101,7 @@ class PerRun(Task):
     whole: bool = False
     share: str = ""
     kind: ClassVar[str] = "target per run"
+    of_whole_runs: ClassVar[bool] = True
     position: ClassVar[str] = "share of the run that was seen"
 
     def layout(self, ensemble: Ensemble, settings) -> Layout:

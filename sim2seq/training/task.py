@@ -62,6 +62,7 @@ class Task(ABC):
     kind: ClassVar[str]
     position: ClassVar[str]  # what the positions of a prediction count
     measure: ClassVar[str] = "RMSE"  # what counts as error, a name of evaluation.measures.MEASURES
+    of_whole_runs: ClassVar[bool] = False  # whether a run cut in time has in each part what the others are asked for
 
     @abstractmethod
     def layout(self, ensemble: Ensemble, settings) -> Layout:

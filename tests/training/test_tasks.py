@@ -10,7 +10,7 @@ import pytest
 
 from sim2seq import surrogate
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.splits import Part, Split, select, split_in_time
+from sim2seq.data.splits import Part, Split, select, split_by_run, split_in_time
 from sim2seq.training import candidates
 from sim2seq.training import fit as fitting
 from sim2seq.training.fit import fit
@@ -18,6 +18,7 @@ from sim2seq.training.folder import load
 from sim2seq.training.forecast import Forecast
 from sim2seq.training.settings import Settings
 from sim2seq.training.study import Study
+from sim2seq.training.symbols import NextSymbol
 from sim2seq.training.targets import PerRun, PerStep
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "version_0_1"
@@ -111,6 +112,28 @@ def test_an_oscillator_is_forecast_under_a_known_force(steered):
     assert trained.scores.baselines["ridge"].rmse > 0.01
     lost = trained.predictions["test"]
     assert (np.isfinite(lost.middle) == np.isfinite(lost.truth)).all()
+
+
+def test_runs_held_out_are_in_no_part_of_a_studys_own_split():
+    ensemble = replace(
+        runs_of({"x": np.ones((8, 4))}, np.full(8, 4)), run_ids=("a_1", "a_2", *map("b_{}".format, range(6)))
+    )
+    study = Study("own", split=lambda ensemble, settings: split_by_run(ensemble))
+    split = fitting.split_runs(ensemble, Settings.parse(["held_out:a"]), study)
+    assert {run for part in (split.train, split.validation, split.test) for run in part.runs} == set(
+        ensemble.run_ids[2:]
+    )
+
+
+@pytest.mark.parametrize("task", [PerRun(("end_final",)), NextSymbol((0.0, 1.0))])
+def test_a_target_of_whole_runs_is_not_cut_in_time(task, tmp_path):
+    draw = np.random.default_rng(0)
+    series = {"x": draw.integers(0, 2, (6, 20))}
+    ensemble = runs_of(series, np.full(6, 20), results={"end_final": draw.normal(size=6)})
+    settings = replace(Settings.parse(["size:debug", "model:stacked_lstm", "window:2"]), split="in_time")
+    with pytest.raises(ValueError, match=f"split: a {task.kind} expects each run in one part; got run run_0 in two"):
+        fit(ensemble, settings, tmp_path / "t", study=Study("whole", task=task))
+    assert not (tmp_path / "t").exists()
 
 
 def test_a_force_has_to_be_told_and_is_no_feature(oscillator, steered):
