@@ -86,7 +86,7 @@ def lazily(values):
 def take(values, runs, steps: slice = slice(None)):
     """Runs, by index, and steps of an array as a copy; as `Rows` where they are too large a part of a memory map."""
     if not isinstance(values, (Rows, np.memmap)):
-        return values[runs][:, steps]
+        return values[:, steps][runs]
     if isinstance(values, Rows):
         rows = Rows(values.source[:, steps], values.runs[runs], values.change, values.features)
     else:

@@ -8,6 +8,8 @@ planks   The top of a plank is the one, of all that it can have, whose picture d
          columns of the plank.
 cube     The same, over every place of the cube, in the picture of how near each pixel is to the cube's grey.
 hole     The same, over every floor.
+rally    Atari's: whatever is not as grey as the empty field, between the planks the ball, in their columns each plank,
+         by the ball's rule; to 0.4 pixels, as the console's pixels are parts of the frame's and some are faint.
 
 Frames are (..., height, width), brightness 0 to 255, bytes or other numbers.
 """
@@ -19,20 +21,40 @@ import numpy as np
 from studies.pong.worlds import BRIGHT, CubeCrash, Pong
 
 DARK = 0.25  # of the brightest pixel
+EMPTY, LINES = 87, slice(7, 38)  # of Atari's field: its grey, where it is in the frame
+COLUMNS = {"ball": slice(6, 35), "opponent": slice(3, 6), "player": slice(35, 38)}
 
 
 def find_ball(world: Pong, frames: np.ndarray) -> np.ndarray:
     """(..., 2): x and y of the ball's centre in pixels; on true frames those of `world.shown`."""
     check_size(world, frames)
     first, last = world.plank_width + 1, world.size - world.plank_width
-    field = np.asarray(frames[..., first:last], dtype=np.float32)
+    middle = world.size / 2
+    column, row = spot(frames[..., first:last], np.arange(first, last), np.arange(world.size), (middle, middle))
+    return np.stack([column - middle, middle - row], axis=-1)
+
+
+def spot(frames, columns, lines, otherwise) -> tuple[np.ndarray, np.ndarray]:
+    """The centroid of what is bright in frames (..., lines, columns); `otherwise` (column, line) where all is dark."""
+    field = np.asarray(frames, dtype=np.float32)
     brightest = field.max(axis=(-2, -1), keepdims=True)
     weight = np.where((field > 0) & (field >= DARK * brightest), field, 0)
     across, down = weight.sum(axis=-2, dtype=float), weight.sum(axis=-1, dtype=float)
     total = across.sum(axis=-1)
-    column = moment(across, np.arange(first, last), total, world.size / 2)
-    row = moment(down, np.arange(world.size), total, world.size / 2)
-    return np.stack([column - world.size / 2, world.size / 2 - row], axis=-1)
+    return moment(across, columns, total, otherwise[0]), moment(down, lines, total, otherwise[1])
+
+
+def find_rally(world, frames: np.ndarray) -> np.ndarray:
+    """(..., 4): of Atari's Pong x and y of the ball, y of the opponent's and of the player's plank, in pixels from the
+    upper left corner; where nothing is seen, the middle of the field."""
+    check_size(world, frames)
+    bright = np.abs(np.asarray(frames[..., LINES, :], dtype=np.float32) - EMPTY)
+    lines, found = np.arange(LINES.start, LINES.stop) + 0.5, []
+    for columns in COLUMNS.values():
+        places = np.arange(columns.start, columns.stop) + 0.5
+        found.append(spot(bright[..., columns], places, lines, (places.mean(), lines.mean())))
+    (x, y), (_, opponent), (_, player) = found
+    return np.stack([x, y, opponent, player], axis=-1)
 
 
 def moment(weights, places, total, otherwise: float) -> np.ndarray:

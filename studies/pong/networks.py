@@ -13,8 +13,10 @@ from keras import ops
 
 from sim2seq.models.builders import Sizes, core_inputs, one_or_all
 from sim2seq.models.stepping import STEPPERS, Stepper
+from studies.pong.atari import AtariPong
 from studies.pong.families import BRIGHT, DeconvolvingRNN, DenseRNN, FrameTransformer
 from studies.pong.objects import objects
+from studies.pong.places import world_of_size
 from studies.pong.spatial import AssetTransformerRNN, SpatialTransformerRNN
 from studies.pong.worlds import CubeCrash, Pong
 
@@ -46,14 +48,11 @@ class PixelsAndEnd(keras.losses.Loss):
         return ops.mean(each[..., :-1], axis=-1) + END_COUNTS * each[..., -1]
 
 
-def world_of_pixels(pixels: int) -> Pong | CubeCrash:
+def world_of_pixels(pixels: int) -> Pong | CubeCrash | AtariPong:
     """The world whose frames have so many pixels. Raises ValueError for a number that is none's."""
-    cube, size = CubeCrash(), round(pixels**0.5)
-    if pixels == cube.height * cube.width:
-        return cube
-    if size * size != pixels:
-        raise ValueError(f"frames: expected those of Pong or CubeCrash; got {pixels} pixels")
-    return Pong(size)
+    cube = CubeCrash()
+    side = round(pixels**0.5)
+    return cube if pixels == cube.height * cube.width else world_of_size(side, pixels // max(side, 1))
 
 
 def family(kind: type, sizes: Sizes, settings, *, values=None, conditions=None) -> keras.Model:

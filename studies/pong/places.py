@@ -13,31 +13,40 @@ import numpy as np
 
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.streaming import chunks
-from studies.pong.locating import find_ball, find_cube, find_hole, find_planks
-from studies.pong.worlds import CubeCrash, Pong
+from studies.pong.atari import AtariPong
+from studies.pong.locating import find_ball, find_cube, find_hole, find_planks, find_rally
+from studies.pong.worlds import SIZES, CubeCrash, Pong
 
 FRAME, ACTION, TERMINAL = "frame", "action", "terminal"  # series of an episode
 PLACES = {Pong.name: ("ball_x", "ball_y", "left", "right"), CubeCrash.name: ("cube_x", "cube_y", "hole_x")}
+PLACES |= {AtariPong.name: AtariPong.names}
 
 
 def find(world, frames: np.ndarray) -> np.ndarray:
     """(..., places): where things are in frames (..., height, width), 0 to 255."""
     if world.name == CubeCrash.name:
         return np.concatenate([find_cube(world, frames), find_hole(world, frames)[..., None]], axis=-1)
+    if world.name == AtariPong.name:
+        return find_rally(world, frames)
     return np.concatenate([find_ball(world, frames), find_planks(world, frames)], axis=-1)
 
 
-def world_of(features) -> Pong | CubeCrash:
+def world_of(features) -> Pong | CubeCrash | AtariPong:
     """The world whose frames these features are. Raises ValueError for features that are no frames of one."""
     found = [re.fullmatch(rf"{FRAME}\[(\d+),(\d+)\]", name) for name in features]
     last = [match for match in found if match]
     height, width = (int(last[-1][axis]) + 1 for axis in (1, 2)) if last else (0, 0)
-    cube = CubeCrash()
-    if (height, width) == (cube.height, cube.width):
-        return cube
-    if height != width or not height:
-        raise ValueError(f"expected frames of Pong or CubeCrash; got {height} x {width} pixels")
-    return Pong(height)
+    return world_of_size(height, width)
+
+
+def world_of_size(height: int, width: int) -> Pong | CubeCrash | AtariPong:
+    """The world whose frames have this size. Raises ValueError for one that is none's."""
+    worlds = [CubeCrash(), AtariPong(), *map(Pong, SIZES)]
+    for world in worlds:
+        if (height, width) == (world.height, world.width):
+            return world
+    sizes = ", ".join(f"{world.height} x {world.width}" for world in worlds)
+    raise ValueError(f"frames: expected those of a world, {sizes}; got {height} x {width} pixels")
 
 
 def is_frames(ensemble: Ensemble) -> bool:

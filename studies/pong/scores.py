@@ -148,8 +148,10 @@ def summary(made: Rollout, world, horizons=HORIZONS) -> dict:
     if world.name == CubeCrash.name:
         wrong = np.where(np.isfinite(made.distance), made.distance > 0, False) | (np.nan_to_num(made.others) > 0)
         return found | {"exact": float(1 - wrong.any(axis=1).mean())}
-    late = np.abs(first_bounce(made.places) - first_bounce(made.true_places))
+    bounce = first_bounce(made.true_places)
+    late = np.abs(first_bounce(made.places) - bounce)[np.isfinite(bounce)]  # nan for one that is missed, which is wrong
+    seen = late[np.isfinite(late)]
     return found | {
-        "bounce_late": float(np.nanmean(late)),
-        "bounce_right": float((late[np.isfinite(late)] == 0).mean()),
+        "bounce_late": float(seen.mean()) if len(seen) else float("nan"),
+        "bounce_right": float((late == 0).mean()) if len(late) else float("nan"),
     }

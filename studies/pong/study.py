@@ -16,12 +16,13 @@ from sim2seq.training.task import Layout, some
 from studies.pong import dream, pictures, places, scores
 from studies.pong.networks import NETWORKS
 from studies.pong.places import ACTION, FRAME, PLACES, TERMINAL
-from studies.pong.worlds import Pong
+from studies.pong.worlds import CubeCrash
 
 OURS = "objects"  # the one network that is given places instead of frames
 SIMPLE = ("hold", "constant velocity", "nearest run")  # of the package's baselines, those that say something here
 TOGETHER = 50  # episodes whose frames are made at once
 LOOKED_AT = 200  # training episodes that pictures are learned from
+FARTHEST = 60  # steps ahead that every model is judged at, however few it learns
 RECIPES = {
     # the source's families, on frames: few steps, as each is a picture
     # and small batches, as it takes many of them until the ball is seen
@@ -72,17 +73,24 @@ class PongSettings(Settings, recipes=RECIPES):
 
 
 def choose(ensemble: Ensemble, settings) -> Ensemble:
-    """As many episodes of each set, and steps of them, as the settings say; as places, for who learns from these.
-
-    What is told of an episode, and the frames that are known, are those of its beginning, so a sample is no later part.
-    """
+    """As many episodes of each set as the settings say, with the steps that are learned from and those that are judged;
+    as places, for who learns from these. Raises ValueError for that where things have no places in whole pixels."""
+    world = places.world_of(ensemble.features)
+    if settings.model == OURS and world.name not in pictures.THINGS:
+        known = " and ".join(pictures.THINGS)
+        raise ValueError(f"model {OURS}: it knows {known}; of {world.name} take a family: recipe:pixels")
     order, seen = [], dict.fromkeys(ensemble.groups, 0)
     for number, group in enumerate(ensemble.groups):
         if seen[group] < (settings.episodes if group == "train" else settings.judged):
             order.append(number)
         seen[group] += 1
-    kept = ensemble.take(order, steps=slice(settings.window + settings.targets))
+    kept = ensemble.take(order, steps=slice(settings.window + max(settings.targets, FARTHEST)))
     return places.of_frames(kept) if settings.model == OURS else kept
+
+
+def beginnings(part: Ensemble, settings) -> Ensemble:
+    """The steps that are learned from: what is told, and the frames that are known, are those of the beginning."""
+    return part.take(np.arange(part.runs), steps=slice(settings.window + settings.targets))
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,12 @@ class Played(Forecast):
         units = ("px",) * (len(found) - 1) + ("",)
         sizes = self.sizes(ensemble, settings, names, names, self.controls)
         return Layout((), found, units, Columns(columns, columns, tuple(ensemble.places(self.controls))), sizes)
+
+    def learned_from(self, training: Ensemble, settings, scalings):
+        return super().learned_from(beginnings(training, settings), settings, scalings)
+
+    def windows(self, part: Ensemble, settings, scalings, targets: int, **options):
+        return super().windows(beginnings(part, settings), settings, scalings, targets, **options)
 
     def truth(self, part: Ensemble, settings) -> np.ndarray:
         return super().truth(places.placed(part), settings)
@@ -141,7 +155,8 @@ class Played(Forecast):
 def judge(training, ensemble: Ensemble) -> dict[str, float]:
     """On validation episodes: distance of the ball, or cube, after 60 and 20 steps, or 20 and 10; wrong ends.
 
-    Beside the model it leaves what makes frames of its answers: the world's name, and pictures for who has places only.
+    Where all episodes end before, after as many as the longest has: the names say how many. Beside the model it leaves
+    what makes frames of its answers: the world's name, and pictures for who has places only.
     """
     world = places.world_of(ensemble.features)
     dream.write_world(training.folder, world)
@@ -149,8 +164,10 @@ def judge(training, ensemble: Ensemble) -> dict[str, float]:
         learned_pictures(world, ensemble, training.split.train.runs).write(training.folder)
     seen = training.predictions["validation"]
     away = np.linalg.norm(seen.middle[..., :2] - seen.truth[..., :2], axis=-1)
-    horizons = (60, 20) if world.name == Pong.name else (20, 10)
-    found = {f"distance_{steps}": mean_at(away, steps) for steps in horizons}
+    reached = int(np.isfinite(seen.truth[..., 0]).any(axis=0).sum())
+    wanted = (20, 10) if world.name == CubeCrash.name else (FARTHEST, 20)
+    horizons = dict.fromkeys(min(steps, reached) for steps in wanted)
+    found = {f"distance_{steps}": float(np.nanmean(away[:, steps - 1])) for steps in horizons}
     return found | {"wrong_ends": scores.wrong_ends(seen.middle[..., -1], seen.truth[..., -1], max(horizons))}
 
 
@@ -161,12 +178,6 @@ def learned_pictures(world, ensemble: Ensemble, runs) -> pictures.Pictures:
     frames = places.frames_of(world, np.asarray(ensemble.values[chosen]))
     valid = np.arange(ensemble.steps) < ensemble.lengths[chosen, None]
     return pictures.learn(world, frames[valid], places.find(world, frames[valid]))
-
-
-def mean_at(away: np.ndarray, steps: int) -> float:
-    """The mean so many steps ahead, of the episodes (episodes, steps) that last; the last step's where none does."""
-    there = away[:, min(steps, away.shape[1]) - 1]
-    return float(np.nanmean(there)) if np.isfinite(there).any() else float(np.nanmean(away))
 
 
 def read(path) -> Ensemble:

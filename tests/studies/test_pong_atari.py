@@ -6,8 +6,11 @@ import h5py
 import numpy as np
 import pytest
 
-from studies.pong import atari, simulate
+from sim2seq import Ensemble
+from studies.pong import atari, places, simulate
 from studies.pong.agents import make_agent
+from studies.pong.networks import NETWORKS
+from studies.pong.study import STUDY, PongSettings, choose
 from studies.pong.worlds import make_world
 
 WORLD = make_world("atari_pong")
@@ -51,6 +54,34 @@ def test_the_state_says_where_the_ball_is_in_the_frame(played):
                 assert (bright.sum(axis=1) @ lines) / bright.sum() == pytest.approx(y, abs=0.3)
                 found += 1
     assert found > 50
+
+
+def test_things_are_found_where_the_state_has_them(played):
+    rows = np.arange(60) < played.lengths[:, None]
+    found, state = places.find(WORLD, played.frames)[rows], played.states[rows]
+    between = ((state > [8, 10, 10, 10]) & (state < [33, 36, 35, 35])).all(axis=1)
+    assert between.sum() > 50  # a ball beside a plank counts with it
+    assert np.abs(found - state)[between].max() < 0.4
+
+
+def test_rallies_are_learned_from_frames_by_the_families(played):
+    names = [f"frame[{line},{column}]" for line in range(42) for column in range(42)]
+    numbers = np.stack([played.terminals, played.actions], axis=-1)
+    values = np.concatenate([played.frames.reshape(len(SEEDS), 60, -1), numbers], axis=-1).astype("uint8")
+    ids = ("train_1", "train_2", "validation_1", "test_1")
+    ensemble = Ensemble(values, ids, (*names, "terminal", "action"), np.arange(60.0), lengths=played.lengths)
+    settings = PongSettings.parse(["size:debug", "model:dense_rnn"])
+    kept = choose(ensemble, settings)
+    layout = STUDY.task.layout(kept, settings)
+    assert layout.outputs == (*WORLD.names, "terminal")
+    core = NETWORKS["dense_rnn"](layout.sizes, settings, values=np.asarray(kept.values))
+    assert core.output_shape[-1] == 42 * 42 + 1
+    truth = STUDY.task.truth(kept, settings)
+    np.testing.assert_array_equal(
+        truth[0, 0, :4], places.find(WORLD, played.frames)[0, settings.window].astype("float32")
+    )
+    with pytest.raises(ValueError, match="model objects: it knows pong and cube_crash; of atari_pong take a family"):
+        choose(ensemble, PongSettings.parse(["size:debug"]))
 
 
 def test_actions_move_the_plank_up_and_down():

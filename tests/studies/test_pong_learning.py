@@ -1,9 +1,12 @@
 """Pong's learning: places and pictures out of frames, networks step by step, samples from the beginning, a training."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
+from scripts import script
 
 from sim2seq import write_report
 from sim2seq.data import arrays
@@ -83,7 +86,13 @@ def test_the_sets_are_the_parts_and_none_is_drawn(ensemble):
 def test_samples_begin_with_the_episode(ensemble):
     kept = choose(ensemble, PongSettings.parse(["size=debug", "episodes=5", "judged=2"]))
     assert kept.runs == 9
-    assert kept.steps == DEBUG.window + DEBUG.targets
+    scalings = STUDY.task.scalings(kept, DEBUG, scaled=False)
+    batches = STUDY.task.windows(kept, DEBUG, scalings, DEBUG.targets, batch_size=9)
+    assert batches.available == 9
+    assert batches.span == DEBUG.window + DEBUG.targets
+    learned = STUDY.task.learned_from(kept, DEBUG, scalings)
+    assert learned.shape[1] == batches.span < kept.steps
+    np.testing.assert_array_equal(learned[:, :3, :-1], batches[0][0][:, :3, :-1])
     assert kept.features == ("ball_x", "ball_y", "left", "right", "terminal", "action")
 
 
@@ -267,12 +276,21 @@ def test_a_training_leaves_a_model_that_can_be_played(trained, ensemble):
     rows = [number for number, group in enumerate(ensemble.groups) if group == "test"]
     frames, actions = places.frames_of(PONG, ensemble.values[rows]), ensemble.values[rows][..., -1]
     episodes = scores.Episodes(frames, actions, ensemble.lengths[rows], {})
-    found = scores.rollout(made, episodes, DEBUG.targets)
+    found = scores.rollout(made, episodes)
     kept = trained.predictions["test"]
     assert made.known == DEBUG.window
     other = np.abs(np.nan_to_num(found.places) - np.nan_to_num(kept.middle[..., :-1])) > 1e-3
     assert other.mean() < 0.05  # a place between two pixels is rounded either way
     assert np.isfinite(scores.summary(found, PONG)["distance"][0])
+
+
+def test_a_judge_names_the_steps_that_it_has_judged(trained, ensemble):
+    """Episodes of 24 rows, of which 3 are known; 8 steps are learned."""
+    judged = judge(trained, ensemble)
+    assert list(judged) == ["distance_21", "distance_20", "wrong_ends"]
+    seen = trained.predictions["validation"]
+    away = np.linalg.norm(seen.middle[:, -1, :2] - seen.truth[:, -1, :2], axis=-1)
+    assert judged["distance_21"] == pytest.approx(np.nanmean(away))
 
 
 def test_a_model_of_another_environment_is_refused(trained, tmp_path):
@@ -293,6 +311,34 @@ def test_a_perfect_copy_scores_zero_and_calls_every_end():
     assert summary["distance"] == [0] * 6
     assert summary["ends_right"] == summary["bounce_right"] == 1
     assert summary["episodes"][0] == 40
+
+
+def test_a_bounce_that_never_comes_is_wrong():
+    episodes = played(PONG, 40)
+    found = places.find(PONG, episodes.frames[:, 1:]).astype(float)
+    found[np.arange(1, STEPS["pong"]) >= episodes.lengths[:, None]] = np.nan
+    still, none = 0 * found, np.zeros(found.shape[:2])
+    bounces = np.isfinite(scores.first_bounce(found))
+    found[np.flatnonzero(bounces)[::2]], still[1::2] = np.nan, found[1::2]
+    made = scores.Rollout(none, still, found, none, none)
+    right = np.flatnonzero(np.isfinite(scores.first_bounce(found))) % 2 == 1
+    assert scores.summary(made, PONG)["bounce_right"] == right.mean() < 1
+
+
+def test_the_time_of_a_training_that_was_cut_off_is_added_up(tmp_path):
+    measured = script("_pong_models").measured
+
+    def cut_off():
+        sum(range(3_000_000))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measured(tmp_path / "t" / "cpu.json", cut_off)
+    before = json.loads((tmp_path / "t" / "cpu.json").read_text())
+    assert before > 0.01
+    found, seconds = measured(tmp_path / "t" / "cpu.json", lambda: 7)
+    assert found == 7
+    assert before <= seconds < before + 0.5
 
 
 def test_every_model_is_trained_once_with_and_without_the_angle(tmp_path):
