@@ -163,8 +163,10 @@ def missing_points(results: list[Result], grid) -> list[str]:
     import numpy as np
 
     names = [name for name, _ in np.load(grid, allow_pickle=False).tolist()]
-    recorded = {result.name for result in results}
-    counts = {name: sum(one == name or one.startswith(f"{name}_") for one in recorded) for name in names}
+    counts = dict.fromkeys(names, 0)
+    for result in results:
+        if of := [name for name in names if f"{result.name}_".startswith(f"{name}_")]:
+            counts[max(of, key=len)] += 1  # one name may begin another: energy_seed-0 is none of energy_bi
     most = max(counts.values(), default=0)
     return [name for name, count in counts.items() if count < max(most, 1)]
 

@@ -308,6 +308,14 @@ def test_trainings_of_two_studies_are_not_ranked_together(ranked):
     assert [one.name for one in ranking.load(ranked, "robot")] == ["d"]
 
 
+def test_a_point_whose_name_begins_anothers_is_counted_alone(tmp_path):
+    names = ["energy", "energy_bi", "energy_bi_attention"]
+    np.save(tmp_path / "grid.npy", np.array([[name, ""] for name in names]))
+    recorded = [Result(f"{name}_seed-0", {}, {}) for name in names]
+    assert ranking.missing_points(recorded, tmp_path / "grid.npy") == []
+    assert ranking.missing_points(recorded[1:], tmp_path / "grid.npy") == ["energy"]
+
+
 def test_each_trains_every_combination_in_one_call(study_store, tmp_path):
     words = ["size:debug", "units:4", "window:5", "epochs:1", "model:autoregression", "targets:1"]
     sweep.train_and_record(study_store, words, tmp_path / "out", "point", each=["seed=0 1"])

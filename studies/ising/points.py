@@ -4,7 +4,8 @@
     python studies/ising/points.py FOLDER --energy "recipe:sweep model:energy energy_2d" --probability "model:one_way"
 
 An option holds the words of the settings that its models share and, last, model: with their names; or none. FOLDER gets
-points.npy, a row a point: its name, the file of its study, its settings; and grid.npy, those of the energy alone.
+points.npy, a row a point: its name, the file of its study, its settings; and grid_energy.npy, grid_probability.npy and
+grid_pseudo.npy, those of one kind, for the leaderboard of each.
 """
 
 import sys
@@ -33,7 +34,7 @@ def rows_of(kind: str, text: str) -> list[list[str]]:
 
 def main(argv=None):
     parser = Parser(description="The points of the suite's sweep.")
-    parser.add_argument("folder", metavar="FOLDER", help="where points.npy and grid.npy go")
+    parser.add_argument("folder", metavar="FOLDER", help="where points.npy and the grids go")
     for kind in FILES:
         parser.add_argument(
             f"--{kind}", metavar="WORDS", default="", help="settings, then model= and names; none: none"
@@ -43,8 +44,9 @@ def main(argv=None):
     if not rows:
         raise ValueError(f"expected models of one kind or more: {', '.join(f'--{kind}' for kind in FILES)}")
     write_array(Path(arguments["folder"], "points.npy"), np.array(rows))
-    energies = [[name, words] for name, file, words in rows if file == FILES["energy"]]
-    write_array(Path(arguments["folder"], "grid.npy"), np.array(energies))
+    for kind, of_kind in FILES.items():
+        grid = [[name, words] for name, file, words in rows if file == of_kind]
+        write_array(Path(arguments["folder"], f"grid_{kind}.npy"), np.array(grid))
     print(f"{len(rows)} points")
 
 

@@ -14,7 +14,7 @@ from sim2seq import Ensemble, NextSymbol, Study, SymbolSettings
 from sim2seq._support.config import one_of
 from studies.ising.lattice import MODELS
 from studies.ising.networks import CELLS
-from studies.ising.study import read, symmetries
+from studies.ising.study import read, split, symmetries
 from studies.ising.symbol_networks import HEADS, NETWORKS
 
 SPINS = (-1, 1)
@@ -82,6 +82,7 @@ STUDY = Study(
     task=NextSymbol(SPINS, SPIN),
     read=read,
     choose=choose,
+    split=split,
     models=NETWORKS,
     augment=turned,
 )

@@ -38,6 +38,7 @@ PUBLISHED = {
 }
 OURS = ("places", "shifts")
 BOND_SUM = "sum over the bonds (exact)"
+EXACT = "ISING1"  # whose energies and formulas are those that the report calls exact
 MOST_LEARNED, MOST_JUDGED = 5_000, 10_000  # lattices, of baselines
 MOST_LOOKED_AT = 1_000  # lattices, by attention that depends on spins
 SITE = (2, 2)  # whose attention is shown
@@ -86,10 +87,16 @@ class Findings:
 
 
 def judge(store, folder) -> Findings:
-    """Load every training below `folder` and score it. Raises ValueError, in one line, where there is none."""
-    from sim2seq import load_training
-    from studies.ising.study import STUDY, read
+    """Load every training below `folder` and score it.
 
+    Raises ValueError, in one line, where there is none, and for lattices of another Hamiltonian than EXACT.
+    """
+    from sim2seq import load_training
+    from studies.ising.study import STUDY, lattice_files, read
+
+    told = {data["model"] for part in ("train", "test") for data in lattice_files(store, part).values()}
+    if others := sorted(told - {EXACT}):
+        raise ValueError(f"{store}: expected lattices of {EXACT}, whose exact numbers the report has; got {others[0]}")
     sets, models = fixed_sets(store), []
     for place in sorted(path.parent for path in Path(folder).rglob("settings.json")):
         if (place / "scores.json").exists() and read_json(place / "settings.json").get("model") in NETWORKS:

@@ -12,10 +12,13 @@ import numpy as np
 
 from sim2seq import Ensemble, PerRun, Settings, Study
 from sim2seq._support.config import one_of
+from sim2seq.data.splits import Part, Split
 from sim2seq.store import sina, store
+from sim2seq.training.fit import split_runs
 from studies.ising import files
 from studies.ising.networks import CELLS, NETWORKS, square
 
+CHAIN = "chain"  # input: the number of a lattice's chain, where chains have several
 MOST_LEARNED = 5_000  # lattices that baselines learn from: trees of them take seconds
 
 FEW = {"learning_rate": 1e-2}  # epochs
@@ -98,17 +101,26 @@ def lattice_files(path, part: str) -> dict[str, dict]:
 
 
 def ensemble_of(lattices: dict[str, files.Lattices]) -> Ensemble:
-    """Lattices of one shape, run id -> those of a file, as an Ensemble: a spin a step, int8 until samples are drawn."""
+    """Lattices of one shape, run id -> those of a file, as an Ensemble: a spin a step, int8 until samples are drawn.
+
+    Where lattices share a chain, each has the number of its own as an input.
+    """
     grids = np.concatenate([each.grids for each in lattices.values()])
     order = square(grids[0].size).snake() if grids.shape[1] == grids.shape[2] else None
     if order is None:
         raise ValueError(f"lattices {grids.shape[1]} x {grids.shape[2]}: expected square ones to learn from")
+    inputs = {"beta": np.concatenate([each.betas for each in lattices.values()])}
+    chains = [np.arange(len(each.grids)) if each.chains is None else each.chains for each in lattices.values()]
+    files_of = np.repeat(np.arange(len(chains)), [len(each) for each in chains])
+    numbers = np.unique(np.stack([files_of, np.concatenate(chains)]), axis=1, return_inverse=True)[1].ravel()
+    if numbers.max() + 1 < len(numbers):
+        inputs[CHAIN] = numbers.astype(float)
     return Ensemble(
         values=grids.reshape(len(grids), -1)[:, order, None],
         run_ids=tuple(f"{run_id}_{row}" for run_id, each in lattices.items() for row in range(len(each.grids))),
         features=("spin",),
         times=np.arange(order.size, dtype=float),
-        inputs={"beta": np.concatenate([each.betas for each in lattices.values()])},
+        inputs=inputs,
         results={"energy": np.concatenate([np.asarray(each.energies, dtype=float) for each in lattices.values()])},
         step_unit="",
     )
@@ -119,6 +131,21 @@ def choose(ensemble: Ensemble, settings) -> Ensemble:
     if ensemble.steps != settings.window:
         raise ValueError(f"setting window: expected {ensemble.steps}, the sites of the lattices; got {settings.window}")
     return ensemble
+
+
+def split(ensemble: Ensemble, settings) -> Split:
+    """The split of the settings, in which the lattices of a chain, which are alike, stand together."""
+    chains = ensemble.inputs.get(CHAIN, np.arange(ensemble.runs))
+    _, firsts, places = np.unique(chains, return_index=True, return_inverse=True)
+    found = split_runs(ensemble.take(np.sort(firsts)), settings)
+    parts = []
+    for part in (found.train, found.validation, found.test):
+        first_runs = set(part.runs)
+        chosen = np.array([ensemble.run_ids[first] in first_runs for first in firsts])[places]
+        parts.append(
+            Part(tuple(run for run, one in zip(ensemble.run_ids, chosen, strict=True) if one), 0, ensemble.steps)
+        )
+    return Split(*parts)
 
 
 @lru_cache
@@ -146,6 +173,7 @@ STUDY = Study(
     task=Energies(outputs=("energy",), at=(1.0,), whole=True),
     read=read,
     choose=choose,
+    split=split,
     models=NETWORKS,
     augment=varied,
     scaled=False,  # spins are plus and minus one already

@@ -138,6 +138,15 @@ def test_test_sets_are_the_files_of_each_group_by_rising_beta(tmp_path):
         report.judge(tmp_path / "store.sqlite", tmp_path)
 
 
+def test_lattices_of_another_hamiltonian_are_not_called_exact(tmp_path):
+    words = ["--n_samples", "6", "--burn_in", "5", "--n_x", "4", "--n_y", "4", "--model", "ISING2", "--part", "test"]
+    simulate.main([*words, "--filename", str(tmp_path / "test.h5")])
+    store.create(tmp_path / "store.sqlite")
+    ingest_folder(tmp_path, tmp_path / "store.sqlite")
+    with pytest.raises(ValueError, match="expected lattices of ISING1, whose exact numbers the report has; got ISING2"):
+        report.judge(tmp_path / "store.sqlite", tmp_path)
+
+
 def test_lattices_without_energies_are_not_judged():
     found = lattices(4)
     with pytest.raises(ValueError, match="expected lattices with their energies"):

@@ -6,6 +6,7 @@ import pytest
 from sim2seq import load_study
 from sim2seq.store import store
 from sim2seq.store.files import ingest_folder
+from sim2seq.training.fit import split_runs
 from studies.ising import files, networks, simulate
 from studies.ising import study as ising
 from studies.ising.lattice import Lattice
@@ -88,6 +89,26 @@ def test_every_network_answers_with_one_number_a_lattice(name):
 def test_settings_that_are_not_possible_are_refused(words, said):
     with pytest.raises(ValueError, match=said):
         IsingSettings.parse(words)
+
+
+def test_lattices_of_one_chain_are_in_one_part(tmp_path):
+    words = ["--n_samples", "60", "--beta", "0.3", "--n_x", "4", "--n_y", "4", "--burn_in", "5", "--thinning", "1"]
+    for run, chains in ((1, "20"), (2, "60")):
+        simulate.main([*words, "--chains", chains, "--run", str(run), "--filename", str(tmp_path / f"{run}.h5")])
+    store.create(tmp_path / "store.sqlite")
+    ingest_folder(tmp_path, tmp_path / "store.sqlite")
+    ensemble, settings = STUDY.read(tmp_path / "store.sqlite"), IsingSettings(fractions=(0.6, 0.2, 0.2))
+    split = split_runs(ensemble, settings, STUDY)
+    chains = dict(zip(ensemble.run_ids, ensemble.inputs["chain"], strict=True))
+    parts = [[chains[run] for run in part.runs] for part in (split.train, split.validation, split.test)]
+    assert sum(map(len, parts)) == 120
+    assert sum(len(set(part)) for part in parts) == len(set().union(*parts)) == 80
+
+
+def test_without_shared_chains_the_split_is_that_of_the_settings(place):
+    ensemble, settings = STUDY.read(place), IsingSettings()
+    assert list(ensemble.inputs) == ["beta"]
+    assert split_runs(ensemble, settings, STUDY) == split_runs(ensemble, settings)
 
 
 def test_lattices_of_another_size_than_the_window_are_refused(place):
