@@ -237,7 +237,7 @@ def judge(
     truths        part -> (runs, positions, features); the band is calibrated on the part `validation`
     baselines     name -> prediction of the test part
     made_of_baselines   whether they are among what predicts: that one does as well is no reason not to trust it
-    groups        one name a run of the part `validation`, where runs of a name stand together in one part; else None
+    groups        part -> one name a run, where runs of a name stand together in one part; else None
     measure       what counts as error, a name of measures.MEASURES
     """
     middle = {part: conformal.middle(each) for part, each in predictions.items()}
@@ -249,11 +249,14 @@ def judge(
         baselines=naive,
         best_baseline=best,
         skill=float(skill(errors["test"].rmse, naive[best].rmse)),
-        skill_interval=skill_interval(middle["test"], baselines[best], truths["test"], measure),
+        skill_interval=skill_interval(
+            middle["test"], baselines[best], truths["test"], measure, groups=groups and groups["test"]
+        ),
     )
     if measure != "RMSE":
         return judged
-    band = conformal.calibrate(predictions["validation"], truths["validation"], groups=groups)
+    of_validation = groups and groups["validation"]
+    band = conformal.calibrate(predictions["validation"], truths["validation"], groups=of_validation)
     least = np.fmin.reduce([each.by_position for each in naive.values()])
     least = np.full_like(least, np.inf) if made_of_baselines else least
     beside = {"training": truths["train"], "baseline": least, "features": features}
@@ -262,11 +265,18 @@ def judge(
     )
 
 
-def skill_interval(prediction, baseline, truth, measure: str = "RMSE") -> list[float]:
-    """The 95 % interval of the skill over the runs, which are drawn again with both errors of each (bootstrap)."""
+def skill_interval(prediction, baseline, truth, measure: str = "RMSE", *, groups=None) -> list[float]:
+    """The 95 % interval of the skill over the runs, which are drawn again with both errors of each (bootstrap).
+
+    groups   one name a run, where whole groups are what other draws would have others of; None: each run for itself
+    """
     there = np.isfinite(truth)
-    some, counts = there.any(axis=(1, 2)), there.sum(axis=(1, 2))
+    counts = there.sum(axis=(1, 2))
     sums = [np.nan_to_num(losses(each, truth, measure)[0].sum(axis=(1, 2))) for each in (prediction, baseline)]
+    if groups is not None:
+        places = np.unique(groups, return_inverse=True)[1]
+        *sums, counts = (np.bincount(places, each) for each in (*sums, counts))
+    some = counts > 0
 
     def of_runs(model, naive, points):
         return skill(*(of_mean(each.sum(), points.sum(), measure) for each in (model, naive)))

@@ -97,10 +97,11 @@ def evaluate(
     return scores, found.band, kept
 
 
-def groups_apart(parts: dict[str, Ensemble]) -> tuple[str, ...] | None:
-    """The group of each validation run, where no group stands in two parts; else None."""
+def groups_apart(parts: dict[str, Ensemble]) -> dict[str, tuple[str, ...]] | None:
+    """Part -> the group of each run, where no group stands in two parts; else None."""
     names = [set(part.groups) for part in parts.values()]
-    return parts["validation"].groups if sum(map(len, names)) == len(set().union(*names)) else None
+    apart = sum(map(len, names)) == len(set().union(*names))
+    return {name: part.groups for name, part in parts.items()} if apart else None
 
 
 def kept_baselines() -> Callable:

@@ -82,6 +82,18 @@ def test_runs_with_equal_errors_give_a_skill_without_width():
     assert skill_interval(truth + 1, truth + 4, truth) == [0.75, 0.75]
 
 
+def test_the_interval_of_a_skill_is_one_over_groups_where_they_stand_apart():
+    """Ten copies of each run, in a group, say no more than the run."""
+    truth = np.zeros((8, 5, 1))
+    model, naive = np.random.default_rng(0).normal(size=(2, 8, 5, 1)) * np.array([1, 3])[:, None, None, None]
+    alone = skill_interval(model, naive, truth)
+    copies = [np.repeat(each, 10, axis=0) for each in (model, naive, truth)]
+    groups = np.repeat([f"table {run}" for run in range(8)], 10)
+    assert skill_interval(*copies, groups=groups) == pytest.approx(alone)
+    of_runs = skill_interval(*copies)
+    assert of_runs[1] - of_runs[0] < 0.5 * (alone[1] - alone[0])
+
+
 @pytest.mark.parametrize("split", [split_by_run, split_in_time])
 def test_a_perfect_model_has_no_error(split):
     ensemble = counting_ensemble(runs=10, steps=50)
