@@ -87,12 +87,18 @@ def train_on_curves(path, words, folder, study=None):
     ensemble = curves.read_curves(path)
     study = study or sim2seq.Study("curves", settings=sim2seq.TargetSettings)
     task = study.task if isinstance(study.task, sim2seq.PerRun) else sim2seq.PerRun(())
-    asked = [name.removesuffix("_final") for name in ensemble.results]
-    seen = sorted(ensemble.features, key=lambda name: asked.index(name) if name in asked else len(asked))
-    task = replace(task, outputs=tuple(ensemble.results), inputs=tuple(seen), at=SHARES, share="")
+    task = replace(task, outputs=tuple(ensemble.results), inputs=in_order(ensemble), at=SHARES, share="")
     study = replace(study, task=task, read=None, choose=None, split=None)
     settings = replace(study.settings.parse(words), inputs=())  # the file has none
     return sim2seq.fit(ensemble, settings, folder, study=study, split=source_split(ensemble))
+
+
+def in_order(ensemble) -> tuple[str, ...]:
+    """The curves, first those of the results in their order, by whatever name: networks add to their last values."""
+    there, first = set(ensemble.features), []
+    for name in (each.removesuffix("_final") for each in ensemble.results):
+        first += [each for each in (name, *curves.others(name)) if each in there][:1]
+    return (*first, *(name for name in ensemble.features if name not in first))
 
 
 def source_split(ensemble):

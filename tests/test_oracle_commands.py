@@ -8,6 +8,7 @@ from oracles import source_curves
 
 from sim2seq import load_store, load_surrogate, oracle
 from sim2seq._support.command import run
+from sim2seq.data import curves
 from sim2seq.stopping import Oracle
 
 TINY = ["window:1", "units:8", "epochs:2", "members:2", "passes:1", "jit_compile:false", "steps_per_execution:1"]
@@ -43,6 +44,14 @@ def test_the_sources_table_is_split_as_the_source_splits_it(training):
     assert sorted(split["test"]["runs"]) == sorted(f"curve_{place + 1}" for place in test)
     sizes = [len(split[part]["runs"]) for part in ("train", "validation", "test")]
     assert sizes == [28, 6, 6] == [len(rest) - 6, 6, len(test)]
+
+
+@pytest.mark.parametrize("name", ["topographic_error", "topo_error"])
+def test_curves_stand_in_the_order_of_what_is_asked_by_either_name(tmp_path, name):
+    table = source_curves(tmp_path / "dataset.csv", 10)
+    table.write_text(table.read_text().replace('""topographic_error""', f'""{name}""'))
+    seen = oracle.in_order(curves.read_curves(table))
+    assert seen == ("mqe", name, "dead_neuron_ratio", "epochs")
 
 
 def test_a_partial_sequence_gets_an_interval_and_a_word(training, sequence, capsys):
