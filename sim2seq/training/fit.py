@@ -125,6 +125,9 @@ def is_held_out(run_id: str, settings: Settings) -> bool:
 
 def check_parts(ensemble: Ensemble, split: Split, settings: Settings, study: Study) -> None:
     """Raise ValueError, before anything is trained or written, when a part is too short to learn from or to score."""
+    if settings.model == COMBINED and study.augment and settings.augment:
+        expected = "candidates of combined learn from the runs alone: expected false, or one model, such as"
+        raise ValueError(f"setting augment: {expected} model:stacked_lstm")
     parts = {name: select(ensemble, getattr(split, name)) for name in PARTS}
     for name, part in parts.items():
         if not study.task.usable(part, settings).runs:

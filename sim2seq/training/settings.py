@@ -117,7 +117,7 @@ class Settings(Config, recipes=RECIPES):
     targets_per_epoch: int = 16_000  # at most, drawn anew: a larger ensemble is learned in the same time
     passes: int = 2  # over those samples in an epoch, whose end costs time: validation, files
     learning_rate: float = 5e-3  # at the start; falls to 0 along a cosine over all epochs
-    augment: bool = True  # learn from the study's variations of samples, where it has some, too
+    augment: bool = True  # one model alone: learn from the study's variations of samples, where it has some, too
     # data
     split: str = "by_run"  # or by_group, by_name, in_time
     fractions: tuple[float, ...] = (0.6, 0.2, 0.2)  # train, validation, test

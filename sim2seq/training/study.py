@@ -24,11 +24,13 @@ class Study:
     choose     (Ensemble, settings) -> Ensemble: the runs, of those read, that these settings learn from; None: all
     split      (Ensemble, settings) -> Split: which runs are learned from, chosen by and judged on, where the system
                itself says so; None: what the settings say
-    models     name -> builder (models/builders.py), beside the package's own; steppers: name -> how it steps in a
-               rollout (models/rollout.py), for those that are rolled out and do not step by themselves
+    models     name -> builder (models/builders.py), beside the package's own, each to be taken alone: `combined` has
+               candidates of its own. steppers: name -> how it steps in a rollout (models/rollout.py), for those that
+               are rolled out and do not step by themselves
     baselines  name -> function (evaluation/baselines.py), beside the package's own
-    augment    (samples (samples, steps, features), generator) -> samples that are as true, to learn from
-    scaled     False: models are given physical units
+    augment    (samples (samples, steps, features), generator) -> samples that are as true, to learn from; not for
+               `combined`, which refuses it
+    scaled     False: a model alone is given physical units
     judge      (Training, Ensemble) -> name -> number: what only this study measures, such as a game that is played;
                trainings are ranked by the first one, lower is better. It never looks at test runs
     shown      Ensemble -> Ensemble: the runs as reports show them, where predictions are of other features than those

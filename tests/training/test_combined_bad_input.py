@@ -7,6 +7,7 @@ from sim2seq.data.ensemble import Ensemble
 from sim2seq.surrogate import load as load_surrogate
 from sim2seq.training.fit import fit
 from sim2seq.training.settings import Settings
+from sim2seq.training.study import Study
 
 WORDS = ["budget=3s", "window=5"]  # so little that no network begins: those learn in processes of their own
 
@@ -46,6 +47,13 @@ def test_a_run_without_a_number_is_refused_by_name():
 def test_a_window_longer_than_the_runs_is_refused(tmp_path):
     with pytest.raises(ValueError, match="window: expected 1 to 39 for runs of 40 steps; got 41"):
         learned(waves(), tmp_path / "training", "window=41")
+    assert not (tmp_path / "training").exists()
+
+
+def test_variations_of_samples_are_refused_by_the_default_model(tmp_path):
+    study = Study("mirrored", augment=lambda block, draw: -block)
+    with pytest.raises(ValueError, match="setting augment: candidates of combined learn from the runs alone"):
+        fit(ensemble_of(waves()), Settings.parse(WORDS), tmp_path / "training", study=study)
     assert not (tmp_path / "training").exists()
 
 

@@ -136,11 +136,14 @@ def test_replace_trains_again_and_leaves_nothing_of_the_old_training(tiny_traini
     first, folder = tiny_training[0], tmp_path / "training"
     shutil.copytree(first.folder, folder)
     shutil.copy(folder / "model.keras", folder / "model_2.keras")
+    for name in ("judged.json", "seconds.json", "world.json", "pictures.npz"):
+        (folder / name).write_text("of the first one")
     settings = Settings.parse(["size=debug", "model=stacked_lstm", "units=2", "window=3", "epochs=1"])
     second = fit(counting_ensemble(runs=6, steps=20), settings, folder, replace=True)
     assert [len(trained.history["loss"]) for trained in (first, second)] == [2, 1]
     assert load(folder).scores == second.scores != first.scores
     assert not [*folder.glob("figures"), *folder.glob("model_2.keras")]
+    assert not [path.name for path in folder.iterdir() if path.is_file() and path.read_bytes() == b"of the first one"]
 
 
 def test_an_autoregression_counts_and_turns_round_at_its_walls_exactly(tmp_path):
