@@ -82,7 +82,7 @@ def test_runs_with_equal_errors_give_a_skill_without_width():
     assert skill_interval(truth + 1, truth + 4, truth) == [0.75, 0.75]
 
 
-def test_the_interval_of_a_skill_is_one_over_groups_where_they_stand_apart():
+def test_the_interval_of_a_skill_is_over_groups_that_stand_apart():
     """Ten copies of each run, in a group, say no more than the run."""
     truth = np.zeros((8, 5, 1))
     model, naive = np.random.default_rng(0).normal(size=(2, 8, 5, 1)) * np.array([1, 3])[:, None, None, None]
