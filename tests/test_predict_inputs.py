@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers import scores_json
 
-from sim2seq import cli, surrogate
+from sim2seq import cli, predict, surrogate
 from sim2seq.data import records
 from sim2seq.data.context import read_context
 from sim2seq.models.candidates import keeping
@@ -56,6 +56,12 @@ def test_a_table_of_inputs_has_a_line_a_run(model, capsys):
     rows = predicted(capsys, model, "--inputs", "inputs.csv", "--steps", "1", "--figure", "first.png")
     assert [(row["run"], row["x"]) for row in rows] == [("short", "1.0"), ("long", "3.0"), ("other", "1.0")]
     assert (model.parent / "first.png").exists()
+
+
+def test_times_of_the_smallest_steps_are_told_apart():
+    model = SimpleNamespace(features=("x",), window=1, scores=SimpleNamespace(time_step=1e-12))
+    lines = predict.table(model, ["a"], [np.zeros((1, 3, 1))] * 3).splitlines()
+    assert [line.split(",")[2] for line in lines] == ["time", "1e-12", "2e-12", "3e-12"]
 
 
 def windowed(step, unit):
