@@ -20,9 +20,9 @@ COUNTERS = (
     "year",
 )
 RUNS = (
-    *("run", "runs", "run_id", "runid", "simulation", "sim", "sim_id", "member", "ensemble", "realization"),
+    *("run", "runs", "run_id", "run_ids", "runid", "simulation", "sim", "sim_id", "member", "ensemble", "realization"),
     *("realisation", "sample", "sample_id", "case", "trial", "episode", "experiment", "scenario", "instance"),
-    *("instances", "id"),
+    *("instances", "id", "ids"),
 )
 NO_TIME = "none"  # for `time`: the steps are counted
 TAKEN = ("name", "creation_date")  # words that a store gives each run
