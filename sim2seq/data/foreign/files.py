@@ -21,6 +21,7 @@ from numpy.lib import format as npy
 from sim2seq.data.foreign import text
 from sim2seq.data.foreign.axes import UNNAMED as UNNAMED
 from sim2seq.data.foreign.axes import named
+from sim2seq.data.foreign.columns import ungrouped
 from sim2seq.data.foreign.groups import HARMLESS, Groups, groups_beside, hdf5_arrays, hdf5_groups, of_zarr, zarr_groups
 from sim2seq.data.foreign.reading import Reading, named_apart, natural
 from sim2seq.data.foreign.table import Piece, Table
@@ -210,10 +211,14 @@ def unit_in(metadata: dict) -> str:
 
 
 def with_units(frame: pd.DataFrame, origin: str, name: str, units: dict[str, str]) -> Piece:
-    """A frame whose names may hold units in brackets, as a piece."""
+    """A frame whose names may hold units in brackets, as a piece. Raises RecordError as `ungrouped` does."""
     pairs = [text.split_unit(str(column)) for column in frame.columns]
     units_of = tuple(units.get(str(column)) or unit for column, (_, unit) in zip(frame.columns, pairs, strict=True))
-    return Piece(frame.set_axis([pair[0] for pair in pairs], axis=1), origin, name, units_of)
+    frame = frame.set_axis([pair[0] for pair in pairs], axis=1)
+    for place, kind in enumerate(frame.dtypes):
+        if not pd.api.types.is_numeric_dtype(kind):
+            frame.isetitem(place, ungrouped(origin, frame.iloc[:, place]))
+    return Piece(frame, origin, name, units_of)
 
 
 def open_arrays(path: str, reading: Reading) -> Wide | Groups:
