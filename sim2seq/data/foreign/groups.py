@@ -67,6 +67,10 @@ class Groups:
         if found.series.keys() != self.series.keys():
             what = f"series {listed(found.series)}, the first one {listed(self.series)}"
             raise RecordError(f"group {shown(self.names[rows[0]])} has the {what}: --features says which to read")
+        for name, (shape, _) in found.series.items():
+            if shape != (first := self.series[name][0]):
+                what = f"{shown(name)} of shape {shape} at a step, the first one of {first}"
+                raise RecordError(f"group {shown(self.names[rows[0]])} has {what}: expected one shape in all runs")
         block = found.block([0])
         return Block({name: block.series[name] for name in self.series}, block.times, block.lengths)
 

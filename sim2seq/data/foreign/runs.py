@@ -16,7 +16,7 @@ from sim2seq.data.array_layout import features_of
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign.columns import cells_of, matched, words_for
 from sim2seq.data.foreign.files import TABLES, Source, kind_of, pieces_of, reading_errors
-from sim2seq.data.foreign.place import digests
+from sim2seq.data.foreign.place import digests_of_kept
 from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, listed
 from sim2seq.data.foreign.table import Table
 from sim2seq.data.foreign.text import format_of
@@ -176,7 +176,7 @@ def of_source(source: Source, reading: Reading, seen: Seen, beside: Beside) -> I
         start = float(np.nanmin(raw.times)) if reading.resample else 0.0  # resampled times count from the first one
         block = beside.steered(block, [runs.ids[row] for row in rows], runs.units_of(rows[0]).get(TIME, ""), start)
         seen.add([runs.ids[row] for row in rows], block)
-        held = digests(block) if stays else [""] * len(rows)
+        held = digests_of_kept(block, [runs.ids[row] for row in rows], runs.series) if stays else [""] * len(rows)
         for place, (row, digest) in enumerate(zip(rows, held, strict=True)):
             run_id = runs.ids[row]
             given = beside.named.get(run_id, {}) | runs.inputs_of(row) | inputs.get(run_id, {})
