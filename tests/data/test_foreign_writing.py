@@ -68,6 +68,16 @@ def test_a_blank_control_is_what_was_set_before(tmp_path):
         steered(tmp_path, "t,x\n1,1\n2,2\n", "run,t,valve,heat\na,0,5,\na,1,6,\na,2,7,1\n")
 
 
+def test_every_number_of_a_table_of_controls_is_one(tmp_path):
+    runs = "run,t,x\na,0,1\na,1,2\nb,0,3\nb,1,4\n"
+    (tmp_path / "a.csv").write_text(runs)
+    for lines in ("a,0,5,1\na,1,7,1\nb,0,5,2\nb,1,8,2\n", "b,0,5,2\na,0,7,1\n"):
+        (tmp_path / "valves.csv").write_text(f"run,t,valve,heat\n{lines}")
+        controls, _ = read_controls(tmp_path / "valves.csv", Reading())
+        found = runs_of(sources([tmp_path / "a.csv"], Reading()), Reading(), Seen(), Beside(None, {}, controls))
+        assert {run.id: run.series["heat"] for run in found} == {"a": [1, 1], "b": [2, 2]}
+
+
 def test_controls_stay_at_their_times_when_runs_are_resampled(tmp_path):
     lines = "run,t,valve\na,0,1\na,5,2\na,6,3\n"
     series = steered(tmp_path, "t,x\n5,50\n6,60\n7,70\n", lines, resample=0.5)
