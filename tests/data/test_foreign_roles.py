@@ -2,6 +2,7 @@
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io
 import xarray as xr
@@ -236,3 +237,20 @@ def test_runs_that_stay_fit_into_the_type_of_the_first(tmp_path, monkeypatch):
     assert [run.place[1] for run in read(tmp_path / "f4.h5").values()] == [0, 1]
     with pytest.raises(RecordError, match=r"i2.h5: run r1: expected x in numbers of type int16, .*; got float32: w"):
         read(tmp_path / "i2.h5")
+
+
+def test_groups_in_other_units_make_no_ensemble():
+    runs = {f"r{n}": xr.Dataset({"x": ("t", T, {"units": unit})}, {"t": T}) for n, unit in enumerate(("m", "mm"))}
+    with pytest.raises(RecordError, match="run r1 has x in 'mm', another run in 'm'"):
+        Ensemble.from_xarray(xr.DataTree.from_dict(runs))
+    runs["r1"]["x"].attrs["units"] = "m"
+    assert Ensemble.from_xarray(xr.DataTree.from_dict(runs)).units == {"x": "m"}
+
+
+def test_a_name_to_be_changed_that_nothing_has_is_refused():
+    frame, inputs = pd.DataFrame({"t": T, "x": T}), pd.DataFrame({"mass": [1.0]}, index=["run"])
+    with pytest.raises(RecordError, match="nothing that was read is named xx; did you mean x"):
+        Ensemble.from_pandas(frame, rename={"xx": "y"})
+    with pytest.raises(RecordError, match="nothing that was read is named xx; did you mean x"):
+        Ensemble.from_xarray(frame.set_index("t").to_xarray(), rename={"xx": "y"})
+    assert Ensemble.from_pandas(frame, rename={"mass": "m", "x": "y"}, inputs=inputs).inputs["m"].tolist() == [1]

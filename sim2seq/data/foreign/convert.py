@@ -16,7 +16,7 @@ from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.foreign.files import Source, with_units
 from sim2seq.data.foreign.groups import PARTS_OF_RUN, Groups
 from sim2seq.data.foreign.reading import Reading, id_of
-from sim2seq.data.foreign.runs import Seen, check_gaps, check_ids
+from sim2seq.data.foreign.runs import Seen, check_gaps, check_ids, remember
 from sim2seq.data.foreign.table import Table
 from sim2seq.data.foreign.tidy import tidy
 from sim2seq.data.foreign.wide import Wide
@@ -53,8 +53,10 @@ def from_pandas(frame, reading: Reading, inputs=None) -> Ensemble:
     frames = frame if isinstance(frame, Mapping) else nested(frame) or {"run": frame}
     pieces = [with_units(plain(each), f"run {name}", str(name), {}) for name, each in frames.items()]
     table = Table(pieces, reading)
-    given = None if inputs is None else {id_of(run): values for run, values in inputs.T.to_dict().items()}
-    return ensemble_of(table, reading, given)
+    if inputs is None:
+        return ensemble_of(table, reading)
+    given = inputs.rename(columns=reading.name).T.to_dict()
+    return ensemble_of(table, reading, {id_of(run): values for run, values in given.items()})
 
 
 def nested(frame: pd.DataFrame) -> dict:
@@ -80,7 +82,6 @@ def ensemble_of(runs, reading: Reading, inputs: dict | None = None) -> Ensemble:
     """The runs of a source as an Ensemble. Raises RecordError, in one line, as `runs.runs_of` does."""
     check_ids([Source("", runs)], inputs)
     seen, ids, blocks = Seen(), list[str](), list[Block]()
-    units, given = dict[str, str](), dict[str, list]()
     for first in range(0, len(runs.ids), runs.runs_at_once):
         rows = list(range(first, min(first + runs.runs_at_once, len(runs.ids))))
         kept, block = tidy(runs.block(rows), [runs.ids[row] for row in rows], reading, seen.gaps)
@@ -90,14 +91,14 @@ def ensemble_of(runs, reading: Reading, inputs: dict | None = None) -> Ensemble:
             blocks.append(block)
         ids += some
         for run_id, place in zip(some, kept, strict=True):
-            units |= runs.units_of(rows[place])
-            for name, value in (runs.inputs_of(rows[place]) | (inputs or {}).get(run_id, {})).items():
-                given.setdefault(name, []).append(value)
+            given = runs.inputs_of(rows[place]) | (inputs or {}).get(run_id, {})
+            remember(seen, run_id, given, runs.units_of(rows[place]))
+    reading.check_renamed()
     check_gaps(seen, reading)
-    return assembled(ids, blocks, seen, units, given)
+    return assembled(ids, blocks, seen)
 
 
-def assembled(ids: list[str], blocks: list[Block], seen: Seen, units: dict, given: dict[str, list]) -> Ensemble:
+def assembled(ids: list[str], blocks: list[Block], seen: Seen) -> Ensemble:
     """Blocks of runs as one Ensemble; what every run has as a number is an input or a result."""
     features = [each for name, values in blocks[0].series.items() for each in features_of(name, values.shape[2:])]
     types = {values.dtype for block in blocks for values in block.series.values()}
@@ -109,7 +110,9 @@ def assembled(ids: list[str], blocks: list[Block], seen: Seen, units: dict, give
         for run, length in enumerate(block.lengths, first):
             values[run, :length] = flat[run - first, :length]
         first += len(block.lengths)
-    columns = {name: np.array(column, dtype=float) for name, column in given.items() if is_column(column, len(ids))}
+    columns = {
+        name: np.array(column, dtype=float) for name, column in seen.inputs.items() if is_column(column, len(ids))
+    }
     return Ensemble(
         values=values,
         run_ids=tuple(ids),
@@ -117,8 +120,8 @@ def assembled(ids: list[str], blocks: list[Block], seen: Seen, units: dict, give
         times=seen.times,
         inputs={name: column for name, column in columns.items() if not is_result(name)},
         results={name: column for name, column in columns.items() if is_result(name)},
-        units={name: unit for name, unit in of_parts(units, features).items() if unit and name != "time"},
-        step_unit=units.get("time", "s"),
+        units={name: unit for name, unit in of_parts(seen.units, features).items() if unit and name != "time"},
+        step_unit=seen.units.get("time", "s"),
         lengths=np.array(seen.lengths),
         notes=seen.gaps.notes(),
     )
