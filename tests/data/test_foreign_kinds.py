@@ -56,6 +56,8 @@ def test_files_of_one_name_are_named_after_their_folders(tmp_path):
         (("run\u00e4.csv", "run\u00f6.csv"), ["run_e4", "run_f6"]),
         (("x=-1.csv", "x=1.csv"), ["x_-1", "x_1"]),
         (("-1.csv", "1.csv"), ["1", "minus_1"]),
+        (("T=0.5", "T=1.5e-3"), ["T_0.5", "T_1.5e-3"]),
+        (("v1.2_a", "v1.2_b.out"), ["v1.2_a", "v1.2_b"]),
     ],
 )
 def test_files_of_other_names_are_other_runs(tmp_path, names, ids):

@@ -238,6 +238,16 @@ def test_values_in_the_names_of_files_are_inputs(tmp_path):
     assert store.load(tmp_path / "s.sqlite").inputs["n_ball"].tolist() == [4, 5]
 
 
+@pytest.mark.usefixtures("everything_stays")
+def test_values_in_names_without_a_suffix_are_whole(tmp_path):
+    pytest.importorskip("zarr")
+    for value in (0.5, 1.5):
+        xr.Dataset({"x": ("t", [value, 2.0])}, {"t": [0.0, 1.0]}).to_zarr(tmp_path / f"T={value}")
+        assert imported(tmp_path / "s.sqlite", tmp_path / f"T={value}") == {"added": 1}
+    ensemble = store.load(tmp_path / "s.sqlite")
+    assert (ensemble.run_ids, ensemble.inputs["T"].tolist()) == (("T_0.5", "T_1.5"), [0.5, 1.5])
+
+
 @pytest.mark.parametrize("written", ["001,1.5\n1,2.5\n02,3.5\n", "2,3.5\n001,1.5\n1,2.5\n"])
 def test_runs_of_one_number_are_told_apart_as_they_are_written(tmp_path, written):
     files = [tmp_path / f"{name}.csv" for name in ("001", "1", "002")]

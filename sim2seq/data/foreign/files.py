@@ -23,7 +23,7 @@ from sim2seq.data.foreign.axes import UNNAMED as UNNAMED
 from sim2seq.data.foreign.axes import named
 from sim2seq.data.foreign.columns import ungrouped
 from sim2seq.data.foreign.groups import HARMLESS, Groups, groups_beside, hdf5_arrays, hdf5_groups, of_zarr, zarr_groups
-from sim2seq.data.foreign.reading import Reading, named_apart, natural
+from sim2seq.data.foreign.reading import Reading, named_apart, natural, stem
 from sim2seq.data.foreign.table import Piece, Table
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import RecordError
@@ -80,7 +80,7 @@ def sources(paths: Iterable, reading: Reading) -> list[Source]:
         if (kind := kind_of(path)) in TABLES:
             tables.append((path, kind, name))
         else:
-            read = replace(reading, label="" if name == Path(path).stem else name)
+            read = replace(reading, label="" if name == stem(path) else name)
             found.append(Source(path, open_arrays(path, read), read))
     if tables and not found and (asked := reading.group or ", ".join(reading.dims)):
         raise RecordError(f"--group and --dims are of files of arrays; got {asked} for tables alone")
@@ -225,7 +225,7 @@ def open_arrays(path: str, reading: Reading) -> Wide | Groups:
     """The runs in a file of arrays. Raises RecordError, in one line."""
     kind = kind_of(path)
     need(path, kind)
-    name = reading.label or Path(path).stem
+    name = reading.label or stem(path)
     with reading_errors(path):
         if kind in ("hdf5", "zarr"):
             group, groups = (hdf5_groups if kind == "hdf5" else zarr_groups)(path, reading.group)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from sim2seq.data.arrays import Block
 from sim2seq.data.foreign.columns import cells_of, matched, words_for
 from sim2seq.data.foreign.files import TABLES, Source, kind_of, pieces_of, reading_errors
 from sim2seq.data.foreign.place import digests_of_kept
-from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, listed
+from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, listed, stem
 from sim2seq.data.foreign.table import Table
 from sim2seq.data.foreign.text import format_of
 from sim2seq.data.foreign.tidy import Gaps, Twice, holding, tidy
@@ -289,7 +288,7 @@ def read_controls(path, reading: Reading) -> tuple[Table, dict[str, str]]:
     """The runs of a table of what was set at each step, and the units of what was set. Raises RecordError."""
     path = str(path)
     plain = Reading(time=reading.time, run=reading.run, rename=reading.rename, met=reading.met)
-    pieces = pieces_of(path, kind_of(path), plain, Path(path).stem)
+    pieces = pieces_of(path, kind_of(path), plain, stem(path))
     first = list(islice(pieces, 1))
     names = [reading.name(str(name)) for each in first for name in each.frame.columns]
     run = plain.run or first_of(names, RUNS)  # also where each run has one line
