@@ -164,6 +164,28 @@ def test_what_netcdf_never_wrote_is_missing(tmp_path):
     assert (ensemble.features, ensemble.lengths.tolist()) == (("x",), [5, 3, 5])
 
 
+@pytest.mark.parametrize("engine", ["scipy", "h5netcdf"])
+@pytest.mark.parametrize(("kind", "fill"), [("i4", -2147483647), ("f4", 9.96921e36), ("f8", 9.969209968386869e36)])
+def test_what_files_of_netcdf_never_wrote_is_missing(tmp_path, engine, kind, fill):
+    values = np.array([[1, 2, 3, 4, 5], [6, fill, 8, 9, fill]], dtype=kind)
+    data = xr.Dataset({"x": (("run", "time"), values), "length": ("run", np.array([5, 5], "i4"))}, {"time": T})
+    data.to_netcdf(tmp_path / "a.nc", engine=engine, encoding={"x": {"_FillValue": None}})
+    with pytest.raises(RecordError, match="x 1; run a_1: x 1; --gaps fill"):
+        read(tmp_path / "a.nc", features=("x",))
+    run = read(tmp_path / "a.nc", gaps="fill")["a_1"]
+    assert (run.series["x"], run.data) == ([6, 7, 8, 9], {})
+
+
+def test_large_numbers_of_other_files_are_numbers(tmp_path):
+    values = np.array([[1, 2, 3, 4, 5], [6, 9.969209968386869e36, 8, 9, 1e38]])
+    np.savez(tmp_path / "a.npz", t=T, x=values, y=values)
+    pd.DataFrame({"t": T, "x": values[1]}).to_csv(tmp_path / "a_1.csv", index=False)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["t"], file["x"], file["y"] = T, values, values
+    for path in tmp_path.iterdir():
+        assert read(path)["a_1"].series["x"] == values[1].tolist()
+
+
 def test_matlabs_files_are_arrays_without_names_of_axes(tmp_path):
     scipy.io.savemat(tmp_path / "a.mat", {"t": T, "x": np.outer(T, [1, 2, 3]), "y": np.outer(T, [4, 5, 6])})
     runs = read(tmp_path / "a.mat")

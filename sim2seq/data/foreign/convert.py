@@ -18,7 +18,7 @@ from sim2seq.data.foreign.groups import PARTS_OF_RUN, Groups
 from sim2seq.data.foreign.reading import Reading, id_of
 from sim2seq.data.foreign.runs import Seen, check_gaps, check_ids, remember
 from sim2seq.data.foreign.table import Table
-from sim2seq.data.foreign.tidy import tidy
+from sim2seq.data.foreign.tidy import decoded, tidy
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import is_result
 
@@ -30,16 +30,11 @@ def from_xarray(data, reading: Reading) -> Ensemble:
     if isinstance(data, xr.DataTree) and any(each.ndim > 1 for each in data.data_vars.values()):
         return ensemble_of(Wide.of(decoded(data.to_dataset()), "run", reading, groups=parts_of_run(data)), reading)
     if isinstance(data, xr.DataTree):
-        opened: dict = {name: partial(each.to_dataset) for name, each in data.children.items()}
+        opened: dict = {name: partial(decoded, each.to_dataset()) for name, each in data.children.items()}
         return ensemble_of(Groups(opened, reading), reading)
     if isinstance(data, xr.DataArray):
         data = data.to_dataset(name=data.name or "values")
     return ensemble_of(Wide.of(decoded(data), "run", reading), reading)
-
-
-def decoded(data: xr.Dataset) -> xr.Dataset:
-    """The Dataset with decoded masks, and times as they stand there."""
-    return xr.decode_cf(data, decode_times=False, decode_timedelta=False)
 
 
 def parts_of_run(tree: xr.DataTree) -> dict[str, xr.Dataset | None]:

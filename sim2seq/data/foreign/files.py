@@ -25,6 +25,7 @@ from sim2seq.data.foreign.columns import ungrouped
 from sim2seq.data.foreign.groups import HARMLESS, Groups, groups_beside, hdf5_arrays, hdf5_groups, of_zarr, zarr_groups
 from sim2seq.data.foreign.reading import Reading, named_apart, natural, stem
 from sim2seq.data.foreign.table import Piece, Table
+from sim2seq.data.foreign.tidy import decoded
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import RecordError
 
@@ -252,7 +253,7 @@ def opened(path: str, kind: str, group: str = "") -> xr.Dataset:
         plain = {name: np.asarray(each) for name, each in held.items() if not name.startswith("__")}
         return named({name: each for name, each in plain.items() if each.dtype.kind in "biufU"})
     if kind == "netcdf3":
-        return xr.open_dataset(path, engine="scipy", **HARMLESS)
+        return decoded(xr.open_dataset(path, engine="scipy", **HARMLESS))
     if kind == "hdf5":
         return hdf5_arrays(path, group)
     return of_zarr(path, group)
