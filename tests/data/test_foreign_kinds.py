@@ -188,7 +188,7 @@ def test_large_numbers_of_other_files_are_numbers(tmp_path):
 
 def test_matlabs_files_are_arrays_without_names_of_axes(tmp_path):
     scipy.io.savemat(tmp_path / "a.mat", {"t": T, "x": np.outer(T, [1, 2, 3]), "y": np.outer(T, [4, 5, 6])})
-    runs = read(tmp_path / "a.mat")
+    runs = read(tmp_path)
     assert runs["a_2"].series == {"time": T.tolist(), "x": (3 * T).tolist(), "y": (6 * T).tolist()}
 
 
@@ -214,6 +214,18 @@ def test_words_of_every_type_of_column_are_inputs(tmp_path, kind):
         "5": ([3, 4], {"solver": "exact", "n": 5}),
     }
     assert Ensemble.from_pandas(frame).inputs["n"].tolist() == [2, 5]
+
+
+@pytest.mark.parametrize("index", [T, pd.to_datetime(T, unit="s"), pd.to_timedelta(T, unit="s")])
+def test_an_index_without_a_name_is_the_time_or_told(tmp_path, index):
+    frame = pd.DataFrame({"x": T + 1}, index)
+    assert Ensemble.from_pandas(frame).times.tolist() == T.tolist()
+    pytest.importorskip("pyarrow")
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet")["a"].series == {"time": T.tolist(), "x": (T + 1).tolist()}
+    frame.set_axis(list("aabbb")).to_parquet(tmp_path / "a.parquet")
+    (source,) = sources([tmp_path / "a.parquet"], Reading())
+    assert source.runs.passed_by == ["unnamed 1"]
 
 
 def test_a_nested_frame_has_a_series_in_each_cell():

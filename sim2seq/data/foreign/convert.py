@@ -13,7 +13,7 @@ import xarray as xr
 from sim2seq.data.array_layout import features_of
 from sim2seq.data.arrays import Block
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.foreign.files import Source, with_units
+from sim2seq.data.foreign.files import Source, with_index, with_units
 from sim2seq.data.foreign.groups import PARTS_OF_RUN, Groups
 from sim2seq.data.foreign.reading import Reading, id_of
 from sim2seq.data.foreign.runs import Seen, check_gaps, check_ids, remember
@@ -46,7 +46,7 @@ def parts_of_run(tree: xr.DataTree) -> dict[str, xr.Dataset | None]:
 def from_pandas(frame, reading: Reading, inputs=None) -> Ensemble:
     """As Ensemble.from_pandas."""
     frames = frame if isinstance(frame, Mapping) else nested(frame) or {"run": frame}
-    pieces = [with_units(plain(each), f"run {name}", str(name), {}) for name, each in frames.items()]
+    pieces = [with_units(with_index(each), f"run {name}", str(name), {}) for name, each in frames.items()]
     table = Table(pieces, reading)
     if inputs is None:
         return ensemble_of(table, reading)
@@ -60,17 +60,6 @@ def nested(frame: pd.DataFrame) -> dict:
     if not cells or len(cells) < len(frame.columns):
         return {}
     return {name: pd.DataFrame({key: pd.Series(cell) for key, cell in row.items()}) for name, row in frame.iterrows()}
-
-
-def plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """A frame whose index, where it says something, is among its columns."""
-    index = frame.index
-    if isinstance(index, pd.MultiIndex):
-        names = [name or default for name, default in zip(index.names, ("run", "time"), strict=False)]
-        return frame.rename_axis(index=names).reset_index()
-    if index.name or isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)):
-        return frame.rename_axis(index=index.name or "time").reset_index()
-    return frame.reset_index(drop=True)
 
 
 def ensemble_of(runs, reading: Reading, inputs: dict | None = None) -> Ensemble:

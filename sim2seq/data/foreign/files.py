@@ -24,7 +24,7 @@ from sim2seq.data.foreign.axes import named
 from sim2seq.data.foreign.columns import ungrouped
 from sim2seq.data.foreign.groups import HARMLESS, Groups, groups_beside, hdf5_arrays, hdf5_groups, of_zarr, zarr_groups
 from sim2seq.data.foreign.reading import Reading, named_apart, natural, stem
-from sim2seq.data.foreign.table import Piece, Table
+from sim2seq.data.foreign.table import NO_NAME, Piece, Table
 from sim2seq.data.foreign.tidy import decoded
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import RecordError
@@ -41,20 +41,8 @@ BEGINNINGS = {
 }
 ZARR = (".zgroup", ".zarray", "zarr.json", ".zmetadata")
 SUFFIXES = (
-    ".csv",
-    ".txt",
-    ".tsv",
-    ".dat",
-    ".parquet",
-    ".nc",
-    ".nc4",
-    ".cdf",
-    ".h5",
-    ".hdf5",
-    ".he5",
-    ".npz",
-    ".npy",
-    ".zarr",
+    *(".csv", ".txt", ".tsv", ".dat", ".parquet", ".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".he5", ".mat", ".npz"),
+    *(".npy", ".zarr"),
 )
 LOCAL_HEADER = 30  # bytes of a zip file's header of a member, before its name
 PACKAGES = {"zarr": "zarr", "parquet": "pyarrow"}  # of the extra `import`
@@ -200,9 +188,20 @@ def parquet_pieces(path: str, name: str) -> Iterator[Piece]:
     file = parquet.ParquetFile(path)
     said = {each.name: (each.metadata or {}) for each in file.schema_arrow}
     for batch in file.iter_batches(batch_size=text.ROWS):
-        frame = batch.to_pandas()
-        frame = frame.reset_index() if any(frame.index.names) else frame
+        frame = with_index(batch.to_pandas())
         yield with_units(frame, path, name, {key: unit_in(held) for key, held in said.items()})
+
+
+def with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame whose index, where it says more than the number of a row, is among its columns."""
+    index = frame.index
+    if isinstance(index, pd.MultiIndex):
+        names = [name or default for name, default in zip(index.names, ("run", "time"), strict=False)]
+        return frame.rename_axis(index=names).reset_index()
+    if not index.name and index.dtype.kind in "iu":
+        return frame.reset_index(drop=True)
+    dated = index.dtype.kind in "mM" and "time" not in frame
+    return frame.rename_axis(index=index.name or ("time" if dated else NO_NAME)).reset_index()
 
 
 def unit_in(metadata: dict) -> str:
