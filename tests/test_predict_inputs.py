@@ -52,7 +52,7 @@ def test_inputs_are_told_with_commas_or_spaces_between(model, capsys, words):
 
 def test_a_table_of_inputs_has_a_line_a_run(model, capsys):
     with open("inputs.csv", "w") as file:
-        file.write("run,drag,length,note\nshort,0,1.1,a\nlong,0,2.8,b\nother,0,1.3,c\n")
+        file.write("run,drag [1/s],length (m),note\nshort,0,1.1,a\nlong,0,2.8,b\nother,0,1.3,c\n")
     rows = predicted(capsys, model, "--inputs", "inputs.csv", "--steps", "1", "--figure", "first.png")
     assert [(row["run"], row["x"]) for row in rows] == [("short", "1.0"), ("long", "3.0"), ("other", "1.0")]
     assert (model.parent / "first.png").exists()

@@ -19,7 +19,7 @@ from sim2seq.data.foreign.files import Source, found_below, sources, unread_belo
 from sim2seq.data.foreign.reading import Reading, id_of, listed, named_apart, values_in
 from sim2seq.data.foreign.runs import Beside, Seen, first_look, read_controls, read_inputs, runs_of
 from sim2seq.data.records import TIME, RecordError, Run
-from sim2seq.store import store
+from sim2seq.store import sqlite, store
 
 MANY = 20  # runs, from which on progress is shown
 
@@ -129,8 +129,8 @@ def put(path, runs: Iterable[Run], replace: bool) -> Counter:
     try:
         return store.ingest(path, made(), replace=replace)
     except BaseException:
-        if any(new) and os.path.isfile(path) and not store.is_url(path) and not store.run_ids(path):
-            os.remove(path)  # a database's tables stay, empty: others may be about to write there
+        if any(new) and os.path.isfile(path) and not store.is_url(path):  # a database's tables stay, empty
+            sqlite.remove_unused(path)
         raise
 
 

@@ -1,6 +1,7 @@
 """Files of other programs go into a store: whole or not at all, once, and large ones by their place."""
 
 import os
+from contextlib import ExitStack, closing
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,9 @@ from helpers import counting_ensemble
 from sim2seq import cli
 from sim2seq.data.foreign import runs as foreign
 from sim2seq.data.foreign.reading import Reading
+from sim2seq.data.records import RecordError, Run
 from sim2seq.store import imports, store
-from sim2seq.store.sina import StoreError
+from sim2seq.store.sina import StoreError, sina_record
 
 
 def imported(path, *files, **options):
@@ -97,6 +99,47 @@ def test_what_is_refused_leaves_no_run_and_no_store(tmp_path):
     with pytest.raises(ValueError, match="run b: x 1"):
         imported(tmp_path / "s.sqlite", tmp_path / "a.csv", tmp_path / "b.csv")
     assert not (tmp_path / "s.sqlite").exists()
+
+
+@pytest.fixture
+def failing_beside(sqlite_store, monkeypatch):
+    """An import of one run that fails; once its store is made, a function gets a connection to it."""
+    monkeypatch.setattr(store, "create", lambda path: True)
+
+    def fail(writer):
+        def runs():
+            yield Run("a", {}, {"x": [1.0]})
+            writer(store.connect(sqlite_store))
+            raise RecordError("bad")
+
+        with pytest.raises(RecordError, match="bad"):
+            imports.put(sqlite_store, runs(), False)
+
+    return fail
+
+
+def test_a_failing_import_leaves_the_store_to_another_writer(sqlite_store, failing_beside):
+    with ExitStack() as at_work:
+
+        def begin(held):
+            at_work.callback(held.close)
+            at_work.enter_context(held.transaction())
+            held.insert([sina_record(Run("b", {}, {"x": [1.0]}))])
+
+        failing_beside(begin)
+    assert store.run_ids(sqlite_store) == ["b"]
+
+
+def test_a_writer_to_a_store_that_was_taken_away_is_told(sqlite_store, failing_beside):
+    connections = []
+    failing_beside(connections.append)
+    assert not os.path.exists(sqlite_store)
+    with (
+        closing(connections[0]) as held,
+        pytest.raises(StoreError, match=r"store.sqlite: cannot w"),
+        held.transaction(),
+    ):
+        held.insert([sina_record(Run("b", {}, {"x": [1.0]}))])
 
 
 @pytest.fixture
@@ -193,6 +236,16 @@ def test_values_in_the_names_of_files_are_inputs(tmp_path):
     table = {"inputs": tmp_path / "inputs.csv", "replace": True}
     assert imports.import_files(tmp_path / "s.sqlite", files, Reading(), **table).counts == {"replaced": 2}
     assert store.load(tmp_path / "s.sqlite").inputs["n_ball"].tolist() == [4, 5]
+
+
+@pytest.mark.usefixtures("everything_stays")
+def test_values_in_names_without_a_suffix_are_whole(tmp_path):
+    pytest.importorskip("zarr")
+    for value in (0.5, 1.5):
+        xr.Dataset({"x": ("t", [value, 2.0])}, {"t": [0.0, 1.0]}).to_zarr(tmp_path / f"T={value}")
+        assert imported(tmp_path / "s.sqlite", tmp_path / f"T={value}") == {"added": 1}
+    ensemble = store.load(tmp_path / "s.sqlite")
+    assert (ensemble.run_ids, ensemble.inputs["T"].tolist()) == (("T_0.5", "T_1.5"), [0.5, 1.5])
 
 
 @pytest.mark.parametrize("written", ["001,1.5\n1,2.5\n02,3.5\n", "2,3.5\n001,1.5\n1,2.5\n"])
