@@ -29,13 +29,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import yaml
 
 from sim2seq._support import permissions
 from sim2seq.workflow import nested
 from sim2seq.workflow.checks.expansion import checked_generator, expansion_problems
 from sim2seq.workflow.checks.preflight import FAST_LOADER
+from sim2seq.workflow.samples import refuse_bad_samples
 from sim2seq.workflow.tasks import REFUSAL, REFUSED, REHEARSAL, report_failures
 
 # jsonschema would build a grammar from it: 0.9 s, and Merlin has no use
@@ -43,14 +43,11 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None
 from celery.backends.redis import RedisBackend  # noqa: E402
 from jsonschema import ValidationError as ValidationError  # noqa: E402
 from merlin.cli.utils import parse_override_vars as parse_override_vars  # noqa: E402
-from merlin.spec import specification as merlin_specification  # noqa: E402
 from merlin.spec.expansion import get_spec_with_expansion as get_spec_with_expansion  # noqa: E402
 from merlin.spec.specification import MerlinSpec as MerlinSpec  # noqa: E402
-from merlin.study import study as merlin_study  # noqa: E402
 from merlin.study.dag import DAG  # noqa: E402
 from merlin.study.step import Step  # noqa: E402
 from merlin.study.study import MerlinStudy as MerlinStudy  # noqa: E402
-from merlin.utils import load_array_file  # noqa: E402
 
 if sys.modules["rfc3987_syntax"] is None:
     del sys.modules["rfc3987_syntax"]
@@ -151,24 +148,6 @@ def _mark(graph: DAG, state: dict, path: str) -> DAG:
 
 def _file_name(content: bytes) -> str:
     return f"dag_{hashlib.sha256(content).hexdigest()}.pickle"
-
-
-def load_samples(filename, ndmin: int = 2) -> np.ndarray:
-    """Merlin's `load_array_file`; here a file with pickled objects, or without rows, is a ValueError."""
-    if str(filename).endswith(".npy"):
-        try:
-            np.load(filename, allow_pickle=False, mmap_mode="r")
-        except (ValueError, EOFError) as error:
-            raise ValueError(f"{filename}: expected an array of numbers or words ({error})") from error
-    samples = load_array_file(filename, ndmin)
-    if samples.ndim != 2 or not samples.size:
-        raise ValueError(f"{filename}: expected samples, one a row; got an array of shape {samples.shape}")
-    return samples
-
-
-def refuse_pickled_samples() -> None:
-    """Let Merlin read samples with `load_samples`, in this process."""
-    merlin_specification.load_array_file = merlin_study.load_array_file = load_samples
 
 
 def keep_words_as_they_are() -> None:
@@ -289,7 +268,7 @@ def _short(task_id: str) -> bytes:
 
 
 keep_messages_small()
-refuse_pickled_samples()
+refuse_bad_samples()
 count_once()
 keep_words_as_they_are()
 keep_defaults_apart()

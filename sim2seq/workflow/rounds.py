@@ -13,7 +13,6 @@ from pathlib import Path
 
 from sim2seq._support.files import write_json
 from sim2seq.workflow.checks import preflight
-from sim2seq.workflow.checks.expansion import missing_samples
 from sim2seq.workflow.checks.serving import Serving
 from sim2seq.workflow.nested import QUEUES, Nested, keep_notes, read_notes
 from sim2seq.workflow.summary import last_lines
@@ -230,14 +229,14 @@ def _wait_for_client(processes: Processes, broker, folder: str) -> str | None:
 
 
 def _refusal(study: StudyRun, processes: Processes, broker, ended: int) -> str | None:
-    """Why the client did not want to queue the study, or could not make its samples or graph; None for another end."""
+    """Why the client did not want to queue the study, or could not make its graph; None for another end."""
     log = processes.logs[CLIENT_LOG]
     lines = log.read_text(errors="replace").splitlines() if ended == REFUSED else []
     if said := [line.removeprefix(REFUSAL) for line in lines if line.startswith(REFUSAL)]:
         return "\n".join(said)
     if study.client[0] != "run" or ended != 1 or not broker.answers() or broker.waiting() or broker.results():
         return None  # it was killed, or something may have begun
-    return missing_samples(Path(study.folder, "merlin_info")) or f"merlin run: {_merlins_words(log)}"
+    return f"merlin run: {_merlins_words(log)}"
 
 
 def _take_in(study: StudyRun, progress, broker, display) -> None:
