@@ -35,6 +35,7 @@ from sim2seq._support import permissions
 from sim2seq.workflow import nested
 from sim2seq.workflow.checks.expansion import checked_generator, expansion_problems
 from sim2seq.workflow.checks.preflight import FAST_LOADER
+from sim2seq.workflow.plan import CHECKED
 from sim2seq.workflow.samples import refuse_bad_samples
 from sim2seq.workflow.tasks import REFUSAL, REFUSED, REHEARSAL, report_failures
 
@@ -128,6 +129,7 @@ def _refuse_losses(merlins, rehearsal: subprocess.Popen | None):
         if problems := problems or _end_of(rehearsal):
             print(*(f"{REFUSAL}{line}" for line in problems), sep="\n", flush=True)
             sys.exit(REFUSED)
+        Path(self.info, CHECKED).touch()
 
     return load_dag
 

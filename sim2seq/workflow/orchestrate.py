@@ -8,6 +8,7 @@ finish tasks. A failed task ends the study with what is known about it.
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -57,6 +58,7 @@ def run(target, *, pgen=None, runs=None, workers=None, variables=(), pargs=(), o
             stack.enter_context(study_lock(study.folder))
             if not wait_for_earlier_processes(study.folder):
                 raise Refused(f"{study.folder}: processes of an earlier sim2seq run are still at work on this study")
+            _refuse_unchecked(study.folder)
             _change_variables(study)
         return _run_rounds(study, stack)
 
@@ -65,6 +67,14 @@ def _refuse_options(folder: str, **options) -> None:
     refused = [f"--{name}" for name, value in options.items() if value]
     if refused:
         raise Refused(f"{folder}: going on with a study takes no {', '.join(refused)}: they were fixed when it began")
+
+
+def _refuse_unchecked(folder: str) -> None:
+    from sim2seq.workflow.plan import CHECKED, was_checked
+
+    if not was_checked(folder):
+        raise Refused(f"{folder}: it was stopped before its samples and tasks were checked: start it anew")
+    Path(folder, "merlin_info", CHECKED).touch()  # what tells it of an older one goes when its tasks run again
 
 
 def _change_variables(study: StudyRun) -> None:
@@ -99,6 +109,7 @@ def _signals_raise():
 
 
 def _run_rounds(study: StudyRun, stack: contextlib.ExitStack) -> int:
+    from sim2seq.workflow.plan import was_checked
     from sim2seq.workflow.progress import Display
 
     most, fruitless = 0, 0  # tasks that were ever done at the end of a round; rounds since then
@@ -118,7 +129,10 @@ def _run_rounds(study: StudyRun, stack: contextlib.ExitStack) -> int:
                 _prepare_restart(study, display)
         except Stopped as stopped:
             display.say(f"stopped by {stopped}")
-            if study.made:
+            if study.made and study.client[0] == "run" and not was_checked(study.folder):
+                display.say("no task had begun: the study's folder is removed")
+                shutil.rmtree(study.folder, ignore_errors=True)
+            elif study.made:
                 display.say(_how_to_go_on(study))
                 _summarise(study, _progress(study), display, outcome="stopped", code=128 + stopped.number)
             return 128 + stopped.number

@@ -18,6 +18,7 @@ from sim2seq.workflow.nested import read_notes
 FINISHED = "MERLIN_FINISHED"  # Merlin's mark in the folder of a task that ended well
 STATUS = "MERLIN_STATUS.json"
 MADE_AS = "made_as"  # in merlin_info: the path of the study's folder when it was made
+CHECKED = "checked"  # in merlin_info: that the samples are whole, and the graph has lost nothing
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,12 @@ def load_plan(study: str) -> Plan:
         parts = samples if samples and step.check_if_expansion_needed(merlin_study.sample_labels) else [""]
         tasks += [Task(name, os.path.join(folder, part).rstrip("/"), node) for part in parts]
     return Plan(tuple(tasks), dict(graph.maestro_adjacency_table))
+
+
+def was_checked(study: str | Path) -> bool:
+    """Whether the study was to be queued, so that it can go on. Earlier versions, and Merlin, have no such mark."""
+    info = Path(study, "merlin_info")
+    return any(map(any, (info.glob(CHECKED), info.glob("dag_*.pickle"), Path(study).glob(f"*/**/{STATUS}"))))
 
 
 def load_whole_plan(study: str) -> Plan:

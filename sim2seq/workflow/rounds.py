@@ -122,17 +122,17 @@ def one_round(study: StudyRun, display, stack: contextlib.ExitStack):
                 _prepare_rehearsal(study, broker.folder)
             workers = Workers(study.worker_command(), len(study.served.started), processes, broker)
             if study.made is None:
-                study.made = _begin(study, processes)
+                _begin(study, processes)
                 stack.enter_context(study_lock(study.folder))
             else:
                 processes.start([*MERLIN, *study.client], CLIENT_LOG)
             trouble = _wait_for_client(processes, broker, study.folder)
             Path(broker.folder, REHEARSAL).unlink(missing_ok=True)
-            ended = processes.guards[CLIENT_LOG].poll()
-            if ended and (refusal := _refusal(study, processes, broker, ended)):
+            if trouble and (refusal := _refusal(study, processes, broker, trouble)):
                 if study.client[0] == "run":  # Merlin made it a moment ago, and nothing began in it
                     shutil.rmtree(study.folder, ignore_errors=True)
                 raise Refused(refusal)
+            ended = processes.guards[CLIENT_LOG].poll()
             study.hopeless = ended == 1 and broker.answers()  # Merlin itself would say the same the next time
             for one in study.nested if study.client[0] == "restart" else ():
                 if one.kind == "queued" and not trouble:
@@ -174,8 +174,8 @@ def _is_quiet(broker) -> bool:
     return False
 
 
-def _begin(study: StudyRun, processes: Processes) -> str:
-    """Start `merlin run` and return the folder that it makes, which carries a time stamp in seconds in its name.
+def _begin(study: StudyRun, processes: Processes) -> None:
+    """Start `merlin run` and note the folder that it makes, which carries a time stamp in seconds in its name.
 
     Merlin deletes a folder of the same name, so whoever comes next waits for the next second.
     Raises Refused with Merlin's last words if it makes none.
@@ -193,12 +193,11 @@ def _begin(study: StudyRun, processes: Processes) -> str:
                 _discard_empty_study(study.output, before)
                 raise Refused(f"merlin run: {words}")
             time.sleep(0.05)
-        folder = found.group(1)
+        study.made = folder = found.group(1)
         Path(folder, "merlin_info", MADE_AS).write_text(folder)
         processes.settle(folder)
         while time.strftime("%Y%m%d-%H%M%S") == folder[-15:]:
             time.sleep(0.05)
-    return folder
 
 
 def _discard_empty_study(output: str, before: set[str]) -> None:
@@ -228,15 +227,20 @@ def _wait_for_client(processes: Processes, broker, folder: str) -> str | None:
     return None
 
 
-def _refusal(study: StudyRun, processes: Processes, broker, ended: int) -> str | None:
-    """Why the client did not want to queue the study, or could not make its graph; None for another end."""
-    log = processes.logs[CLIENT_LOG]
-    lines = log.read_text(errors="replace").splitlines() if ended == REFUSED else []
+def _refusal(study: StudyRun, processes: Processes, broker, trouble: str) -> str | None:
+    """Why the client did not want to queue the study, or did not come so far; None where something may have begun."""
+    from sim2seq.workflow.plan import was_checked
+
+    client, log = processes.guards[CLIENT_LOG], processes.logs[CLIENT_LOG]
+    lines = log.read_text(errors="replace").splitlines() if (ended := client.poll()) == REFUSED else []
     if said := [line.removeprefix(REFUSAL) for line in lines if line.startswith(REFUSAL)]:
         return "\n".join(said)
-    if study.client[0] != "run" or ended != 1 or not broker.answers() or broker.waiting() or broker.results():
-        return None  # it was killed, or something may have begun
-    return f"merlin run: {_merlins_words(log)}"
+    if study.client[0] != "run":
+        return None
+    if was_checked(study.folder) and (ended != 1 or not broker.answers() or broker.waiting() or broker.results()):
+        return None
+    client.stop()  # what is left of a study that was not checked would go on without a check
+    return f"merlin run: {_merlins_words(log)}" if ended == 1 else trouble
 
 
 def _take_in(study: StudyRun, progress, broker, display) -> None:

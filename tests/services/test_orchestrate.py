@@ -166,6 +166,37 @@ def test_full_disk_ends_the_study(study, monkeypatch):
     assert any("tasks did not finish: no space left" in text for text in display.said)
 
 
+def test_study_stopped_before_its_check_is_removed(study, monkeypatch):
+    """Its samples may be half made; a look at its tasks would make them, now without an end by Ctrl-C."""
+    now = rounds.StudyRun(str(study.spec), ["run"], [])
+
+    def one_round(*_):
+        now.made = str(prepared(study))
+        raise orchestrate.Stopped(signal.SIGTERM)
+
+    display = Silent()
+    monkeypatch.setattr("sim2seq.workflow.progress.Display", lambda: display)
+    monkeypatch.setattr(orchestrate, "one_round", one_round)
+    monkeypatch.setattr(orchestrate, "_progress", None)
+    assert orchestrate._run_rounds(now, None) == 128 + signal.SIGTERM
+    assert not Path(now.folder).exists()
+    assert display.said == ["stopped by SIGTERM", "no task had begun: the study's folder is removed"]
+
+
+def test_only_a_study_that_was_checked_goes_on(study, monkeypatch):
+    """Those of earlier versions have no mark, but the graph that was queued; of Merlin itself, the states of tasks."""
+    folder = prepared(study)
+    monkeypatch.setattr(orchestrate, "_run_rounds", lambda *_: 0)
+    with pytest.raises(rounds.Refused, match="stopped before its samples and tasks were checked: start it anew"):
+        orchestrate.run(str(folder))
+    for path in ("merlin_info/dag_0a.pickle", f"simulate/R1/{plan.STATUS}"):
+        Path(folder, path).parent.mkdir(parents=True, exist_ok=True)
+        Path(folder, path).touch()
+        assert orchestrate.run(str(folder)) == 0
+        Path(folder, path).unlink()
+        Path(folder, "merlin_info", plan.CHECKED).unlink()
+
+
 def test_unfinished_step_shows_neither_old_report_nor_old_errors(study):
     folder = prepared(study)
     learn = next(task for task in plan.load_plan(folder).tasks if task.step == "learn")
