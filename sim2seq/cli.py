@@ -18,6 +18,7 @@ sim2seq doctor [SPEC]                     can a study run here?
 import os
 import sqlite3
 import sys
+from collections import Counter
 from pathlib import Path
 from shlex import quote
 
@@ -130,6 +131,8 @@ def check(arguments) -> int:
     if doubt := preflight.sqlite_doubt(arguments.store):
         print(f"sim2seq check: {doubt}", file=sys.stderr)
     expected = expected_runs(arguments.merlin_info)
+    if twice := [name for name, count in Counter(expected).items() if count > 1]:
+        raise ValueError(f"{arguments.merlin_info}: expected an id for each run, GROUP_ID_RUN_ID is twice {twice[0]}")
     missing = missing_runs(arguments.store, expected)
     facts: dict = {"expected": len(expected), "stored": len(expected) - len(missing)}
     facts |= {"missing": missing, "allowed": arguments.allow}

@@ -12,6 +12,7 @@ def add_train(parser) -> None:
     parser.add_argument("store", metavar="STORE", help="the Kosh store of a study")
     add_study(parser)
     parser.add_argument("--output", metavar="FOLDER", default="training", help="a training begun there goes on")
+    parser.add_argument("--replace", action="store_true", help="remove a training with other settings or data there")
     parser.add_argument("--record", metavar="NAME", help="put the result into the store as the dataset NAME")
     parser.add_argument("--each", nargs="+", action="extend", default=[], metavar='name="v w"', help="train at each")
     parser.add_argument("--report", metavar="FILE", help="write the report there: an HTML page")
@@ -30,7 +31,8 @@ def train(arguments) -> int:
     keras_settings.check()
     if arguments.report:
         check_place(arguments.report)  # before an hour of training
-    options = {"study": find_study(arguments.study), "each": arguments.each, "resample": arguments.resample}
+    options = {"study": find_study(arguments.study), "each": arguments.each}
+    options |= {"resample": arguments.resample, "replace": arguments.replace}
     words = arguments.settings + ([f"budget:{arguments.budget}"] if arguments.budget else [])
     found = sweep.train_and_record(arguments.store, words, arguments.output, arguments.record, **options)
     trained, ensemble, data = found

@@ -245,6 +245,13 @@ def test_share_that_may_be_missing_is_exact(merlin_info, monkeypatch):
     assert [cli.main([*check, share]) for share in ("0.28", "0.29")] == [1, 0]
 
 
+def test_two_runs_of_one_id_are_named_and_not_counted(tmp_path, monkeypatch, capsys):
+    """The second would have replaced the first in the store."""
+    monkeypatch.setattr(plan, "expected_runs", lambda info: ["a_1", "a_2", "a_1"])
+    assert cli.main(["check", "store.sqlite", str(tmp_path)]) == 2
+    assert "expected an id for each run, GROUP_ID_RUN_ID is twice a_1" in capsys.readouterr().err
+
+
 def begun_study(folder, output, name):
     info = folder / "out" / name / "merlin_info"
     info.mkdir(parents=True)

@@ -18,6 +18,7 @@ from sim2seq.ranking import OLD_ERROR, Point, Result
 from sim2seq.report import leaderboard
 from sim2seq.store import store
 from sim2seq.store.sina import sina_training
+from sim2seq.study import FORECAST
 from sim2seq.workflow.plan import FINISHED, Plan, Task
 
 ROOT = Path(__file__).parent.parent
@@ -315,3 +316,23 @@ def test_each_trains_every_combination_in_one_call(study_store, tmp_path):
     assert {one.name for one in ranking.load(study_store)} == {"point_seed-0", "point_seed-1"}
     np.save(tmp_path / "grid.npy", np.array([["point", "window:5"], ["other", "window:9"]]))
     assert ranking.missing_points(ranking.load(study_store), tmp_path / "grid.npy") == ["other"]
+
+
+def test_another_training_is_replaced_and_the_same_one_goes_on(study_store, tmp_path):
+    """As a step of a study that runs again: with other settings or runs it learns and is judged anew, else not."""
+    judged = []
+    study = replace(FORECAST, judge=lambda trained, _: judged.append(trained.settings.window) or {"hits": 1.0})
+
+    def train(window, **options):
+        words = ["size:debug", "units:4", f"window:{window}", "epochs:1", "model:autoregression", "targets:1"]
+        sweep.train_and_record(study_store, words, tmp_path / "out", study=study, **options)
+        return judged
+
+    assert train(5) == [5]
+    assert train(5, replace=True) == [5]
+    with pytest.raises(ValueError, match="other settings"):
+        train(4)
+    assert train(4, replace=True) == [5, 4]
+    words = ["train", str(study_store), "--output", str(tmp_path / "out"), "--replace", "size:debug", "window:4"]
+    assert cli.main([*words, "units:4", "epochs:1", "model:autoregression", "targets:1", "--record", "point"]) == 0
+    assert train(4) == [5, 4]
