@@ -11,6 +11,7 @@ from sim2seq.workflow.plan import FINISHED, STATUS, Task
 from sim2seq.workflow.progress import FAILED, Progress
 
 SUMMARY = "sim2seq_run.json"
+MISSING = "missing"  # of a task: it has not failed, and is not done
 REPORTS = ("report.html", "leaderboard.png")  # what a person looks at first
 ERROR_LINES = 4
 TAIL_BYTES = 64_000  # of an error output, which may have gigabytes
@@ -20,11 +21,11 @@ ROWS = 20  # failed tasks shown; all of them are in the summary
 
 
 def unfinished_tasks(progress: Progress) -> list[tuple[Task, str]]:
-    """(task, its state in Merlin or "missing"): the failed ones first, as they explain why others are missing."""
+    """(task, its state in Merlin or MISSING): the failed ones first, as they explain why others are missing."""
     unfinished = [task for task in progress.plan.tasks if task not in progress.done]
     gathered = gathered_states([task for task in unfinished if task not in progress.failed])
     states = gathered | progress.failed
-    return sorted(((task, states.get(task, "missing")) for task in unfinished), key=lambda row: row[1] == "missing")
+    return sorted(((task, states.get(task, MISSING)) for task in unfinished), key=lambda row: row[1] == MISSING)
 
 
 def gathered_states(tasks: list[Task]) -> dict[Task, str]:
@@ -51,7 +52,8 @@ def ending(progress: Progress, trouble: str | None) -> str:
     if progress.complete:
         return "all tasks finished, but nobody works on a study that a step made"
     count = f"{len(plan.tasks) - len(progress.done)} of {len(plan.tasks)} tasks"
-    if all(task in progress.done for task in plan.tasks if not plan.children.get(task.node)):
+    last = [task for task in plan.tasks if not plan.children.get(task.node)]  # none, where only earlier steps are asked
+    if last and progress.done.issuperset(last):
         return f"{count} failed; the steps after them went on with what there was"
     stopped = ", ".join(sorted({task.step for task in progress.stopped}))
     trouble = trouble or (f"{stopped} ended with MERLIN_STOP_WORKERS" if stopped else None)
@@ -108,7 +110,7 @@ def step_times(tasks: list[Task]) -> tuple[float | None, float | None]:
 def write_summary(study: str, progress: Progress, **facts) -> None:
     """Write sim2seq_run.json: `facts`, then tasks, done, failed and times of each step, then the unfinished tasks."""
     rows = unfinished_tasks(progress)
-    failures = Counter(task.step for task, state in rows if state != "missing")
+    failures = Counter(task.step for task, state in rows if state != MISSING)
     steps: dict[str, dict[str, float | None]] = {}
     for step, (done, _, total) in progress.counts().items():
         began, ended = step_times(progress.plan.steps()[step])
