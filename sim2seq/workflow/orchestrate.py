@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 from sim2seq._support import permissions
@@ -161,6 +162,9 @@ def _prepare_restart(study: StudyRun, display) -> bool:
         display.say(f"{study.folder}: this study is finished, nothing to do")
         _say_report(study, progress, display)
         return False
+    most = max(Counter(task.step for task in stale).values())  # runs to do; later rounds meet a full disk by themselves
+    if study.rounds == 0 and (problem := preflight.target_problem(study.folder, most, begun=True)):
+        raise Refused(problem)
     display.say(f"going on with {study.folder}: {len(stale)} of {len(progress.plan.tasks)} tasks to do")
     forget(stale)
     return True

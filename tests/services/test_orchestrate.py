@@ -197,6 +197,24 @@ def test_only_a_study_that_was_checked_goes_on(study, monkeypatch):
         Path(folder, "merlin_info", plan.CHECKED).unlink()
 
 
+def test_room_to_go_on_is_that_of_the_tasks_to_do(study, monkeypatch):
+    """Of two runs there is room for one; a study that is finished needs none."""
+    now = rounds.StudyRun(str(study.spec), [], [], made=str(prepared(study)))
+    monkeypatch.setattr(preflight, "free_bytes", lambda _: preflight.FREE_BYTES + preflight.BYTES_PER_RUN)
+    with pytest.raises(rounds.Refused, match=r"1\.00 GB free, 1\.00 GB needed: make room there"):
+        orchestrate._prepare_restart(now, Silent())
+    tasks = plan.load_plan(now.folder).tasks
+    for task in tasks:
+        Path(task.folder).mkdir(parents=True)
+        Path(task.folder, plan.FINISHED).touch()
+    Path(tasks[1].folder, plan.FINISHED).unlink()
+    assert orchestrate._prepare_restart(now, Silent())
+    for task in tasks:
+        Path(task.folder, plan.FINISHED).touch()
+    monkeypatch.setattr(preflight, "free_bytes", lambda _: 0)
+    assert not orchestrate._prepare_restart(now, Silent())
+
+
 def test_unfinished_step_shows_neither_old_report_nor_old_errors(study):
     folder = prepared(study)
     learn = next(task for task in plan.load_plan(folder).tasks if task.step == "learn")
