@@ -60,10 +60,14 @@ def _task_folder() -> str:
 
 
 def read_notes(folder: str | Path) -> list[Nested]:
-    """What is noted in this folder, of a broker or a study's merlin_info; each study once, even restarted."""
+    """What is noted in this folder, of a broker or a study's merlin_info; each study once, even restarted.
+
+    One whose folder somebody has removed, maybe a step after its end, is none any more.
+    """
     path = Path(folder, NOTES)
     notes = (Nested(*line.split("\t")) for line in path.read_text().splitlines()) if path.exists() else ()
-    return list({one.folder: one for one in notes}.values())
+    found = {one.folder: one for one in notes}.values()
+    return [one for one in found if one.kind == "refused" or os.path.isdir(one.folder)]
 
 
 def keep_notes(study: str, notes: Iterable[Nested]) -> None:

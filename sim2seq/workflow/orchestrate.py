@@ -172,12 +172,13 @@ def _prepare_restart(study: StudyRun, display) -> bool:
 
 def _drop_outdated(study: StudyRun) -> None:
     """Let the steps make their studies again that cannot go on by themselves, or are made from what changes."""
-    from sim2seq.workflow.nested import keep_notes, without_stale
+    from sim2seq.workflow.nested import keep_notes, read_notes, without_stale
     from sim2seq.workflow.plan import forget, load_plan, load_whole_plan
 
     def lost(one):
         return one.kind == "refused" or (one.kind == "local" and any(load_plan(one.folder).stale()))
 
+    study.nested = read_notes(os.path.join(study.folder, "merlin_info"))
     plan, makers = load_whole_plan(study.folder), {one.task for one in study.nested if lost(one)}
     forget(task for task in plan.tasks if task.folder in makers)
     study.nested = without_stale(study.nested, {task.folder for task in plan.stale()})

@@ -120,7 +120,7 @@ def load_whole_plan(study: str) -> Plan:
     """The plan of a study and of those that its steps have made. Raises ValueError if there is no study."""
     plan = load_plan(study)
     for one in read_notes(os.path.join(study, "merlin_info")):
-        if one.kind != "refused" and os.path.isdir(one.folder):
+        if one.kind != "refused":
             plan = plan.joined(load_plan(one.folder), one.folder)
     return plan
 
