@@ -31,6 +31,7 @@ def train(arguments) -> int:
     keras_settings.check()
     if arguments.report:
         check_place(arguments.report)  # before an hour of training
+    counted = read_completeness(arguments.completeness, arguments.report)
     options = {"study": find_study(arguments.study), "each": arguments.each}
     options |= {"resample": arguments.resample, "replace": arguments.replace}
     words = arguments.settings + ([f"budget:{arguments.budget}"] if arguments.budget else [])
@@ -38,16 +39,29 @@ def train(arguments) -> int:
     trained, ensemble, data = found
     print(f"{trained.folder}: {data['ranked_by']}: {sweep.score(data)}")
     if arguments.report:
-        from sim2seq._support.files import read_json
         from sim2seq.report.report import write_report
 
-        counted = read_json(Path(arguments.completeness)) if arguments.completeness else None
         print(f"report: {write_report(arguments.report, ensemble, trained, counted).resolve()}")
     elif not arguments.record:
         from sim2seq.report.figures import draw_all, save_figures
 
         save_figures(trained, draw_all(trained, ensemble))
     return 0
+
+
+def read_completeness(path: str | None, report: str | None) -> dict | None:
+    """What `sim2seq check --json` wrote, for the report. Raises ValueError for another file, or without a report."""
+    from sim2seq._support.files import read_json
+
+    if path is None:
+        return None
+    if report is None:
+        raise ValueError(f"--completeness {path}: it stands in the report: give --report FILE, too")
+    found = read_json(Path(path))
+    kinds: dict = {"expected": int, "stored": int, "missing": list, "allowed": (int, float)}
+    if not isinstance(found, dict) or not all(isinstance(found.get(name), kind) for name, kind in kinds.items()):
+        raise ValueError(f"{path}: expected {', '.join(kinds)}, as sim2seq check --json writes; got {found!r:.60}")
+    return found
 
 
 def add_card(parser) -> None:

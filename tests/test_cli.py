@@ -334,3 +334,18 @@ def test_make_run_of_a_study_that_is_not_there_ends_in_one_line_before_anything_
 )
 def test_a_report_that_cannot_be_written_is_refused_before_the_training(folder, capsys, place, words):
     assert words in refusal(capsys, "train", "no_store_was_looked_for.sqlite", "--report", place)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "words"),
+    [
+        ("{", ["--report", "r.html"], "counted.json: expected JSON"),
+        ('{"expected": 4, "stored": 4}', ["--report", "r.html"], "expected expected, stored, missing, allowed, as"),
+        ("[]", ["--report", "r.html"], "as sim2seq check --json writes; got []"),
+        ("{}", [], "--completeness counted.json: it stands in the report: give --report FILE, too"),
+    ],
+)
+def test_a_count_of_runs_that_is_none_is_refused_before_training(folder, capsys, content, options, words):
+    (folder / "counted.json").write_text(content)
+    command = ["train", "no_store_was_looked_for.sqlite", "--completeness", "counted.json", *options]
+    assert words in refusal(capsys, *command)
