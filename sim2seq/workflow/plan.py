@@ -23,7 +23,7 @@ CHECKED = "checked"  # in merlin_info: that the samples are whole, and the graph
 
 @dataclass(frozen=True)
 class Task:
-    """One task of a study: its step, its folder, and the folder names of the node of the study graph it belongs to."""
+    """One task of a study: the folder of its step (see folder_of), its own, and the node of the graph it belongs to."""
 
     step: str
     folder: str
@@ -88,6 +88,13 @@ class Plan:
         parents = Counter(child for after in self.children.values() for child in after)
         pairs = [(node, after[0]) for node, after in self.children.items() if node in nodes and len(after) == 1]
         return {node for node, child in pairs if parents[child] == 1 and len(nodes[node]) == len(nodes[child])}
+
+
+def folder_of(step: str) -> str:
+    """The name of a step's folder: Maestro leaves out some of its characters, and blanks become _."""
+    from maestrowf.utils import make_safe_path
+
+    return make_safe_path("", step)
 
 
 def load_plan(study: str) -> Plan:
@@ -209,7 +216,8 @@ def change_variables(study: str, variables: list[str]) -> None:
     new = template.get_expanded_spec()
     if new.description != old.description or new.merlin["samples"] != old.merlin["samples"]:
         raise ValueError(f"{', '.join(changes)}: the study's name or its samples come from it, so it cannot change now")
-    changed = [step["name"] for step, before in zip(new.study, old.study, strict=True) if step["run"] != before["run"]]
+    both = zip(new.study, old.study, strict=True)
+    changed = [folder_of(step["name"]) for step, before in both if step["run"] != before["run"]]
     new.globals = table
     written = MerlinSpec.load_specification(str(partial))
     written.environment["variables"] = new.environment["variables"]

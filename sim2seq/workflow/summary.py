@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from sim2seq._support.files import read_json, write_json
-from sim2seq.workflow.plan import FINISHED, STATUS, Task
+from sim2seq.workflow.plan import FINISHED, STATUS, Task, folder_of
 from sim2seq.workflow.progress import FAILED, Progress
 
 SUMMARY = "sim2seq_run.json"
@@ -39,8 +39,8 @@ def gathered_states(tasks: list[Task]) -> dict[Task, str]:
         for place in folder.parents[: len(folder.relative_to(step).parts)]:
             if place not in files:
                 with contextlib.suppress(OSError, ValueError):
-                    files[place] = read_json(place / STATUS).get(task.step, {})
-            entry = files.setdefault(place, {}).get(str(folder.relative_to(step.parent)), {})
+                    files[place] = {folder_of(name): each for name, each in read_json(place / STATUS).items()}
+            entry = files.setdefault(place, {}).get(task.step, {}).get(str(folder.relative_to(step.parent)), {})
             if entry.get("status") in FAILED:
                 found[task] = entry["status"].lower()
     return found

@@ -5,7 +5,7 @@ import json
 import os
 import time
 
-from sim2seq.workflow.plan import Plan, expanded_spec, load_plan
+from sim2seq.workflow.plan import Plan, expanded_spec, folder_of, load_plan
 from sim2seq.workflow.progress import Display, Progress
 from sim2seq.workflow.summary import MISSING, ending, failure_table, unfinished_tasks
 
@@ -37,7 +37,7 @@ def wait(study: str, steps=(), *, workers: int | None = None, every: float = 5.0
 
 
 def _part(plan: Plan, steps, study: str) -> Plan:
-    possible = plan.steps()
+    possible, steps = plan.steps(), [folder_of(step) for step in steps]
     for step in steps:
         if step not in possible:
             raise ValueError(f"{study}: expected a step of this study, one of {', '.join(possible)}, got {step}")
@@ -96,7 +96,8 @@ class Work:
 
         from sim2seq.workflow.messages import MerlinSpec
 
-        queues = MerlinSpec.load_specification(self.spec).get_queue_list(self.steps)
+        of_steps = MerlinSpec.load_specification(self.spec).get_task_queues()
+        queues = {queue for step, queue in of_steps.items() if folder_of(step) in self.steps}
         with app.connection_for_read() as connection:
             if any(_waiting(connection, queue) for queue in queues):
                 return True

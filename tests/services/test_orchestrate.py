@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from scene import RUNS, SPEC, finish, listens, prepared
 
-from sim2seq.workflow import orchestrate, plan, rounds, summary
+from sim2seq.workflow import orchestrate, plan, rounds, summary, waiting
 from sim2seq.workflow.checks import preflight
 
 
@@ -115,6 +115,19 @@ def test_changed_variable_redoes_the_steps_that_use_it(study):
     assert "TOLERATED: 0.5" in partial.read_text()
     plan.change_variables(str(folder), ["TOLERATED=0"])
     assert path.read_text() == before
+
+
+def test_step_whose_folder_has_another_name_is_known_by_its_own(study):
+    """Maestro leaves out : and writes blanks as _; the step was neither done again nor waited for."""
+    study.spec.write_text(SPEC.replace("name: learn", "name: learn:all now").replace("[prepare, learn]", "[all]"))
+    folder = prepared(study)
+    whole = plan.load_plan(folder)
+    for task in whole.tasks:
+        Path(task.folder).mkdir(parents=True, exist_ok=True)
+        Path(task.folder, plan.FINISHED).touch()
+    plan.change_variables(str(folder), ["TOLERATED=0.5"])
+    assert [task.step for task in whole.tasks if not task.finished] == ["learnall_now"]
+    assert [task.step for task in waiting._part(whole, ["learn:all now"], "").tasks] == ["learnall_now"]
 
 
 def test_variable_that_cannot_change_safely_is_refused(study):
