@@ -86,3 +86,19 @@ def without_stale(notes: list[Nested], stale: set[str]) -> list[Nested]:
         else:
             kept.append(one)
     return kept
+
+
+def take_in(study, progress, broker: str, say) -> None:
+    """Let `progress` watch what steps of `study` have noted in the folder `broker` since the last look, too."""
+    from sim2seq.workflow.plan import load_plan
+
+    known = {study.folder, *(one.folder for one in study.nested)}
+    new = [one for one in read_notes(broker) if one.folder not in known]
+    for one in new:
+        say(f"a step made a study, {one.kind}: {one.folder}{': ' if one.words else ''}{one.words}")
+        if one.kind != "refused":
+            progress.plan = progress.plan.joined(load_plan(one.folder), one.folder)
+    if new:
+        study.nested += new
+        keep_notes(study.folder, study.nested)
+        progress.scan()

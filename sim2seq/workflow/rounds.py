@@ -14,7 +14,7 @@ from pathlib import Path
 from sim2seq._support.files import write_json
 from sim2seq.workflow.checks import preflight
 from sim2seq.workflow.checks.serving import Serving
-from sim2seq.workflow.nested import QUEUES, Nested, keep_notes, read_notes
+from sim2seq.workflow.nested import QUEUES, Nested, take_in
 from sim2seq.workflow.summary import last_lines
 from sim2seq.workflow.tasks import REFUSAL, REFUSED, REHEARSAL, News
 from sim2seq.workflow.workers import CLIENT_LOG, MERLIN, Processes, Workers
@@ -76,21 +76,27 @@ def vars_option(variables: list[str]) -> list[str]:
 @contextlib.contextmanager
 def study_lock(folder: str):
     """Hold the study; the system frees it when this process ends in whatever way."""
-    with _locked(os.path.join(folder, ".sim2seq.lock"), wait=False) as held:
+    with _locked(os.path.join(folder, ".sim2seq.lock")) as held:
         if not held:
             raise Refused(f"{folder}: another sim2seq run is at work on this study")
         yield
 
 
 @contextlib.contextmanager
-def _locked(path: str, *, wait: bool):
+def _locked(path: str, *, wait: Callable[[], None] | None = None):
+    """Whether this process holds the lock; where another one does, it calls `wait`, if there is one, and waits."""
     with os.fdopen(_open_lock(path)) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = True
         except BlockingIOError:
-            yield False
-            return
-        yield True
+            held = wait is not None
+            if wait:
+                wait()
+                fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise Refused(f"{path}: no lock on this file system ({error.strerror}): choose another place") from error
+        yield held
 
 
 def _open_lock(path: str) -> int:
@@ -122,7 +128,7 @@ def one_round(study: StudyRun, display, stack: contextlib.ExitStack):
                 _prepare_rehearsal(study, broker.folder)
             workers = Workers(study.worker_command(), len(study.served.started), processes, broker)
             if study.made is None:
-                _begin(study, processes)
+                _begin(study, processes, display)
                 stack.enter_context(study_lock(study.folder))
             else:
                 processes.start([*MERLIN, *study.client], CLIENT_LOG)
@@ -174,7 +180,7 @@ def _is_quiet(broker) -> bool:
     return False
 
 
-def _begin(study: StudyRun, processes: Processes) -> None:
+def _begin(study: StudyRun, processes: Processes, display) -> None:
     """Start `merlin run` and note the folder that it makes, which carries a time stamp in seconds in its name.
 
     Merlin deletes a folder of the same name, so whoever comes next waits for the next second.
@@ -183,7 +189,8 @@ def _begin(study: StudyRun, processes: Processes) -> None:
     from sim2seq.workflow.plan import MADE_AS
 
     os.makedirs(study.output, exist_ok=True)
-    with _locked(os.path.join(study.output, ".sim2seq.lock"), wait=True):
+    words = f"waiting for another sim2seq run, which begins a study in {study.output}"
+    with _locked(os.path.join(study.output, ".sim2seq.lock"), wait=lambda: display.say(words)):
         before = set(os.listdir(study.output))
         client = processes.start([*MERLIN, *study.client], CLIENT_LOG)
         log = processes.logs[CLIENT_LOG]
@@ -243,22 +250,6 @@ def _refusal(study: StudyRun, processes: Processes, broker, trouble: str) -> str
     return f"merlin run: {_merlins_words(log)}" if ended == 1 else trouble
 
 
-def _take_in(study: StudyRun, progress, broker, display) -> None:
-    """Watch the studies, too, that steps have made since the last look."""
-    from sim2seq.workflow.plan import load_plan
-
-    known = {study.folder, *(one.folder for one in study.nested)}
-    new = [one for one in read_notes(broker.folder) if one.folder not in known]
-    for one in new:
-        display.say(f"a step made a study, {one.kind}: {one.folder}{': ' if one.words else ''}{one.words}")
-        if one.kind != "refused":
-            progress.plan = progress.plan.joined(load_plan(one.folder), one.folder)
-    if new:
-        study.nested += new
-        keep_notes(study.folder, study.nested)
-        progress.scan()
-
-
 def _watch(progress, broker, workers: Workers, study: StudyRun, display) -> str | None:
     """Follow the study until nothing more will happen; what broke the round, or None."""
     import redis
@@ -270,7 +261,7 @@ def _watch(progress, broker, workers: Workers, study: StudyRun, display) -> str 
         progress.scan()
         if not progress.complete and (full := space_problem(study.folder)):
             return full
-        _take_in(study, progress, broker, display)
+        take_in(study, progress, broker.folder, display.say)
         display.show(progress)
         if progress.complete:
             with contextlib.suppress(redis.RedisError):

@@ -106,8 +106,7 @@ def test_study_of_a_step_that_was_removed_is_none_any_more(study):
     nested.keep_notes(now.folder, now.nested)
     progress = orchestrate._progress(now)
     assert {task.step for task in progress.plan.tasks} == {"prepare", "simulate", "ingest", "learn"}
-    broker = types.SimpleNamespace(folder=f"{now.folder}/merlin_info")
-    rounds._take_in(rounds.StudyRun("", [], [], made=now.folder), progress, broker, None)
+    nested.take_in(rounds.StudyRun("", [], [], made=now.folder), progress, f"{now.folder}/merlin_info", None)
     assert orchestrate._prepare_restart(now, types.SimpleNamespace(say=print))
     assert now.nested == []
 
