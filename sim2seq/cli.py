@@ -190,7 +190,7 @@ COMMANDS = {  # name: (arguments, function, help)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code of `sim2seq ARGUMENTS`: 0 done, 1 not all of it, 2 bad input (one line each on stderr)."""
+    """The exit code of `sim2seq ARGUMENTS`: 0 done, 1 not all, 2 bad input (one line each on stderr), 130 Ctrl-C."""
     command.say_in_any_encoding()
     if folder := os.environ.get("TMPDIR"):  # of here: whatever is started stands elsewhere
         os.environ["TMPDIR"] = os.path.abspath(folder)
@@ -212,6 +212,9 @@ def main(arguments: list[str] | None = None) -> int:
         for line in str(error).splitlines():
             print(f"sim2seq {chosen.name}: {command.plain(line)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"sim2seq {chosen.name}: interrupted", file=sys.stderr)
+        return 130
 
 
 def _version() -> str:

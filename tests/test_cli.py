@@ -349,3 +349,13 @@ def test_a_count_of_runs_that_is_none_is_refused_before_training(folder, capsys,
     (folder / "counted.json").write_text(content)
     command = ["train", "no_store_was_looked_for.sqlite", "--completeness", "counted.json", *options]
     assert words in refusal(capsys, *command)
+
+
+@pytest.mark.parametrize("words", [["doctor"], ["run", "spec.yaml"]])
+def test_an_interrupted_command_ends_with_130_and_a_line(folder, capsys, monkeypatch, words):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sim2seq.workflow.checks.preflight.environment_problems", interrupted)
+    assert cli.main(words) == 130
+    assert capsys.readouterr().err == f"sim2seq {words[0]}: interrupted\n"
