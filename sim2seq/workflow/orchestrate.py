@@ -224,7 +224,7 @@ def _summarise(study: StudyRun, progress, display, *, outcome: str, code: int) -
     facts["environment_changes"] = changes
     facts["merlin_codes"] = [[step, name, count] for (step, name), count in sorted(study.asked.items())]
     try:
-        write_summary(study.folder, progress, **facts)
+        write_summary(study.folder, progress, since=study.started, **facts)
     except OSError as error:  # a full disk
         display.say(f"{SUMMARY} is not written: {error.strerror}")
 

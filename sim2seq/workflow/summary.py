@@ -107,14 +107,18 @@ def step_times(tasks: list[Task]) -> tuple[float | None, float | None]:
     return (min(begins) if begins else None), (max(ends) if ends else None)
 
 
-def write_summary(study: str, progress: Progress, **facts) -> None:
-    """Write sim2seq_run.json: `facts`, then tasks, done, failed and times of each step, then the unfinished tasks."""
+def write_summary(study: str, progress: Progress, *, since: float = 0.0, **facts) -> None:
+    """Write sim2seq_run.json: `facts`, then tasks, done, failed and times of each step, then the unfinished tasks.
+
+    since   when this session began (seconds since 1970): of a step that began before and went on, nobody knows how long
+            it has worked
+    """
     rows = unfinished_tasks(progress)
     failures = Counter(task.step for task, state in rows if state != MISSING)
     steps: dict[str, dict[str, float | None]] = {}
     for step, (done, _, total) in progress.counts().items():
         began, ended = step_times(progress.plan.steps()[step])
-        seconds = ended - began if began and ended else None
+        seconds = ended - began if began and ended and not began < since < ended else None
         steps[step] = {"tasks": total, "done": done, "failed": failures[step]}
         steps[step] |= {"seconds": seconds, "began": began, "ended": ended}
     unfinished = [{"task": os.path.relpath(task.folder, study), "state": state} for task, state in rows]

@@ -1,7 +1,11 @@
 """What a failure shows in the terminal."""
 
 import json
+import os
+from pathlib import Path
 from types import SimpleNamespace
+
+import pytest
 
 from sim2seq.workflow import summary, waiting
 from sim2seq.workflow.plan import FINISHED, STATUS, Plan, Task
@@ -39,6 +43,18 @@ def test_a_sample_that_failed_is_said_to_have_failed_after_merlin_has_gathered_t
     ]
     summary.write_summary(str(tmp_path), progress)
     assert json.loads((tmp_path / summary.SUMMARY).read_text())["steps"]["train"]["failed"] == 1
+
+
+@pytest.mark.parametrize(("since", "seconds"), [(0.0, 90.0), (50.0, None), (200.0, 90.0)])
+def test_seconds_of_a_step_do_not_count_the_pause_before_going_on(tmp_path, since, seconds):
+    """A script was written at 10 s, a mark at 100 s; in between somebody may have gone on."""
+    task = Task("train", f"{tmp_path}/train", "train")
+    Path(task.folder).mkdir()
+    for name, time in (("train.sh", 10), (FINISHED, 100)):
+        Path(task.folder, name).touch()
+        os.utime(Path(task.folder, name), (time, time))
+    summary.write_summary(str(tmp_path), Progress(Plan((task,), {})), since=since)
+    assert json.loads((tmp_path / summary.SUMMARY).read_text())["steps"]["train"]["seconds"] == seconds
 
 
 def test_waiting_ends_with_a_failed_sample_of_gathered_states(tmp_path):
