@@ -293,6 +293,12 @@ def test_seeds_are_one_point_with_mean_and_standard_error():
     assert point.name == "8_0 and 2 more"
 
 
+def test_the_board_of_several_seeds_has_error_bars():
+    board = ranking.figure(ranking.points_of([result(8, seed, error, 100) for seed, error in enumerate((1.0, 3.0))]))
+    (segments,) = [lines.get_segments() for lines in board.axes[0].containers[1].lines[2]]
+    np.testing.assert_allclose(segments[0][:, 0], [1.0, 3.0])
+
+
 def test_the_smallest_within_one_standard_error_is_recommended():
     """The best point has 2.0 +- 0.58: 2.5 with 50 parameters is within it, 2.7 with 10 is not."""
     best = [result(8, seed, error, 100) for seed, error in enumerate((1.0, 2.0, 3.0))]
