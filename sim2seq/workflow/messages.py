@@ -37,7 +37,7 @@ from sim2seq.workflow.checks.expansion import checked_generator, expansion_probl
 from sim2seq.workflow.checks.preflight import FAST_LOADER
 from sim2seq.workflow.plan import CHECKED
 from sim2seq.workflow.samples import refuse_bad_samples
-from sim2seq.workflow.tasks import REFUSAL, REFUSED, REHEARSAL, report_failures
+from sim2seq.workflow.tasks import REFUSAL, REFUSED, REHEARSAL, begun_rehearsal, found_by, report_failures
 
 # jsonschema would build a grammar from it: 0.9 s, and Merlin has no use
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None: not to be imported (import system)
@@ -101,22 +101,10 @@ def _start_rehearsal() -> subprocess.Popen | None:
     """Start the command of REHEARSAL, beside which Merlin makes its graph; None without one."""
     if not os.path.exists(REHEARSAL) or sys.argv[1:2] not in (["run"], ["restart"]):
         return None
-    path, pipe = os.path.abspath(REHEARSAL), subprocess.PIPE
-    command = [*json.loads(Path(path).read_text())["command"], path]
-    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
+    path = os.path.abspath(REHEARSAL)
+    process = begun_rehearsal(json.loads(Path(path).read_text())["command"], path)
     atexit.register(process.kill)  # whoever waits for this process waits for what it started, too
     return process
-
-
-def _end_of(rehearsal: subprocess.Popen | None) -> list[str]:
-    """What a rehearsal has found, once it has ended."""
-    if rehearsal is None or rehearsal.returncode is not None:
-        return []
-    said, errors = rehearsal.communicate()
-    found = [line.removeprefix(REFUSAL) for line in said.splitlines() if line.startswith(REFUSAL)]
-    if rehearsal.returncode and not found:
-        return [f"the last steps could not be rehearsed: {' '.join(errors.split())[-300:] or rehearsal.returncode}"]
-    return found
 
 
 def _refuse_losses(merlins, rehearsal: subprocess.Popen | None):
@@ -126,7 +114,9 @@ def _refuse_losses(merlins, rehearsal: subprocess.Popen | None):
     def load_dag(self):
         merlins(self)
         problems = expansion_problems(self) if self.restart_dir is None else []
-        if problems := problems or _end_of(rehearsal):
+        if not problems and rehearsal and rehearsal.returncode is None:  # it ends once
+            problems = found_by(rehearsal)
+        if problems:
             print(*(f"{REFUSAL}{line}" for line in problems), sep="\n", flush=True)
             sys.exit(REFUSED)
         Path(self.info, CHECKED).touch()

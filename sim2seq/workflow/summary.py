@@ -78,13 +78,14 @@ def last_error(folder: str, prefix: str = "") -> list[str]:
     return last_lines(files[-1], prefix=prefix) if files else []
 
 
-def last_lines(path: Path, count: int = ERROR_LINES, *, prefix: str = "") -> list[str]:
+def last_lines(path: Path, count: int = ERROR_LINES, *, prefix: str = "", start: int = 0) -> list[str]:
     """The last `count` lines of a file that are not empty, each cut to LINE_LENGTH, without control characters.
 
-    `prefix` is left out of the paths in them: with it, what the shell says after the name of its script is cut off.
+    What stands before the byte `start` is old. `prefix` is left out of the paths in them: with it, what the shell says
+    after the name of its script is cut off.
     """
     with path.open("rb") as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+        file.seek(max(start, os.fstat(file.fileno()).st_size - TAIL_BYTES))
         text = file.read(TAIL_BYTES).decode(errors="replace")
     text = text.replace(prefix, "") if prefix else text
     lines = (CONTROL.sub("", line).rstrip() for line in re.split(r"[\r\n]+", text))
