@@ -26,12 +26,16 @@ MANY = 20  # runs, from which on progress is shown
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did: counts as of store.ingest, lines that say what was seen, `refused`: why it would fail."""
+    """What an import did: counts as of store.ingest, lines that say what was seen, `refused`: why it would fail.
+
+    controls   names of the series that were set at each step
+    """
 
     counts: Counter
     seen: Seen
     lines: list[str]
     refused: str = ""
+    controls: tuple[str, ...] = ()
 
 
 def import_files(
@@ -70,7 +74,8 @@ def import_files(
         if not dry_run:
             raise
         refused = str(error)
-    return Imported(counts, seen, first_look(seen, passed_by), refused)
+    steered = tuple(beside.controls.names) if beside.controls else reading.controls
+    return Imported(counts, seen, first_look(seen, passed_by), refused, steered)
 
 
 def tables_beside(inputs, controls, reading: Reading, names: Iterable[str]) -> Beside:

@@ -45,6 +45,7 @@ from sim2seq.training.untrusted import one_line
 
 CONTENT: tuple[str, ...] = ("scores.json", "model*.keras", "history*.csv", "band.json", "predictions.npz")
 CONTENT += ("versions.json", "figures", "logs", "checkpoint", "candidates", "combination.json", NOTE)
+CONTENT += ("judged.json", "seconds.json")  # sim2seq/sweep.py
 MADE_LATER = {
     "model": "residual_lstm",
     "budget": "3m",

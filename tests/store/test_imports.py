@@ -1,6 +1,7 @@
 """Files of other programs go into a store: whole or not at all, once, and large ones by their place."""
 
 import os
+import shlex
 from contextlib import ExitStack, closing
 
 import numpy as np
@@ -225,6 +226,14 @@ def test_the_command_says_how_to_train_on_what_was_imported(tmp_path, counting, 
     ]
 
 
+def test_the_next_line_can_be_given_to_a_shell(tmp_path, counting, capsys):
+    path = str(tmp_path / "s.sqlite")
+    names = ["--rename", "start=start $(id)", "--rename", "count_1=x 1", "--controls", "x 1"]
+    assert cli.main(["import", path, str(counting), *names]) == 0
+    words = shlex.split(capsys.readouterr().out.splitlines()[-1])
+    assert words[4:] == ["inputs:start $(id),other", "controls:x 1", "--report", "report.html"]
+
+
 def test_values_in_the_names_of_files_are_inputs(tmp_path):
     for k, mode in ((0.5, "fast"), (-2e-3, "slow")):
         (tmp_path / f"k={k}_n_ball=3_mode={mode}.csv").write_text("t,x\n0,1\n1,2\n")
@@ -276,13 +285,14 @@ def test_lines_of_inputs_that_no_run_has_are_told(tmp_path, counting, capsys):
     assert "passed by: the line of run run_6, the line of run run_7" in capsys.readouterr().out.splitlines()
 
 
-def test_a_name_to_be_changed_may_stand_in_any_of_the_tables(tmp_path, counting):
+def test_a_name_to_be_changed_may_stand_in_any_of_the_tables(tmp_path, counting, capsys):
     (tmp_path / "inputs.csv").write_text("run,drag\n" + "".join(f"run_{run},1\n" for run in range(6)))
     set_at = "".join(f"run_{run},0,1\nrun_{run},1,0\n" for run in range(6))
     (tmp_path / "valve.csv").write_text(f"run,time,valve\n{set_at}")
     words = ["--inputs", str(tmp_path / "inputs.csv"), "--controls", str(tmp_path / "valve.csv")]
     words += ["--rename", "drag=friction", "--rename", "valve=open", "--rename", "start=begin"]
     assert cli.main(["import", str(tmp_path / "s.sqlite"), str(counting), *words]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("inputs:begin,other controls:open --report report.html")
     ensemble = store.load(tmp_path / "s.sqlite")
     assert {"friction", "begin"} < set(ensemble.inputs)
     assert "open" in ensemble.features
