@@ -73,7 +73,7 @@ def candidate_weights(scores: Scores) -> Picture:
     names, edges = sorted(means, key=lambda name: -means[name]), np.zeros(len(steps))
     for name, colour, pattern in zip(names, cycle(COLOURS), cycle(PATTERNS), strict=False):
         low, edges = edges, edges + weights[name]
-        text = plain(f"{name} ({100 * means[name]:.3g} %)")
+        text = plain(f"{name} ({weight_text(means[name])})")
         area(axis, steps, low, edges, facecolor=colour, edgecolor="white", alpha=0.75, hatch=pattern, label=text)
     last = steps[-1] if len(steps) > 1 else steps[0] + 1
     scale = "log" if len(steps) > FEW else "linear"  # the first steps, where most changes, get their share
@@ -92,6 +92,11 @@ def by_step(combined: Combined, steps: int) -> dict[str, np.ndarray]:
 def mean_weights(combined: Combined, steps: int) -> dict[str, float]:
     """Name -> mean weight over the horizon."""
     return {name: float(column.mean()) for name, column in by_step(combined, steps).items()}
+
+
+def weight_text(share: float) -> str:
+    """A share of 1 in words, such as 43.8 %."""
+    return f"{100 * share:.3g} %" if share >= 0.01 else "below 1 %"
 
 
 @styled

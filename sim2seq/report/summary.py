@@ -13,7 +13,7 @@ from sim2seq.evaluation.long_term import VALID, LongTerm, long_term, spread, val
 from sim2seq.evaluation.scores import Scores
 from sim2seq.report.data_figures import varying_inputs
 from sim2seq.report.page import number
-from sim2seq.report.score_figures import mean_weights
+from sim2seq.report.score_figures import mean_weights, weight_text
 from sim2seq.report.style import by_error
 from sim2seq.training.folder import Training
 from sim2seq.training.forecast import Forecast
@@ -103,7 +103,9 @@ def made_of(scores: Scores) -> str | None:
     if scores.combined is None:
         return None
     means = mean_weights(scores.combined, len(scores.positions))
-    parts = [f"{name} ({100 * means[name]:.3g} %)" for name in sorted(means, key=lambda name: -means[name])]
+    if len(means) == 1:
+        return f"It is {next(iter(means))} alone: no other candidate has a weight."
+    parts = [f"{name} ({weight_text(means[name])})" for name in sorted(means, key=lambda name: -means[name])]
     return f"It is a combination of {names(parts)}, weights on average over the horizon."
 
 

@@ -12,7 +12,7 @@ from sim2seq.evaluation.scores import Combined
 from sim2seq.report import figures, report
 from sim2seq.report.leaderboard import leaderboard
 from sim2seq.report.report import write_report
-from sim2seq.report.summary import how_asked, how_long_valid, only_baseline, summary, trust_forecast
+from sim2seq.report.summary import how_asked, how_long_valid, made_of, only_baseline, summary, trust_forecast
 from sim2seq.report.tables import candidate_table, facts
 from sim2seq.sweep import recorded_data
 
@@ -78,6 +78,12 @@ def test_a_report_of_a_combination_shows_weights_and_who_is_out(one_model, tmp_p
     assert "Learning curve" not in text
     assert (training.folder / "figures" / "candidate_weights.png").exists()
     assert facts(ENSEMBLE, training)["candidates with a weight"] == "2 of 4"
+
+
+def test_small_weights_are_no_numbers_and_one_alone_is_no_combination(one_model):
+    few = of(one_model, replace(TWO, weights={"polynomial": [0.996, 0.997], "ridge": [0.004, 0.003]})).scores
+    assert "polynomial (99.6 %), ridge (below 1 %)" in made_of(few)
+    assert made_of(of(one_model, TREES).scores) == "It is extra trees alone: no other candidate has a weight."
 
 
 @pytest.mark.parametrize(("skill", "sign"), [(0.1, "✓"), (0.0, "✗"), (-0.1, "✗")])
