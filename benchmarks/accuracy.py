@@ -14,8 +14,8 @@ forecast starts from the first 30 steps of a run and goes on for 370 by itself; 
 of them, in units of which a box side is 100 (where it does not vary). Settings were chosen on validation runs, and so
 is the table of what each part is worth: one seed, one part left out at a time. Test runs are looked at once, at the
 end, with three seeds; the source's network, trained as the source does, has one. With --json the rows of an ensemble
-are kept there when it is done, and it is left alone the next time, unless --again. The full size takes MINUTES
-minutes on two cores; --quick shows in two minutes that all of it works, and its numbers mean little.
+are kept there when it is done, and it is left alone the next time, unless --again. The full size takes an hour
+and a half on two cores; --quick shows in two minutes that all of it works, and its numbers mean little.
 """
 
 from __future__ import annotations
