@@ -7,7 +7,7 @@ asked for, so `import sim2seq` costs nothing. The rooms, each importing only tho
 
     cli, study, surrogate, sweep, notebook   the public face
     workflow/     run a Merlin study on this machine, or wait for one elsewhere
-    report/       figures, the HTML page, the leaderboard's picture
+    report/       figures, film, the HTML page, the leaderboard's picture
     training/     settings, tasks, fit and resume
     evaluation/   scores, baselines, calibrated bands
     models/       builders and their table, rollout
@@ -39,6 +39,7 @@ PUBLIC = {  # name -> (module, its name there); docs/library.md shows them at wo
     "OraclePruner": ("pruning", "OraclePruner"),
     "OracleStopping": ("ending", "OracleStopping"),
     "draw": ("report.figures", "draw_all"),
+    "film": ("report.film", "film"),
     "write_report": ("report.report", "write_report"),
     "open_study": ("notebook", "open_study"),
 }

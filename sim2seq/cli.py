@@ -18,6 +18,7 @@ sim2seq doctor [SPEC]                     can a study run here?
 import os
 import sqlite3
 import sys
+from collections import Counter
 from pathlib import Path
 from shlex import quote
 
@@ -130,6 +131,8 @@ def check(arguments) -> int:
     if doubt := preflight.sqlite_doubt(arguments.store):
         print(f"sim2seq check: {doubt}", file=sys.stderr)
     expected = expected_runs(arguments.merlin_info)
+    if twice := [name for name, count in Counter(expected).items() if count > 1]:
+        raise ValueError(f"{arguments.merlin_info}: expected an id for each run, GROUP_ID_RUN_ID is twice {twice[0]}")
     missing = missing_runs(arguments.store, expected)
     facts: dict = {"expected": len(expected), "stored": len(expected) - len(missing)}
     facts |= {"missing": missing, "allowed": arguments.allow}
@@ -187,7 +190,7 @@ COMMANDS = {  # name: (arguments, function, help)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code of `sim2seq ARGUMENTS`: 0 done, 1 not all of it, 2 bad input (one line each on stderr)."""
+    """The exit code of `sim2seq ARGUMENTS`: 0 done, 1 not all, 2 bad input (one line each on stderr), 130 Ctrl-C."""
     command.say_in_any_encoding()
     if folder := os.environ.get("TMPDIR"):  # of here: whatever is started stands elsewhere
         os.environ["TMPDIR"] = os.path.abspath(folder)
@@ -209,6 +212,9 @@ def main(arguments: list[str] | None = None) -> int:
         for line in str(error).splitlines():
             print(f"sim2seq {chosen.name}: {command.plain(line)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"sim2seq {chosen.name}: interrupted", file=sys.stderr)
+        return 130
 
 
 def _version() -> str:

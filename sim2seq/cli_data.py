@@ -44,7 +44,7 @@ def import_(arguments) -> int:
         raise ValueError(done.refused)
     if not arguments.dry_run:
         print(f"{arguments.store}: " + ", ".join(f"{count} {what}" for what, count in done.counts.items()))
-        words = words_for_training(arguments, done.seen)
+        words = words_for_training(done.seen, done.controls)
         print(f"next: sim2seq train {quote(arguments.store)}{words} --report report.html")
     return 0
 
@@ -73,12 +73,12 @@ def renamed(text: str) -> tuple[str, str]:
     return old.strip(), new.strip()
 
 
-def words_for_training(arguments, seen) -> str:
+def words_for_training(seen, controls) -> str:
     """The settings that go with what was imported: inputs that differ between runs, controls."""
     runs = len(seen.lengths)
     inputs = [name for name, values in seen.inputs.items() if len(values) == runs and is_varying(name, values)]
-    words = {"inputs": ",".join(inputs), "controls": arguments.controls}
-    return "".join(f" {name}:{value}" for name, value in words.items() if value)
+    words = {"inputs": ",".join(inputs), "controls": ",".join(controls)}
+    return "".join(f" {quote(f'{name}:{value}')}" for name, value in words.items() if value)
 
 
 def is_varying(name: str, values: list) -> bool:

@@ -12,6 +12,7 @@ def add_train(parser) -> None:
     parser.add_argument("store", metavar="STORE", help="the Kosh store of a study")
     add_study(parser)
     parser.add_argument("--output", metavar="FOLDER", default="training", help="a training begun there goes on")
+    parser.add_argument("--replace", action="store_true", help="remove a training with other settings or data there")
     parser.add_argument("--record", metavar="NAME", help="put the result into the store as the dataset NAME")
     parser.add_argument("--each", nargs="+", action="extend", default=[], metavar='name="v w"', help="train at each")
     parser.add_argument("--report", metavar="FILE", help="write the report there: an HTML page")
@@ -30,22 +31,37 @@ def train(arguments) -> int:
     keras_settings.check()
     if arguments.report:
         check_place(arguments.report)  # before an hour of training
-    options = {"study": find_study(arguments.study), "each": arguments.each, "resample": arguments.resample}
+    counted = read_completeness(arguments.completeness, arguments.report)
+    options = {"study": find_study(arguments.study), "each": arguments.each}
+    options |= {"resample": arguments.resample, "replace": arguments.replace}
     words = arguments.settings + ([f"budget:{arguments.budget}"] if arguments.budget else [])
     found = sweep.train_and_record(arguments.store, words, arguments.output, arguments.record, **options)
     trained, ensemble, data = found
     print(f"{trained.folder}: {data['ranked_by']}: {sweep.score(data)}")
     if arguments.report:
-        from sim2seq._support.files import read_json
         from sim2seq.report.report import write_report
 
-        counted = read_json(Path(arguments.completeness)) if arguments.completeness else None
         print(f"report: {write_report(arguments.report, ensemble, trained, counted).resolve()}")
     elif not arguments.record:
         from sim2seq.report.figures import draw_all, save_figures
 
         save_figures(trained, draw_all(trained, ensemble))
     return 0
+
+
+def read_completeness(path: str | None, report: str | None) -> dict | None:
+    """What `sim2seq check --json` wrote, for the report. Raises ValueError for another file, or without a report."""
+    from sim2seq._support.files import read_json
+
+    if path is None:
+        return None
+    if report is None:
+        raise ValueError(f"--completeness {path}: it stands in the report: give --report FILE, too")
+    found = read_json(Path(path))
+    kinds: dict = {"expected": int, "stored": int, "missing": list, "allowed": (int, float)}
+    if not isinstance(found, dict) or not all(isinstance(found.get(name), kind) for name, kind in kinds.items()):
+        raise ValueError(f"{path}: expected {', '.join(kinds)}, as sim2seq check --json writes; got {found!r:.60}")
+    return found
 
 
 def add_card(parser) -> None:

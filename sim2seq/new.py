@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 import jinja2
+import yaml
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 FILES = ("simulate.py", "pgen_ensembles.py", "study.py", "suite.yaml", "README.md", "test_{name}.py")
@@ -58,6 +59,8 @@ def new_study(name: str, folder=None, *, kind: str = "forecast", notebook: bool 
     """
     if not NAME.fullmatch(name):
         raise ValueError(f"{name!r:.60}: expected a name of lower-case letters, digits and _, beginning with a letter")
+    if yaml.safe_load(name) != name:
+        raise ValueError(f"{name}: expected a name that YAML reads as a word: Merlin writes it without quotes")
     if kind not in KINDS:
         raise ValueError(f"--task {kind}: expected one of {', '.join(KINDS)}")
     folder = Path(folder or name)

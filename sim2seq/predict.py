@@ -149,7 +149,7 @@ def table(model: Surrogate, runs: list[str], bands) -> str:
     for run, of_run in zip(runs, values.tolist(), strict=True):
         for step, row in enumerate(of_run, start=1):
             time = (step if model.window else step - 1) * model.scores.time_step
-            writer.writerow([run, step, round(time, 9), *row])
+            writer.writerow([run, step, float(f"{time:.12g}"), *row])
     return text.getvalue()
 
 

@@ -244,4 +244,5 @@ def figure(points: list[Point]):
 
     settings = {name: [show(point.settings.get(name)) for point in points] for name in differing(points)}
     errors, losses = [point.error for point in points], [point.results[0].losses for point in points]
-    return leaderboard(settings, errors, losses, axis_label=measure_of(points))
+    spans = [point.standard_error for point in points]
+    return leaderboard(settings, errors, losses, axis_label=measure_of(points), errors_of=spans)

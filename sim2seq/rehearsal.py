@@ -13,7 +13,6 @@ import contextlib
 import difflib
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -21,8 +20,8 @@ from pathlib import Path
 
 from sim2seq._support import command
 from sim2seq.workflow.checks.commands import beside, named_inputs, names_in, trainings
+from sim2seq.workflow.tasks import REFUSAL, begun_rehearsal, found_by
 
-PREFIX = "sim2seq: "  # of a line that says what is wrong; libraries print others
 HARMLESS = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.ClassDef)
 
 
@@ -41,10 +40,7 @@ def tried(asked: dict) -> list[str]:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(asked, file)
         file.flush()
-        done = subprocess.run([*asked["command"], file.name], capture_output=True, text=True, check=False)
-    found = [line.removeprefix(PREFIX) for line in done.stdout.splitlines() if line.startswith(PREFIX)]
-    words = " ".join(done.stderr.split())[-300:]
-    return found or ([f"the last steps could not be rehearsed: {words}"] if done.returncode else [])
+        return found_by(begun_rehearsal(asked["command"], file.name))
 
 
 def problems(found: list[dict], names: list[str] | None) -> Iterator[str]:
@@ -258,7 +254,7 @@ def main() -> int:
     content = json.loads(Path(sys.argv[1]).read_text())
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # as empty as that of a step
         for line in problems(content["trainings"], content["names"]):
-            print(f"{PREFIX}{line}", flush=True)
+            print(f"{REFUSAL}{line}", flush=True)  # libraries print others
     return 0
 
 

@@ -52,9 +52,10 @@ class Surrogate(Finished):
         controls   (window + steps, controls), or one for each run, for models under controls: those of every step
         returns    three arrays (steps, features), or (runs, steps, features)
 
-        Raises ValueError, in one line, for another window, other features, unknown or missing inputs, a number that
-        is not finite, or more steps than the band is calibrated for. Warns (OutsideTraining) of values that training
-        did not see.
+        What would run away only after `steps` counts in a combination: a longer forecast may begin otherwise. Raises
+        ValueError, in one line, for another window, other features, unknown or missing inputs, a number that is not
+        finite, or more steps than the band is calibrated for. Warns (OutsideTraining) of values that training did not
+        see.
         """
         if self.scores.task != FORECAST:
             raise ValueError(f"{self.folder}: this training answers with a {self.scores.task}: use `answer`")

@@ -87,12 +87,15 @@ def write_grid(path, folder, axes: list[str], training: str = "", *, settings=No
     return len(grid)
 
 
-def train_and_record(path, words: list[str], folder, record: str | None = None, *, study=None, each=(), resample=None):
+def train_and_record(
+    path, words: list[str], folder, record: str | None = None, *, study=None, each=(), resample=None, replace=False
+):
     """Train on the runs of the store `path` with settings in words; with `record`, put the result into the store.
 
     study   a Study; None: a plain forecast
     each    axes such as "seed=0 1 2": all combinations are trained, one after the other, in folders below `folder`
     resample    as for store.load
+    replace     whether a training with other settings or data is removed from its folder; else it is an error
     Resumes, or reads, what is there (see training/fit.py). Returns the last Training, the Ensemble and the recorded
     data; their seconds are those of the call that finished a training.
     """
@@ -107,7 +110,8 @@ def train_and_record(path, words: list[str], folder, record: str | None = None, 
     ensemble = read(study, path, resample=resample)
     for number, (more, settings) in enumerate(chosen, start=1):
         place = Path(folder, name_of(more)) if more else Path(folder)
-        trained, data = train_one(ensemble, settings, place, study, quiet=len(chosen) > 1, naive=naive)
+        options = {"quiet": len(chosen) > 1, "naive": naive, "replace": replace}
+        trained, data = train_one(ensemble, settings, place, study, **options)
         if record is not None:
             name = "_".join([record, name_of(more)]) if more else record
             store.add_training(path, check_id(name), data, trained.history)
@@ -136,13 +140,17 @@ def train_one(ensemble, settings, folder: Path, study, **options):
     """A finished Training in `folder`, and what is recorded of it; a study's judge judges once; options of `fit`."""
     from sim2seq.training.fit import fit
 
-    done, start = (folder / "scores.json").exists(), time.perf_counter()
+    before, start = _written(folder / "scores.json"), time.perf_counter()
     trained = fit(ensemble, settings, folder, study=study, **options)
     if study.judge is not None and not (folder / JUDGED).exists():
         write_json(folder / JUDGED, study.judge(trained, ensemble))
-    if not done:
+    if _written(folder / "scores.json") != before:
         write_json(folder / SECONDS, time.perf_counter() - start)
     return trained, recorded_data(trained, ensemble.runs)
+
+
+def _written(path: Path) -> int | None:
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def recorded_data(trained, runs: int) -> dict:

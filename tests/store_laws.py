@@ -42,6 +42,16 @@ def test_other_content_is_refused_and_shown_unless_replace(store_path):
     assert values_by_run(store.load(store_path)) == {"a_1": [[1.0, 3.0]]}
 
 
+@pytest.mark.parametrize("batch", [1, 10])
+def test_no_replacing_between_the_runs_of_one_ingest(store_path, monkeypatch, batch):
+    monkeypatch.setattr(store, "BATCH", batch)
+    run, other = Run("a_1", {}, {"x": [1.0]}), Run("a_2", {}, {"x": [1.0]})
+    with pytest.raises(store.StoreError, match=r"a_1 is in the store with other content: x at step 0: .* new 2\.0"):
+        store.ingest(store_path, [run, other, run._replace(series={"x": [2.0]})], replace=True)
+    assert store.run_ids(store_path) == []
+    assert store.ingest(store_path, [run, other, run], replace=True) == {"added": 2, "unchanged": 1}
+
+
 def test_units_are_kept_and_one_run_in_another_unit_is_refused(store_path):
     run = Run("a_1", {"mass": 1.0, "x_final": 2.0}, {"time": [0.0, 1.0], "x": [1.0, 2.0]})
     units = {"time": "min", "x": "m", "mass": "kg", "x_final": "m"}

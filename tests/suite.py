@@ -85,9 +85,8 @@ class Suite(Scene):
         return result
 
     def study(self) -> Path | None:
-        """The study's folder; None before Merlin has made it and written what it is."""
-        specs = [spec for path in self.studies() for spec in path.glob("merlin_info/*.expanded.yaml")]
-        return next((spec.parent.parent for spec in specs if "\nuser:" in spec.read_text()), None)
+        """The study's folder; None before it can be gone on with."""
+        return next(filter(plan.was_checked, self.studies()), None)
 
     def done(self, step=SIMULATE) -> int:
         study = self.study()

@@ -37,6 +37,20 @@ def test_what_is_measured_is_the_model_that_the_table_names(name):
     assert all(Settings.parse(words).model == model for model, words in script(name).MODELS.items())
 
 
+def test_an_ensemble_whose_errors_are_kept_is_left_alone(tmp_path, monkeypatch):
+    accuracy, asked, path = script("accuracy"), [], tmp_path / "rows.json"
+
+    def measured(name, *, quick):
+        asked.append(name)
+        return [accuracy.row(f"{name}, test: model", 0.1, None, "lower", "length")]
+
+    monkeypatch.setattr(accuracy, "measured", measured)
+    for more in (["--only", "joint"], ["--only", "joint", "limit"], ["--only", "limit", "--again"]):
+        monkeypatch.setattr("sys.argv", ["accuracy.py", *more, "--json", str(path)])
+        accuracy.main()
+    assert asked == ["joint", "limit", "limit"]
+
+
 def test_every_timed_case_has_all_its_targets(backends):
     ensemble, split = backends.ordered_runs()
     steps = ensemble.steps - Settings().window

@@ -245,6 +245,13 @@ def test_share_that_may_be_missing_is_exact(merlin_info, monkeypatch):
     assert [cli.main([*check, share]) for share in ("0.28", "0.29")] == [1, 0]
 
 
+def test_two_runs_of_one_id_are_named_and_not_counted(tmp_path, monkeypatch, capsys):
+    """The second would have replaced the first in the store."""
+    monkeypatch.setattr(plan, "expected_runs", lambda info: ["a_1", "a_2", "a_1"])
+    assert cli.main(["check", "store.sqlite", str(tmp_path)]) == 2
+    assert "expected an id for each run, GROUP_ID_RUN_ID is twice a_1" in capsys.readouterr().err
+
+
 def begun_study(folder, output, name):
     info = folder / "out" / name / "merlin_info"
     info.mkdir(parents=True)
@@ -327,3 +334,28 @@ def test_make_run_of_a_study_that_is_not_there_ends_in_one_line_before_anything_
 )
 def test_a_report_that_cannot_be_written_is_refused_before_the_training(folder, capsys, place, words):
     assert words in refusal(capsys, "train", "no_store_was_looked_for.sqlite", "--report", place)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "words"),
+    [
+        ("{", ["--report", "r.html"], "counted.json: expected JSON"),
+        ('{"expected": 4, "stored": 4}', ["--report", "r.html"], "expected expected, stored, missing, allowed, as"),
+        ("[]", ["--report", "r.html"], "as sim2seq check --json writes; got []"),
+        ("{}", [], "--completeness counted.json: it stands in the report: give --report FILE, too"),
+    ],
+)
+def test_a_count_of_runs_that_is_none_is_refused_before_training(folder, capsys, content, options, words):
+    (folder / "counted.json").write_text(content)
+    command = ["train", "no_store_was_looked_for.sqlite", "--completeness", "counted.json", *options]
+    assert words in refusal(capsys, *command)
+
+
+@pytest.mark.parametrize("words", [["doctor"], ["run", "spec.yaml"]])
+def test_an_interrupted_command_ends_with_130_and_a_line(folder, capsys, monkeypatch, words):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sim2seq.workflow.checks.preflight.environment_problems", interrupted)
+    assert cli.main(words) == 130
+    assert capsys.readouterr().err == f"sim2seq {words[0]}: interrupted\n"

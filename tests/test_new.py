@@ -34,6 +34,8 @@ def test_the_law_of_a_new_study_holds(tmp_path):
     [
         (["My Study"], "expected a name of lower-case letters"),
         (["1st"], "expected a name of lower-case letters"),
+        (["null"], "null: expected a name that YAML reads as a word"),
+        (["on"], "on: expected a name that YAML reads as a word"),
         (["taken"], "it is there already"),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers import scores_json
 
-from sim2seq import cli, surrogate
+from sim2seq import cli, predict, surrogate
 from sim2seq.data import records
 from sim2seq.data.context import read_context
 from sim2seq.models.candidates import keeping
@@ -52,10 +52,16 @@ def test_inputs_are_told_with_commas_or_spaces_between(model, capsys, words):
 
 def test_a_table_of_inputs_has_a_line_a_run(model, capsys):
     with open("inputs.csv", "w") as file:
-        file.write("run,drag,length,note\nshort,0,1.1,a\nlong,0,2.8,b\nother,0,1.3,c\n")
+        file.write("run,drag [1/s],length (m),note\nshort,0,1.1,a\nlong,0,2.8,b\nother,0,1.3,c\n")
     rows = predicted(capsys, model, "--inputs", "inputs.csv", "--steps", "1", "--figure", "first.png")
     assert [(row["run"], row["x"]) for row in rows] == [("short", "1.0"), ("long", "3.0"), ("other", "1.0")]
     assert (model.parent / "first.png").exists()
+
+
+def test_times_of_the_smallest_steps_are_told_apart():
+    model = SimpleNamespace(features=("x",), window=1, scores=SimpleNamespace(time_step=1e-12))
+    lines = predict.table(model, ["a"], [np.zeros((1, 3, 1))] * 3).splitlines()
+    assert [line.split(",")[2] for line in lines] == ["time", "1e-12", "2e-12", "3e-12"]
 
 
 def windowed(step, unit):

@@ -236,10 +236,16 @@ def test_what_no_better_than_a_baseline_is_refused_unless_anyway(place, capsys, 
 
 def test_units_of_a_file_are_those_of_the_model_or_refused(counting, place, capsys):
     lines = [f"{step / 2},np.float64({step}),{10 + step}" for step in range(5)]
-    write_csv(lines, "time [s],x [m],y [1]")
-    assert predicted(capsys, counting, "--initial", "window.csv", "--steps", "1")[0]["x"] == "5.0"
-    write_csv(lines, "time,x [cm],y")
-    assert "window.csv: x: the model knows it in m; got cm" in refused(
+    for header in ("time [s],x [m],y [1]", "time (s),x (m),y", "time[s],x[m],y (-)"):
+        write_csv(lines, header)
+        assert predicted(capsys, counting, "--initial", "window.csv", "--steps", "1")[0]["x"] == "5.0"
+    for header in ("time,x [cm],y", "time,x (cm),y"):
+        write_csv(lines, header)
+        assert "window.csv: x: the model knows it in m; got cm" in refused(
+            capsys, place, counting, "--initial", "window.csv"
+        )
+    write_csv(lines, "time,x [m],x (m)")
+    assert "column names that differ; got time, x [m], x (m)" in refused(
         capsys, place, counting, "--initial", "window.csv"
     )
     records.write("run.dsv", [records.Run("a", {}, {"time": [0.0], "x": [1.0], "y": [1.0]}, units={"time": "min"})])

@@ -18,6 +18,7 @@ from sim2seq.ranking import OLD_ERROR, Point, Result
 from sim2seq.report import leaderboard
 from sim2seq.store import store
 from sim2seq.store.sina import sina_training
+from sim2seq.study import FORECAST
 from sim2seq.workflow.plan import FINISHED, Plan, Task
 
 ROOT = Path(__file__).parent.parent
@@ -292,6 +293,12 @@ def test_seeds_are_one_point_with_mean_and_standard_error():
     assert point.name == "8_0 and 2 more"
 
 
+def test_the_board_of_several_seeds_has_error_bars():
+    board = ranking.figure(ranking.points_of([result(8, seed, error, 100) for seed, error in enumerate((1.0, 3.0))]))
+    (segments,) = [lines.get_segments() for lines in board.axes[0].containers[1].lines[2]]
+    np.testing.assert_allclose(segments[0][:, 0], [1.0, 3.0])
+
+
 def test_the_smallest_within_one_standard_error_is_recommended():
     """The best point has 2.0 +- 0.58: 2.5 with 50 parameters is within it, 2.7 with 10 is not."""
     best = [result(8, seed, error, 100) for seed, error in enumerate((1.0, 2.0, 3.0))]
@@ -323,3 +330,23 @@ def test_each_trains_every_combination_in_one_call(study_store, tmp_path):
     assert {one.name for one in ranking.load(study_store)} == {"point_seed-0", "point_seed-1"}
     np.save(tmp_path / "grid.npy", np.array([["point", "window:5"], ["other", "window:9"]]))
     assert ranking.missing_points(ranking.load(study_store), tmp_path / "grid.npy") == ["other"]
+
+
+def test_another_training_is_replaced_and_the_same_one_goes_on(study_store, tmp_path):
+    """As a step of a study that runs again: with other settings or runs it learns and is judged anew, else not."""
+    judged = []
+    study = replace(FORECAST, judge=lambda trained, _: judged.append(trained.settings.window) or {"hits": 1.0})
+
+    def train(window, **options):
+        words = ["size:debug", "units:4", f"window:{window}", "epochs:1", "model:autoregression", "targets:1"]
+        sweep.train_and_record(study_store, words, tmp_path / "out", study=study, **options)
+        return judged
+
+    assert train(5) == [5]
+    assert train(5, replace=True) == [5]
+    with pytest.raises(ValueError, match="other settings"):
+        train(4)
+    assert train(4, replace=True) == [5, 4]
+    words = ["train", str(study_store), "--output", str(tmp_path / "out"), "--replace", "size:debug", "window:4"]
+    assert cli.main([*words, "units:4", "epochs:1", "model:autoregression", "targets:1", "--record", "point"]) == 0
+    assert train(4) == [5, 4]

@@ -11,8 +11,8 @@ import numpy as np
 
 from sim2seq._support.command import plain
 from sim2seq.data import clock, records
-from sim2seq.data.foreign.reading import named_clock
-from sim2seq.data.records import TIME, shown
+from sim2seq.data.foreign.reading import named_clock, split_unit
+from sim2seq.data.records import TIME, WITHOUT_UNIT, shown
 
 LONGEST_REASON = 300  # characters
 COUNTED = {"M": ("s", "months", "years"), "m": ("s",)}  # units in which an import counts dates, and durations
@@ -106,7 +106,8 @@ def on_clock(where: str, times, values: np.ndarray, model, resample: bool) -> np
 
 def read_table(path: Path, model, resample: bool) -> Context:
     header, steps = read_columns(path, "step")
-    (names, units), controls = records.split_units(header), list(model.told.controls)
+    controls = list(model.told.controls)
+    names, units = split_units(header, {*model.features, *controls})
     clock_name = clock_in(names, steps, {*model.features, *controls})
     names = [TIME if name == clock_name else name for name in names]
     check_units({TIME if name == clock_name else name: unit for name, unit in units.items()}, model)
@@ -123,6 +124,18 @@ def read_table(path: Path, model, resample: bool) -> Context:
         return Context(np.zeros((1, 0, len(model.features))), ["1"], {}, told)
     seen = columns(steps[: model.window] if controls and not resample else steps, list(model.features))
     return Context(seen[:, : model.window] if resample else seen, ["1"], {}, told)
+
+
+def split_units(header: list[str], known) -> tuple[list[str], dict[str, str]]:
+    """The names of columns such as "x [m]" or "x (m)", and name -> unit of those with one; `known` names stay whole.
+
+    Raises ValueError for a name that is there twice.
+    """
+    pairs = [(name, "") if name in known else split_unit(name.removesuffix(" [1]")) for name in header]
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        raise ValueError(f"expected column names that differ; got {', '.join(header)}")
+    return names, {name: unit for name, unit in pairs if unit not in WITHOUT_UNIT}
 
 
 def clock_in(names: list[str], steps: list[dict[str, str]], others: set[str]) -> str:
@@ -148,8 +161,6 @@ def read_columns(path: Path, what: str) -> tuple[list[str], list[dict[str, str]]
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"expected CSV text ({error})") from error
     names = [name.strip() for name in header]
-    if len(set(names)) != len(names):
-        raise ValueError(f"expected column names that differ; got {', '.join(names)}")
     rows = []
     for number, line in enumerate(lines, start=1):
         if len(line) != len(names):
@@ -167,9 +178,11 @@ def read_inputs(path: Path, model) -> tuple[dict[str, list[float]], list[str]]:
     if path.exists() and not path.is_file():
         raise ValueError(f"{path}: expected a file")  # a pipe or a device might never end
     try:
-        names, rows = read_columns(path, "run")
+        header, rows = read_columns(path, "run")
         if not rows:
             raise ValueError("expected a line with names and one for each run; got no run")
+        names, _ = split_units(header, model.inputs)
+        rows = [dict(zip(names, row.values(), strict=True)) for row in rows]
         found = {name: [number(row[name], f"run {i}, {name}") for i, row in enumerate(rows, start=1)]
                  for name in model.inputs if name in names}  # fmt: skip
         return found, [row[RUN].strip() for row in rows] if RUN in names else []

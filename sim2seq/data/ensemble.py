@@ -47,6 +47,12 @@ class Ensemble:
         all_steps = self.lengths is ALL_STEPS or self.lengths is None
         lengths = np.full(len(self.run_ids), len(self.times)) if all_steps else np.asarray(self.lengths)
         object.__setattr__(self, "lengths", lengths)
+        object.__setattr__(self, "times", np.asarray(self.times))
+        if not isinstance(self.values, streaming.Rows):
+            object.__setattr__(self, "values", np.asanyarray(self.values))
+        for columns in ("inputs", "results"):  # by place: a table's column would be taken by its labels
+            by_place = {name: np.asarray(column) for name, column in getattr(self, columns).items()}
+            object.__setattr__(self, columns, by_place)
         check_ensemble(self)
 
     def __repr__(self) -> str:
@@ -158,8 +164,10 @@ def numbers_of_runs(columns: dict, names, what: str, unusable: dict[str, str]) -
 def check_ensemble(ensemble: Ensemble) -> None:
     """Raise ValueError unless shapes, names and numbers of the ensemble fit together."""
     shape = ensemble.values.shape
-    if ensemble.values.ndim != 3:
+    if len(shape) != 3:
         raise ValueError(f"an ensemble is (runs, steps, features); got an array of shape {shape}")
+    if not isinstance(ensemble.values, streaming.Rows) and ensemble.values.dtype.kind not in "biuf":
+        raise ValueError(f"an ensemble is an array of numbers; got one of {ensemble.values.dtype}")
     expected = (len(ensemble.run_ids), len(ensemble.times), len(ensemble.features))
     if shape != expected:
         raise ValueError(f"run ids, times and features ask for shape {expected}; got {shape}")

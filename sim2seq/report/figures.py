@@ -72,7 +72,7 @@ CAPTIONS = {
     "error_by_position": "Error on the test runs by {position}. Lower is better.",
     "band_coverage": "The band on the test runs. Left: how much of the truth it holds by {position}. Right: half its "
     "width beside the actual error.",
-    "outside_ranges": "The error of each run against its inputs, inside and outside the ranges of the training runs.",
+    "outside_ranges": "The error of test runs and of those held out against their inputs; shaded, the training runs.",
 }
 FED = "Rollout: the model sees only the shaded window of true values, then is fed its own forecasts"
 WINDOW = "The forecast: the candidates see only the shaded window of true values"

@@ -10,16 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.report.data_figures import time_label
-from sim2seq.report.prediction_figures import (
-    Shown,
-    chosen,
-    draw_prediction,
-    fit_to_lines,
-    forecast_name,
-    shown_run,
-)
-from sim2seq.report.style import Picture, grid, label, legend_above, plain, styled
+from sim2seq.report.prediction_figures import Shown, chosen, forecast_name, in_rows, shown_run
+from sim2seq.report.style import Picture, styled
 from sim2seq.training.folder import Training
 
 FRAMES_A_SECOND = 10
@@ -66,16 +58,10 @@ def frames_of(training: Training, ensemble: Ensemble, seconds: float, dpi: int) 
 
 def scene(training: Training, ensemble: Ensemble, run: Shown) -> Picture:
     """The whole forecast of a run."""
-    scores, places = training.scores, chosen(training.scores)
-    figure, axes = grid(len(places), 1, width=8, height=max(1.0, 1.7 - 0.08 * len(places)), sharex=True)
-    for axis, place in zip(axes[:, 0], places, strict=True):
-        draw_prediction(axis, run, place, "window given to the model", forecast_name(scores))
-        axis.set_ylabel(label(scores.features[place], scores.units[place]))
-        axis.set_xlim(run.times[0], run.times[-1])
-        fit_to_lines([axis])
-    axes[0, 0].set_title(plain(f"test: {run.run_id}"))
-    axes[-1, 0].set_xlabel(time_label(ensemble))
-    legend_above(figure, *axes[0, 0].get_legend_handles_labels())
+    scores, height = training.scores, max(1.0, 1.7 - 0.08 * len(chosen(training.scores)))
+    words = "window given to the model", forecast_name(scores)
+    figure = in_rows(run, scores, ensemble, words, width=8, height=height)
+    figure.axes[0].set_xlim(run.times[0], run.times[-1])
     return figure
 
 

@@ -126,11 +126,17 @@ def rollout_grid(training: Training, ensemble: Ensemble) -> Picture:
 @styled
 def stretch(training: Training, ensemble: Ensemble) -> Picture:
     """A row a target: truth and prediction of the test run whose error is the median, for MOST_ANSWERS at most."""
-    scores, places = training.scores, chosen(training.scores)
-    figure, axes = grid(len(places), 1, width=11, height=1.9, sharex=True)
     run = beginning(shown_run(training, ensemble), MOST_ANSWERS)
+    words = "before the first answer", "prediction"
+    return in_rows(run, training.scores, ensemble, words, width=11, height=1.9)
+
+
+def in_rows(run: Shown, scores: Scores, ensemble: Ensemble, words: tuple[str, str], **size) -> Picture:
+    """A row a feature, of many of some: truth and prediction of a run; `words` are those of draw_prediction."""
+    places = chosen(scores)
+    figure, axes = grid(len(places), 1, sharex=True, **size)
     for axis, place in zip(axes[:, 0], places, strict=True):
-        draw_prediction(axis, run, place, "before the first answer", "prediction")
+        draw_prediction(axis, run, place, *words)
         axis.set_ylabel(label(scores.features[place], scores.units[place]))
         fit_to_lines([axis])
     axes[0, 0].set_title(plain(f"test: {run.run_id}"))

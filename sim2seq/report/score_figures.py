@@ -73,7 +73,7 @@ def candidate_weights(scores: Scores) -> Picture:
     names, edges = sorted(means, key=lambda name: -means[name]), np.zeros(len(steps))
     for name, colour, pattern in zip(names, cycle(COLOURS), cycle(PATTERNS), strict=False):
         low, edges = edges, edges + weights[name]
-        text = plain(f"{name} ({100 * means[name]:.3g} %)")
+        text = plain(f"{name} ({weight_text(means[name])})")
         area(axis, steps, low, edges, facecolor=colour, edgecolor="white", alpha=0.75, hatch=pattern, label=text)
     last = steps[-1] if len(steps) > 1 else steps[0] + 1
     scale = "log" if len(steps) > FEW else "linear"  # the first steps, where most changes, get their share
@@ -92,6 +92,11 @@ def by_step(combined: Combined, steps: int) -> dict[str, np.ndarray]:
 def mean_weights(combined: Combined, steps: int) -> dict[str, float]:
     """Name -> mean weight over the horizon."""
     return {name: float(column.mean()) for name, column in by_step(combined, steps).items()}
+
+
+def weight_text(share: float) -> str:
+    """A share of 1 in words, such as 43.8 %."""
+    return f"{100 * share:.3g} %" if share >= 0.01 else "below 1 %"
 
 
 @styled
@@ -147,7 +152,8 @@ def draw_coverage(axis, scores: Scores, band: BandScores) -> None:
     if len(shares) == band.steps:
         axis.plot(scores.positions[: band.steps], shares, color=RED, lw=2.2, marker="o", label=name)
     else:
-        ends = scores.positions[0] - 1 + np.array([0, *(part.stop for part in tenths(band.steps))])
+        first, second = scores.positions[:2]  # a position answers for what lies between it and the one before
+        ends = [2 * first - second, *(scores.positions[part.stop - 1] for part in tenths(band.steps))]
         axis.stairs(shares, ends, baseline=None, color=RED, lw=2.2, label=name)
         axis.set_xlim(ends[0], ends[-1])
     axis.set(xlabel=position_label(scores), ylabel="points in the band [%]")
@@ -176,7 +182,7 @@ def draw_widths(axis, scores: Scores, band: BandScores) -> None:
 
 @styled
 def outside_ranges(scores: Scores, units: dict[str, str] | None = None) -> Picture:
-    """The error of each run against its inputs, inside and outside the ranges of the training runs (shaded).
+    """The error of test runs and of those held out against their inputs; ranges of the training runs are shaded.
 
     units   name -> unit, of the inputs
     Raises ValueError for scores without runs that are held out.
@@ -190,8 +196,8 @@ def outside_ranges(scores: Scores, units: dict[str, str] | None = None) -> Pictu
         axis.axvspan(low, high, color=BLUE, alpha=0.12, lw=0, label="range of the training runs")
         inside = held_out.test_inputs[name], held_out.test_rmse_by_run
         outside = held_out.inputs[name], held_out.rmse_by_run
-        axis.plot(*inside, "o", color=BLUE, ms=5, alpha=0.75, mew=0, label="test run inside the ranges")
-        axis.plot(*outside, "^", color=RED, ms=5.5, mfc="none", mew=1.2, label="run outside a range")
+        axis.plot(*inside, "o", color=BLUE, ms=5, alpha=0.75, mew=0, label="test run")
+        axis.plot(*outside, "^", color=RED, ms=5.5, mfc="none", mew=1.2, label="run that was held out")
         axis.set(yscale="log", xlabel=label(name, (units or {}).get(name, "")))
     for axis in axes[:, 0]:
         axis.set_ylabel(label(f"{scores.measure} of the run", common_unit(scores.units)))

@@ -9,11 +9,11 @@ import numpy as np
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import PARTS
 from sim2seq.evaluation.conformal import BandScores, trusted_steps
-from sim2seq.evaluation.long_term import VALID, LongTerm, long_term
+from sim2seq.evaluation.long_term import VALID, LongTerm, long_term, spread, valid_steps
 from sim2seq.evaluation.scores import Scores
 from sim2seq.report.data_figures import varying_inputs
 from sim2seq.report.page import number
-from sim2seq.report.score_figures import mean_weights
+from sim2seq.report.score_figures import mean_weights, weight_text
 from sim2seq.report.style import by_error
 from sim2seq.training.folder import Training
 from sim2seq.training.forecast import Forecast
@@ -103,7 +103,9 @@ def made_of(scores: Scores) -> str | None:
     if scores.combined is None:
         return None
     means = mean_weights(scores.combined, len(scores.positions))
-    parts = [f"{name} ({100 * means[name]:.3g} %)" for name in sorted(means, key=lambda name: -means[name])]
+    if len(means) == 1:
+        return f"It is {next(iter(means))} alone: no other candidate has a weight."
+    parts = [f"{name} ({weight_text(means[name])})" for name in sorted(means, key=lambda name: -means[name])]
     return f"It is a combination of {names(parts)}, weights on average over the horizon."
 
 
@@ -117,13 +119,19 @@ def valid(training: Training, ensemble: Ensemble) -> str | None:
     kept = training.predictions
     shown = kept["test"].middle, kept["test"].truth, kept["train"].truth
     found = long_term(*shown, scores.features, one_law=one_law)
-    return how_long_valid(found, answers(scores))
+    return how_long_valid(found, to_the_end=is_valid_to_its_end(*shown))
 
 
-def how_long_valid(found: LongTerm, steps: int) -> str:
+def is_valid_to_its_end(prediction, truth, training) -> bool:
+    """Whether the median run is valid at all its steps, of which runs have different numbers."""
+    steps = np.isfinite(truth).all(axis=2).sum(axis=1)
+    return bool(np.median(valid_steps(prediction, truth, spread(training)) / np.maximum(steps, 1)) >= 1)
+
+
+def how_long_valid(found: LongTerm, *, to_the_end: bool) -> str:
     """Up to which step the error is small, in steps and, where that is known, in Lyapunov times."""
     small = f"its error stays below {VALID:g} standard deviations"
-    if found.valid_steps >= steps:
+    if to_the_end:
         return f"In the median run {small} to the end."
     times = f", {number(found.valid_steps / found.lyapunov_time)} Lyapunov times" if found.lyapunov_time else ""
     after = "beyond them expect no more than the climate: mean and spread of the training runs"
@@ -210,7 +218,8 @@ def trust_forecast(scores: Scores, band: BandScores) -> str:
     """Up to which step, which comes from the scores."""
     step, why = band.trusted_steps, ENDS.get(band.reason or "", "")
     begin = "after the window" if scores.window else "of the run"
-    time = f" ({number(step * scores.time_step)} {scores.time_unit} {begin})" if scores.time_unit else ""
+    steps = step if scores.window else step - 1  # from the window's last step, or from the first one of the run
+    time = f" ({number(steps * scores.time_step)} {scores.time_unit} {begin})" if scores.time_unit else ""
     if step == band.steps:
         return f"Trust this forecast at every step, up to step {step}{time}."
     if step:

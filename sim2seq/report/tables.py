@@ -127,17 +127,27 @@ def not_there(training: Training) -> str:
 
 
 def outside_table(scores: Scores) -> list[dict] | None:
-    """A row for the test runs inside the ranges of training, one for those outside; None when none were held out."""
+    """A row for the test runs that were scored, one for those held out; None when none were.
+
+    The second counts, too, how many were held out, and how many of its runs have an input outside the training runs'.
+    """
     apart = scores.held_out
     if not apart:
         return None
-    inside = {"model": scores.errors["test"], **scores.baselines}
-    rows = []
-    for where, runs, errors in (("inside", scores.runs["test"], inside), ("outside", apart.runs, apart.errors)):
+    tests = {"model": scores.errors["test"], **scores.baselines}
+    shown = {name: np.array(column, dtype=float) for name, column in apart.inputs.items() if name in scores.inputs}
+    beyond = [(column < scores.inputs[name][0]) | (column > scores.inputs[name][1]) for name, column in shown.items()]
+    counts = {"of": apart.runs, "beyond": int(np.any(beyond, axis=0).sum())}
+    rows: list[dict] = []
+    for where, runs, errors in (
+        ("test runs", scores.scored_runs["test"], tests),
+        ("held out", apart.scored_runs, apart.errors),
+    ):
         naive = {name: each.rmse for name, each in errors.items() if name != "model"}
         best, model = min(naive, key=naive.__getitem__), errors["model"].rmse
         row = {"where": where, "runs": runs, "model": model, "best": best, "baseline": naive[best]}
         rows.append(row | {"skill": skill(model, naive[best])})
+    rows[1] |= counts
     return rows
 
 

@@ -19,19 +19,23 @@ from sim2seq.data.foreign.files import Source, found_below, sources, unread_belo
 from sim2seq.data.foreign.reading import Reading, id_of, listed, named_apart, values_in
 from sim2seq.data.foreign.runs import Beside, Seen, first_look, read_controls, read_inputs, runs_of
 from sim2seq.data.records import TIME, RecordError, Run
-from sim2seq.store import store
+from sim2seq.store import sqlite, store
 
 MANY = 20  # runs, from which on progress is shown
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did: counts as of store.ingest, lines that say what was seen, `refused`: why it would fail."""
+    """What an import did: counts as of store.ingest, lines that say what was seen, `refused`: why it would fail.
+
+    controls   names of the series that were set at each step
+    """
 
     counts: Counter
     seen: Seen
     lines: list[str]
     refused: str = ""
+    controls: tuple[str, ...] = ()
 
 
 def import_files(
@@ -70,7 +74,8 @@ def import_files(
         if not dry_run:
             raise
         refused = str(error)
-    return Imported(counts, seen, first_look(seen, passed_by), refused)
+    steered = tuple(beside.controls.names) if beside.controls else reading.controls
+    return Imported(counts, seen, first_look(seen, passed_by), refused, steered)
 
 
 def tables_beside(inputs, controls, reading: Reading, names: Iterable[str]) -> Beside:
@@ -129,8 +134,8 @@ def put(path, runs: Iterable[Run], replace: bool) -> Counter:
     try:
         return store.ingest(path, made(), replace=replace)
     except BaseException:
-        if any(new) and os.path.isfile(path) and not store.is_url(path) and not store.run_ids(path):
-            os.remove(path)  # a database's tables stay, empty: others may be about to write there
+        if any(new) and os.path.isfile(path) and not store.is_url(path):  # a database's tables stay, empty
+            sqlite.remove_unused(path)
         raise
 
 

@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from urllib.parse import quote
 
 from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RUN_IDS, RUNS_BY, as_text, index_rows, parsed
@@ -65,6 +65,15 @@ def build(folder, name) -> None:
 def open(path) -> "SqliteStore":
     """The store in the file `path`. Raises StoreError for a missing file, no store, or tables of another Sina."""
     return SqliteStore(path)
+
+
+def remove_unused(path) -> None:
+    """Remove a store without runs into which nobody is writing; SQLite refuses whoever begins to write to it later."""
+    with suppress(StoreError), closing(SqliteStore(path)) as store:
+        store.connection.execute("PRAGMA busy_timeout = 0")
+        with store.transaction():
+            if not store.run_ids():
+                os.remove(path)
 
 
 class SqliteStore:

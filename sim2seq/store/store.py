@@ -55,10 +55,10 @@ def ingest(path, runs, *, replace=False) -> Counter:
     runs = collected(runs)
 
     def write() -> Counter:
-        batches = (list(map(sina_record, batch)) for batch in in_batches(runs))
+        batches, written = (list(map(sina_record, batch)) for batch in in_batches(runs)), set[str]()
         first = next(batches, [])  # read and checked before the lock is taken
         with closing(connect(path)) as store, store.transaction():
-            return sum((put(store, batch, replace) for batch in chain([first], batches)), Counter())
+            return sum((put(store, batch, replace, written) for batch in chain([first], batches)), Counter())
 
     return patiently(write, repeatable=iter(runs) is not runs)
 
@@ -88,10 +88,13 @@ def taken(runs: Iterator) -> list:
     return batch
 
 
-def put(store, records: list[dict], replace: bool) -> Counter:
-    """Write entries inside the open transaction; counts as for `ingest`."""
+def put(store, records: list[dict], replace: bool, written: set[str]) -> Counter:
+    """Write entries inside the open transaction; counts as for `ingest`.
+
+    written   their names are added; none of those that are there is replaced: one call does not overwrite its own runs
+    """
     counts: Counter[str] = Counter()
-    held, new, written = store.stored([record["id"] for record in records]), [], set()
+    held, new = store.stored([record["id"] for record in records]), []
     for record in records:
         name = record["id"]
         if name not in held:
@@ -132,7 +135,7 @@ def add_training(path, name, data, losses) -> str:
             held = store.stored([name])
             if held and LEARNING_CURVE not in held[name].get("curve_sets", {}):
                 raise StoreError(f"{path}: {name} is not a training: expected another name for this one")
-            (what,) = put(store, [record], replace=True)
+            (what,) = put(store, [record], True, set())
         return what
 
     return patiently(write)

@@ -38,6 +38,7 @@ from sim2seq.training.settings import Settings
 
 FOLDER, FILE = "candidates", "combination.json"
 DATA = "data.npz"  # what candidates in processes of their own learn from
+INPUT = "input."  # before the names of inputs there, which are the user's
 TASK = "task.json"  # there as long as candidates learn
 NETWORK = "closed-loop network"
 LOOKUPS: dict[str, Callable] = {
@@ -219,7 +220,10 @@ def write_data(ensemble: Ensemble, settings, split: Split, task, folder: Path) -
     arrays: dict[str, Any] = {
         f"{part}.{name}": np.asarray(value)
         for part, one in zip(PARTS, some, strict=False)
-        for name, value in ({"values": one.values, "times": one.times, "lengths": one.lengths} | one.inputs).items()
+        for name, value in (
+            {"values": one.values, "times": one.times, "lengths": one.lengths}
+            | {f"{INPUT}{name}": column for name, column in one.inputs.items()}
+        ).items()
     }
     with (folder / FOLDER / DATA).open("wb") as file:
         np.savez(file, **arrays)
@@ -243,17 +247,17 @@ def read_data(folder: Path) -> tuple[Ensemble, Split, Settings]:
         parts.append(inner | {"values": padded(inner["values"], steps)})
     join = {name: np.concatenate([each[name] for each in parts]) for name in parts[0] if name != "times"}
     longest = max((each["times"] for each in parts), key=len)
-    lengths, values = join.pop("lengths"), join.pop("values")
+    inputs = {name.removeprefix(INPUT): each for name, each in join.items() if name.startswith(INPUT)}
     names = {
         part: tuple(f"{part} {run}" for run in runs) for part, runs in ids.items()
     }  # a split in time has runs twice
     ensemble = Ensemble(
-        values,
+        join["values"],
         tuple(run for part in names.values() for run in part),
         tuple(task["features"]),
         longest,
-        join,
-        lengths=lengths,
+        inputs,
+        lengths=join["lengths"],
     )
     of_part = [Part(names[part], 0, int(each["lengths"].max())) for part, each in zip(ids, parts, strict=True)]
     return ensemble, Split(of_part[0], of_part[1], of_part[1]), settings

@@ -29,28 +29,26 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import yaml
 
 from sim2seq._support import permissions
 from sim2seq.workflow import nested
 from sim2seq.workflow.checks.expansion import checked_generator, expansion_problems
 from sim2seq.workflow.checks.preflight import FAST_LOADER
-from sim2seq.workflow.tasks import REFUSAL, REFUSED, REHEARSAL, report_failures
+from sim2seq.workflow.plan import CHECKED
+from sim2seq.workflow.samples import refuse_bad_samples
+from sim2seq.workflow.tasks import REFUSAL, REFUSED, REHEARSAL, begun_rehearsal, found_by, report_failures
 
 # jsonschema would build a grammar from it: 0.9 s, and Merlin has no use
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None: not to be imported (import system)
 from celery.backends.redis import RedisBackend  # noqa: E402
 from jsonschema import ValidationError as ValidationError  # noqa: E402
 from merlin.cli.utils import parse_override_vars as parse_override_vars  # noqa: E402
-from merlin.spec import specification as merlin_specification  # noqa: E402
 from merlin.spec.expansion import get_spec_with_expansion as get_spec_with_expansion  # noqa: E402
 from merlin.spec.specification import MerlinSpec as MerlinSpec  # noqa: E402
-from merlin.study import study as merlin_study  # noqa: E402
 from merlin.study.dag import DAG  # noqa: E402
 from merlin.study.step import Step  # noqa: E402
 from merlin.study.study import MerlinStudy as MerlinStudy  # noqa: E402
-from merlin.utils import load_array_file  # noqa: E402
 
 if sys.modules["rfc3987_syntax"] is None:
     del sys.modules["rfc3987_syntax"]
@@ -103,22 +101,10 @@ def _start_rehearsal() -> subprocess.Popen | None:
     """Start the command of REHEARSAL, beside which Merlin makes its graph; None without one."""
     if not os.path.exists(REHEARSAL) or sys.argv[1:2] not in (["run"], ["restart"]):
         return None
-    path, pipe = os.path.abspath(REHEARSAL), subprocess.PIPE
-    command = [*json.loads(Path(path).read_text())["command"], path]
-    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
+    path = os.path.abspath(REHEARSAL)
+    process = begun_rehearsal(json.loads(Path(path).read_text())["command"], path)
     atexit.register(process.kill)  # whoever waits for this process waits for what it started, too
     return process
-
-
-def _end_of(rehearsal: subprocess.Popen | None) -> list[str]:
-    """What a rehearsal has found, once it has ended."""
-    if rehearsal is None or rehearsal.returncode is not None:
-        return []
-    said, errors = rehearsal.communicate()
-    found = [line.removeprefix(REFUSAL) for line in said.splitlines() if line.startswith(REFUSAL)]
-    if rehearsal.returncode and not found:
-        return [f"the last steps could not be rehearsed: {' '.join(errors.split())[-300:] or rehearsal.returncode}"]
-    return found
 
 
 def _refuse_losses(merlins, rehearsal: subprocess.Popen | None):
@@ -128,9 +114,12 @@ def _refuse_losses(merlins, rehearsal: subprocess.Popen | None):
     def load_dag(self):
         merlins(self)
         problems = expansion_problems(self) if self.restart_dir is None else []
-        if problems := problems or _end_of(rehearsal):
+        if not problems and rehearsal and rehearsal.returncode is None:  # it ends once
+            problems = found_by(rehearsal)
+        if problems:
             print(*(f"{REFUSAL}{line}" for line in problems), sep="\n", flush=True)
             sys.exit(REFUSED)
+        Path(self.info, CHECKED).touch()
 
     return load_dag
 
@@ -151,24 +140,6 @@ def _mark(graph: DAG, state: dict, path: str) -> DAG:
 
 def _file_name(content: bytes) -> str:
     return f"dag_{hashlib.sha256(content).hexdigest()}.pickle"
-
-
-def load_samples(filename, ndmin: int = 2) -> np.ndarray:
-    """Merlin's `load_array_file`; here a file with pickled objects, or without rows, is a ValueError."""
-    if str(filename).endswith(".npy"):
-        try:
-            np.load(filename, allow_pickle=False, mmap_mode="r")
-        except (ValueError, EOFError) as error:
-            raise ValueError(f"{filename}: expected an array of numbers or words ({error})") from error
-    samples = load_array_file(filename, ndmin)
-    if samples.ndim != 2 or not samples.size:
-        raise ValueError(f"{filename}: expected samples, one a row; got an array of shape {samples.shape}")
-    return samples
-
-
-def refuse_pickled_samples() -> None:
-    """Let Merlin read samples with `load_samples`, in this process."""
-    merlin_specification.load_array_file = merlin_study.load_array_file = load_samples
 
 
 def keep_words_as_they_are() -> None:
@@ -289,7 +260,7 @@ def _short(task_id: str) -> bytes:
 
 
 keep_messages_small()
-refuse_pickled_samples()
+refuse_bad_samples()
 count_once()
 keep_words_as_they_are()
 keep_defaults_apart()

@@ -60,10 +60,14 @@ def _task_folder() -> str:
 
 
 def read_notes(folder: str | Path) -> list[Nested]:
-    """What is noted in this folder, of a broker or a study's merlin_info; each study once, even restarted."""
+    """What is noted in this folder, of a broker or a study's merlin_info; each study once, even restarted.
+
+    One whose folder somebody has removed, maybe a step after its end, is none any more.
+    """
     path = Path(folder, NOTES)
     notes = (Nested(*line.split("\t")) for line in path.read_text().splitlines()) if path.exists() else ()
-    return list({one.folder: one for one in notes}.values())
+    found = {one.folder: one for one in notes}.values()
+    return [one for one in found if one.kind == "refused" or os.path.isdir(one.folder)]
 
 
 def keep_notes(study: str, notes: Iterable[Nested]) -> None:
@@ -82,3 +86,19 @@ def without_stale(notes: list[Nested], stale: set[str]) -> list[Nested]:
         else:
             kept.append(one)
     return kept
+
+
+def take_in(study, progress, broker: str, say) -> None:
+    """Let `progress` watch what steps of `study` have noted in the folder `broker` since the last look, too."""
+    from sim2seq.workflow.plan import load_plan
+
+    known = {study.folder, *(one.folder for one in study.nested)}
+    new = [one for one in read_notes(broker) if one.folder not in known]
+    for one in new:
+        say(f"a step made a study, {one.kind}: {one.folder}{': ' if one.words else ''}{one.words}")
+        if one.kind != "refused":
+            progress.plan = progress.plan.joined(load_plan(one.folder), one.folder)
+    if new:
+        study.nested += new
+        keep_notes(study.folder, study.nested)
+        progress.scan()

@@ -8,9 +8,11 @@ finish tasks. A failed task ends the study with what is known about it.
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 from sim2seq._support import permissions
@@ -57,6 +59,7 @@ def run(target, *, pgen=None, runs=None, workers=None, variables=(), pargs=(), o
             stack.enter_context(study_lock(study.folder))
             if not wait_for_earlier_processes(study.folder):
                 raise Refused(f"{study.folder}: processes of an earlier sim2seq run are still at work on this study")
+            _refuse_unchecked(study.folder)
             _change_variables(study)
         return _run_rounds(study, stack)
 
@@ -65,6 +68,14 @@ def _refuse_options(folder: str, **options) -> None:
     refused = [f"--{name}" for name, value in options.items() if value]
     if refused:
         raise Refused(f"{folder}: going on with a study takes no {', '.join(refused)}: they were fixed when it began")
+
+
+def _refuse_unchecked(folder: str) -> None:
+    from sim2seq.workflow.plan import CHECKED, was_checked
+
+    if not was_checked(folder):
+        raise Refused(f"{folder}: it was stopped before its samples and tasks were checked: start it anew")
+    Path(folder, "merlin_info", CHECKED).touch()  # what tells it of an older one goes when its tasks run again
 
 
 def _change_variables(study: StudyRun) -> None:
@@ -99,6 +110,7 @@ def _signals_raise():
 
 
 def _run_rounds(study: StudyRun, stack: contextlib.ExitStack) -> int:
+    from sim2seq.workflow.plan import was_checked
     from sim2seq.workflow.progress import Display
 
     most, fruitless = 0, 0  # tasks that were ever done at the end of a round; rounds since then
@@ -118,7 +130,10 @@ def _run_rounds(study: StudyRun, stack: contextlib.ExitStack) -> int:
                 _prepare_restart(study, display)
         except Stopped as stopped:
             display.say(f"stopped by {stopped}")
-            if study.made:
+            if study.made and study.client[0] == "run" and not was_checked(study.folder):
+                display.say("no task had begun: the study's folder is removed")
+                shutil.rmtree(study.folder, ignore_errors=True)
+            elif study.made:
                 display.say(_how_to_go_on(study))
                 _summarise(study, _progress(study), display, outcome="stopped", code=128 + stopped.number)
             return 128 + stopped.number
@@ -147,6 +162,9 @@ def _prepare_restart(study: StudyRun, display) -> bool:
         display.say(f"{study.folder}: this study is finished, nothing to do")
         _say_report(study, progress, display)
         return False
+    most = max(Counter(task.step for task in stale).values())  # runs to do; later rounds meet a full disk by themselves
+    if study.rounds == 0 and (problem := preflight.target_problem(study.folder, most, begun=True)):
+        raise Refused(problem)
     display.say(f"going on with {study.folder}: {len(stale)} of {len(progress.plan.tasks)} tasks to do")
     forget(stale)
     return True
@@ -154,12 +172,13 @@ def _prepare_restart(study: StudyRun, display) -> bool:
 
 def _drop_outdated(study: StudyRun) -> None:
     """Let the steps make their studies again that cannot go on by themselves, or are made from what changes."""
-    from sim2seq.workflow.nested import keep_notes, without_stale
+    from sim2seq.workflow.nested import keep_notes, read_notes, without_stale
     from sim2seq.workflow.plan import forget, load_plan, load_whole_plan
 
     def lost(one):
         return one.kind == "refused" or (one.kind == "local" and any(load_plan(one.folder).stale()))
 
+    study.nested = read_notes(os.path.join(study.folder, "merlin_info"))
     plan, makers = load_whole_plan(study.folder), {one.task for one in study.nested if lost(one)}
     forget(task for task in plan.tasks if task.folder in makers)
     study.nested = without_stale(study.nested, {task.folder for task in plan.stale()})
@@ -205,7 +224,7 @@ def _summarise(study: StudyRun, progress, display, *, outcome: str, code: int) -
     facts["environment_changes"] = changes
     facts["merlin_codes"] = [[step, name, count] for (step, name), count in sorted(study.asked.items())]
     try:
-        write_summary(study.folder, progress, **facts)
+        write_summary(study.folder, progress, since=study.started, **facts)
     except OSError as error:  # a full disk
         display.say(f"{SUMMARY} is not written: {error.strerror}")
 

@@ -18,11 +18,12 @@ from sim2seq.workflow.nested import read_notes
 FINISHED = "MERLIN_FINISHED"  # Merlin's mark in the folder of a task that ended well
 STATUS = "MERLIN_STATUS.json"
 MADE_AS = "made_as"  # in merlin_info: the path of the study's folder when it was made
+CHECKED = "checked"  # in merlin_info: that the samples are whole, and the graph has lost nothing
 
 
 @dataclass(frozen=True)
 class Task:
-    """One task of a study: its step, its folder, and the folder names of the node of the study graph it belongs to."""
+    """One task of a study: the folder of its step (see folder_of), its own, and the node of the graph it belongs to."""
 
     step: str
     folder: str
@@ -89,6 +90,13 @@ class Plan:
         return {node for node, child in pairs if parents[child] == 1 and len(nodes[node]) == len(nodes[child])}
 
 
+def folder_of(step: str) -> str:
+    """The name of a step's folder: Maestro leaves out some of its characters, and blanks become _."""
+    from maestrowf.utils import make_safe_path
+
+    return make_safe_path("", step)
+
+
 def load_plan(study: str) -> Plan:
     """The plan of the study in folder `study`, as Merlin expands it. Raises ValueError if there is no study."""
     from sim2seq.workflow.messages import MerlinStudy  # 0.5 s
@@ -109,11 +117,17 @@ def load_plan(study: str) -> Plan:
     return Plan(tuple(tasks), dict(graph.maestro_adjacency_table))
 
 
+def was_checked(study: str | Path) -> bool:
+    """Whether the study was to be queued, so that it can go on. Earlier versions, and Merlin, have no such mark."""
+    info = Path(study, "merlin_info")
+    return any(map(any, (info.glob(CHECKED), info.glob("dag_*.pickle"), Path(study).glob(f"*/**/{STATUS}"))))
+
+
 def load_whole_plan(study: str) -> Plan:
     """The plan of a study and of those that its steps have made. Raises ValueError if there is no study."""
     plan = load_plan(study)
     for one in read_notes(os.path.join(study, "merlin_info")):
-        if one.kind != "refused" and os.path.isdir(one.folder):
+        if one.kind != "refused":
             plan = plan.joined(load_plan(one.folder), one.folder)
     return plan
 
@@ -202,7 +216,8 @@ def change_variables(study: str, variables: list[str]) -> None:
     new = template.get_expanded_spec()
     if new.description != old.description or new.merlin["samples"] != old.merlin["samples"]:
         raise ValueError(f"{', '.join(changes)}: the study's name or its samples come from it, so it cannot change now")
-    changed = [step["name"] for step, before in zip(new.study, old.study, strict=True) if step["run"] != before["run"]]
+    both = zip(new.study, old.study, strict=True)
+    changed = [folder_of(step["name"]) for step, before in both if step["run"] != before["run"]]
     new.globals = table
     written = MerlinSpec.load_specification(str(partial))
     written.environment["variables"] = new.environment["variables"]

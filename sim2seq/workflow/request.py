@@ -150,9 +150,8 @@ def unfinished_study(folder: str, variables: list[str]) -> StudyRun:
     ]
     served = serving(spec)
     refuse(problems + served.problems)
-    for problem in (_moved(folder, spec), preflight.target_problem(folder, preflight.table_size(spec))):
-        if problem:
-            raise Refused(problem)
+    if problem := _moved(folder, spec):
+        raise Refused(problem)
     made = read_notes(os.path.join(folder, "merlin_info"))
     return StudyRun(path, ["restart", folder], variables, made=folder, served=served, nested=made)
 

@@ -13,9 +13,8 @@ from pathlib import Path
 
 from sim2seq._support.files import write_json
 from sim2seq.workflow.checks import preflight
-from sim2seq.workflow.checks.expansion import missing_samples
 from sim2seq.workflow.checks.serving import Serving
-from sim2seq.workflow.nested import QUEUES, Nested, keep_notes, read_notes
+from sim2seq.workflow.nested import QUEUES, Nested, take_in
 from sim2seq.workflow.summary import last_lines
 from sim2seq.workflow.tasks import REFUSAL, REFUSED, REHEARSAL, News
 from sim2seq.workflow.workers import CLIENT_LOG, MERLIN, Processes, Workers
@@ -77,21 +76,27 @@ def vars_option(variables: list[str]) -> list[str]:
 @contextlib.contextmanager
 def study_lock(folder: str):
     """Hold the study; the system frees it when this process ends in whatever way."""
-    with _locked(os.path.join(folder, ".sim2seq.lock"), wait=False) as held:
+    with _locked(os.path.join(folder, ".sim2seq.lock")) as held:
         if not held:
             raise Refused(f"{folder}: another sim2seq run is at work on this study")
         yield
 
 
 @contextlib.contextmanager
-def _locked(path: str, *, wait: bool):
+def _locked(path: str, *, wait: Callable[[], None] | None = None):
+    """Whether this process holds the lock; where another one does, it calls `wait`, if there is one, and waits."""
     with os.fdopen(_open_lock(path)) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = True
         except BlockingIOError:
-            yield False
-            return
-        yield True
+            held = wait is not None
+            if wait:
+                wait()
+                fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise Refused(f"{path}: no lock on this file system ({error.strerror}): choose another place") from error
+        yield held
 
 
 def _open_lock(path: str) -> int:
@@ -123,17 +128,17 @@ def one_round(study: StudyRun, display, stack: contextlib.ExitStack):
                 _prepare_rehearsal(study, broker.folder)
             workers = Workers(study.worker_command(), len(study.served.started), processes, broker)
             if study.made is None:
-                study.made = _begin(study, processes)
+                _begin(study, processes, display)
                 stack.enter_context(study_lock(study.folder))
             else:
                 processes.start([*MERLIN, *study.client], CLIENT_LOG)
             trouble = _wait_for_client(processes, broker, study.folder)
             Path(broker.folder, REHEARSAL).unlink(missing_ok=True)
-            ended = processes.guards[CLIENT_LOG].poll()
-            if ended and (refusal := _refusal(study, processes, broker, ended)):
+            if trouble and (refusal := _refusal(study, processes, broker, trouble)):
                 if study.client[0] == "run":  # Merlin made it a moment ago, and nothing began in it
                     shutil.rmtree(study.folder, ignore_errors=True)
                 raise Refused(refusal)
+            ended = processes.guards[CLIENT_LOG].poll()
             study.hopeless = ended == 1 and broker.answers()  # Merlin itself would say the same the next time
             for one in study.nested if study.client[0] == "restart" else ():
                 if one.kind == "queued" and not trouble:
@@ -175,8 +180,8 @@ def _is_quiet(broker) -> bool:
     return False
 
 
-def _begin(study: StudyRun, processes: Processes) -> str:
-    """Start `merlin run` and return the folder that it makes, which carries a time stamp in seconds in its name.
+def _begin(study: StudyRun, processes: Processes, display) -> None:
+    """Start `merlin run` and note the folder that it makes, which carries a time stamp in seconds in its name.
 
     Merlin deletes a folder of the same name, so whoever comes next waits for the next second.
     Raises Refused with Merlin's last words if it makes none.
@@ -184,7 +189,8 @@ def _begin(study: StudyRun, processes: Processes) -> str:
     from sim2seq.workflow.plan import MADE_AS
 
     os.makedirs(study.output, exist_ok=True)
-    with _locked(os.path.join(study.output, ".sim2seq.lock"), wait=True):
+    words = f"waiting for another sim2seq run, which begins a study in {study.output}"
+    with _locked(os.path.join(study.output, ".sim2seq.lock"), wait=lambda: display.say(words)):
         before = set(os.listdir(study.output))
         client = processes.start([*MERLIN, *study.client], CLIENT_LOG)
         log = processes.logs[CLIENT_LOG]
@@ -194,12 +200,11 @@ def _begin(study: StudyRun, processes: Processes) -> str:
                 _discard_empty_study(study.output, before)
                 raise Refused(f"merlin run: {words}")
             time.sleep(0.05)
-        folder = found.group(1)
+        study.made = folder = found.group(1)
         Path(folder, "merlin_info", MADE_AS).write_text(folder)
         processes.settle(folder)
         while time.strftime("%Y%m%d-%H%M%S") == folder[-15:]:
             time.sleep(0.05)
-    return folder
 
 
 def _discard_empty_study(output: str, before: set[str]) -> None:
@@ -229,31 +234,20 @@ def _wait_for_client(processes: Processes, broker, folder: str) -> str | None:
     return None
 
 
-def _refusal(study: StudyRun, processes: Processes, broker, ended: int) -> str | None:
-    """Why the client did not want to queue the study, or could not make its samples or graph; None for another end."""
-    log = processes.logs[CLIENT_LOG]
-    lines = log.read_text(errors="replace").splitlines() if ended == REFUSED else []
+def _refusal(study: StudyRun, processes: Processes, broker, trouble: str) -> str | None:
+    """Why the client did not want to queue the study, or did not come so far; None where something may have begun."""
+    from sim2seq.workflow.plan import was_checked
+
+    client, log = processes.guards[CLIENT_LOG], processes.logs[CLIENT_LOG]
+    lines = log.read_text(errors="replace").splitlines() if (ended := client.poll()) == REFUSED else []
     if said := [line.removeprefix(REFUSAL) for line in lines if line.startswith(REFUSAL)]:
         return "\n".join(said)
-    if study.client[0] != "run" or ended != 1 or not broker.answers() or broker.waiting() or broker.results():
-        return None  # it was killed, or something may have begun
-    return missing_samples(Path(study.folder, "merlin_info")) or f"merlin run: {_merlins_words(log)}"
-
-
-def _take_in(study: StudyRun, progress, broker, display) -> None:
-    """Watch the studies, too, that steps have made since the last look."""
-    from sim2seq.workflow.plan import load_plan
-
-    known = {study.folder, *(one.folder for one in study.nested)}
-    new = [one for one in read_notes(broker.folder) if one.folder not in known]
-    for one in new:
-        display.say(f"a step made a study, {one.kind}: {one.folder}{': ' if one.words else ''}{one.words}")
-        if one.kind != "refused":
-            progress.plan = progress.plan.joined(load_plan(one.folder), one.folder)
-    if new:
-        study.nested += new
-        keep_notes(study.folder, study.nested)
-        progress.scan()
+    if study.client[0] != "run":
+        return None
+    if was_checked(study.folder) and (ended != 1 or not broker.answers() or broker.waiting() or broker.results()):
+        return None
+    client.stop()  # what is left of a study that was not checked would go on without a check
+    return f"merlin run: {_merlins_words(log)}" if ended == 1 else trouble
 
 
 def _watch(progress, broker, workers: Workers, study: StudyRun, display) -> str | None:
@@ -267,7 +261,7 @@ def _watch(progress, broker, workers: Workers, study: StudyRun, display) -> str 
         progress.scan()
         if not progress.complete and (full := space_problem(study.folder)):
             return full
-        _take_in(study, progress, broker, display)
+        take_in(study, progress, broker.folder, display.say)
         display.show(progress)
         if progress.complete:
             with contextlib.suppress(redis.RedisError):

@@ -7,10 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 from sim2seq._support.files import read_json, write_json
-from sim2seq.workflow.plan import FINISHED, STATUS, Task
+from sim2seq.workflow.plan import FINISHED, STATUS, Task, folder_of
 from sim2seq.workflow.progress import FAILED, Progress
 
 SUMMARY = "sim2seq_run.json"
+MISSING = "missing"  # of a task: it has not failed, and is not done
 REPORTS = ("report.html", "leaderboard.png")  # what a person looks at first
 ERROR_LINES = 4
 TAIL_BYTES = 64_000  # of an error output, which may have gigabytes
@@ -20,11 +21,11 @@ ROWS = 20  # failed tasks shown; all of them are in the summary
 
 
 def unfinished_tasks(progress: Progress) -> list[tuple[Task, str]]:
-    """(task, its state in Merlin or "missing"): the failed ones first, as they explain why others are missing."""
+    """(task, its state in Merlin or MISSING): the failed ones first, as they explain why others are missing."""
     unfinished = [task for task in progress.plan.tasks if task not in progress.done]
     gathered = gathered_states([task for task in unfinished if task not in progress.failed])
     states = gathered | progress.failed
-    return sorted(((task, states.get(task, "missing")) for task in unfinished), key=lambda row: row[1] == "missing")
+    return sorted(((task, states.get(task, MISSING)) for task in unfinished), key=lambda row: row[1] == MISSING)
 
 
 def gathered_states(tasks: list[Task]) -> dict[Task, str]:
@@ -38,8 +39,8 @@ def gathered_states(tasks: list[Task]) -> dict[Task, str]:
         for place in folder.parents[: len(folder.relative_to(step).parts)]:
             if place not in files:
                 with contextlib.suppress(OSError, ValueError):
-                    files[place] = read_json(place / STATUS).get(task.step, {})
-            entry = files.setdefault(place, {}).get(str(folder.relative_to(step.parent)), {})
+                    files[place] = {folder_of(name): each for name, each in read_json(place / STATUS).items()}
+            entry = files.setdefault(place, {}).get(task.step, {}).get(str(folder.relative_to(step.parent)), {})
             if entry.get("status") in FAILED:
                 found[task] = entry["status"].lower()
     return found
@@ -51,7 +52,8 @@ def ending(progress: Progress, trouble: str | None) -> str:
     if progress.complete:
         return "all tasks finished, but nobody works on a study that a step made"
     count = f"{len(plan.tasks) - len(progress.done)} of {len(plan.tasks)} tasks"
-    if all(task in progress.done for task in plan.tasks if not plan.children.get(task.node)):
+    last = [task for task in plan.tasks if not plan.children.get(task.node)]  # none, where only earlier steps are asked
+    if last and progress.done.issuperset(last):
         return f"{count} failed; the steps after them went on with what there was"
     stopped = ", ".join(sorted({task.step for task in progress.stopped}))
     trouble = trouble or (f"{stopped} ended with MERLIN_STOP_WORKERS" if stopped else None)
@@ -76,13 +78,14 @@ def last_error(folder: str, prefix: str = "") -> list[str]:
     return last_lines(files[-1], prefix=prefix) if files else []
 
 
-def last_lines(path: Path, count: int = ERROR_LINES, *, prefix: str = "") -> list[str]:
+def last_lines(path: Path, count: int = ERROR_LINES, *, prefix: str = "", start: int = 0) -> list[str]:
     """The last `count` lines of a file that are not empty, each cut to LINE_LENGTH, without control characters.
 
-    `prefix` is left out of the paths in them: with it, what the shell says after the name of its script is cut off.
+    What stands before the byte `start` is old. `prefix` is left out of the paths in them: with it, what the shell says
+    after the name of its script is cut off.
     """
     with path.open("rb") as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+        file.seek(max(start, os.fstat(file.fileno()).st_size - TAIL_BYTES))
         text = file.read(TAIL_BYTES).decode(errors="replace")
     text = text.replace(prefix, "") if prefix else text
     lines = (CONTROL.sub("", line).rstrip() for line in re.split(r"[\r\n]+", text))
@@ -105,14 +108,18 @@ def step_times(tasks: list[Task]) -> tuple[float | None, float | None]:
     return (min(begins) if begins else None), (max(ends) if ends else None)
 
 
-def write_summary(study: str, progress: Progress, **facts) -> None:
-    """Write sim2seq_run.json: `facts`, then tasks, done, failed and times of each step, then the unfinished tasks."""
+def write_summary(study: str, progress: Progress, *, since: float = 0.0, **facts) -> None:
+    """Write sim2seq_run.json: `facts`, then tasks, done, failed and times of each step, then the unfinished tasks.
+
+    since   when this session began (seconds since 1970): of a step that began before and went on, nobody knows how long
+            it has worked
+    """
     rows = unfinished_tasks(progress)
-    failures = Counter(task.step for task, state in rows if state != "missing")
+    failures = Counter(task.step for task, state in rows if state != MISSING)
     steps: dict[str, dict[str, float | None]] = {}
     for step, (done, _, total) in progress.counts().items():
         began, ended = step_times(progress.plan.steps()[step])
-        seconds = ended - began if began and ended else None
+        seconds = ended - began if began and ended and not began < since < ended else None
         steps[step] = {"tasks": total, "done": done, "failed": failures[step]}
         steps[step] |= {"seconds": seconds, "began": began, "ended": ended}
     unfinished = [{"task": os.path.relpath(task.folder, study), "state": state} for task, state in rows]

@@ -196,6 +196,20 @@ def _in_vain(folder: str) -> set[str]:
     return after if len(after) + len(before) + 1 == len(children) else set()
 
 
+def begun_rehearsal(command: list[str], path: str) -> subprocess.Popen:
+    """The process that rehearses what the file `path` asks for (sim2seq/rehearsal.py)."""
+    return subprocess.Popen([*command, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def found_by(rehearsal: subprocess.Popen) -> list[str]:
+    """What a rehearsal has found, once it has ended."""
+    said, errors = rehearsal.communicate()
+    found = [line.removeprefix(REFUSAL) for line in said.splitlines() if line.startswith(REFUSAL)]
+    if rehearsal.returncode and not found:
+        return [f"the last steps could not be rehearsed: {' '.join(errors.split())[-300:] or rehearsal.returncode}"]
+    return found
+
+
 def step_of(task: str) -> str:
     """The step of a task's folder, which lies below a study's."""
     parents = [Path(task), *Path(task).parents]

@@ -5,9 +5,9 @@ import json
 import os
 import time
 
-from sim2seq.workflow.plan import Plan, expanded_spec, load_plan
+from sim2seq.workflow.plan import Plan, expanded_spec, folder_of, load_plan
 from sim2seq.workflow.progress import Display, Progress
-from sim2seq.workflow.summary import ending, failure_table
+from sim2seq.workflow.summary import MISSING, ending, failure_table, unfinished_tasks
 
 PATIENCE = 60.0  # seconds without a finished task before the broker is searched for anything left to do
 LOOKS = 3  # times in a row that there must be nothing: what follows a task may not be in the broker yet
@@ -32,12 +32,12 @@ def wait(study: str, steps=(), *, workers: int | None = None, every: float = 5.0
         display.close()
         if not progress.complete:
             display.say(ending(progress, trouble))
-            display.say(failure_table(progress, study))
+            display.say(failure_table(progress, os.path.abspath(study)))
     return int(not progress.complete)
 
 
 def _part(plan: Plan, steps, study: str) -> Plan:
-    possible = plan.steps()
+    possible, steps = plan.steps(), [folder_of(step) for step in steps]
     for step in steps:
         if step not in possible:
             raise ValueError(f"{study}: expected a step of this study, one of {', '.join(possible)}, got {step}")
@@ -58,6 +58,7 @@ def _watch(progress: Progress, work, display, every: float, patience: float) -> 
         if (now := (len(progress.done), len(progress.failed))) != ended:
             ended, since, looks = now, began, 0
         elif began - since > patience:
+            progress.failed |= {task: state for task, state in unfinished_tasks(progress) if state != MISSING}
             looks = looks + 1 if work.none_left(display) else 0
             if looks == LOOKS:
                 return "the broker has none of their messages, and no worker is at one"
@@ -95,7 +96,8 @@ class Work:
 
         from sim2seq.workflow.messages import MerlinSpec
 
-        queues = MerlinSpec.load_specification(self.spec).get_queue_list(self.steps)
+        of_steps = MerlinSpec.load_specification(self.spec).get_task_queues()
+        queues = {queue for step, queue in of_steps.items() if folder_of(step) in self.steps}
         with app.connection_for_read() as connection:
             if any(_waiting(connection, queue) for queue in queues):
                 return True

@@ -12,13 +12,13 @@ import psutil
 from sim2seq._support.guard import GRACE, Guarded, runs
 from sim2seq.workflow import nested
 from sim2seq.workflow.checks import preflight
-from sim2seq.workflow.summary import CONTROL
+from sim2seq.workflow.summary import last_lines
 from sim2seq.workflow.tasks import WORKERS_LOG
 
 CLIENT_LOG = "merlin_client.log"
 MERLIN = [sys.executable, "-c", "from sim2seq.workflow.messages import merlin; merlin()"]
 PATIENCE = 3  # rounds in a row that bring nothing
-LAST_LINES, LAST_BYTES = 6, 64_000  # of the workers' log
+LAST_LINES = 6  # of the workers' log
 MOST_FRUITLESS = 6  # replacements in a row during which no task ended
 MOST_UNREADY = 2  # starts in a row after which not every worker came as far as to be ready
 MOST_RESPAWNS = 3  # looks at which workers had replaced processes while no task ended: a task that kills its own
@@ -152,11 +152,8 @@ class Workers:
     def last_words(self) -> str:
         """The end of what the workers said since they were last started, and where all of it stands."""
         path = self.processes.logs[WORKERS_LOG]
-        with path.open("rb") as log:
-            log.seek(max(self._said_before, path.stat().st_size - LAST_BYTES))
-            lines = log.read().decode(errors="replace").splitlines()
-        said = [" ".join(CONTROL.sub("", line).split()) for line in lines]
-        return "".join(f"\n    | {line[:300]}" for line in list(filter(None, said))[-LAST_LINES:]) + f"\n    {path}"
+        said = last_lines(path, LAST_LINES, start=self._said_before)
+        return "".join(f"\n    | {line}" for line in said) + f"\n    {path}"
 
     def end(self) -> None:
         """End all workers at once, who are at nothing or will do it again: a warm shutdown takes seconds."""

@@ -106,6 +106,28 @@ def test_npz_is_read_by_the_sizes_of_its_arrays(tmp_path):
         assert runs[2].series == {"time": TIMES.tolist()} | dict(zip("xyz", VALUES[2].T.tolist(), strict=True))
 
 
+@pytest.mark.parametrize("beside", [{}, {"inputs_k": np.arange(3.0)}, {"run": ["a", "b", "c"]}])
+@pytest.mark.parametrize("time", [{}, {"time": TIMES}])
+def test_as_many_runs_as_features_are_told_apart(tmp_path, beside, time):
+    np.savez(tmp_path / "a.npz", values=VALUES[:3], names=["x", "y", "z"], **beside, **time)
+    for options in ({}, {"dims": ("run", "time", "feature")}):
+        runs = read(tmp_path / "a.npz", **options)
+        assert list(runs) == (["a", "b", "c"] if "run" in beside else ["a_0", "a_1", "a_2"])
+        for run, values in zip(runs.values(), VALUES[:3], strict=True):
+            assert {name: run.series[name] for name in "xyz"} == dict(zip("xyz", values.T.tolist(), strict=True))
+    np.savez(tmp_path / "a.npz", values=VALUES[:3].transpose(2, 1, 0), names=["x", "y", "z"], **beside, **time)
+    (first, *_) = read(tmp_path / "a.npz", dims=("feature", "time", "run")).values()
+    assert first.series["y"] == VALUES[0, :, 1].tolist()
+
+
+def test_texts_along_another_axis_than_the_last_ask_what_it_is(tmp_path):
+    np.savez(tmp_path / "a.npz", values=VALUES, t=TIMES, label=list("abcd"))
+    with pytest.raises(RecordError, match=r"values \(4, 6, 3\): what are its axes\? --dims says it"):
+        read(tmp_path / "a.npz")
+    assert list(read(tmp_path / "a.npz", dims=("run", "time", "feature"))) == list("abcd")
+    assert list(read(tmp_path / "a.npz", dims=("feature", "time", "run"))["a_0"].series)[1:] == list("abcd")
+
+
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [

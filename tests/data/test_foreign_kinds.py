@@ -56,6 +56,8 @@ def test_files_of_one_name_are_named_after_their_folders(tmp_path):
         (("run\u00e4.csv", "run\u00f6.csv"), ["run_e4", "run_f6"]),
         (("x=-1.csv", "x=1.csv"), ["x_-1", "x_1"]),
         (("-1.csv", "1.csv"), ["1", "minus_1"]),
+        (("T=0.5", "T=1.5e-3"), ["T_0.5", "T_1.5e-3"]),
+        (("v1.2_a", "v1.2_b.out"), ["v1.2_a", "v1.2_b"]),
     ],
 )
 def test_files_of_other_names_are_other_runs(tmp_path, names, ids):
@@ -162,9 +164,31 @@ def test_what_netcdf_never_wrote_is_missing(tmp_path):
     assert (ensemble.features, ensemble.lengths.tolist()) == (("x",), [5, 3, 5])
 
 
+@pytest.mark.parametrize("engine", ["scipy", "h5netcdf"])
+@pytest.mark.parametrize(("kind", "fill"), [("i4", -2147483647), ("f4", 9.96921e36), ("f8", 9.969209968386869e36)])
+def test_what_files_of_netcdf_never_wrote_is_missing(tmp_path, engine, kind, fill):
+    values = np.array([[1, 2, 3, 4, 5], [6, fill, 8, 9, fill]], dtype=kind)
+    data = xr.Dataset({"x": (("run", "time"), values), "length": ("run", np.array([5, 5], "i4"))}, {"time": T})
+    data.to_netcdf(tmp_path / "a.nc", engine=engine, encoding={"x": {"_FillValue": None}})
+    with pytest.raises(RecordError, match="x 1; run a_1: x 1; --gaps fill"):
+        read(tmp_path / "a.nc", features=("x",))
+    run = read(tmp_path / "a.nc", gaps="fill")["a_1"]
+    assert (run.series["x"], run.data) == ([6, 7, 8, 9], {})
+
+
+def test_large_numbers_of_other_files_are_numbers(tmp_path):
+    values = np.array([[1, 2, 3, 4, 5], [6, 9.969209968386869e36, 8, 9, 1e38]])
+    np.savez(tmp_path / "a.npz", t=T, x=values, y=values)
+    pd.DataFrame({"t": T, "x": values[1]}).to_csv(tmp_path / "a_1.csv", index=False)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["t"], file["x"], file["y"] = T, values, values
+    for path in tmp_path.iterdir():
+        assert read(path)["a_1"].series["x"] == values[1].tolist()
+
+
 def test_matlabs_files_are_arrays_without_names_of_axes(tmp_path):
     scipy.io.savemat(tmp_path / "a.mat", {"t": T, "x": np.outer(T, [1, 2, 3]), "y": np.outer(T, [4, 5, 6])})
-    runs = read(tmp_path / "a.mat")
+    runs = read(tmp_path)
     assert runs["a_2"].series == {"time": T.tolist(), "x": (3 * T).tolist(), "y": (6 * T).tolist()}
 
 
@@ -190,6 +214,18 @@ def test_words_of_every_type_of_column_are_inputs(tmp_path, kind):
         "5": ([3, 4], {"solver": "exact", "n": 5}),
     }
     assert Ensemble.from_pandas(frame).inputs["n"].tolist() == [2, 5]
+
+
+@pytest.mark.parametrize("index", [T, pd.to_datetime(T, unit="s"), pd.to_timedelta(T, unit="s")])
+def test_an_index_without_a_name_is_the_time_or_told(tmp_path, index):
+    frame = pd.DataFrame({"x": T + 1}, index)
+    assert Ensemble.from_pandas(frame).times.tolist() == T.tolist()
+    pytest.importorskip("pyarrow")
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet")["a"].series == {"time": T.tolist(), "x": (T + 1).tolist()}
+    frame.set_axis(list("aabbb")).to_parquet(tmp_path / "a.parquet")
+    (source,) = sources([tmp_path / "a.parquet"], Reading())
+    assert source.runs.passed_by == ["unnamed 1"]
 
 
 def test_a_nested_frame_has_a_series_in_each_cell():

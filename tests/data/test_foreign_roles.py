@@ -2,6 +2,7 @@
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io
 import xarray as xr
@@ -213,3 +214,43 @@ def test_what_is_neither_series_nor_input_is_said(tmp_path):
     assert sorted(open_arrays(str(tmp_path / "b.h5"), Reading()).passed_by) == ["bounds", "parts", "waves"]
     assert [run.data for run in read(tmp_path / "a.h5").values()] == [{"mass": 1}, {"mass": 2}, {"mass": 3}]
     assert [list(run.series) for run in read(tmp_path / "b.h5").values()] == [["time", "x"]] * 2
+
+
+@pytest.mark.parametrize("widths", [(2, 3), (3, 2)])
+def test_groups_whose_series_differ_in_shape_are_refused(tmp_path, widths):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for run, width in enumerate(widths):
+            file[f"r{run}/t"], file[f"r{run}/u"], file[f"r{run}/v"] = T, np.ones((5, width)), np.ones((5, width))
+    words = rf"a.h5: group '/r1' has 'u' of shape \({widths[1]},\) at a step, the first one of \({widths[0]},\)"
+    with pytest.raises(RecordError, match=words):
+        read(tmp_path / "a.h5")
+
+
+def test_runs_that_stay_fit_into_the_type_of_the_first(tmp_path, monkeypatch):
+    types = ("i2", "f4")
+    for name in types:
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            for run, kind in enumerate((name, *set(types) - {name})):
+                file[f"r{run}/t"], file[f"r{run}/x"] = T, (T + 0.5).astype(kind)
+    assert read(tmp_path / "i2.h5")["r1"].series["x"] == (T + 0.5).tolist()
+    monkeypatch.setattr("sim2seq.data.foreign.runs.STAYS", 0)
+    assert [run.place[1] for run in read(tmp_path / "f4.h5").values()] == [0, 1]
+    with pytest.raises(RecordError, match=r"i2.h5: run r1: expected x in numbers of type int16, .*; got float32: w"):
+        read(tmp_path / "i2.h5")
+
+
+def test_groups_in_other_units_make_no_ensemble():
+    runs = {f"r{n}": xr.Dataset({"x": ("t", T, {"units": unit})}, {"t": T}) for n, unit in enumerate(("m", "mm"))}
+    with pytest.raises(RecordError, match="run r1 has x in 'mm', another run in 'm'"):
+        Ensemble.from_xarray(xr.DataTree.from_dict(runs))
+    runs["r1"]["x"].attrs["units"] = "m"
+    assert Ensemble.from_xarray(xr.DataTree.from_dict(runs)).units == {"x": "m"}
+
+
+def test_a_name_to_be_changed_that_nothing_has_is_refused():
+    frame, inputs = pd.DataFrame({"t": T, "x": T}), pd.DataFrame({"mass": [1.0]}, index=["run"])
+    with pytest.raises(RecordError, match="nothing that was read is named xx; did you mean x"):
+        Ensemble.from_pandas(frame, rename={"xx": "y"})
+    with pytest.raises(RecordError, match="nothing that was read is named xx; did you mean x"):
+        Ensemble.from_xarray(frame.set_index("t").to_xarray(), rename={"xx": "y"})
+    assert Ensemble.from_pandas(frame, rename={"mass": "m", "x": "y"}, inputs=inputs).inputs["m"].tolist() == [1]

@@ -1,7 +1,10 @@
 """How tables are written: comments, headers, thousands, numbers of runs; and the tables that stand beside the runs."""
 
+import pandas as pd
 import pytest
 
+from sim2seq.data.ensemble import Ensemble
+from sim2seq.data.foreign import text
 from sim2seq.data.foreign.files import sources
 from sim2seq.data.foreign.reading import Reading
 from sim2seq.data.foreign.runs import Beside, Seen, read_controls, read_inputs, runs_of
@@ -65,6 +68,16 @@ def test_a_blank_control_is_what_was_set_before(tmp_path):
         steered(tmp_path, "t,x\n1,1\n2,2\n", "run,t,valve,heat\na,0,5,\na,1,6,\na,2,7,1\n")
 
 
+def test_every_number_of_a_table_of_controls_is_one(tmp_path):
+    runs = "run,t,x\na,0,1\na,1,2\nb,0,3\nb,1,4\n"
+    (tmp_path / "a.csv").write_text(runs)
+    for lines in ("a,0,5,1\na,1,7,1\nb,0,5,2\nb,1,8,2\n", "b,0,5,2\na,0,7,1\n"):
+        (tmp_path / "valves.csv").write_text(f"run,t,valve,heat\n{lines}")
+        controls, _ = read_controls(tmp_path / "valves.csv", Reading())
+        found = runs_of(sources([tmp_path / "a.csv"], Reading()), Reading(), Seen(), Beside(None, {}, controls))
+        assert {run.id: run.series["heat"] for run in found} == {"a": [1, 1], "b": [2, 2]}
+
+
 def test_controls_stay_at_their_times_when_runs_are_resampled(tmp_path):
     lines = "run,t,valve\na,0,1\na,5,2\na,6,3\n"
     series = steered(tmp_path, "t,x\n5,50\n6,60\n7,70\n", lines, resample=0.5)
@@ -78,7 +91,7 @@ def test_controls_are_at_times_in_the_unit_of_the_runs(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("table", "expected"),
     [
         ('t,x\n0,998\n1,999\n2,"1,000"\n3,"1,001"\n', [998, 999, 1000, 1001]),
         ('t,x\n0,999.5\n1,"1,000"\n2,"1,234,567.5"\n', [999.5, 1000, 1234567.5]),
@@ -91,9 +104,41 @@ def test_controls_are_at_times_in_the_unit_of_the_runs(tmp_path):
         ("t;x;y\n0;1.5;1.234,5\n1;1.234;2,5\n", [1.5, 1.234]),
     ],
 )
-def test_signs_between_thousands_are_not_decimal_ones(tmp_path, text, expected):
-    (tmp_path / "a.csv").write_text(text)
+def test_signs_between_thousands_are_not_decimal_ones(tmp_path, table, expected):
+    (tmp_path / "a.csv").write_text(table)
     assert read(tmp_path / "a.csv")["a"].series["x"] == expected
+
+
+GROUPED = ["998", "999", "1,000", "1,001", "1,234.5"]
+THOUSANDS = [998, 999, 1000, 1001, 1234.5]
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_thousands_in_frames_and_parquet_are_no_ones(tmp_path, mixed):
+    cells = [998, 999, *GROUPED[2:]] if mixed else GROUPED
+    frame = pd.DataFrame({"t": range(5), "x": pd.Series(cells, dtype=object)})
+    assert Ensemble.from_pandas(frame).values[0, :, 0].tolist() == THOUSANDS
+    decimals = frame.assign(x=["0,5", "1,125", "2,0", None, "1"])
+    assert Ensemble.from_pandas(decimals, gaps="fill").values[0, :3, 0].tolist() == [0.5, 1.125, 2]
+    with pytest.raises(RecordError, match="run run, column x: '1,000' is in thousands, or has decimals: write it wit"):
+        Ensemble.from_pandas(frame[:4])
+    pytest.importorskip("pyarrow")
+    frame.assign(x=GROUPED).to_parquet(tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet")["a"].series["x"] == THOUSANDS
+
+
+@pytest.mark.parametrize(("separator", "turned"), [("\t", False), (";", False), (";", True), (" ", False)])
+def test_thousands_far_down_a_table_are_no_ones(tmp_path, monkeypatch, separator, turned):
+    monkeypatch.setattr(text, "LOOK", 40)
+    turn = str.maketrans(",.", ".,") if turned else {}
+    lines = [f"{t}.5{separator}{x}" for t, x in enumerate(["1.5"] * 20 + GROUPED)]
+    path, content = tmp_path / "a.txt", f"t{separator}x\n" + "\n".join(lines).translate(turn)
+    path.write_text(content + "\n")
+    assert read(path)["a"].series["x"][-5:] == THOUSANDS
+    path.write_text(content.replace(f"1{',' if turned else '.'}5\n", "1\n").rpartition("\n")[0] + "\n")
+    words = "'1.000' is in thousands, .* a point" if turned else "'1,000' is in thousands, .* a comma"
+    with pytest.raises(RecordError, match=rf"a\.txt, column x: {words}"):
+        read(path)
 
 
 def test_dates_with_points_are_no_thousands(tmp_path):

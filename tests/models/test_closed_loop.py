@@ -121,6 +121,12 @@ def test_a_member_loads_without_code(tmp_path, window, barely_compiled):
     assert np.array_equal(forecast(again, runs, 10), forecast(model, runs, 10))
 
 
+def test_the_clock_stands_after_the_longest_training_run():
+    runs = oscillators(window=5)
+    longer = np.pad(runs.values, ((0, 0), (0, 9), (0, 0)), constant_values=np.nan)  # a validation run is longer
+    np.testing.assert_array_equal(clock_of(longer), clock_of(runs.values))
+
+
 @pytest.mark.parametrize("window", [0, 5])
 def test_a_window_beyond_the_end_of_a_run_is_not_counted(window):
     runs = oscillators(window=window)

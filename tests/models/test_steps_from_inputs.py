@@ -51,11 +51,23 @@ def test_walls_that_an_input_moves_are_met():
     assert error_of(found, other) < 1e-3
 
 
-def test_controls_move_the_first_steps_and_all_others():
+@pytest.fixture(scope="module")
+def pushed() -> tuple[StepsFromInputs, Runs]:
+    """What was learned of a place that pushes move, and other such runs."""
     push = np.random.default_rng(0).normal(size=(60, STEPS, 1))
     runs = Runs(0.1 * push.cumsum(axis=1), 0, controls=push)
-    found = fit(runs.take(slice(30)), runs.take(slice(30, 40)), seconds=100)
-    assert error_of(found, runs.take(slice(40, 60))) < 1e-3
+    return fit(runs.take(slice(30)), runs.take(slice(30, 40)), seconds=100), runs.take(slice(40, 60))
+
+
+def test_controls_move_the_first_steps_and_all_others(pushed):
+    assert error_of(*pushed) < 1e-3
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_forecast_that_ends_early_needs_no_later_controls(pushed, steps):
+    found, runs = pushed
+    short = found.forecast(runs.context, steps, controls=runs.controls[:, :steps])
+    np.testing.assert_allclose(short, runs.values[:, :steps], atol=1e-2)
 
 
 def test_no_more_steps_are_said_than_asked_for(swung):

@@ -12,7 +12,7 @@ from sim2seq.evaluation.scores import Combined
 from sim2seq.report import figures, report
 from sim2seq.report.leaderboard import leaderboard
 from sim2seq.report.report import write_report
-from sim2seq.report.summary import how_asked, how_long_valid, only_baseline, summary, trust_forecast
+from sim2seq.report.summary import how_asked, how_long_valid, made_of, only_baseline, summary, trust_forecast
 from sim2seq.report.tables import candidate_table, facts
 from sim2seq.sweep import recorded_data
 
@@ -80,6 +80,12 @@ def test_a_report_of_a_combination_shows_weights_and_who_is_out(one_model, tmp_p
     assert facts(ENSEMBLE, training)["candidates with a weight"] == "2 of 4"
 
 
+def test_small_weights_are_no_numbers_and_one_alone_is_no_combination(one_model):
+    few = of(one_model, replace(TWO, weights={"polynomial": [0.996, 0.997], "ridge": [0.004, 0.003]})).scores
+    assert "polynomial (99.6 %), ridge (below 1 %)" in made_of(few)
+    assert made_of(of(one_model, TREES).scores) == "It is extra trees alone: no other candidate has a weight."
+
+
 @pytest.mark.parametrize(("skill", "sign"), [(0.1, "✓"), (0.0, "✗"), (-0.1, "✗")])
 def test_a_combination_that_is_one_baseline_says_so(one_model, skill, sign, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "draw_all", lambda training, ensemble: drawn())
@@ -109,7 +115,8 @@ def test_a_report_without_a_window_speaks_of_inputs(tmp_path):
     assert how_asked(training, ENSEMBLE) == "From a, b alone, for 40 steps"
     band = replace(training.scores.band, trusted_steps=20, reason="width")
     timed = replace(training.scores, time_unit="s")
-    assert trust_forecast(timed, band).startswith("Trust this forecast up to step 20 (1 s of the run), and no further")
+    words = f"Trust this forecast up to step 20 ({19 / 20:g} s of the run), and no further"
+    assert trust_forecast(timed, band).startswith(words), "step 1 is at 0 s, as in the table of a forecast"
     text = text_of(training, tmp_path)
     assert not [words for words in ("true window", "after the window", "shaded window") if words in text]
     assert "made from the inputs of each run alone" in text
@@ -121,11 +128,11 @@ def long_term(steps: float, time: float | None) -> LongTerm:
 
 
 def test_how_long_a_forecast_is_valid_is_said_in_steps_and_lyapunov_times():
-    assert how_long_valid(long_term(50, None), 50) == (
+    assert how_long_valid(long_term(50, None), to_the_end=True) == (
         "In the median run its error stays below 0.4 standard deviations to the end."
     )
-    assert how_long_valid(long_term(30, None), 50).endswith("standard deviations for 30 steps.")
-    said = how_long_valid(long_term(30, 20.0), 50)
+    assert how_long_valid(long_term(30, None), to_the_end=False).endswith("standard deviations for 30 steps.")
+    said = how_long_valid(long_term(30, 20.0), to_the_end=False)
     assert "for 30 steps, 1.5 Lyapunov times; beyond them expect no more than the climate" in said
 
 

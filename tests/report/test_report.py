@@ -188,6 +188,9 @@ def test_a_study_brings_title_checks_measures_and_figures(blank, forecast, tmp_p
     assert "Physics checks that fail: energy." in text
 
 
+RANGES = {"a": [0.0, 1.0], "b": [-1.0, 1.0]}  # of the training runs' inputs
+
+
 def held_out(model_error) -> HeldOut:
     """Four runs outside, where the model has this error and the best baseline 3."""
     errors = {"model": Errors(model_error, {}), "far": Errors(9.0, {}), "near": Errors(3.0, {})}
@@ -197,19 +200,29 @@ def held_out(model_error) -> HeldOut:
 
 
 def test_runs_outside_the_ranges_are_set_beside_those_inside(forecast):
-    inside, outside = outside_table(replace(forecast.scores, held_out=held_out(1.5)))
-    assert inside == {"where": "inside", "runs": 4, "model": 0.5, "best": "near", "baseline": 1.0, "skill": 0.5}
-    assert outside == {"where": "outside", "runs": 4, "model": 1.5, "best": "near", "baseline": 3.0, "skill": 0.5}
+    known = replace(forecast.scores, inputs=RANGES)
+    inside, outside = outside_table(replace(known, held_out=held_out(1.5)))
+    assert inside == {"where": "test runs", "runs": 4, "model": 0.5, "best": "near", "baseline": 1.0, "skill": 0.5}
+    row = {"where": "held out", "runs": 4, "model": 1.5, "best": "near", "baseline": 3.0, "skill": 0.5}
+    assert outside == row | {"of": 4, "beyond": 4}
     assert outside_table(forecast.scores) is None
+    few = replace(held_out(1.5), runs=9, scored_runs=3, inputs={"a": [0.5, 0.4, 3], "b": [0, 0, 0]})
+    scored = replace(known, held_out=few, scored_runs=forecast.scores.scored_runs | {"test": 2})
+    inside, outside = outside_table(scored)
+    assert (inside["runs"], outside["runs"], outside["of"], outside["beyond"]) == (2, 3, 9, 1)
 
 
 @pytest.mark.parametrize(
     ("error", "words"),
-    [(1.5, "3 times that inside, and still below that of every baseline"), (3.0, "near does at least as well")],
+    [
+        (1.5, "the error is 3 times that of the test runs, and still below that of every baseline"),
+        (3.0, "near does at least as well"),
+    ],
 )
 def test_the_report_says_what_happens_outside_the_ranges(blank, forecast, tmp_path, error, words):
-    text = rewritten(forecast, ENSEMBLE, tmp_path, held_out=held_out(error))
-    assert "Outside the ranges 4 runs with an input outside the range of the training runs" in text
+    text = rewritten(forecast, ENSEMBLE, tmp_path, held_out=held_out(error), inputs=RANGES)
+    assert "Outside the ranges 4 runs that were held out, 4 of them with an input outside the range" in text
+    assert "outside the range of the training runs, beside the test runs." in text
     assert words in text
 
 

@@ -47,6 +47,14 @@ def test_a_report_says_which_controls_a_forecast_is_told(tmp_path):
     assert how == f"Free-running for up to {longest - 5} steps after a true window of 5"
 
 
+def test_a_run_is_valid_to_its_end_by_its_own_length(tmp_path):
+    """Errors of 0.1 of numbers that spread by 11, in runs of 21 to 40 steps: none ends before its own last step."""
+    found = summary(made(UNEQUAL, tmp_path, errors=(0.1,)), UNEQUAL)
+    assert found.valid == "In the median run its error stays below 0.4 standard deviations to the end."
+    found = summary(made(UNEQUAL, tmp_path, errors=(50.0,)), UNEQUAL)
+    assert found.valid.endswith("0.4 standard deviations for 0 steps.")
+
+
 def test_the_coverage_counts_the_tenths_near_the_level(forecast):
     """Of 84, eight times 92, and 96 per cent, eight lie within 5 of 90."""
     band = replace(forecast.scores.band, coverage_by_tenth=[0.84, *8 * [0.92], 0.96])

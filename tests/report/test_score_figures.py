@@ -31,6 +31,12 @@ def test_the_coverage_of_shares_has_a_point_for_each(tmp_path):
     assert left.get_xlabel() == right.get_xlabel() == "share of the run that was seen"
 
 
+def test_tenths_of_many_shares_end_at_shares_of_the_run(tmp_path):
+    task = replace(TASKS["target per run"], at=tuple((np.arange(20) + 1) / 20))
+    left = figures.band_coverage(made(ENSEMBLE, tmp_path, task=task).scores).axes[0]
+    np.testing.assert_allclose(left.patches[-1].get_data().edges, np.arange(11) / 10, atol=1e-12)
+
+
 def test_runs_inside_and_outside_the_ranges_are_told_apart(tmp_path):
     """Five runs outside, which err by as much as those inside."""
     ids = tuple(f"outside_{run}" if run >= 19 else f"run_{run}" for run in range(24))

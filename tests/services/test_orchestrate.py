@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from scene import RUNS, SPEC, finish, listens, prepared
 
-from sim2seq.workflow import orchestrate, plan, rounds, summary
+from sim2seq.workflow import orchestrate, plan, rounds, summary, waiting
 from sim2seq.workflow.checks import preflight
 
 
@@ -117,6 +117,19 @@ def test_changed_variable_redoes_the_steps_that_use_it(study):
     assert path.read_text() == before
 
 
+def test_step_whose_folder_has_another_name_is_known_by_its_own(study):
+    """Maestro leaves out : and writes blanks as _; the step was neither done again nor waited for."""
+    study.spec.write_text(SPEC.replace("name: learn", "name: learn:all now").replace("[prepare, learn]", "[all]"))
+    folder = prepared(study)
+    whole = plan.load_plan(folder)
+    for task in whole.tasks:
+        Path(task.folder).mkdir(parents=True, exist_ok=True)
+        Path(task.folder, plan.FINISHED).touch()
+    plan.change_variables(str(folder), ["TOLERATED=0.5"])
+    assert [task.step for task in whole.tasks if not task.finished] == ["learnall_now"]
+    assert [task.step for task in waiting._part(whole, ["learn:all now"], "").tasks] == ["learnall_now"]
+
+
 def test_variable_that_cannot_change_safely_is_refused(study):
     study.spec.write_text(SPEC.replace("TOLERATED: 0", "TOLERATED: 0, SHARE: $(TOLERATED)"))
     folder = prepared(study)
@@ -164,6 +177,55 @@ def test_full_disk_ends_the_study(study, monkeypatch):
         assert orchestrate._run_rounds(now, stack) == 1
     assert now.rounds == 1
     assert any("tasks did not finish: no space left" in text for text in display.said)
+
+
+def test_study_stopped_before_its_check_is_removed(study, monkeypatch):
+    """Its samples may be half made; a look at its tasks would make them, now without an end by Ctrl-C."""
+    now = rounds.StudyRun(str(study.spec), ["run"], [])
+
+    def one_round(*_):
+        now.made = str(prepared(study))
+        raise orchestrate.Stopped(signal.SIGTERM)
+
+    display = Silent()
+    monkeypatch.setattr("sim2seq.workflow.progress.Display", lambda: display)
+    monkeypatch.setattr(orchestrate, "one_round", one_round)
+    monkeypatch.setattr(orchestrate, "_progress", None)
+    assert orchestrate._run_rounds(now, None) == 128 + signal.SIGTERM
+    assert not Path(now.folder).exists()
+    assert display.said == ["stopped by SIGTERM", "no task had begun: the study's folder is removed"]
+
+
+def test_only_a_study_that_was_checked_goes_on(study, monkeypatch):
+    """Those of earlier versions have no mark, but the graph that was queued; of Merlin itself, the states of tasks."""
+    folder = prepared(study)
+    monkeypatch.setattr(orchestrate, "_run_rounds", lambda *_: 0)
+    with pytest.raises(rounds.Refused, match="stopped before its samples and tasks were checked: start it anew"):
+        orchestrate.run(str(folder))
+    for path in ("merlin_info/dag_0a.pickle", f"simulate/R1/{plan.STATUS}"):
+        Path(folder, path).parent.mkdir(parents=True, exist_ok=True)
+        Path(folder, path).touch()
+        assert orchestrate.run(str(folder)) == 0
+        Path(folder, path).unlink()
+        Path(folder, "merlin_info", plan.CHECKED).unlink()
+
+
+def test_room_to_go_on_is_that_of_the_tasks_to_do(study, monkeypatch):
+    """Of two runs there is room for one; a study that is finished needs none."""
+    now = rounds.StudyRun(str(study.spec), [], [], made=str(prepared(study)))
+    monkeypatch.setattr(preflight, "free_bytes", lambda _: preflight.FREE_BYTES + preflight.BYTES_PER_RUN)
+    with pytest.raises(rounds.Refused, match=r"1\.00 GB free, 1\.00 GB needed: make room there"):
+        orchestrate._prepare_restart(now, Silent())
+    tasks = plan.load_plan(now.folder).tasks
+    for task in tasks:
+        Path(task.folder).mkdir(parents=True)
+        Path(task.folder, plan.FINISHED).touch()
+    Path(tasks[1].folder, plan.FINISHED).unlink()
+    assert orchestrate._prepare_restart(now, Silent())
+    for task in tasks:
+        Path(task.folder, plan.FINISHED).touch()
+    monkeypatch.setattr(preflight, "free_bytes", lambda _: 0)
+    assert not orchestrate._prepare_restart(now, Silent())
 
 
 def test_unfinished_step_shows_neither_old_report_nor_old_errors(study):

@@ -1,6 +1,8 @@
 """Files of other programs go into a store: whole or not at all, once, and large ones by their place."""
 
 import os
+import shlex
+from contextlib import ExitStack, closing
 
 import numpy as np
 import pandas as pd
@@ -11,8 +13,9 @@ from helpers import counting_ensemble
 from sim2seq import cli
 from sim2seq.data.foreign import runs as foreign
 from sim2seq.data.foreign.reading import Reading
+from sim2seq.data.records import RecordError, Run
 from sim2seq.store import imports, store
-from sim2seq.store.sina import StoreError
+from sim2seq.store.sina import StoreError, sina_record
 
 
 def imported(path, *files, **options):
@@ -100,6 +103,47 @@ def test_what_is_refused_leaves_no_run_and_no_store(tmp_path):
 
 
 @pytest.fixture
+def failing_beside(sqlite_store, monkeypatch):
+    """An import of one run that fails; once its store is made, a function gets a connection to it."""
+    monkeypatch.setattr(store, "create", lambda path: True)
+
+    def fail(writer):
+        def runs():
+            yield Run("a", {}, {"x": [1.0]})
+            writer(store.connect(sqlite_store))
+            raise RecordError("bad")
+
+        with pytest.raises(RecordError, match="bad"):
+            imports.put(sqlite_store, runs(), False)
+
+    return fail
+
+
+def test_a_failing_import_leaves_the_store_to_another_writer(sqlite_store, failing_beside):
+    with ExitStack() as at_work:
+
+        def begin(held):
+            at_work.callback(held.close)
+            at_work.enter_context(held.transaction())
+            held.insert([sina_record(Run("b", {}, {"x": [1.0]}))])
+
+        failing_beside(begin)
+    assert store.run_ids(sqlite_store) == ["b"]
+
+
+def test_a_writer_to_a_store_that_was_taken_away_is_told(sqlite_store, failing_beside):
+    connections = []
+    failing_beside(connections.append)
+    assert not os.path.exists(sqlite_store)
+    with (
+        closing(connections[0]) as held,
+        pytest.raises(StoreError, match=r"store.sqlite: cannot w"),
+        held.transaction(),
+    ):
+        held.insert([sina_record(Run("b", {}, {"x": [1.0]}))])
+
+
+@pytest.fixture
 def gaps_among_many(tmp_path, monkeypatch):
     """Four runs of which two, b and d, have a gap; the store takes one run after the other."""
     monkeypatch.setattr(store, "BATCH", 1)
@@ -182,6 +226,14 @@ def test_the_command_says_how_to_train_on_what_was_imported(tmp_path, counting, 
     ]
 
 
+def test_the_next_line_can_be_given_to_a_shell(tmp_path, counting, capsys):
+    path = str(tmp_path / "s.sqlite")
+    names = ["--rename", "start=start $(id)", "--rename", "count_1=x 1", "--controls", "x 1"]
+    assert cli.main(["import", path, str(counting), *names]) == 0
+    words = shlex.split(capsys.readouterr().out.splitlines()[-1])
+    assert words[4:] == ["inputs:start $(id),other", "controls:x 1", "--report", "report.html"]
+
+
 def test_values_in_the_names_of_files_are_inputs(tmp_path):
     for k, mode in ((0.5, "fast"), (-2e-3, "slow")):
         (tmp_path / f"k={k}_n_ball=3_mode={mode}.csv").write_text("t,x\n0,1\n1,2\n")
@@ -193,6 +245,16 @@ def test_values_in_the_names_of_files_are_inputs(tmp_path):
     table = {"inputs": tmp_path / "inputs.csv", "replace": True}
     assert imports.import_files(tmp_path / "s.sqlite", files, Reading(), **table).counts == {"replaced": 2}
     assert store.load(tmp_path / "s.sqlite").inputs["n_ball"].tolist() == [4, 5]
+
+
+@pytest.mark.usefixtures("everything_stays")
+def test_values_in_names_without_a_suffix_are_whole(tmp_path):
+    pytest.importorskip("zarr")
+    for value in (0.5, 1.5):
+        xr.Dataset({"x": ("t", [value, 2.0])}, {"t": [0.0, 1.0]}).to_zarr(tmp_path / f"T={value}")
+        assert imported(tmp_path / "s.sqlite", tmp_path / f"T={value}") == {"added": 1}
+    ensemble = store.load(tmp_path / "s.sqlite")
+    assert (ensemble.run_ids, ensemble.inputs["T"].tolist()) == (("T_0.5", "T_1.5"), [0.5, 1.5])
 
 
 @pytest.mark.parametrize("written", ["001,1.5\n1,2.5\n02,3.5\n", "2,3.5\n001,1.5\n1,2.5\n"])
@@ -223,13 +285,14 @@ def test_lines_of_inputs_that_no_run_has_are_told(tmp_path, counting, capsys):
     assert "passed by: the line of run run_6, the line of run run_7" in capsys.readouterr().out.splitlines()
 
 
-def test_a_name_to_be_changed_may_stand_in_any_of_the_tables(tmp_path, counting):
+def test_a_name_to_be_changed_may_stand_in_any_of_the_tables(tmp_path, counting, capsys):
     (tmp_path / "inputs.csv").write_text("run,drag\n" + "".join(f"run_{run},1\n" for run in range(6)))
     set_at = "".join(f"run_{run},0,1\nrun_{run},1,0\n" for run in range(6))
     (tmp_path / "valve.csv").write_text(f"run,time,valve\n{set_at}")
     words = ["--inputs", str(tmp_path / "inputs.csv"), "--controls", str(tmp_path / "valve.csv")]
     words += ["--rename", "drag=friction", "--rename", "valve=open", "--rename", "start=begin"]
     assert cli.main(["import", str(tmp_path / "s.sqlite"), str(counting), *words]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("inputs:begin,other controls:open --report report.html")
     ensemble = store.load(tmp_path / "s.sqlite")
     assert {"friction", "begin"} < set(ensemble.inputs)
     assert "open" in ensemble.features

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import sim2seq
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.models.candidates.lookups import Lookup
-from sim2seq.training import combine, fit
+from sim2seq.training import candidates, combine, fit
 from sim2seq.training.candidates import NETWORK
 from sim2seq.training.fit import split_runs
 from sim2seq.training.settings import Settings
@@ -55,6 +56,19 @@ def trained(tmp_path_factory):
 
 def scaled_error(prediction, truth) -> float:
     return float(np.sqrt(np.nanmean(np.square((prediction - truth) / np.nanstd(truth, axis=(0, 1))))))
+
+
+def test_inputs_of_any_name_reach_the_networks_as_they_are(tmp_path):
+    ensemble, names = pendulums(lengths=np.arange(30) + 11), ("lengths", "times", "values")
+    ensemble = replace(ensemble, inputs=dict.fromkeys(names, ensemble.inputs["damping"]))
+    settings = Settings.parse([*SMALL, "controls:push"])
+    (tmp_path / candidates.FOLDER).mkdir()
+    candidates.write_data(ensemble, settings, split_runs(ensemble, settings), FORECAST.task, tmp_path)
+    read, _, _ = candidates.read_data(tmp_path / candidates.FOLDER)
+    places = [ensemble.run_ids.index(run_id.rpartition(" ")[2]) for run_id in read.run_ids]
+    np.testing.assert_array_equal(read.lengths, ensemble.lengths[places])
+    for name in names:
+        np.testing.assert_array_equal(read.inputs[name], ensemble.inputs[name][places])
 
 
 def test_a_combination_beats_every_baseline_on_validation(trained):

@@ -99,6 +99,18 @@ def test_study_that_a_step_made_is_made_again_with_the_step():
     assert nested.without_stale(notes, {"/s/next"}) == notes[2:]
 
 
+def test_study_of_a_step_that_was_removed_is_none_any_more(study):
+    """By a later step, after its end, or by somebody: neither the study nor going on with it fails for that."""
+    now = rounds.StudyRun(str(study.spec), [], [], made=str(prepared(study)))
+    now.nested = [Nested(f"{study.folder}/{kind}", f"{now.folder}/prepare", kind) for kind in ("queued", "local")]
+    nested.keep_notes(now.folder, now.nested)
+    progress = orchestrate._progress(now)
+    assert {task.step for task in progress.plan.tasks} == {"prepare", "simulate", "ingest", "learn"}
+    nested.take_in(rounds.StudyRun("", [], [], made=now.folder), progress, f"{now.folder}/merlin_info", None)
+    assert orchestrate._prepare_restart(now, types.SimpleNamespace(say=print))
+    assert now.nested == []
+
+
 def test_plans_of_two_studies_stay_apart_where_their_steps_have_one_name():
     def chain(folder):
         return Plan((Task("a", f"{folder}/a", "a"), Task("b", f"{folder}/b", "b")), {"a": ["b"]})

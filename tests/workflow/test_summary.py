@@ -1,8 +1,13 @@
 """What a failure shows in the terminal."""
 
 import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
 
-from sim2seq.workflow import summary
+import pytest
+
+from sim2seq.workflow import summary, waiting
 from sim2seq.workflow.plan import FINISHED, STATUS, Plan, Task
 from sim2seq.workflow.progress import Progress
 
@@ -13,7 +18,7 @@ def test_errors_are_shown_short_and_harmless(tmp_path):
     assert summary.last_lines(path) == ["x" * summary.LINE_LENGTH, "red bell", "last"]
 
 
-def test_a_sample_that_failed_is_said_to_have_failed_after_merlin_has_gathered_the_states_of_its_step(tmp_path):
+def gathered(tmp_path):
     """As Merlin leaves four samples of a step: 0 ended well, 1 failed, 2 is to run again, 3 never began."""
     tasks = [Task("train", f"{tmp_path}/train/{sample:02}", "train") for sample in range(4)]
     states = dict(zip(tasks, ("FINISHED", "FAILED", "FAILED", "INITIALIZED"), strict=True))
@@ -22,9 +27,13 @@ def test_a_sample_that_failed_is_said_to_have_failed_after_merlin_has_gathered_t
     for task in tasks[:2]:
         (tmp_path / "train" / task.folder[-2:] / "train.err").write_text("lost\n")
     (tmp_path / "train" / "00" / FINISHED).touch()
-    gathered = {f"train/{task.folder[-2:]}": {"status": state} for task, state in states.items()}
-    (tmp_path / "train" / STATUS).write_text(json.dumps({"train": {"parameters": {}, "workers": [], **gathered}}))
-    progress = Progress(Plan(tuple(tasks), {}))
+    entries = {f"train/{task.folder[-2:]}": {"status": state} for task, state in states.items()}
+    (tmp_path / "train" / STATUS).write_text(json.dumps({"train": {"parameters": {}, "workers": [], **entries}}))
+    return tasks
+
+
+def test_a_sample_that_failed_is_said_to_have_failed_after_merlin_has_gathered_the_states_of_its_step(tmp_path):
+    progress = Progress(Plan(tuple(gathered(tmp_path)), {}))
     progress.scan()
     rows = summary.unfinished_tasks(progress)
     assert [(task.folder[-2:], state) for task, state in rows] == [
@@ -34,3 +43,34 @@ def test_a_sample_that_failed_is_said_to_have_failed_after_merlin_has_gathered_t
     ]
     summary.write_summary(str(tmp_path), progress)
     assert json.loads((tmp_path / summary.SUMMARY).read_text())["steps"]["train"]["failed"] == 1
+
+
+@pytest.mark.parametrize(("since", "seconds"), [(0.0, 90.0), (50.0, None), (200.0, 90.0)])
+def test_seconds_of_a_step_do_not_count_the_pause_before_going_on(tmp_path, since, seconds):
+    """A script was written at 10 s, a mark at 100 s; in between somebody may have gone on."""
+    task = Task("train", f"{tmp_path}/train", "train")
+    Path(task.folder).mkdir()
+    for name, time in (("train.sh", 10), (FINISHED, 100)):
+        Path(task.folder, name).touch()
+        os.utime(Path(task.folder, name), (time, time))
+    summary.write_summary(str(tmp_path), Progress(Plan((task,), {})), since=since)
+    assert json.loads((tmp_path / summary.SUMMARY).read_text())["steps"]["train"]["seconds"] == seconds
+
+
+def test_waiting_ends_with_a_failed_sample_of_gathered_states(tmp_path):
+    """The broker may hold what others have put into these queues, for as long as they like."""
+    progress = Progress(Plan(tuple(gathered(tmp_path)[:2]), {}))
+    work = SimpleNamespace(workers_live=lambda: True, none_left=lambda display: False)
+    display = SimpleNamespace(show=lambda progress: None)
+    assert waiting._watch(progress, work, display, 0.001, 0.001) is None
+    assert list(progress.failed.values()) == ["failed"]
+
+
+def test_reason_is_kept_where_no_last_step_is_waited_for(tmp_path):
+    """Nothing can be said of the steps after them."""
+    tasks = (Task("simulate", f"{tmp_path}/simulate", "simulate"),)
+    progress = Progress(Plan(tasks, {"simulate": ["learn"]}))
+    assert summary.ending(progress, "the workers ended") == "1 of 1 tasks did not finish: the workers ended"
+    whole = Progress(Plan((*tasks, learn := Task("learn", f"{tmp_path}/learn", "learn")), {"simulate": ["learn"]}))
+    whole.done.add(learn)
+    assert summary.ending(whole, None) == "1 of 2 tasks failed; the steps after them went on with what there was"

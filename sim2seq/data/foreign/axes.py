@@ -149,13 +149,19 @@ def dims_within(data: xr.Dataset, variable: xr.Variable) -> tuple[str, ...]:
 
 
 def on_its_axis(data: xr.Dataset, reading: Reading) -> xr.Dataset:
-    """The Dataset with times and inputs along the axes that were said to be theirs, where another one is as long."""
+    """The Dataset with times, inputs and names along the axes that are theirs, where another one is as long.
+
+    Those that were said; else names, of features unless the word for them is one of runs, lie along the last that fits.
+    """
     said, clock = asked_for(data, reading), clock_of(data, reading)
     moved = {}
     for name, each in data.variables.items():
-        axis = "time" if name == clock else "run" if str(name).lower().startswith(PER_RUN) else ""
-        if each.ndim == 1 and axis in said and each.size == data.sizes[said[axis]]:
-            moved[name] = (said[axis], each.values, each.attrs)
+        of_runs = name == reading.run or str(name).lower().startswith(PER_RUN) or first_of([str(name)], RUNS)
+        role = "time" if name == clock else "run" if of_runs else "feature" if each.dtype.kind in TEXTS else ""
+        fitting = dims_within(data, each) if role == "feature" and each.ndim == 1 and not said else ()
+        axis = fitting[-1] if fitting else said.get(role, "")
+        if each.ndim == 1 and axis and each.size == data.sizes[axis]:
+            moved[name] = (axis, each.values, each.attrs)
     return data.assign(moved)
 
 
@@ -243,18 +249,13 @@ def by_shape(data: xr.Dataset, time: str, run: str, labels: dict, one_run: bool)
         return time, run
     name, largest = max(arrays.items(), key=lambda item: item[1].ndim)
     free = [str(each) for each in largest.dims if each not in (time, run, *labels)]
-    count = Counter(each.dims for each in arrays.values())[largest.dims]
+    alone = largest.ndim == 2 and Counter(each.dims for each in arrays.values())[largest.dims] == 1 and not labels
+    texts = any(each in labels and str(each).startswith(UNNAMED) for each in largest.dims[:-1])  # of the runs as well?
+    if not (run or one_run) and (texts or (free and (alone or len(free) + bool(time) < 2))):
+        raise RecordError(ambiguous(name, largest))
     if not free or one_run:
         return time or (free[0] if free else ""), run
-    if time or run:
-        if run:
-            return free[0], run
-        if largest.ndim == 2 and count == 1 and not labels:
-            raise RecordError(ambiguous(name, largest))
-        return time, free[0]
-    if len(free) < 2 or (largest.ndim == 2 and count == 1):
-        raise RecordError(ambiguous(name, largest))
-    return free[1], free[0]
+    return time or free[0 if run else 1], run or free[0]
 
 
 def ambiguous(name: str, array: xr.DataArray) -> str:

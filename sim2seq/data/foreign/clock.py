@@ -218,9 +218,8 @@ def as_numbers(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     texts = texts.replace(list(MISSING), np.nan)
     made = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float, na_value=np.nan, copy=True)
     wrong = texts.notna().to_numpy() & np.isnan(made)
-    if wrong.any():  # as Fortran writes numbers, with commas between thousands, with one in the place of the point
+    if wrong.any():  # as Fortran writes numbers, with a comma in the place of the point
         again = texts[wrong].astype(str).str.replace(r"^([-+\d.]+)[dD]([-+]?\d+)$", r"\1e\2", regex=True)
-        again = again.where(~again.str.fullmatch(r"[-+]?\d{1,3}(,\d{3})+\.\d*"), again.str.replace(",", ""))
         made[wrong] = pd.to_numeric(again.str.replace(r"^([-+]?\d*),(\d+)$", r"\1.\2", regex=True), errors="coerce")
         wrong = texts.notna().to_numpy() & np.isnan(made)
     return made, wrong

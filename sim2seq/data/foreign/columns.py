@@ -28,37 +28,43 @@ NUMBER = re.compile(
 COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
 WITH_COMMAS = re.compile(r"\s*[-+]?\d{1,3}(,\d{3})+(\.\d*)?\s*")
 WITH_POINTS = re.compile(r"\s*[-+]?\d{1,3}(\.\d{3})+,\d+\s*")
-THOUSANDS = {  # decimal sign -> numbers with the other sign between thousands
-    ".": re.compile(r"\s*[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*"),
-    ",": re.compile(r"\s*[-+]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?\s*"),
-}
+THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*")
 NO_COMMA = re.compile(r"\s*[-+]?(\d*\.\d+|\d{4,}|\d{1,3}(,\d{3})+(,\d{3}|\.\d*))\s*")  # is the decimal sign here
 PADDED = re.compile(r"\s*0\d+\s*")  # the numbers of runs, such as 001
+TURNED = str.maketrans(",.", ".,")
 
 
 def is_number(cell: str) -> bool:
     return bool(cell.strip()) and any(each.fullmatch(cell) for each in (NUMBER, COMMA, WITH_POINTS, WITH_COMMAS))
 
 
-def can_be_grouped(cells: Iterable[str], decimal: str) -> bool:
-    """Whether the sign that is not the decimal one is in numbers of a column, between thousands in all that have it."""
-    sign = "," if decimal == "." else "."
-    those = [cell for cell in cells if sign in cell and is_number(cell)]
-    return bool(those) and all(map(THOUSANDS[decimal].fullmatch, those))
+def can_be_grouped(cells: Iterable[str]) -> bool:
+    """Whether commas are in numbers of a column, between thousands in all that have one."""
+    those = [cell for cell in cells if "," in cell and is_number(cell)]
+    return bool(those) and all(map(THOUSANDS.fullmatch, those))
 
 
 def are_grouped(cells: Iterable[str]) -> bool:
     """Whether commas are between thousands, for sure: a number of the column shows that they are not decimal ones."""
-    return can_be_grouped(cells, ".") and any(map(NO_COMMA.fullmatch, cells))
+    return can_be_grouped(cells) and any(map(NO_COMMA.fullmatch, cells))
 
 
-def ungrouped(cells: pd.Series, decimal: str) -> pd.Series:
-    """The texts of a column without the sign between thousands, where they are numbers with it; else as they are."""
+def ungrouped(where: str, cells: pd.Series, *, decimal: str = ".", sure: bool = False) -> pd.Series:
+    """The texts of a column without the sign between thousands, where they are numbers with it; else as they are.
+
+    sure    whether the file shows that this sign, the one that is not `decimal`, stands there; else the column has to
+    Raises RecordError, of the file `where`, where nothing shows which of the two it is.
+    """
     codes, held = pd.factorize(cells.astype(object))
-    if not all(isinstance(each, str) for each in held) or not can_be_grouped(held, decimal):
+    texts = [str(each).translate(TURNED) if decimal == "," else str(each) for each in held]
+    if not any(isinstance(each, str) for each in held) or not can_be_grouped(texts):
         return cells
-    sign = "," if decimal == "." else "."
-    plain = [each.replace(sign, "").replace(",", ".") if is_number(each) else each for each in held]
+    if not (sure or are_grouped(texts)):
+        one = next(each for each, text in zip(held, texts, strict=True) if THOUSANDS.fullmatch(text))
+        sign = "point" if decimal == "," else "comma"
+        what = f"{shown(one)} is in thousands, or has decimals: write it without a {sign}"
+        raise RecordError(f"{where}, column {cells.name}: {what}")
+    plain = [text.replace(",", "") if is_number(text) else each for each, text in zip(held, texts, strict=True)]
     return pd.Series(plain, dtype=object).reindex(codes).set_axis(cells.index).rename(cells.name)
 
 

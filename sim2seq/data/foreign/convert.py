@@ -13,12 +13,12 @@ import xarray as xr
 from sim2seq.data.array_layout import features_of
 from sim2seq.data.arrays import Block
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.foreign.files import Source, with_units
+from sim2seq.data.foreign.files import Source, with_index, with_units
 from sim2seq.data.foreign.groups import PARTS_OF_RUN, Groups
 from sim2seq.data.foreign.reading import Reading, id_of
-from sim2seq.data.foreign.runs import Seen, check_gaps, check_ids
+from sim2seq.data.foreign.runs import Seen, check_gaps, check_ids, remember
 from sim2seq.data.foreign.table import Table
-from sim2seq.data.foreign.tidy import tidy
+from sim2seq.data.foreign.tidy import decoded, tidy
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import is_result
 
@@ -30,16 +30,11 @@ def from_xarray(data, reading: Reading) -> Ensemble:
     if isinstance(data, xr.DataTree) and any(each.ndim > 1 for each in data.data_vars.values()):
         return ensemble_of(Wide.of(decoded(data.to_dataset()), "run", reading, groups=parts_of_run(data)), reading)
     if isinstance(data, xr.DataTree):
-        opened: dict = {name: partial(each.to_dataset) for name, each in data.children.items()}
+        opened: dict = {name: partial(decoded, each.to_dataset()) for name, each in data.children.items()}
         return ensemble_of(Groups(opened, reading), reading)
     if isinstance(data, xr.DataArray):
         data = data.to_dataset(name=data.name or "values")
     return ensemble_of(Wide.of(decoded(data), "run", reading), reading)
-
-
-def decoded(data: xr.Dataset) -> xr.Dataset:
-    """The Dataset with decoded masks, and times as they stand there."""
-    return xr.decode_cf(data, decode_times=False, decode_timedelta=False)
 
 
 def parts_of_run(tree: xr.DataTree) -> dict[str, xr.Dataset | None]:
@@ -51,10 +46,12 @@ def parts_of_run(tree: xr.DataTree) -> dict[str, xr.Dataset | None]:
 def from_pandas(frame, reading: Reading, inputs=None) -> Ensemble:
     """As Ensemble.from_pandas."""
     frames = frame if isinstance(frame, Mapping) else nested(frame) or {"run": frame}
-    pieces = [with_units(plain(each), f"run {name}", str(name), {}) for name, each in frames.items()]
+    pieces = [with_units(with_index(each), f"run {name}", str(name), {}) for name, each in frames.items()]
     table = Table(pieces, reading)
-    given = None if inputs is None else {id_of(run): values for run, values in inputs.T.to_dict().items()}
-    return ensemble_of(table, reading, given)
+    if inputs is None:
+        return ensemble_of(table, reading)
+    given = inputs.rename(columns=reading.name).T.to_dict()
+    return ensemble_of(table, reading, {id_of(run): values for run, values in given.items()})
 
 
 def nested(frame: pd.DataFrame) -> dict:
@@ -65,22 +62,10 @@ def nested(frame: pd.DataFrame) -> dict:
     return {name: pd.DataFrame({key: pd.Series(cell) for key, cell in row.items()}) for name, row in frame.iterrows()}
 
 
-def plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """A frame whose index, where it says something, is among its columns."""
-    index = frame.index
-    if isinstance(index, pd.MultiIndex):
-        names = [name or default for name, default in zip(index.names, ("run", "time"), strict=False)]
-        return frame.rename_axis(index=names).reset_index()
-    if index.name or isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)):
-        return frame.rename_axis(index=index.name or "time").reset_index()
-    return frame.reset_index(drop=True)
-
-
 def ensemble_of(runs, reading: Reading, inputs: dict | None = None) -> Ensemble:
     """The runs of a source as an Ensemble. Raises RecordError, in one line, as `runs.runs_of` does."""
     check_ids([Source("", runs)], inputs)
     seen, ids, blocks = Seen(), list[str](), list[Block]()
-    units, given = dict[str, str](), dict[str, list]()
     for first in range(0, len(runs.ids), runs.runs_at_once):
         rows = list(range(first, min(first + runs.runs_at_once, len(runs.ids))))
         kept, block = tidy(runs.block(rows), [runs.ids[row] for row in rows], reading, seen.gaps)
@@ -90,14 +75,14 @@ def ensemble_of(runs, reading: Reading, inputs: dict | None = None) -> Ensemble:
             blocks.append(block)
         ids += some
         for run_id, place in zip(some, kept, strict=True):
-            units |= runs.units_of(rows[place])
-            for name, value in (runs.inputs_of(rows[place]) | (inputs or {}).get(run_id, {})).items():
-                given.setdefault(name, []).append(value)
+            given = runs.inputs_of(rows[place]) | (inputs or {}).get(run_id, {})
+            remember(seen, run_id, given, runs.units_of(rows[place]))
+    reading.check_renamed()
     check_gaps(seen, reading)
-    return assembled(ids, blocks, seen, units, given)
+    return assembled(ids, blocks, seen)
 
 
-def assembled(ids: list[str], blocks: list[Block], seen: Seen, units: dict, given: dict[str, list]) -> Ensemble:
+def assembled(ids: list[str], blocks: list[Block], seen: Seen) -> Ensemble:
     """Blocks of runs as one Ensemble; what every run has as a number is an input or a result."""
     features = [each for name, values in blocks[0].series.items() for each in features_of(name, values.shape[2:])]
     types = {values.dtype for block in blocks for values in block.series.values()}
@@ -109,7 +94,9 @@ def assembled(ids: list[str], blocks: list[Block], seen: Seen, units: dict, give
         for run, length in enumerate(block.lengths, first):
             values[run, :length] = flat[run - first, :length]
         first += len(block.lengths)
-    columns = {name: np.array(column, dtype=float) for name, column in given.items() if is_column(column, len(ids))}
+    columns = {
+        name: np.array(column, dtype=float) for name, column in seen.inputs.items() if is_column(column, len(ids))
+    }
     return Ensemble(
         values=values,
         run_ids=tuple(ids),
@@ -117,8 +104,8 @@ def assembled(ids: list[str], blocks: list[Block], seen: Seen, units: dict, give
         times=seen.times,
         inputs={name: column for name, column in columns.items() if not is_result(name)},
         results={name: column for name, column in columns.items() if is_result(name)},
-        units={name: unit for name, unit in of_parts(units, features).items() if unit and name != "time"},
-        step_unit=units.get("time", "s"),
+        units={name: unit for name, unit in of_parts(seen.units, features).items() if unit and name != "time"},
+        step_unit=seen.units.get("time", "s"),
         lengths=np.array(seen.lengths),
         notes=seen.gaps.notes(),
     )

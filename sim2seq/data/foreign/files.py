@@ -21,9 +21,11 @@ from numpy.lib import format as npy
 from sim2seq.data.foreign import text
 from sim2seq.data.foreign.axes import UNNAMED as UNNAMED
 from sim2seq.data.foreign.axes import named
+from sim2seq.data.foreign.columns import ungrouped
 from sim2seq.data.foreign.groups import HARMLESS, Groups, groups_beside, hdf5_arrays, hdf5_groups, of_zarr, zarr_groups
-from sim2seq.data.foreign.reading import Reading, named_apart, natural
-from sim2seq.data.foreign.table import Piece, Table
+from sim2seq.data.foreign.reading import Reading, named_apart, natural, stem
+from sim2seq.data.foreign.table import NO_NAME, Piece, Table
+from sim2seq.data.foreign.tidy import decoded
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import RecordError
 
@@ -39,20 +41,8 @@ BEGINNINGS = {
 }
 ZARR = (".zgroup", ".zarray", "zarr.json", ".zmetadata")
 SUFFIXES = (
-    ".csv",
-    ".txt",
-    ".tsv",
-    ".dat",
-    ".parquet",
-    ".nc",
-    ".nc4",
-    ".cdf",
-    ".h5",
-    ".hdf5",
-    ".he5",
-    ".npz",
-    ".npy",
-    ".zarr",
+    *(".csv", ".txt", ".tsv", ".dat", ".parquet", ".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".he5", ".mat", ".npz"),
+    *(".npy", ".zarr"),
 )
 LOCAL_HEADER = 30  # bytes of a zip file's header of a member, before its name
 PACKAGES = {"zarr": "zarr", "parquet": "pyarrow"}  # of the extra `import`
@@ -79,7 +69,7 @@ def sources(paths: Iterable, reading: Reading) -> list[Source]:
         if (kind := kind_of(path)) in TABLES:
             tables.append((path, kind, name))
         else:
-            read = replace(reading, label="" if name == Path(path).stem else name)
+            read = replace(reading, label="" if name == stem(path) else name)
             found.append(Source(path, open_arrays(path, read), read))
     if tables and not found and (asked := reading.group or ", ".join(reading.dims)):
         raise RecordError(f"--group and --dims are of files of arrays; got {asked} for tables alone")
@@ -198,9 +188,20 @@ def parquet_pieces(path: str, name: str) -> Iterator[Piece]:
     file = parquet.ParquetFile(path)
     said = {each.name: (each.metadata or {}) for each in file.schema_arrow}
     for batch in file.iter_batches(batch_size=text.ROWS):
-        frame = batch.to_pandas()
-        frame = frame.reset_index() if any(frame.index.names) else frame
+        frame = with_index(batch.to_pandas())
         yield with_units(frame, path, name, {key: unit_in(held) for key, held in said.items()})
+
+
+def with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame whose index, where it says more than the number of a row, is among its columns."""
+    index = frame.index
+    if isinstance(index, pd.MultiIndex):
+        names = [name or default for name, default in zip(index.names, ("run", "time"), strict=False)]
+        return frame.rename_axis(index=names).reset_index()
+    if not index.name and index.dtype.kind in "iu":
+        return frame.reset_index(drop=True)
+    dated = index.dtype.kind in "mM" and "time" not in frame
+    return frame.rename_axis(index=index.name or ("time" if dated else NO_NAME)).reset_index()
 
 
 def unit_in(metadata: dict) -> str:
@@ -210,17 +211,21 @@ def unit_in(metadata: dict) -> str:
 
 
 def with_units(frame: pd.DataFrame, origin: str, name: str, units: dict[str, str]) -> Piece:
-    """A frame whose names may hold units in brackets, as a piece."""
+    """A frame whose names may hold units in brackets, as a piece. Raises RecordError as `ungrouped` does."""
     pairs = [text.split_unit(str(column)) for column in frame.columns]
     units_of = tuple(units.get(str(column)) or unit for column, (_, unit) in zip(frame.columns, pairs, strict=True))
-    return Piece(frame.set_axis([pair[0] for pair in pairs], axis=1), origin, name, units_of)
+    frame = frame.set_axis([pair[0] for pair in pairs], axis=1)
+    for place, kind in enumerate(frame.dtypes):
+        if not pd.api.types.is_numeric_dtype(kind):
+            frame.isetitem(place, ungrouped(origin, frame.iloc[:, place]))
+    return Piece(frame, origin, name, units_of)
 
 
 def open_arrays(path: str, reading: Reading) -> Wide | Groups:
     """The runs in a file of arrays. Raises RecordError, in one line."""
     kind = kind_of(path)
     need(path, kind)
-    name = reading.label or Path(path).stem
+    name = reading.label or stem(path)
     with reading_errors(path):
         if kind in ("hdf5", "zarr"):
             group, groups = (hdf5_groups if kind == "hdf5" else zarr_groups)(path, reading.group)
@@ -247,7 +252,7 @@ def opened(path: str, kind: str, group: str = "") -> xr.Dataset:
         plain = {name: np.asarray(each) for name, each in held.items() if not name.startswith("__")}
         return named({name: each for name, each in plain.items() if each.dtype.kind in "biufU"})
     if kind == "netcdf3":
-        return xr.open_dataset(path, engine="scipy", **HARMLESS)
+        return decoded(xr.open_dataset(path, engine="scipy", **HARMLESS))
     if kind == "hdf5":
         return hdf5_arrays(path, group)
     return of_zarr(path, group)

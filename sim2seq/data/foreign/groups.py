@@ -14,12 +14,15 @@ import xarray as xr
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign.axes import UNNAMED, named, text_of
 from sim2seq.data.foreign.reading import Reading, id_of, listed, named_clock, natural
+from sim2seq.data.foreign.tidy import decoded
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import CURVE_SET, RecordError, shown
 
 HARMLESS: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "cache": False}
 MATLAB = "MATLAB_class"  # an attribute of each array that MATLAB 7.3 writes
+NETCDF = "_NCProperties"  # an attribute of files in HDF5 that NetCDF's libraries write
 INPUTS = {"inputs", "input", "parameters", "params"}  # groups
+HIDDEN = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates")
 PARTS_OF_RUN = {*INPUTS, "outputs", "output"}  # groups in a file that is one run
 
 
@@ -37,8 +40,7 @@ class Groups:
     def _run(self, row: int) -> Wide:
         name = self.names[row]
         try:
-            found = Wide.of(self._opened[name](), self.ids[row], self.reading, one_run=True)
-            return found
+            return Wide.of(self._opened[name](), self.ids[row], self.reading, one_run=True)
         except RecordError as error:
             raise RecordError(f"group {shown(name)}: {error}") from error
 
@@ -67,6 +69,10 @@ class Groups:
         if found.series.keys() != self.series.keys():
             what = f"series {listed(found.series)}, the first one {listed(self.series)}"
             raise RecordError(f"group {shown(self.names[rows[0]])} has the {what}: --features says which to read")
+        for name, (shape, _) in found.series.items():
+            if shape != (first := self.series[name][0]):
+                what = f"{shown(name)} of shape {shape} at a step, the first one of {first}"
+                raise RecordError(f"group {shown(self.names[rows[0]])} has {what}: expected one shape in all runs")
         block = found.block([0])
         return Block({name: block.series[name] for name in self.series}, block.times, block.lengths)
 
@@ -149,10 +155,10 @@ def of_hdf5(path: str, group: str, shared: list[str]) -> xr.Dataset:
                 found[name.replace("/", "_") if short in found else short] = each
 
         file[group].visititems(visit)
-        variables = {name: of_dataset(each) for name, each in found.items()}
+        variables, netcdf = {name: of_dataset(each) for name, each in found.items()}, NETCDF in file.attrs
     told = {str(name): value for name, value in attributes.items()}
     data = of_matlab(xr.Dataset(variables, attrs=told))
-    return xr.decode_cf(data, decode_times=False, decode_timedelta=False)
+    return decoded(data, netcdf=netcdf)
 
 
 def of_matlab(data: xr.Dataset) -> xr.Dataset:
@@ -195,9 +201,6 @@ def of_dataset(dataset: h5py.Dataset) -> xr.Variable:
     told = {name: dataset.attrs[name] for name in dataset.attrs if name.isidentifier() and name.isascii()}
     told = {name: text_of(value) if isinstance(value, bytes) else value for name, value in told.items()}
     return xr.Variable(dims, values, {name: each for name, each in told.items() if name not in HIDDEN})
-
-
-HIDDEN = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates")
 
 
 def zarr_groups(path: str, group: str) -> tuple[str, dict[str, Callable[[], xr.Dataset]]]:
@@ -291,4 +294,7 @@ def inputs_beside(read: Callable[[str, str], xr.Dataset], path: str, place: str,
 
 def hdf5_arrays(path: str, group: str) -> xr.Dataset:
     """The arrays in a group of an HDF5 file, unread."""
-    return of_matlab(xr.open_dataset(path, engine="h5netcdf", group=group or None, phony_dims="access", **HARMLESS))
+    with h5py.File(path, "r", locking="best-effort") as file:
+        netcdf = NETCDF in file.attrs
+    data = xr.open_dataset(path, engine="h5netcdf", group=group or None, phony_dims="access", **HARMLESS)
+    return decoded(of_matlab(data), netcdf=netcdf)

@@ -51,6 +51,18 @@ class ForeignFile:
         return block
 
 
+def digests_of_kept(block: Block, ids: list[str], series: dict) -> list[str]:
+    """The `digests` of runs that stay in their file. Raises RecordError where their `series` cannot hold the numbers.
+
+    series   name -> (shape of a step, type), those of the first run
+    """
+    for name, values in block.series.items():
+        if not np.can_cast(values.dtype, kind := series[name][1], "safe"):
+            what = f"expected {name} in numbers of type {kind}, as in the first run; got {values.dtype}"
+            raise RecordError(f"run {ids[0]}: {what}: write all runs in one type")
+    return digests(block)
+
+
 def digests(block: Block) -> list[str]:
     """A fingerprint for each run of a block, on all processors: hashing takes as long as reading."""
     count = min(os.cpu_count() or 1, len(block.lengths))

@@ -20,9 +20,9 @@ COUNTERS = (
     "year",
 )
 RUNS = (
-    *("run", "runs", "run_id", "runid", "simulation", "sim", "sim_id", "member", "ensemble", "realization"),
+    *("run", "runs", "run_id", "run_ids", "runid", "simulation", "sim", "sim_id", "member", "ensemble", "realization"),
     *("realisation", "sample", "sample_id", "case", "trial", "episode", "experiment", "scenario", "instance"),
-    *("instances", "id"),
+    *("instances", "id", "ids"),
 )
 NO_TIME = "none"  # for `time`: the steps are counted
 TAKEN = ("name", "creation_date")  # words that a store gives each run
@@ -181,9 +181,9 @@ def named_apart(paths: list[str]) -> dict[str, str]:
     """
     ids: list[str] = []
     for name_of in (
-        lambda path: path.stem,
+        stem,
         lambda path: path.parent.name,
-        lambda path: "_".join(path.with_suffix("").parts),
+        lambda path: "_".join([*path.parent.parts, stem(path)]),
         lambda path: path.name,
         lambda path: "_".join(path.parts),
     ):
@@ -194,6 +194,11 @@ def named_apart(paths: list[str]) -> dict[str, str]:
                 return dict(zip(paths, names, strict=True))
     first, again = next((ids.index(each), place) for place, each in enumerate(ids) if ids.index(each) < place)
     raise RecordError(f"{paths[again]}: expected a name that tells its run apart from that of {paths[first]}")
+
+
+def stem(path) -> str:
+    """The name of a file without its suffix, which begins with a letter: T=0.5 has none."""
+    return re.sub(r"(?<=.)\.[A-Za-z][A-Za-z0-9]*$", "", Path(path).name)
 
 
 def by_numbers(name: str) -> str:

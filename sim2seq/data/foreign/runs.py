@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from itertools import chain, islice
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,8 @@ from sim2seq.data.array_layout import features_of
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign.columns import cells_of, matched, words_for
 from sim2seq.data.foreign.files import TABLES, Source, kind_of, pieces_of, reading_errors
-from sim2seq.data.foreign.place import digests
-from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, listed
+from sim2seq.data.foreign.place import digests_of_kept
+from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, listed, stem
 from sim2seq.data.foreign.table import Table
 from sim2seq.data.foreign.text import format_of
 from sim2seq.data.foreign.tidy import Gaps, Twice, holding, tidy
@@ -107,8 +107,7 @@ class Beside:
         for run_id in run_ids:
             if (line := self.lines.get(run_id, run_id)) not in self.controls.ids:
                 raise RecordError(f"--controls: no line for run {run_id}; it has {listed(self.controls.ids)}")
-            row = [self.controls.ids.index(line)]
-            held = holding(self.controls.block(row), run_id)
+            held = holding(self.controls.block([self.controls.ids.index(line)]), run_id)
             times = start + block.times
             places = np.searchsorted(held.times, times + clock.ALMOST * clock.time_step(times), "right") - 1
             if places[0] < 0:
@@ -170,13 +169,12 @@ def of_source(source: Source, reading: Reading, seen: Seen, beside: Beside) -> I
             kept, block = tidy(raw, [runs.ids[row] for row in rows], reading, seen.gaps)
         except Twice as error:
             raise RecordError(f"{error}{getattr(runs, 'advice', '')}") from error
-        rows = [rows[place] for place in kept]
-        if not rows:
+        if not (rows := [rows[place] for place in kept]):
             continue
         start = float(np.nanmin(raw.times)) if reading.resample else 0.0  # resampled times count from the first one
         block = beside.steered(block, [runs.ids[row] for row in rows], runs.units_of(rows[0]).get(TIME, ""), start)
         seen.add([runs.ids[row] for row in rows], block)
-        held = digests(block) if stays else [""] * len(rows)
+        held = digests_of_kept(block, [runs.ids[row] for row in rows], runs.series) if stays else [""] * len(rows)
         for place, (row, digest) in enumerate(zip(rows, held, strict=True)):
             run_id = runs.ids[row]
             given = beside.named.get(run_id, {}) | runs.inputs_of(row) | inputs.get(run_id, {})
@@ -201,9 +199,8 @@ def remember(seen: Seen, run_id: str, data: dict, units: dict[str, str]) -> None
 
 def named_data(run_id: str, data: dict) -> dict:
     """Inputs by names that a store has not given away. Raises RecordError."""
-    if taken := [name for name in data if name in (ROW, *TAKEN)]:
-        name = min(taken)
-        raise RecordError(f"run {run_id}: an input named {name} is the store's own: --rename {name}=OTHER")
+    if taken := {ROW, *TAKEN} & data.keys():
+        raise RecordError(f"run {run_id}: an input named {min(taken)} is the store's own: --rename {min(taken)}=OTHER")
     return data
 
 
@@ -232,10 +229,8 @@ def first_look(seen: Seen, names: list[str]) -> list[str]:
     for name, values in list(seen.inputs.items())[:MOST_LINES]:
         kind = "result" if is_result(name) else "input"
         lines.append(f"{kind} {in_unit(seen, name)}: {words_for(values, len(seen.lengths))}")
-    if names:
-        lines.append(f"passed by: {listed(names)}")
-    if seen.gaps.found:
-        lines.append(f"gaps: {seen.gaps.by_feature()}, in {len(seen.gaps.found)} runs")
+    lines += [f"passed by: {listed(names)}"] if names else []
+    lines += [f"gaps: {seen.gaps.by_feature()}, in {len(seen.gaps.found)} runs"] if seen.gaps.found else []
     lines += [f"{number} runs stay in {path}" for path, number in seen.stay.items() if number]
     return lines
 
@@ -268,9 +263,8 @@ def read_inputs(path, reading: Reading) -> tuple[dict[str, dict], dict[str, str]
         raise RecordError(f"{path}: expected a table with a line for each run")
     reading = replace(reading, columns=())  # which names those of the runs' tables
     if kind == "text":  # it is told which column is to be read as ids
-        reading = replace(
-            reading, run=run_in([reading.name(name) for name in format_of(path, reading).columns], reading)
-        )
+        names = [reading.name(name) for name in format_of(path, reading).columns]
+        reading = replace(reading, run=run_in(names, reading))
     pieces = list(pieces_of(path, kind, reading))
     frame = pd.concat([each.frame for each in pieces]).dropna(how="all").rename(columns=reading.name)
     names = [str(name) for name in frame.columns]
@@ -294,7 +288,12 @@ def read_controls(path, reading: Reading) -> tuple[Table, dict[str, str]]:
     """The runs of a table of what was set at each step, and the units of what was set. Raises RecordError."""
     path = str(path)
     plain = Reading(time=reading.time, run=reading.run, rename=reading.rename, met=reading.met)
-    table = Table(pieces_of(path, kind_of(path), plain, Path(path).stem), plain)
+    pieces = pieces_of(path, kind_of(path), plain, stem(path))
+    first = list(islice(pieces, 1))
+    names = [reading.name(str(name)) for each in first for name in each.frame.columns]
+    run = plain.run or first_of(names, RUNS)  # also where each run has one line
+    table = Table(chain(first, pieces), replace(plain, run=run))
     if not table.time or table.clock[2]:
         raise RecordError(f"{path}: expected controls with times that are numbers, as those of the runs")
+    table.reading = replace(plain, features=tuple(table.numbered))  # also what is constant within each run
     return table, {name: unit for name, unit in table.units.items() if name != TIME}

@@ -20,6 +20,7 @@ from sim2seq.data.records import RecordError, shown
 
 FEATURES = ("variable", "parameter", "quantity", "feature", "channel", "signal", "series")  # names a column of names
 NO_NAME = "unnamed 1"  # of a table's first column
+UNNAMED = ("unnamed ", "Unnamed: ")  # how the names of columns without one begin, here and in pandas
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 DATE = re.compile(  # or a month, a quarter, a duration
     r"\s*\d+[-/.]\d+[-/.]\d.*|\s*\d{4}[-/.]\d\d?\s*|\s*\d{4}[ _-]?q0?[1-4]\s*|\s*(\d+ days?,? *)?\d+:\d\d.*"
@@ -213,17 +214,18 @@ class Table:
         if self.reading.series:
             return self.reading.series
         several = len(self.ids) > 1 and max(map(len, self._rows)) > 1
-        found = [name for name in numbers if name not in self._empty and not self._beside(name)]
-        changing = [name for name in found if not self._constant[name] or name in self.reading.controls]
-        chosen = changing if several and changing else found
+        changing = [name for name in self.numbered if not self._constant[name] or name in self.reading.controls]
+        chosen = changing if several and changing else self.numbered
         if not chosen:
             raise RecordError(f"no series: columns of numbers are {listed(numbers) or 'none'}")
         return tuple(chosen)
 
-    def _beside(self, name: str) -> bool:
-        """Whether a column only counts rows: it has no name, or there is a clock beside it."""
+    @property
+    def numbered(self) -> list[str]:
+        """The columns with numbers, but for those that only count rows: without a name, or a counter beside a clock."""
         counts = (*COUNTERS, *RUNS) if self.time else RUNS
-        return name.startswith(("unnamed ", "Unnamed: ")) or name.lower() in counts
+        found = [name for name in self.columns.names if name not in self._empty and name not in self.columns.words]
+        return [name for name in found if not name.startswith(UNNAMED) and name.lower() not in counts]
 
     @cached_property
     def series(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
@@ -234,7 +236,7 @@ class Table:
         """The columns that are inputs: one number or word in each run."""
         names = [name for name in self.columns.names if name not in (*self.names, *self._empty)]
         names = [name for name in names if not (name in self.columns.words and name in TAKEN)]
-        return [name for name in names if self._constant[name] and not name.startswith(("unnamed ", "Unnamed: "))]
+        return [name for name in names if self._constant[name] and not name.startswith(UNNAMED)]
 
     def inputs_of(self, row: int) -> dict:
         """Name -> number or word of a run."""

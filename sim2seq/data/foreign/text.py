@@ -93,7 +93,7 @@ def format_of(path, reading: Reading) -> Format:
     commas = [cell for cell in cells if COMMA.fullmatch(cell)]
     decimal = "," if separator != "," and commas else "."
     thousands = "." if decimal == "," and any(map(WITH_POINTS.fullmatch, cells)) else ""
-    thousands = "," if separator == "," and all(map(THOUSANDS["."].fullmatch, commas)) else thousands
+    thousands = "," if separator == "," and all(map(THOUSANDS.fullmatch, commas)) else thousands
     form = Format(encoding, separator, decimal, thousands, grouped, names, units, starts[first], unnamed)
     numbered = [name for name, cells in zip(form.columns, columns, strict=False) if any(map(PADDED.fullmatch, cells))]
     renamed = {name: reading.rename.get(name, name) for name in numbered}
@@ -259,6 +259,12 @@ class Rows:
 def pieces(path, form: Format) -> Iterator[pd.DataFrame]:
     """The rows of a table, some at a time, with its line as the index; cells that are no numbers stay texts."""
     names = form.columns
+
+    def plain(cells: pd.Series) -> pd.Series:
+        sure = bool(form.thousands) or names.index(cells.name) in form.grouped
+        as_decimals = form.separator == "," and not sure  # as the first lines show
+        return cells if as_decimals else ungrouped(path, cells, decimal=form.decimal, sure=sure)
+
     options = {"sep": r"\s+"} if form.separator == " " else {"sep": form.separator, "skipinitialspace": True}
     try:
         with (
@@ -280,7 +286,6 @@ def pieces(path, form: Format) -> Iterator[pd.DataFrame]:
         ):
             for frame in frames:
                 texts = [name for name in names if not pd.api.types.is_numeric_dtype(frame[name])]
-                held = [name for name in texts if form.thousands or names.index(name) in form.grouped]
-                yield frame.assign(**{name: ungrouped(frame[name], form.decimal) for name in held}) if held else frame
+                yield frame.assign(**{name: plain(frame[name]) for name in texts})
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError, csv.Error) as error:
         raise RecordError(f"{path}: {' '.join(str(error).split())[:200]}") from error

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import xarray as xr
 
 from sim2seq.data import clock
 from sim2seq.data.arrays import Block
@@ -13,7 +14,10 @@ from sim2seq.data.foreign.reading import Reading, listed
 from sim2seq.data.records import RecordError
 
 WORST = 5  # runs in a message
-FILL_VALUE = 9.96920996838687e36  # what stands in a number of NetCDF that was never written
+FILL_VALUES = {  # what stands in a number of NetCDF that was never written; in 16 bits or fewer it may be meant
+    **{"f4": 9.969209968386869e36, "f8": 9.969209968386869e36, "u4": 2**32 - 1, "u8": 2**64 - 2},
+    **{"i4": 1 - 2**31, "i8": 2 - 2**63},
+}
 
 
 class Twice(RecordError):
@@ -57,6 +61,16 @@ class Gaps:
         return listed([f"{name} {number}" for name, number in total.items()])
 
 
+def decoded(data: xr.Dataset, *, netcdf: bool = True) -> xr.Dataset:
+    """The Dataset with decoded masks, and times as they stand there; of NetCDF with nan where nothing was written."""
+    made = data.copy()
+    for name, each in data.variables.items() if netcdf else ():
+        fill = FILL_VALUES.get(each.dtype.str[1:])
+        if fill is not None and each.ndim and not {"_FillValue", "missing_value"} & {*each.attrs, *each.encoding}:
+            made[name].attrs["_FillValue"] = each.dtype.type(fill)
+    return xr.decode_cf(made, decode_times=False, decode_timedelta=False)
+
+
 def tidy(block: Block, ids: list[str], reading: Reading, gaps: Gaps) -> tuple[list[int], Block]:
     """The runs of a block as `reading` wants them, and their places in it: gaps may leave some out.
 
@@ -66,7 +80,7 @@ def tidy(block: Block, ids: list[str], reading: Reading, gaps: Gaps) -> tuple[li
     """
     block, kept = in_order(block, ids, reading), list(range(len(ids)))
     if is_doubtful(block):
-        block = end(without_fill_values(block))
+        block = end(block)
         kept, block = without_gaps(block, ids, reading, gaps)
     if reading.resample and kept:
         block = resampled(block, reading.resample)
@@ -137,15 +151,7 @@ def floats(block: Block) -> dict[str, np.ndarray]:
 def is_doubtful(block: Block) -> bool:
     """Whether a number may be missing or not finite; quick where none is."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return not all(abs(values.sum(dtype=float)) < FILL_VALUE / 2 for values in floats(block).values())
-
-
-def without_fill_values(block: Block) -> Block:
-    """The block with nan where NetCDF has written nothing."""
-    filled = {name: values >= np.float32(FILL_VALUE) for name, values in floats(block).items()}
-    changed = {name: np.where(where, np.nan, block.series[name]) for name, where in filled.items() if where.any()}
-    changed = {name: values.astype(block.series[name].dtype) for name, values in changed.items()}
-    return replace(block, series=block.series | changed)
+        return not all(np.isfinite(values.sum(dtype=float)) for values in floats(block).values())
 
 
 def end(block: Block) -> Block:

@@ -209,8 +209,10 @@ class Wide:
         """
         for name in LENGTHS:
             each = self.data.variables.get(name)
-            if each is None or each.dims != (self.axes.run,) or each.dtype.kind not in "iu" or each.values.min() < 1:
+            if each is None or each.dims != (self.axes.run,):
                 continue
+            if np.dtype(each.encoding.get("dtype", each.dtype)).kind not in "iu" or not each.values.min() >= 1:
+                continue  # as the file has it, before its masks are decoded
             if name == OWN_LENGTHS or (each.attrs.get("units", "") in ("", "1") and self.end_at(each.values)):
                 return name
         return ""

@@ -19,7 +19,7 @@ from sim2seq.models.candidates.polynomial import Polynomial, fits, products_in
 
 FEW = 6  # features: fewer have no need of components
 UNEXPLAINED = (1e-3, 1e-4, 1e-2, 1e-5)  # of the variance, by the components that are left out
-SHAPES = ((1, 3), (3, 1), (1, 2), (2, 2))  # lags and degree
+SHAPES = ((1, 2), (1, 3), (3, 1), (2, 2))  # lags and degree, what takes a second before what takes ten
 TERMS = 1000  # products at most; of fewer components where there would be more
 PENALTIES = (1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-4, 1e-2)  # a sample
 EVEN = 0.5

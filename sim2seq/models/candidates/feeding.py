@@ -98,8 +98,13 @@ def moves_of(values: np.ndarray) -> np.ndarray:
 
 
 def clock_of(values: np.ndarray) -> np.ndarray:
-    """Mean trajectory of the training runs in standard deviations, its increments in those of increments."""
-    mean = np.nansum(values, axis=0) / np.maximum(np.isfinite(values).sum(axis=0), 1)
+    """Mean trajectory of the training runs in standard deviations, its increments in those of increments.
+
+    (steps of the longest run, 2 x features)
+    """
+    there = np.isfinite(values)
+    values = values[:, : int(there.all(axis=2).any(axis=0).sum())]
+    mean = np.nanmean(values, axis=0)
     moved = np.diff(mean, axis=0, prepend=mean[:1])
     return np.concatenate([mean / spread_of(values), moved / increments_of(values)], axis=1)
 

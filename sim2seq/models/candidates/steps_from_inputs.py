@@ -53,7 +53,7 @@ class Beginning:
     processes: GaussianProcess | None
 
     def forecast(self, context, steps: int, *, conditions=None, controls=None) -> np.ndarray:
-        """As a candidate without a window; only the first `steps` controls are looked at."""
+        """As a candidate without a window; only the first `steps` controls, that many or more, are looked at."""
         if self.surface is not None:
             return self.surface.at(told_first(conditions, controls, steps))
         assert self.processes is not None
@@ -71,6 +71,8 @@ class StepsFromInputs:
     walled: Walled | None = None
 
     def forecast(self, context, steps: int, *, conditions=None, controls=None) -> np.ndarray:
+        if controls is not None:  # those of a forecast that ends before the first law does
+            controls = controls[:, np.minimum(np.arange(max(steps, self.first + 1)), controls.shape[1] - 1)]
         begun = self.beginning.forecast(context, self.first, conditions=conditions, controls=controls)
         law = self.polynomial or self.components or self.walled
         assert law is not None

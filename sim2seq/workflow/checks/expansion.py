@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from sim2seq.workflow.checks.preflight import FAST_LOADER, read_spec, search_path
+from sim2seq.workflow.checks.preflight import FAST_LOADER, search_path
 from sim2seq.workflow.checks.steps import table_problems
 
 NAME_MAX, PATH_MAX = 255, 4095  # bytes of a name and of a path, on Linux
@@ -59,17 +59,6 @@ def checked_generator(merlins):
         return table
 
     return load_pgen
-
-
-def missing_samples(info: Path) -> str | None:
-    """Why a study's samples could not be made, told from its merlin_info; None if they were, or there are none."""
-    specs = [read_spec(str(path)) for path in info.glob("*.expanded.yaml")]
-    samples = [(spec.get("merlin") or {}).get("samples") or {} for spec in specs]
-    if all(not each.get("file") or os.path.exists(each["file"]) for each in samples):
-        return None
-    said = [line for path in info.glob("cmd.err") for line in path.read_text(errors="replace").splitlines()]
-    words = said[-1].strip() if said else f"nothing has made {samples[0]['file']}"
-    return f"the study's samples: {words}"
 
 
 def some_of(lines: Iterable[str]) -> list[str]:
@@ -182,7 +171,7 @@ def lost_samples(study, steps: list) -> Iterator[str]:
     labels = list(study.sample_labels)
     try:
         samples = study.samples
-    except (ValueError, TypeError) as error:  # FileNotFoundError: their command made none, rounds.py says why
+    except (ValueError, TypeError) as error:
         yield " ".join(str(error).split())
         return
     if not labels and not len(samples):

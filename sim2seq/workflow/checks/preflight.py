@@ -189,20 +189,24 @@ def pgen_problem(path: str) -> str | None:
     return None
 
 
-def target_problem(folder: str, runs: int, *, batched: bool = False) -> str | None:
-    """Why the results of `runs` runs cannot go below `folder` (which need not exist yet); None if they can."""
+def target_problem(folder: str, runs: int, *, batched: bool = False, begun: bool = False) -> str | None:
+    """Why the results of `runs` runs cannot go below `folder` (which need not exist yet); None if they can.
+
+    A study that has `begun` cannot go to another place.
+    """
+    advice = "make room there" if begun else "choose another place with --output"
     size, files = (BATCHED_BYTES_PER_RUN, BATCHED_INODES_PER_RUN) if batched else (BYTES_PER_RUN, INODES_PER_RUN)
     existing = Path(folder)
     while not existing.exists():
         existing = existing.parent
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        return f"{folder}: cannot be written to: choose another place with --output"
+        return f"{folder}: cannot be written to" + ("" if begun else f": {advice}")
     system = os.statvfs(existing)
     free, need = free_bytes(existing), FREE_BYTES + runs * size
     if free < need:
-        return f"{folder}: {free / 1e9:.2f} GB free, {need / 1e9:.2f} GB needed: choose another place with --output"
+        return f"{folder}: {free / 1e9:.2f} GB free, {need / 1e9:.2f} GB needed: {advice}"
     if system.f_files and system.f_favail < runs * files:
-        return f"{folder}: {system.f_favail} files can be made, {runs * files} needed: use --output"
+        return f"{folder}: {system.f_favail} files can be made, {runs * files} needed: {advice}"
     return None
 
 

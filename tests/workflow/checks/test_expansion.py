@@ -16,14 +16,17 @@ def made(tmp_path, monkeypatch):
     """A function that makes a MerlinStudy of steps, columns of parameters and of samples."""
     monkeypatch.chdir(tmp_path)
 
-    def make(*steps, table=None, samples=None, variables=None):
+    def make(*steps, table=None, samples=None, command=None, variables=None):
         spec = {"description": {"name": "tiny", "description": "a study"}, "study": list(steps)}
         spec["env"] = {"variables": {"OUTPUT_PATH": str(tmp_path), **(variables or {})}}
         if table:
             spec["global.parameters"] = {name: {"values": v, "label": f"{name}.%%"} for name, v in table.items()}
+        if samples is not None or command:
+            spec["merlin"] = {"samples": {"file": "samples.csv", "column_labels": ["A", "B"]}}
         if samples is not None:
             (tmp_path / "samples.csv").write_text(samples)
-            spec["merlin"] = {"samples": {"file": "samples.csv", "column_labels": ["A", "B"]}}
+        if command:
+            spec["merlin"]["samples"]["generate"] = {"cmd": command}
         (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
         return MerlinStudy("spec.yaml")
 
@@ -66,6 +69,20 @@ def test_what_would_be_lost_is_named(made, steps, more, words):
     problems = expansion_problems(made(*steps, **more))
     assert bool(problems) == (words is not None), problems
     assert words is None or words in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("echo 1,2 > samples.csv; echo 'no row 2' >&2; exit 3", "the study's samples: no row 2"),
+        ("echo 1,2 > samples.csv; kill $$", "the study's samples: ended by SIGTERM"),
+        ("true", "the study's samples: nothing has made samples.csv"),
+    ],
+)
+def test_samples_of_a_command_that_fails_are_refused(made, tmp_path, command, words):
+    assert expansion_problems(made(step("one", "echo $(A)"), command=command)) == [words]
+    assert not (tmp_path / "samples.csv").exists()
+    assert expansion_problems(made(step("one", "echo $(A)"), command="echo 1,2 > samples.csv; echo odd >&2")) == []
 
 
 def test_words_and_commands_stay_what_they_are(made):

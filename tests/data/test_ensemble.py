@@ -1,0 +1,32 @@
+"""Ensemble: what a person hands over in Python, as arrays, lists or columns of a table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sim2seq.data.ensemble import Ensemble
+
+VALUES = np.arange(6.0).reshape(3, 2, 1)
+
+
+def made(values=VALUES, **more) -> Ensemble:
+    return Ensemble(values, ("a", "b", "c"), ("x",), [0.0, 1.0], **more)
+
+
+@pytest.mark.parametrize(
+    "column", [pd.Series([10.0, 20.0, 30.0], index=[2, 0, 1]), [10.0, 20.0, 30.0]], ids=["table", "list"]
+)
+def test_inputs_belong_to_runs_by_place_whatever_they_are(column):
+    taken = made(inputs={"k": column}, results={"r": column}).take([2, 0])
+    assert taken.inputs["k"].tolist() == taken.results["r"].tolist() == [30.0, 10.0]
+
+
+def test_values_and_times_may_be_lists():
+    ensemble = made(VALUES.tolist()).take([1], steps=slice(1, 2))
+    assert ensemble.values.tolist() == [[[3.0]]]
+    assert ensemble.times.tolist() == [1.0]
+
+
+def test_values_that_are_no_numbers_are_refused_in_one_line():
+    with pytest.raises(ValueError, match="an array of numbers; got one of <U3"):
+        made(VALUES.astype("U3"))
