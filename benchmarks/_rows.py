@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from sim2seq._support.files import read_json
+
 
 def row(name, measured, goal, better, unit, reference=None) -> dict:
     """One result as a dict; `better` is "lower" or "higher", `reference` the plain way measured in the same run."""
@@ -30,6 +32,16 @@ def publish(rows, json_path=None) -> None:
     print(table(rows))
     if json_path is not None:
         Path(json_path).write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+
+
+def kept(path: Path | None, setup: dict) -> dict:
+    """What an earlier run with the same setup left in `path`. Raises ValueError for a file of another one."""
+    if path is None or not path.exists():
+        return {}
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("setup") != setup:
+        raise ValueError(f"{path}: expected results with {setup}; got others, take another file or --again")
+    return content
 
 
 def table(rows) -> str:

@@ -34,13 +34,14 @@ from unittest import mock
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from _rows import publish, row
+from _rows import kept, publish, row
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # the study's scripts stand beside the package
 
 import ball_bounce
 import pgen_ensembles
-from sim2seq._support.files import read_json, write_json
+from sim2seq._support.command import run
+from sim2seq._support.files import write_json
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import Part, Split, select
 from sim2seq.evaluation import conformal
@@ -252,7 +253,7 @@ def goal_of(name: str):
 
 
 def measured(name: str, *, quick: bool) -> list[dict]:
-    """All rows of an ensemble."""
+    """All rows of an ensemble, of few runs and one seed if `quick`."""
     size, seeds = (["epochs=1", "passes=1", "members=1"], SEEDS[:1]) if quick else ([], SEEDS)
     ensemble, split, outside, inputs = ensemble_and_split(name, quick=quick)
     given = [f"inputs={','.join(inputs)}"] if inputs else []
@@ -273,17 +274,17 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the rows there")
     parser.add_argument("--again", action="store_true", help="measure again what is kept there")
     arguments = parser.parse_args()
-    kept = arguments.json is not None and arguments.json.exists() and not arguments.again
-    rows = read_json(arguments.json) if kept else []
+    setup = {"quick": arguments.quick}
+    rows = [] if arguments.again else kept(arguments.json, setup).get("rows", [])
     for name in arguments.only if not arguments.quick else ("correlated", "conditions"):
         if any(row["name"].startswith((f"{name},", f"{name}:")) for row in rows):
             continue
         rows += measured(name, quick=arguments.quick)
         if arguments.json:
-            write_json(arguments.json, rows)
+            write_json(arguments.json, {"setup": setup, "rows": rows})
         print(f"{name}: done", file=sys.stderr)
-    publish(rows, arguments.json)
+    publish(rows)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

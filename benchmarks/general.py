@@ -43,11 +43,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # the study's scripts sta
 from _ablation import ablation
 from _general import Options, measured
 from _general_tables import markdown, rows_of
-from _rows import table
+from _rows import kept, table
 from _systems import DRAW, DRAWN, HERE, SYSTEMS, draw
 
 from sim2seq._support.command import Parser, plain, run
-from sim2seq._support.files import read_json, write_json
+from sim2seq._support.files import write_json
 from sim2seq.training.settings import seconds_of
 
 QUICK_DRAW, QUICK_BUDGET = 1, "15s"  # what is drawn in earnest stays unseen
@@ -75,12 +75,7 @@ def result_of(name: str, title: str, seed: int, options: Options) -> dict:
 
 def kept_results(path: Path | None, setup: dict) -> list[dict]:
     """What an earlier run with the same setup finished. Raises ValueError for a file of another one."""
-    if path is None or not path.exists():
-        return []
-    content = read_json(path)
-    if not isinstance(content, dict) or content.get("setup") != setup:
-        raise ValueError(f"{path}: expected results with {setup}; got others, take another file or --again")
-    return [each for each in content["results"] if "failed" not in each]
+    return [each for each in kept(path, setup).get("results", []) if "failed" not in each]
 
 
 def progress(result: dict) -> str:

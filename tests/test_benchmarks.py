@@ -49,6 +49,9 @@ def test_an_ensemble_whose_errors_are_kept_is_left_alone(tmp_path, monkeypatch):
         monkeypatch.setattr("sys.argv", ["accuracy.py", *more, "--json", str(path)])
         accuracy.main()
     assert asked == ["joint", "limit", "limit"]
+    monkeypatch.setattr("sys.argv", ["accuracy.py", "--quick", "--json", str(path)])
+    with pytest.raises(ValueError, match="--again"):
+        accuracy.main()
 
 
 def test_every_timed_case_has_all_its_targets(backends):

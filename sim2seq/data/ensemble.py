@@ -101,8 +101,13 @@ class Ensemble:
         return bool((self.lengths == self.steps).all())
 
     def series(self) -> np.ndarray:
-        """The values in memory, nan beyond the end of a run, whatever stands there."""
+        """The values in memory as floats, nan beyond the end of a run, whatever stands there.
+
+        Whole numbers would overflow where they are subtracted: 9 - 10 is 255 in bytes.
+        """
         values = np.asarray(self.values)
+        if values.dtype.kind != "f":
+            values = values.astype(np.result_type(values.dtype, np.float32))
         if self.uniform:
             return values
         return np.where((np.arange(self.steps) < self.lengths[:, None])[..., None], values, np.nan)

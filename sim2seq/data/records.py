@@ -140,20 +140,14 @@ def parse(path, text) -> list[Run]:
     return runs
 
 
-def split_units(columns: list[str]) -> tuple[list[str], dict[str, str]]:
-    """The names of columns such as "x_pos [m]", and name -> unit of those with one."""
-    found = [UNIT.fullmatch(column) for column in columns]
-    names = [each[1] if each else column for each, column in zip(found, columns, strict=True)]
-    units = {each[1]: each[2].strip() for each in found if each and each[2].strip() not in WITHOUT_UNIT}
-    return names, units
-
-
 def names_and_units(where: str, columns: list[str]) -> tuple[list[str], dict[str, str]]:
     """The names of columns such as "x_pos [m]", and name -> unit of those with one.
 
     Raises RecordError where they are no names, or one is there twice.
     """
-    names, units = split_units(columns)
+    found = [UNIT.fullmatch(column) for column in columns]
+    names = [each[1] if each else column for each, column in zip(found, columns, strict=True)]
+    units = {each[1]: each[2].strip() for each in found if each and each[2].strip() not in WITHOUT_UNIT}
     for name, unit in units.items():
         check_word(where, f"unit of {name:.60}", unit)
     if names[0] != "id" or "" in names:

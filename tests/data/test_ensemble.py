@@ -30,3 +30,11 @@ def test_values_and_times_may_be_lists():
 def test_values_that_are_no_numbers_are_refused_in_one_line():
     with pytest.raises(ValueError, match="an array of numbers; got one of <U3"):
         made(VALUES.astype("U3"))
+
+
+def test_whole_numbers_of_a_series_do_not_overflow_and_end_in_nan():
+    whole = np.array([[[9], [10]], [[9], [0]], [[9], [10]]], dtype=np.uint8)
+    series = made(whole, lengths=np.array([2, 1, 2])).series()
+    assert (series[0, 0] - series[0, 1]).tolist() == [-1]
+    assert np.isnan(series[1, 1]).all()
+    assert made(whole).series().dtype.kind == "f"
