@@ -1,12 +1,17 @@
-"""Files that appear whole or not at all: written beside their place, then renamed."""
+"""Files that appear whole or not at all: written beside their place, then renamed; the end of a log."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
+ERROR_LINES = 4
+TAIL_BYTES = 64_000  # of an error output, which may have gigabytes
+LINE_LENGTH = 300  # characters shown of a line
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # colours, and what upsets a terminal
 NOTE = "progress.txt"  # one line in a task's folder, or one below, that says how far the task is
 
 
@@ -67,3 +72,17 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def last_lines(path: Path, count: int = ERROR_LINES, *, prefix: str = "", start: int = 0) -> list[str]:
+    """The last `count` lines of a file that are not empty, each cut to LINE_LENGTH, without control characters.
+
+    What stands before the byte `start` is old. `prefix` is left out of the paths in them: with it, what the shell says
+    after the name of its script is cut off.
+    """
+    with path.open("rb") as file:
+        file.seek(max(start, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+        text = file.read(TAIL_BYTES).decode(errors="replace")
+    text = text.replace(prefix, "") if prefix else text
+    lines = (CONTROL.sub("", line).rstrip() for line in re.split(r"[\r\n]+", text))
+    return [line[:LINE_LENGTH] for line in lines if line.strip()][-count:]

@@ -51,8 +51,9 @@ class Ensemble:
         if not isinstance(self.values, streaming.Rows):
             object.__setattr__(self, "values", np.asanyarray(self.values))
         for columns in ("inputs", "results"):  # by place: a table's column would be taken by its labels
-            by_place = {name: np.asarray(column) for name, column in getattr(self, columns).items()}
-            object.__setattr__(self, columns, by_place)
+            given = getattr(self, columns)
+            if not all(isinstance(column, np.ndarray) for column in given.values()):
+                object.__setattr__(self, columns, {name: np.asarray(column) for name, column in given.items()})
         check_ensemble(self)
 
     def __repr__(self) -> str:

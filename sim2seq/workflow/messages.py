@@ -35,8 +35,8 @@ from sim2seq._support import permissions
 from sim2seq.workflow import nested
 from sim2seq.workflow.checks.expansion import checked_generator, expansion_problems
 from sim2seq.workflow.checks.preflight import FAST_LOADER
+from sim2seq.workflow.checks.samples import refuse_bad_samples
 from sim2seq.workflow.plan import CHECKED
-from sim2seq.workflow.samples import refuse_bad_samples
 from sim2seq.workflow.tasks import REFUSAL, REFUSED, REHEARSAL, begun_rehearsal, found_by, report_failures
 
 # jsonschema would build a grammar from it: 0.9 s, and Merlin has no use

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sim2seq._support.files import write_json
+from sim2seq._support.files import last_lines, write_json
 from sim2seq.workflow.checks import preflight
 from sim2seq.workflow.checks.serving import Serving
 from sim2seq.workflow.nested import QUEUES, Nested, take_in
-from sim2seq.workflow.summary import last_lines
 from sim2seq.workflow.tasks import REFUSAL, REFUSED, REHEARSAL, News
 from sim2seq.workflow.workers import CLIENT_LOG, MERLIN, Processes, Workers
 

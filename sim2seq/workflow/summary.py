@@ -2,21 +2,16 @@
 
 import contextlib
 import os
-import re
 from collections import Counter
 from pathlib import Path
 
-from sim2seq._support.files import read_json, write_json
+from sim2seq._support.files import last_lines, read_json, write_json
 from sim2seq.workflow.plan import FINISHED, STATUS, Task, folder_of
 from sim2seq.workflow.progress import FAILED, Progress
 
 SUMMARY = "sim2seq_run.json"
 MISSING = "missing"  # of a task: it has not failed, and is not done
 REPORTS = ("report.html", "leaderboard.png")  # what a person looks at first
-ERROR_LINES = 4
-TAIL_BYTES = 64_000  # of an error output, which may have gigabytes
-LINE_LENGTH = 300  # characters shown of a line
-CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # colours, and what upsets a terminal
 ROWS = 20  # failed tasks shown; all of them are in the summary
 
 
@@ -76,20 +71,6 @@ def last_error(folder: str, prefix: str = "") -> list[str]:
     """The last lines of the newest .err file in a task's folder; empty if it wrote none. See last_lines."""
     files = sorted(Path(folder).glob("*.err"), key=lambda path: path.stat().st_mtime)
     return last_lines(files[-1], prefix=prefix) if files else []
-
-
-def last_lines(path: Path, count: int = ERROR_LINES, *, prefix: str = "", start: int = 0) -> list[str]:
-    """The last `count` lines of a file that are not empty, each cut to LINE_LENGTH, without control characters.
-
-    What stands before the byte `start` is old. `prefix` is left out of the paths in them: with it, what the shell says
-    after the name of its script is cut off.
-    """
-    with path.open("rb") as file:
-        file.seek(max(start, os.fstat(file.fileno()).st_size - TAIL_BYTES))
-        text = file.read(TAIL_BYTES).decode(errors="replace")
-    text = text.replace(prefix, "") if prefix else text
-    lines = (CONTROL.sub("", line).rstrip() for line in re.split(r"[\r\n]+", text))
-    return [line[:LINE_LENGTH] for line in lines if line.strip()][-count:]
 
 
 def step_times(tasks: list[Task]) -> tuple[float | None, float | None]:

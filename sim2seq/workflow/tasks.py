@@ -9,11 +9,11 @@ import errno
 import functools
 import json
 import os
-import signal
 import subprocess
 from collections import Counter
 from pathlib import Path
 
+from sim2seq.workflow.checks.commands import MERLINS_CODES, ending
 from sim2seq.workflow.checks.expansion import reached
 
 NEWS, READY = "sim2seq:news", "sim2seq:ready"  # in the broker: a list of what went wrong, a set of workers
@@ -26,12 +26,7 @@ REFUSED, REFUSAL = 65, "sim2seq: "  # exit code of `merlin run`, and how a line 
 REHEARSAL = "rehearsal.json"  # beside the broker: the command that rehearses the last steps, and what for
 MOST_ATTEMPTS = 3  # of Merlin at a task that nothing else is left beside
 WORKERS_LOG = "merlin_workers.log"
-MERLINS_CODES = {  # exit codes by which a step asks for something (merlin/common/enums.py)
-    **{100: "MERLIN_RESTART", 101: "MERLIN_SOFT_FAIL", 102: "MERLIN_HARD_FAIL"},
-    **{104: "MERLIN_RETRY", 105: "MERLIN_STOP_WORKERS", 106: "MERLIN_RAISE_ERROR"},
-}
 SOFT_FAIL, HARD_FAIL = 101, 102
-NOT_FOUND = 127  # a shell's exit code
 _tells = False  # whether whoever started this worker listens
 
 
@@ -97,20 +92,6 @@ def _say_how_it_ended(merlins):
         return record
 
     return execute
-
-
-def ending(code: int) -> str:
-    """An exit code in words; those of signals and Merlin's own have names."""
-    if code in MERLINS_CODES:
-        return f"exit code {code}, {MERLINS_CODES[code]}"
-    if code == NOT_FOUND:
-        return f"exit code {code}, as where a command is not found"
-    number = -code if code < 0 else code - 128
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        return f"exit code {code}"
-    return f"ended by {name}" if code < 0 else f"exit code {code}, as after {name}"
 
 
 def _start_process(command, cwd=None, env=None, shell=True):

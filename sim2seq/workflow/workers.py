@@ -9,10 +9,10 @@ from pathlib import Path
 
 import psutil
 
+from sim2seq._support.files import last_lines
 from sim2seq._support.guard import GRACE, Guarded, runs
 from sim2seq.workflow import nested
 from sim2seq.workflow.checks import preflight
-from sim2seq.workflow.summary import last_lines
 from sim2seq.workflow.tasks import WORKERS_LOG
 
 CLIENT_LOG = "merlin_client.log"

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from sim2seq._support import files
 from sim2seq.workflow import summary, waiting
 from sim2seq.workflow.plan import FINISHED, STATUS, Plan, Task
 from sim2seq.workflow.progress import Progress
@@ -15,7 +16,7 @@ from sim2seq.workflow.progress import Progress
 def test_errors_are_shown_short_and_harmless(tmp_path):
     path = tmp_path / "task.err"
     path.write_bytes(b"old\n" + b"x" * 100_000 + b"\n\x1b[31mred\x1b[0m \x07bell\rlast\n\n")
-    assert summary.last_lines(path) == ["x" * summary.LINE_LENGTH, "red bell", "last"]
+    assert files.last_lines(path) == ["x" * files.LINE_LENGTH, "red bell", "last"]
 
 
 def gathered(tmp_path):

@@ -1,4 +1,5 @@
-"""Commands of steps, as far as they are plain: the Python and notebooks that they run, the inputs of runs they name."""
+"""Commands of steps, as far as they are plain: the Python and notebooks that they run, the inputs of runs they
+name; what their exit codes mean."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,6 +22,11 @@ OWN_ENVIRONMENT = re.compile(r"(^|[;&|(])\s*(source|module|\.|conda|mamba|eval|p
 SYSTEMS = ("/bin/", "/usr/", "/sbin/", "/opt/homebrew/", f"{sys.prefix}/")  # programs that write no runs of ours
 MOST_FILES, MOST_BYTES = 50, 500_000  # of scripts beside a script, which are read for names
 WORD = re.compile(r"-{0,2}([A-Za-z_]\w*)")
+MERLINS_CODES = {  # exit codes by which a step asks for something (merlin/common/enums.py)
+    **{100: "MERLIN_RESTART", 101: "MERLIN_SOFT_FAIL", 102: "MERLIN_HARD_FAIL"},
+    **{104: "MERLIN_RETRY", 105: "MERLIN_STOP_WORKERS", 106: "MERLIN_RAISE_ERROR"},
+}
+NOT_FOUND = 127  # a shell's exit code
 
 
 def calls(cmd: str) -> Iterator[list[str]]:
@@ -175,3 +182,17 @@ def names_in(path: Path) -> set[str]:
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             found.add(node.target.id.lower())
     return found
+
+
+def ending(code: int) -> str:
+    """An exit code in words; those of signals and Merlin's own have names."""
+    if code in MERLINS_CODES:
+        return f"exit code {code}, {MERLINS_CODES[code]}"
+    if code == NOT_FOUND:
+        return f"exit code {code}, as where a command is not found"
+    number = -code if code < 0 else code - 128
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"exit code {code}"
+    return f"ended by {name}" if code < 0 else f"exit code {code}, as after {name}"

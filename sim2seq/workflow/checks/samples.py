@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sim2seq.workflow.summary import last_lines
-from sim2seq.workflow.tasks import ending
+from sim2seq._support.files import last_lines
+from sim2seq.workflow.checks.commands import ending
 
 
 def refuse_bad_samples() -> None:
