@@ -108,7 +108,7 @@ class Ensemble:
         """
         values = np.asarray(self.values)
         if values.dtype.kind != "f":
-            values = values.astype(np.result_type(values.dtype, np.float32))
+            values = values.astype(float)
         if self.uniform:
             return values
         return np.where((np.arange(self.steps) < self.lengths[:, None])[..., None], values, np.nan)
