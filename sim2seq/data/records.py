@@ -127,9 +127,12 @@ def parse(path, text) -> list[Run]:
         raise RecordError(f"{path}: truncated, the last line has no end")
     reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=DELIMITER, strict=True)
     try:
-        (first, names), *rows = [(reader.line_num, cells) for cells in reader if "".join(cells).strip()]
+        lines = [(reader.line_num, cells) for cells in reader if "".join(cells).strip()]
     except csv.Error as error:
         raise RecordError(f"{path}: line {reader.line_num}: not a record file ({error})") from error
+    if not lines:
+        raise RecordError(f"{path}: expected a line of names and a line of values, got delimiters alone")
+    (first, names), *rows = lines
     names, units = names_and_units(f"{path}: line {first}", [name.strip() for name in names])
     if not rows:
         raise RecordError(f"{path}: truncated, a line of names and no line of values")

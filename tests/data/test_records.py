@@ -76,6 +76,8 @@ def test_marks_blank_lines_and_spaces_mean_nothing(record, text):
     [
         ("", ["empty"]),
         ("\n \n", ["empty"]),
+        ("%\n", ["delimiters alone"]),
+        ("\n%%%\r\n%\n", ["delimiters alone"]),
         (GOOD[:-3], ["truncated"]),
         (GOOD[:-4] + "\r\n", ["column x", "expected numbers"]),
         ("id%time%x\r\nrun_1%[0.0]\r\n", ["expected 3 columns, got 2"]),
