@@ -16,7 +16,7 @@ from _systems import SYSTEMS, Made, System, chaotic, made
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import PARTS, select
 from sim2seq.evaluation import long_term
-from sim2seq.evaluation.measures import rmse
+from sim2seq.evaluation.measures import rmse, scaled, spread
 from sim2seq.training.evaluate import baselines_of
 from sim2seq.training.fit import fit
 from sim2seq.training.folder import Training
@@ -122,9 +122,7 @@ def naive_forecasts(trained: Training, parts: dict[str, Ensemble]) -> dict[str, 
 
 def scaled_error(forecast: np.ndarray, truth: np.ndarray, training: np.ndarray) -> float:
     """Root mean square error over all, each feature in standard deviations of the training runs; of those that move."""
-    scale = long_term.spread(training)
-    moving = scale > 0
-    return float(rmse(forecast[..., moving] / scale[moving], truth[..., moving] / scale[moving]))
+    return float(rmse(*(scaled(each, spread(training)) for each in (forecast, truth))))
 
 
 def candidates_of(trained: Training) -> dict:

@@ -172,7 +172,7 @@ def recorded_data(trained, runs: int) -> dict:
     results = {
         "study": trained.study.name,
         "ranked_by": next(iter(judged), ERROR),
-        "measure": scores.measure,
+        "measure": scores.measure + (f" in {scores.unit}" if scores.in_deviations else ""),
         "runs": runs,
         "parameters": int(trained.parameters),
         **{name: value for name, value in numbers.items() if value is not None and math.isfinite(value)},

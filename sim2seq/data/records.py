@@ -44,7 +44,10 @@ csv.field_size_limit(2**31 - 1)
 
 
 class RecordError(ValueError):
-    """A record that cannot be used; the message names file, column and reason."""
+    """A record that cannot be used; the message names file, column and reason, in one line that upsets no terminal."""
+
+    def __init__(self, message):
+        super().__init__("".join(each if each.isprintable() else repr(each)[1:-1] for each in str(message)))
 
 
 def shown(text) -> str:

@@ -27,6 +27,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from sim2seq.evaluation.measures import scaled
+
 LEVEL = 0.9
 PARTS_OF_HORIZON = 10
 ROUNDING = 64 * np.finfo(float).eps  # of the largest value: errors below say how sums are rounded, and not how far off
@@ -200,11 +202,12 @@ class BandScores:
     reason: str | None = field(default=None)
 
 
-def score_band(band: Band, forecasts, truth, *, training, baseline, features) -> BandScores:
+def score_band(band: Band, forecasts, truth, *, training, baseline, features, scale=None) -> BandScores:
     """The scores of the band on the test runs.
 
     forecasts (members, runs, steps, features), truth (runs, steps, features); `training`: the truth of the training
-    runs, (runs, steps or more, features); `baseline`: the least error of any baseline at each step; `features`: names.
+    runs, (runs, steps or more, features); `baseline`: the least error of any baseline at each step, over all features
+    in `scale` (measures.scale_of); `features`: names.
     """
     steps = min(band.steps, truth.shape[1])
     truth = truth[:, :steps]
@@ -212,7 +215,7 @@ def score_band(band: Band, forecasts, truth, *, training, baseline, features) ->
     inside = is_inside(low, high, truth)
     half, away = (np.where(np.isfinite(truth), each, np.nan) for each in ((high - low) / 2, np.abs(middle - truth)))
     width, error = mean_within(half, axis=0), mean_within(away, axis=0)
-    squared = mean_within(np.square(away), axis=(0, 2))
+    squared = mean_within(np.square(scaled(away, scale)), axis=(0, 2))
     trusted, reason = trusted_steps(width, squared, training[:, :steps], np.square(baseline[:steps]), band.level)
     return BandScores(
         level=band.level,

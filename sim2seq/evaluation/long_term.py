@@ -18,6 +18,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import periodogram
 
+from sim2seq.evaluation.measures import spread
+
 VALID = 0.4  # standard deviations (Pathak et al., Hybrid forecasting of chaotic processes, 2018)
 BINS = 30  # of a histogram, between the lowest and the highest value of the truth
 SMOOTHING = 2  # neighbouring frequencies, of a spectrum
@@ -64,12 +66,6 @@ def long_term(prediction, truth, training, features, *, one_law: bool = True) ->
         extremes=by_feature(extremes(shown)),
         true_extremes=by_feature(extremes(truth)),
     )
-
-
-def spread(values) -> np.ndarray:
-    """The standard deviation of each feature over all runs and steps, (features,); 0 of a constant one."""
-    found = np.nanstd(values, axis=(0, 1))
-    return np.where(found > 1e-9 * np.nanmax(np.abs(values), axis=(0, 1)), found, 0.0)
 
 
 def valid_steps(prediction, truth, scale, *, threshold: float = VALID) -> np.ndarray:

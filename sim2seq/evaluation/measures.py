@@ -1,4 +1,4 @@
-"""What counts as error: a loss at each point, and what is made of its mean."""
+"""What counts as error: a loss at each point, and what is made of its mean; the unit where outputs have several."""
 
 from __future__ import annotations
 
@@ -30,6 +30,30 @@ def error(prediction: np.ndarray, truth: np.ndarray, measure: str, *, axis=None)
     """What counts as error, over `axis` (None: over everything)."""
     lost, there = losses(prediction, truth, measure)
     return of_mean(lost.sum(axis=axis), there.sum(axis=axis), measure)
+
+
+def scale_of(units, training: np.ndarray, measure: str) -> np.ndarray | None:
+    """What an error over all outputs is counted in: the standard deviation of each, (outputs,), 0 of a constant one.
+
+    None, their unit, where there is one output or all have one; and where no numbers are predicted, or none ever
+    changes. `units`: of the outputs, "" where it is not known; `training` (runs, positions, outputs): of the training
+    runs. Pascals and metres have no mean, and of two numbers without a unit nobody knows that they have one.
+    """
+    if measure != "RMSE" or len(units) < 2 or (units[0] and len(set(units)) == 1):
+        return None
+    found = spread(training)
+    return found if found.any() else None
+
+
+def scaled(values: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
+    """`values` (..., outputs) counted in `scale` (see scale_of), without the outputs that never change."""
+    return values if scale is None else values[..., scale > 0] / scale[scale > 0]
+
+
+def spread(values: np.ndarray) -> np.ndarray:
+    """The standard deviation of each feature over all runs and steps, (features,); 0 of a constant one."""
+    found = np.nanstd(values, axis=(0, 1))
+    return np.where(found > 1e-9 * np.nanmax(np.abs(values), axis=(0, 1)), found, 0.0)
 
 
 def of_mean(lost, counts, measure: str):

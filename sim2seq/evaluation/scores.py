@@ -8,7 +8,6 @@ root mean square in their unit, of log-probabilities the cross-entropy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
@@ -17,17 +16,17 @@ from sim2seq._support.brief import brief
 from sim2seq.evaluation import conformal
 from sim2seq.evaluation.conformal import Band
 from sim2seq.evaluation.intervals import over_runs
-from sim2seq.evaluation.measures import losses, of_mean
+from sim2seq.evaluation.measures import losses, of_mean, scaled
 
 HORIZONS = (1, 10, 50, 100, 200)
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Errors of one prediction: root mean squared, in the unit of the values, or what else `Scores.measure` says.
+    """Errors of one prediction: root mean squared, or what else `Scores.measure` says.
 
-    rmse          over all; by_feature: feature -> over runs and positions; by_position: one number a position
-    first         n -> over the first n positions
+    rmse          over all; by_position: one number a position; first: n -> over the first n positions; in `Scores.unit`
+    by_feature    feature -> over runs and positions, in its own unit
     """
 
     rmse: float
@@ -95,6 +94,7 @@ class Scores:
     combined             what a combination is made of; None for one model
     share                feature that says which share of a run is done; "": its steps, of those of the longest run
     measure              what all errors are, a name of measures.MEASURES
+    in_deviations        whether errors over all features count each in its standard deviation (measures.scale_of)
     """
 
     task: str
@@ -124,6 +124,12 @@ class Scores:
     combined: Combined | None = None
     share: str = ""
     measure: str = "RMSE"
+    in_deviations: bool = False
+
+    @property
+    def unit(self) -> str:
+        """The unit of errors over all features; "" where none is known."""
+        return "standard deviations" if self.in_deviations else self.units[0] if len(set(self.units)) == 1 else ""
 
     def __repr__(self) -> str:
         skill, compared = f"{self.skill:.3g}", f"{self.best_baseline}, on {self.scored_runs.get('test', 0)} test runs"
@@ -175,16 +181,19 @@ def from_version_0_1(content: dict) -> dict:
     return {**content, **new}
 
 
-def errors_of(prediction: np.ndarray, truth: np.ndarray, features, measure: str = "RMSE") -> Errors:
-    """Every error of one prediction (runs, positions, features)."""
+def errors_of(prediction: np.ndarray, truth: np.ndarray, features, measure: str = "RMSE", scale=None) -> Errors:
+    """Every error of one prediction (runs, positions, features); `scale`: what those over all features count in."""
     lost, counts = (each.sum(axis=0) for each in losses(prediction, truth, measure))  # (positions, features)
+    by_feature = of_mean(lost.sum(axis=0), counts.sum(axis=0), measure).tolist()
+    if scale is not None:
+        lost, counts = (each.sum(axis=0) for each in losses(scaled(prediction, scale), scaled(truth, scale), measure))
 
     def over(axis, to=None):
         return of_mean(lost[:to].sum(axis=axis), counts[:to].sum(axis=axis), measure)
 
     return Errors(
         rmse=float(over(None)),
-        by_feature=dict(zip(features, over(0).tolist(), strict=True)),
+        by_feature=dict(zip(features, by_feature, strict=True)),
         by_position=over(1).tolist(),
         first={str(n): float(over(None, n)) for n in HORIZONS if n <= truth.shape[1]},
     )
@@ -230,6 +239,7 @@ def judge(
     made_of_baselines: bool = False,
     groups=None,
     measure: str = "RMSE",
+    scale: np.ndarray | None = None,
 ) -> Judged:
     """Judge the predictions of the members of a model.
 
@@ -238,11 +248,11 @@ def judge(
     baselines     name -> prediction of the test part
     made_of_baselines   whether they are among what predicts: that one does as well is no reason not to trust it
     groups        part -> one name a run, where runs of a name stand together in one part; else None
-    measure       what counts as error, a name of measures.MEASURES
+    measure       what counts as error, a name of measures.MEASURES; scale: see measures.scale_of
     """
     middle = {part: conformal.middle(each) for part, each in predictions.items()}
-    errors = {part: errors_of(middle[part], truths[part], features, measure) for part in predictions}
-    naive = {name: errors_of(each, truths["test"], features, measure) for name, each in baselines.items()}
+    errors = {part: errors_of(middle[part], truths[part], features, measure, scale) for part in predictions}
+    naive = {name: errors_of(each, truths["test"], features, measure, scale) for name, each in baselines.items()}
     best = min(naive, key=lambda name: naive[name].rmse)
     judged = Judged(
         errors=errors,
@@ -250,7 +260,7 @@ def judge(
         best_baseline=best,
         skill=float(skill(errors["test"].rmse, naive[best].rmse)),
         skill_interval=skill_interval(
-            middle["test"], baselines[best], truths["test"], measure, groups=groups and groups["test"]
+            middle["test"], baselines[best], truths["test"], measure, groups=groups and groups["test"], scale=scale
         ),
     )
     if measure != "RMSE":
@@ -259,17 +269,18 @@ def judge(
     band = conformal.calibrate(predictions["validation"], truths["validation"], groups=of_validation)
     least = np.fmin.reduce([each.by_position for each in naive.values()])
     least = np.full_like(least, np.inf) if made_of_baselines else least
-    beside = {"training": truths["train"], "baseline": least, "features": features}
+    beside = {"training": truths["train"], "baseline": least, "features": features, "scale": scale}
     return replace(
         judged, band=band, band_scores=conformal.score_band(band, predictions["test"], truths["test"], **beside)
     )
 
 
-def skill_interval(prediction, baseline, truth, measure: str = "RMSE", *, groups=None) -> list[float]:
+def skill_interval(prediction, baseline, truth, measure: str = "RMSE", *, groups=None, scale=None) -> list[float]:
     """The 95 % interval of the skill over the runs, which are drawn again with both errors of each (bootstrap).
 
     groups   one name a run, where whole groups are what other draws would have others of; None: each run for itself
     """
+    prediction, baseline, truth = (scaled(each, scale) for each in (prediction, baseline, truth))
     there = np.isfinite(truth)
     counts = there.sum(axis=(1, 2))
     sums = [np.nan_to_num(losses(each, truth, measure)[0].sum(axis=(1, 2))) for each in (prediction, baseline)]
@@ -282,11 +293,6 @@ def skill_interval(prediction, baseline, truth, measure: str = "RMSE", *, groups
         return skill(*(of_mean(each.sum(), points.sum(), measure) for each in (model, naive)))
 
     return over_runs(of_runs, *(each[some] for each in (*sums, counts)))
-
-
-def in_pieces(runs: int, most: int, predict: Callable[[slice], np.ndarray]) -> np.ndarray:
-    """`predict(slice of runs)`, called for at most `most` runs at a time, put together along the runs."""
-    return np.concatenate([predict(slice(start, start + most)) for start in range(0, runs, most)])
 
 
 def ranges(column) -> list[float]:

@@ -9,7 +9,7 @@ from sim2seq._support.files import check_place, write_text
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.report.figures import CAPTIONS, draw_all, save_figures
 from sim2seq.report.page import embed, template
-from sim2seq.report.style import MOST_FEATURES, common_unit
+from sim2seq.report.style import MOST_FEATURES
 from sim2seq.report.summary import band_summary, some_scored, summary
 from sim2seq.report.tables import (
     candidate_table,
@@ -75,7 +75,7 @@ def write_report(
         table=score_table(scores),
         most_features=MOST_FEATURES,
         parts=part_table(scores),
-        unit=common_unit(scores.units),
+        unit=scores.unit,
         settings=asdict(training.settings),
         versions=training.versions,
     )

@@ -108,11 +108,10 @@ def error_by_position(scores: Scores) -> Picture:
     for (name, errors), line in zip(scores.baselines.items(), cycle(BASELINE_LINES), strict=False):
         draw_errors(axis, scores, name, errors, lw=1.2, **line, **marker)
     draw_errors(axis, scores, "model", model, color=RED, lw=2.4, **marker)
-    unit = common_unit(scores.units)
     curves = np.concatenate([line.get_ydata() for line in axis.lines])
     curves = curves[np.isfinite(curves)]
     scale = "log" if np.any(curves > 0) else "linear"
-    axis.set(yscale=scale, xlabel=position_label(scores), ylabel=label(f"{scores.measure}, test runs", unit))
+    axis.set(yscale=scale, xlabel=position_label(scores), ylabel=label(f"{scores.measure}, test runs", scores.unit))
     first, last = scores.positions[0], axis.lines[-1].get_xdata()[-1]
     axis.set_xlim(first, last if last > first else first + 1)
     if len(curves) and curves.min() > 0:  # a few near-zero crossings must not take half of the axis
@@ -200,7 +199,7 @@ def outside_ranges(scores: Scores, units: dict[str, str] | None = None) -> Pictu
         axis.plot(*outside, "^", color=RED, ms=5.5, mfc="none", mew=1.2, label="run that was held out")
         axis.set(yscale="log", xlabel=label(name, (units or {}).get(name, "")))
     for axis in axes[:, 0]:
-        axis.set_ylabel(label(f"{scores.measure} of the run", common_unit(scores.units)))
+        axis.set_ylabel(label(f"{scores.measure} of the run", scores.unit))
     turn_off(axes, len(ranges))
     legend_above(figure, *axes[0, 0].get_legend_handles_labels())
     return figure

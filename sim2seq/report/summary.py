@@ -9,7 +9,8 @@ import numpy as np
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import PARTS
 from sim2seq.evaluation.conformal import BandScores, trusted_steps
-from sim2seq.evaluation.long_term import VALID, LongTerm, long_term, spread, valid_steps
+from sim2seq.evaluation.long_term import VALID, LongTerm, long_term, valid_steps
+from sim2seq.evaluation.measures import spread
 from sim2seq.evaluation.scores import Scores
 from sim2seq.report.data_figures import varying_inputs
 from sim2seq.report.page import number

@@ -226,7 +226,7 @@ def card_numbers(training: Training) -> str:
     chosen = sorted({round(place * (len(positions) - 1) / max(count - 1, 1)) for place in range(count)})
     titles = [f"{positions[place]:g}" for place in chosen]
     titles[0] += f" {scores.position}"
-    unit = common_unit(scores.units)
+    unit = scores.unit
     error = f"{scores.measure} [{unit}], test runs" if unit else f"{scores.measure}, test runs"
     rows = {"**model**": scores.errors["test"], **scores.baselines}
     lines = [f"| {error} | all | " + " | ".join(titles) + " |", "|---" * (2 + len(chosen)) + "|"]

@@ -12,7 +12,7 @@ from sim2seq.data.splits import PARTS, Part, Split, select
 from sim2seq.data.streaming import extent
 from sim2seq.evaluation import conformal
 from sim2seq.evaluation.conformal import Band
-from sim2seq.evaluation.measures import error
+from sim2seq.evaluation.measures import error, scale_of, scaled
 from sim2seq.evaluation.scores import Combined, HeldOut, Scores, errors_of, judge, ranges, without_positions
 from sim2seq.training.folder import Prediction, digest
 from sim2seq.training.settings import Settings
@@ -59,6 +59,7 @@ def evaluate(
         "made_of_baselines": combined is not None,
         "groups": groups_apart(parts),
         "measure": task.measure,
+        "scale": (scale := scale_of(layout.units, truths["train"], task.measure)),
     }
     found = judge(predictions, truths, baselines, layout.outputs, **told)
     shown = shown_inputs(ensemble, settings) if held_out else settings.inputs
@@ -83,15 +84,18 @@ def evaluate(
         errors=found.errors,
         baselines=found.baselines,
         band=found.band_scores,
-        one_step=one_step_errors(study, models, parts, settings, layout.outputs),
+        one_step=one_step_errors(study, models, parts, settings, layout.outputs, scale),
         one_step_baselines={
-            name: without_positions(errors_of(*pair, layout.outputs))
+            name: without_positions(errors_of(*pair, layout.outputs, scale=scale))
             for name, pair in task.one_step_baselines(parts["test"], settings).items()
         },
         combined=combined,
         share=getattr(task, "share", ""),
         measure=task.measure,
-        held_out=outside(study, models, ensemble, parts, settings, held_out, predictions["test"]) if held_out else None,
+        in_deviations=scale is not None,
+        held_out=outside(study, models, ensemble, parts, settings, held_out, predictions["test"], scale)
+        if held_out
+        else None,
     )
     kept = {name: prediction(parts[name], predictions[name], truths[name], found.band) for name in parts}
     return scores, found.band, kept
@@ -129,11 +133,11 @@ def prediction(part: Ensemble, members: np.ndarray, truth: np.ndarray, band: Ban
     return Prediction(part.run_ids, middle, low, high, truth)
 
 
-def one_step_errors(study: Study, models, parts: dict[str, Ensemble], settings, outputs) -> dict:
+def one_step_errors(study: Study, models, parts: dict[str, Ensemble], settings, outputs, scale) -> dict:
     """Part -> errors of each step predicted from the truth; empty for a task that is never fed its own predictions."""
     found = {name: study.task.one_step(models, part, settings) for name, part in parts.items()}
     return {
-        name: without_positions(errors_of(each, study.task.truth(parts[name], settings), outputs))
+        name: without_positions(errors_of(each, study.task.truth(parts[name], settings), outputs, scale=scale))
         for name, each in found.items()
         if each is not None
     }
@@ -160,22 +164,26 @@ def shown_inputs(ensemble: Ensemble, settings: Settings) -> list[str]:
     return list(settings.inputs) or [name for name, column in ensemble.inputs.items() if is_varying(column)]
 
 
-def outside(study: Study, models, ensemble, parts, settings, held_out: Part, of_members) -> HeldOut:
+def outside(study: Study, models, ensemble, parts, settings, held_out: Part, of_members, scale) -> HeldOut:
     """The runs that are held out, and the test runs run by run, to be compared."""
     task, test = study.task, parts["test"]
     apart = task.usable(select(ensemble, held_out), settings).some_runs()
     middle, truth = conformal.middle(task.predict(models, apart, settings)), task.truth(apart, settings)
     naive = task.baselines(parts["train"], apart, settings, study.baselines)
     outputs, shown = task.layout(ensemble, settings).outputs, shown_inputs(ensemble, settings)
-    of_test = error(conformal.middle(of_members), task.truth(test, settings), task.measure, axis=(1, 2))
+
+    def by_run(prediction, truth):
+        return error(scaled(prediction, scale), scaled(truth, scale), task.measure, axis=(1, 2)).tolist()
+
     return HeldOut(
         runs=len(held_out.runs),
         scored_runs=apart.runs,
         errors={
-            name: errors_of(each, truth, outputs, task.measure) for name, each in ({"model": middle} | naive).items()
+            name: errors_of(each, truth, outputs, task.measure, scale)
+            for name, each in ({"model": middle} | naive).items()
         },
         inputs={name: apart.inputs[name].tolist() for name in shown},
-        rmse_by_run=error(middle, truth, task.measure, axis=(1, 2)).tolist(),
+        rmse_by_run=by_run(middle, truth),
         test_inputs={name: test.inputs[name].tolist() for name in shown},
-        test_rmse_by_run=of_test.tolist(),
+        test_rmse_by_run=by_run(conformal.middle(of_members), task.truth(test, settings)),
     )

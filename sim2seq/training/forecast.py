@@ -12,12 +12,11 @@ from sim2seq.data.clock import uneven_step
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.windows import Columns
 from sim2seq.evaluation.baselines import BASELINES, FROM_INPUTS, ONE_STEP, Told, held_to_the_end
-from sim2seq.evaluation.scores import in_pieces
 from sim2seq.models.candidates.combination import Combination
 from sim2seq.models.one_step import one_step
 from sim2seq.models.rollout import rollout
 from sim2seq.training.settings import COMBINED
-from sim2seq.training.task import NUMBERS, TOGETHER, Layout, Task, some
+from sim2seq.training.task import NUMBERS, TOGETHER, Layout, Task, in_pieces, some
 
 
 @dataclass(frozen=True)

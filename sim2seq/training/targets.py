@@ -13,9 +13,8 @@ from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.windows import Columns, Scaling, Windows
 from sim2seq.evaluation.baselines import TARGET_BASELINES, held_to_the_end
 from sim2seq.evaluation.curves import CURVES, ends_of
-from sim2seq.evaluation.scores import in_pieces
 from sim2seq.models.one_step import answers
-from sim2seq.training.task import TOGETHER, Layout, Scalings, Task, some
+from sim2seq.training.task import TOGETHER, Layout, Scalings, Task, in_pieces, some
 
 MOST_LEARNED = 20_000  # samples that the baselines learn from
 

@@ -169,3 +169,8 @@ class Task(ABC):
 def some(values, runs: slice):
     """Some rows of an array, or None of None."""
     return None if values is None else values[runs]
+
+
+def in_pieces(runs: int, most: int, predict: Callable[[slice], np.ndarray]) -> np.ndarray:
+    """`predict(slice of runs)`, called for at most `most` runs at a time, put together along the runs."""
+    return np.concatenate([predict(slice(start, start + most)) for start in range(0, runs, most)])

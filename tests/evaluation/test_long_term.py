@@ -11,9 +11,9 @@ from sim2seq.evaluation.long_term import (
     long_term,
     lyapunov_exponent,
     spectral_distance,
-    spread,
     valid_steps,
 )
+from sim2seq.evaluation.measures import spread
 
 LORENZ = Path(__file__).parent.parent.parent / "benchmarks" / "systems" / "lorenz63.npz"
 

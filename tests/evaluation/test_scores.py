@@ -7,8 +7,8 @@ from helpers import counting_ensemble, counting_model
 
 from sim2seq.data.splits import Part, split_by_run, split_in_time
 from sim2seq.evaluation.intervals import over_runs, over_seeds
-from sim2seq.evaluation.measures import rmse
-from sim2seq.evaluation.scores import Scores, errors_of, skill, skill_interval
+from sim2seq.evaluation.measures import rmse, scale_of
+from sim2seq.evaluation.scores import Scores, errors_of, judge, skill, skill_interval
 from sim2seq.training.evaluate import evaluate, kept_baselines
 from sim2seq.training.settings import Settings
 from sim2seq.training.study import FORECAST, Study
@@ -50,6 +50,34 @@ def test_errors_are_told_apart_by_feature_and_by_position():
     assert result.by_feature == {"a": 0.0, "b": pytest.approx(np.sqrt(650 / 12))}
     assert result.by_position == pytest.approx(np.arange(1, 13) / np.sqrt(2))
     assert result.first == {"1": pytest.approx(np.sqrt(1 / 2)), "10": pytest.approx(np.sqrt(385 / 20))}
+
+
+def test_features_of_several_units_count_alike():
+    """Metres within 1 and pascals within 1e6: what a baseline wins of the pascals is not all there is."""
+    truth = np.stack([np.sin(np.arange(60) + run)[:, None] * [1.0, 1e6] for run in range(8)])
+    parts = dict.fromkeys(("train", "validation", "test"), truth)
+    model, naive = truth + np.array([0.0, 2e5]), truth + np.array([1.0, 1e5])
+    predicted = {part: model[None] for part in parts}
+
+    def judged(units):
+        scale = scale_of(units, truth, "RMSE")
+        return judge(predicted, parts, {"hold": naive}, ("x", "pressure"), scale=scale)
+
+    assert judged(("Pa", "Pa")).skill == pytest.approx(-1, abs=1e-3)
+    for units in (("m", "Pa"), ("", "")):
+        found = judged(units)
+        low, high = found.skill_interval
+        assert 0.7 < low <= found.skill <= high
+        assert found.errors["test"].by_feature == {"x": 0, "pressure": pytest.approx(2e5)}
+        assert found.errors["test"].rmse == pytest.approx(0.2, rel=0.02)
+
+
+def test_a_feature_that_never_moves_has_no_part_in_the_error():
+    truth = np.stack([np.arange(5.0), np.full(5, 3.0)], axis=1)[None]
+    scale = scale_of(("m", "s"), truth, "RMSE")
+    assert scale[1] == 0
+    assert errors_of(truth + np.array([0, 1]), truth, ("x", "still"), scale=scale).rmse == 0
+    assert scale_of(("m", "s"), np.ones((2, 3, 2)), "RMSE") is None
 
 
 def test_forecast_and_truth_of_different_shapes_are_refused():

@@ -97,13 +97,14 @@ def test_a_report_of_a_target_per_step_has_its_numbers(tmp_path):
 def test_a_report_of_a_target_per_run_has_its_numbers(tmp_path):
     """The error is 1.5 when a fifth of a run was seen, and 0.5 after half of it and at its end."""
     errors = np.array([1.5, 0.5, 0.5])[None, :, None] * np.ones((1, 3, 2))
-    training = made(UNEQUAL, tmp_path, errors=(errors,), task=TASKS["target per run"])
-    text = text_of(write_report(tmp_path / "report.html", UNEQUAL, training))
+    ensemble = replace(UNEQUAL, units={"end": "J", "half": "J"})
+    training = made(ensemble, tmp_path, errors=(errors,), task=TASKS["target per run"])
+    text = text_of(write_report(tmp_path / "report.html", ensemble, training))
     for words in (
         "✓ The model beats every baseline: skill 0.0426 Trust this prediction once half of a run was seen: before "
         "that, its error is not below that of the best baseline.",
         "Predicting end, half from the first 20 to 100 % of a run, on 4 runs that it never saw, its error (RMSE) is "
-        "0.957 . The best baseline, near, has 1 . After 20 % of a run it is 1.5 (the best baseline there: 1). ",
+        "0.957 J . The best baseline, near, has 1 J . After 20 % of a run it is 1.5 (the best baseline there: 1). ",
         "After half of a run it is 0.5 (the best baseline there: 1). After a whole run it is 0.5 (the best",
         "(100 to 100 % in the shares of the run)",
         "by share of the run that was seen by target all 20 % 50 % 100 % end half",

@@ -50,8 +50,9 @@ def test_every_table_has_units(forecast):
     assert score_table(training.scores).groups[0][1][-2:] == ["f0 [m]", "f1 [kg]"]
     assert facts(ensemble, training)["steps in each"] == "50 (0 to 2.45 min)"
     assert " min after the window" in trust(training)
-    alike = replace(training, scores=replace(training.scores, units=["m", "m"]))
+    alike = replace(training, scores=replace(training.scores, units=["m", "m"], in_deviations=False))
     assert score_table(alike.scores).groups[0][1][-2:] == ["f0", "f1"]
+    assert card_numbers(training).startswith("| RMSE [standard deviations], test runs |")
     assert card_numbers(alike).startswith("| RMSE [m], test runs |")
 
 
