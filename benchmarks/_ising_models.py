@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from _timed import fit_timed, seconds_of
 
-from sim2seq._support.files import read_json, write_json
-from sim2seq.training.fit import fit
 from sim2seq.training.folder import Training
 from sim2seq.training.symbols import log_probabilities, logits_of, tokens_of
 from studies.ising import files, probability, pseudo_likelihood
@@ -52,11 +50,11 @@ CASES = {
 
 @dataclass(frozen=True)
 class Trained:
-    """A training and the seconds of the processor it took."""
+    """A training and the seconds of the processor it took, where they are known."""
 
     case: Case
     training: Training
-    seconds: float
+    seconds: float | None
 
     def tokens(self, grids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the network is given for lattices, and the labels of their spins along the path."""
@@ -93,13 +91,9 @@ def lattices(beta: float, count: int, part: str) -> np.ndarray:
 
 def trained(case: Case, folder: Path, count: int, words=()) -> Trained:
     """Train on `count` lattices, or read what is there."""
-    begin = time.process_time()
     grids = lattices(case.beta, count, "train")
     found = files.Lattices(grids, np.full(count, case.beta), LATTICE.energies(grids), None)
     settings = case.study.settings.parse([*case.words, f"beta:{case.beta}", *words])
     place = folder / case.name.replace(" ", "_")
-    there = (place / "scores.json").exists()
-    training = fit(ensemble_of({"train": found}), settings, place, study=case.study, quiet=True)
-    if not there:
-        write_json(place / SECONDS, time.process_time() - begin)
-    return Trained(case, training, read_json(place / SECONDS))
+    training = fit_timed(ensemble_of({"train": found}), settings, place, SECONDS, study=case.study)
+    return Trained(case, training, seconds_of(place, SECONDS))

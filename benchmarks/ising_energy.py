@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from _ising_energies import SECONDS, SEEDS, TRAININGS, make_store, place_of, train_all
 from _rows import publish, row
+from _timed import seconds_of
 
 from sim2seq import load_training
 from sim2seq._support.command import Parser, run
@@ -46,7 +47,7 @@ class Found:
 
     def __init__(self, folder: Path, words: str, sets: dict):
         place = place_of(folder, words)
-        self.words, self.training, self.seconds = words, load_training(place, STUDY), read_json(place / SECONDS)
+        self.words, self.training, self.seconds = words, load_training(place, STUDY), seconds_of(place, SECONDS)
         file = place / "_".join(["judged", *(str(len(lattices.grids)) for lattices in sets.values())])
         file = file.with_suffix(".json")
         if not file.exists():
@@ -196,9 +197,9 @@ def found_in(folder: Path, sets: dict, recurrent: int | None, *, finished: bool)
 
     Those that are `finished`, or all, which are trained then. Raises ValueError, in one line, where there is none.
     """
-    there = (words for words in TRAININGS if (place_of(folder, words) / SECONDS).exists())
+    there = [words for words in TRAININGS if (place_of(folder, words) / "scores.json").exists()]
     few, slow = {name: report.some_of(lattices, recurrent) for name, lattices in sets.items()}, tuple(EIGHT.values())
-    names = there if finished else train_all(folder)
+    names = train_all(folder, there if finished else TRAININGS)
     found = {words: Found(folder, words, few if words.startswith(slow) else sets) for words in names}
     if not found:
         raise ValueError(f"{folder}: expected finished trainings, found none; without --finished they are trained")

@@ -1,5 +1,6 @@
 """Benchmarks of the Ising lattice compare like with like: loops of one distribution, models that differ in one way."""
 
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,8 +9,10 @@ from scripts import script
 
 from sim2seq._support.files import read_json, write_json
 from studies.ising.exact import kaufman
+from studies.ising.files import Lattices
 from studies.ising.lattice import Lattice
 from studies.ising.scores import SOURCE, Score
+from studies.ising.study import IsingSettings, ensemble_of
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +100,41 @@ def test_a_score_that_a_file_has_kept_is_the_same(energies, tmp_path):
     kept = Score(1.5, 1.25, 0.9, {0.05: 1.0, 0.44: 2.0})
     write_json(tmp_path / "kept.json", vars(kept))
     assert energies.as_score(read_json(tmp_path / "kept.json")) == kept
+
+
+def made():
+    """Random 4 x 4 lattices to learn from."""
+    grids = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (40, 4, 4))
+    return ensemble_of({"made": Lattices(grids, np.zeros(40), Lattice(4, 4).energies(grids), None)})
+
+
+def test_a_training_with_other_settings_is_not_taken(monkeypatch, tmp_path):
+    trainings, words = script("_ising_energies"), "size:debug model:energy window:16"
+    monkeypatch.setattr(trainings, "make_store", lambda folder: folder)
+    monkeypatch.setattr(trainings, "read", lambda path: made())
+    place = trainings.place_of(tmp_path, words)
+    place.mkdir(parents=True)
+    kept = asdict(IsingSettings.parse(words.split())) | {"learning_rate": 0.5}  # the default of an earlier day
+    for name, content in (("settings.json", kept), ("scores.json", {}), (trainings.SECONDS, 1.0)):
+        write_json(place / name, content)
+    with pytest.raises(ValueError, match=r"other settings or data .*learning_rate differ"):
+        list(trainings.train_all(tmp_path, [words]))
+
+
+def test_seconds_are_of_a_whole_training_or_unknown(monkeypatch, tmp_path):
+    timed, found = script("_timed"), []
+
+    def fit(ensemble, settings, place, **options):
+        found.append((place / "checkpoint").exists())
+        place.mkdir(exist_ok=True)
+        write_json(place / "scores.json", {})
+
+    monkeypatch.setattr(timed, "fit", fit)
+    (tmp_path / "part").mkdir()
+    (tmp_path / "part" / "checkpoint").touch()
+    timed.fit_timed(None, None, tmp_path / "part", "seconds.json")
+    assert found == [False]  # what was interrupted began anew
+    assert timed.seconds_of(tmp_path / "part", "seconds.json") >= 0
+    (tmp_path / "part" / "seconds.json").unlink()  # stopped before they were written
+    timed.fit_timed(None, None, tmp_path / "part", "seconds.json")
+    assert timed.seconds_of(tmp_path / "part", "seconds.json") is None
