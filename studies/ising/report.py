@@ -155,7 +155,7 @@ def draw(found: Findings) -> dict:
     told = "Error by true energy on the test lattices, with a band of two standard deviations."
     drawn = {"errors": (figures.error_bands(lattices.energies, predicted), told)}
     only = {found.best.name: predicted[found.best.name]}
-    told = "Chains of single flips from random spins on, and the energies of the test lattices, beside what is exact."
+    told = "Chains of single flips from random spins on, and energies of up to 8 x 8 lattices, beside what is exact."
     drawn["chains"] = figures.chains(lattices), told
     told = "Energy, heat capacity and magnetisation a spin: what is exact, true energies, and predicted ones."
     drawn["thermodynamics"] = figures.thermodynamics(lattices, only), told
@@ -183,8 +183,9 @@ def write(found: Findings, folder) -> Path:
     from studies.ising import figures
 
     folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "scores.json", found.rows())  # first: no picture that fails takes the scores along
     drawn = save_pictures(found, folder / "pictures")
-    write_json(folder / "scores.json", found.rows())
     side = next(iter(found.sets.values())).grids.shape[1]
     gif = figures.film(found.best.training.model, folder / "cooling.gif", side=side)
     page = template("report.html.j2", Path(__file__).parent).render(

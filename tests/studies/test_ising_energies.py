@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from sim2seq._support.files import read_json
 from sim2seq.data.windows import Scaling
 from sim2seq.models.builders import Sizes, physical
 from sim2seq.store import store
@@ -99,6 +100,20 @@ def test_bars_of_energies_stand_beside_the_exact_share_of_each():
     seen = found.energies[found.betas == 0.2]
     assert [bar.get_height() for bar in below.patches] == pytest.approx([np.mean(seen == level) for level in levels])
     assert share @ levels == pytest.approx(kaufman(4, 4, 0.2).energy)
+
+
+def test_chains_of_more_than_64_spins_have_the_exact_mean_alone():
+    (above,) = figures.chains(lattices(10)).axes
+    assert above.lines[0].get_ydata()[0] == pytest.approx(kaufman(10, 10, 0.2).energy)
+
+
+def test_scores_are_written_whatever_becomes_of_pictures(monkeypatch, tmp_path):
+    found = lattices(4)
+    judged = report.Judged("shifts", {"test": scores.score(Exact().model, found)})
+    monkeypatch.setattr(report, "draw", lambda found: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        report.write(report.Findings({"test": found}, [judged], []), tmp_path / "new")
+    assert read_json(tmp_path / "new" / "scores.json")[0]["model"] == "shifts"
 
 
 def test_errors_are_raw_centred_and_by_beta():
