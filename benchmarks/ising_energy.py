@@ -137,10 +137,10 @@ def size_rows(found: dict[str, Found]) -> list[dict]:
 
 
 def drawn_of(found: dict[str, Found]) -> list[report.Judged]:
-    """What the pictures show: the eight and ours, of the first seed, best first."""
+    """What the pictures show: the eight and ours, of the first seed, the best on validation lattices first."""
     shown = [found[words] for words in (*EIGHT.values(), *(f"{model} seed:0" for model in MODELS)) if words in found]
     judged = [report.Judged(one.training.settings.model, one.scores, one.training, one.seconds) for one in shown]
-    return sorted(judged, key=lambda one: one.main.centred)
+    return sorted(judged, key=lambda one: one.validation)
 
 
 def larger(side: int, number: int, part: str) -> Lattices:
@@ -220,7 +220,7 @@ def main(argv=None):
     sets = scores.fixed_sets(path)
     found = found_in(folder, sets, arguments.recurrent, finished=arguments.finished)
     ours = [one for words, one in found.items() if words.startswith(MODELS)] or list(found.values())
-    best = min(ours, key=lambda one: one.scores[SOURCE].centred)
+    best = min(ours, key=lambda one: min(one.training.history["val_loss"]))  # the sets that judge it do not choose it
     rows = [each for one in found.values() for each in rows_of(one)]
     rows += by_beta(best) + seed_rows(found) + twin_rows(found) + extension_rows(found) + size_rows(found)
     for one in (found.get(f"{model} seed:0") for model in MODELS):
