@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from _ising_models import BETA, CASES, LATTICE, NAMES, SEED, Trained, lattices, trained
+from _ising_models import BETA, BETAS, CASES, LATTICE, NAMES, SEED, Trained, lattices, trained
 from _rows import publish, row
 
 from sim2seq._support.command import Parser, run
@@ -31,6 +31,7 @@ from studies.ising.paths import grids_of, runs_of
 SOURCE_BETAS = np.linspace(0, 0.35, 50)
 TEST_BETAS = np.linspace(0.05, 0.6, 12).round(2)
 OTHER_BETAS = (0.15, 0.2, 0.22, 0.24, 0.26, 0.28, 0.3, 0.35, 0.4, 0.44)  # that lattices drawn at BETA are weighed for
+PICTURED = tuple(f"frontier {beta:g}" for beta in BETAS)  # networks that the pictures show, beside frontier
 SOURCE_RMSE = 19.85  # of its "original" probability model, as it scores
 GOAL, STRETCH = "goal", "stretch"
 
@@ -178,6 +179,8 @@ def main(argv=None):
     parser.add_argument("--pictures", metavar="FOLDER", help="draw the pictures of the card there")
     parser.add_argument("--json", metavar="FILE", help="write the rows here too")
     arguments = parser.parse_args(argv)
+    if arguments.pictures and (missing := [name for name in PICTURED if name not in arguments.models]):
+        raise ValueError(f"--pictures: expected --models with {', '.join(PICTURED)}; without {', '.join(missing)}")
     print(f"seed {SEED}, {arguments.lattices} lattices a training")
     folder = Path(arguments.folder)
     chosen = {"frontier": CASES["frontier"]} | {name: CASES[name] for name in CASES if name in arguments.models}

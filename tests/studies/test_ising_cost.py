@@ -138,3 +138,11 @@ def test_seconds_are_of_a_whole_training_or_unknown(monkeypatch, tmp_path):
     (tmp_path / "part" / "seconds.json").unlink()  # stopped before they were written
     timed.fit_timed(None, None, tmp_path / "part", "seconds.json")
     assert timed.seconds_of(tmp_path / "part", "seconds.json") is None
+
+
+def test_pictures_without_their_networks_are_refused_at_once(monkeypatch, tmp_path):
+    bench = script("ising_probability")
+    monkeypatch.setattr(bench, "trained", lambda *words: pytest.fail("trained before"))
+    words = ["--folder", str(tmp_path), "--models", "one_way", "frontier 0.6", "--pictures", str(tmp_path)]
+    with pytest.raises(ValueError, match=r"--pictures: expected --models with .*; without frontier 0\.44$"):
+        bench.main(words)
