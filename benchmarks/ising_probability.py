@@ -24,7 +24,7 @@ from _ising_models import BETA, BETAS, CASES, LATTICE, NAMES, SEED, Trained, lat
 from _rows import publish, row
 
 from sim2seq._support.command import Parser, run
-from sim2seq.training.symbols import draw
+from sim2seq.training.symbols import core_in, draw
 from studies.ising import exact, scoring
 from studies.ising.paths import grids_of, runs_of
 
@@ -32,6 +32,7 @@ SOURCE_BETAS = np.linspace(0, 0.35, 50)
 TEST_BETAS = np.linspace(0.05, 0.6, 12).round(2)
 OTHER_BETAS = (0.15, 0.2, 0.22, 0.24, 0.26, 0.28, 0.3, 0.35, 0.4, 0.44)  # that lattices drawn at BETA are weighed for
 PICTURED = tuple(f"frontier {beta:g}" for beta in BETAS)  # networks that the pictures show, beside frontier
+SHOWN, LOOKED_AT = 5_000, 500  # lattices of each beta whose errors are drawn, and by which attention is
 SOURCE_RMSE = 19.85  # of its "original" probability model, as it scores
 GOAL, STRETCH = "goal", "stretch"
 
@@ -193,10 +194,24 @@ def main(argv=None):
         rows += free_energy_rows(at_beta[beta], some, arguments.per_beta)
     publish([*rows, *reweighted_rows(drawn[BETA]), *histogram_rows(drawn), *cost_rows(models)], arguments.json)
     if arguments.pictures:
-        from studies.ising.probability_figures import EACH, draw_pictures
+        draw_all(Path(arguments.pictures), models, drawn)
 
-        kept = {beta: (one.grids, one.energies, one.logs) for beta, one in drawn.items()}
-        draw_pictures(Path(arguments.pictures), kept, {beta: lattices(beta, EACH, "test") for beta in kept})
+
+def draw_all(folder: Path, models: dict[str, Trained], drawn: dict[float, Drawn]) -> None:
+    """The pictures: what was drawn, errors of energies that the source's network, mended, and ours tell, attention."""
+    from studies.ising import probability_figures as figures
+
+    true = {beta: lattices(beta, SHOWN, "test") for beta in drawn}
+    grids = np.concatenate(list(true.values()))
+    shown = {name: models[name] for name in ("one_way", "frontier") if name in models}
+    told = {name: scoring.energies_of(model.logs(grids), model.case.beta) for name, model in shown.items()}
+    attending = {name: model for name, model in models.items() if name.endswith("attention")}
+    looks = {
+        name: figures.looks_of(core_in(model.training.model), model.tokens(grids[:LOOKED_AT])[0])
+        for name, model in attending.items()
+    }
+    kept = {beta: (one.grids, one.energies, one.logs) for beta, one in drawn.items()}
+    figures.draw_pictures(folder, kept, true, told, looks)
 
 
 if __name__ == "__main__":
