@@ -18,6 +18,7 @@ from studies.ising.study import ensemble_of
 
 LATTICE = Lattice(8, 8)
 BETA, SEED = 0.25, 11
+USUAL = probability.SpinSettings().seed  # of a network; SEED is that of the lattices
 SECONDS = "seconds.json"
 FRONTIER, OTHERS = "recipe:frontier", "epochs:1"
 BETAS = (0.44, 0.6)  # of further frontier networks, beside BETA
@@ -89,11 +90,12 @@ def lattices(beta: float, count: int, part: str) -> np.ndarray:
     return draw(Plan(lattice=LATTICE, betas=(beta,), n_samples=count, seed=SEED, part=part), beta)
 
 
-def trained(case: Case, folder: Path, count: int, words=()) -> Trained:
-    """Train on `count` lattices, or read what is there."""
+def trained(case: Case, folder: Path, count: int, words=(), seed: int = USUAL) -> Trained:
+    """Train on `count` lattices, or read what is there; every seed has the same lattices and the same split."""
     grids = lattices(case.beta, count, "train")
     found = files.Lattices(grids, np.full(count, case.beta), LATTICE.energies(grids), None)
-    settings = case.study.settings.parse([*case.words, f"beta:{case.beta}", *words])
-    place = folder / case.name.replace(" ", "_")
+    more, end = ((f"seed:{seed}", f"split_seed:{USUAL}"), f"_seed_{seed}") if seed != USUAL else ((), "")
+    settings = case.study.settings.parse([*case.words, f"beta:{case.beta}", *words, *more])
+    place = folder / f"{case.name.replace(' ', '_')}{end}"
     training = fit_timed(ensemble_of({"train": found}), settings, place, SECONDS, study=case.study)
     return Trained(case, training, seconds_of(place, SECONDS))

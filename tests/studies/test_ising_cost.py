@@ -96,6 +96,50 @@ def test_sizes_rise_and_a_model_stands_there_with_one_seed(energies):
     }
 
 
+def test_every_model_is_trained_with_the_seeds_that_are_asked(energies):
+    asked = energies.trainings_with([0, 1, 7])
+    for words in (*energies.EIGHT.values(), "model:convolution"):
+        assert {words, f"{words} seed:1", f"{words} seed:7"} < set(asked)
+        assert f"{words} seed:0" not in asked  # the same training
+    assert "model:shifts seed:7" in asked
+    assert len(asked) == len(set(asked))
+    assert energies.trainings_with([0]) == list(energies.TRAININGS)
+
+
+def test_seeds_have_mean_deviation_and_their_twin(energies):
+    words = energies.EIGHT["energy"]
+    found = trained({words: 8.0, f"{words} seed:1": 10.0, "model:shifts seed:0": 1.0, "model:shifts units:8": 2.0})
+    for one in found.values():
+        one.worst = 3.0
+    rows = energies.seed_rows(found)
+    assert measured(rows) == {
+        f"{words}, 2 seeds: centred, mean": 9,
+        f"{words}, 2 seeds: centred, deviation": pytest.approx(2**0.5),
+        f"{words}, 2 seeds: raw at the worst beta of the worst": 3,
+    }
+    assert rows[0]["goal"] == 15.78
+
+
+def test_seeds_of_a_probability_have_mean_and_deviation():
+    bench, grids = script("ising_probability"), np.ones((2, 8, 8), np.int8)
+    grids[1, ::2] = -1  # energies -128 and 0
+    models = [
+        SimpleNamespace(
+            case=SimpleNamespace(beta=0.5),
+            logs=lambda grids, off=off: np.array([64.0, off]),
+            training=SimpleNamespace(scores=SimpleNamespace(errors={"test": SimpleNamespace(rmse=off)})),
+        )
+        for off in (2.0, 4.0)
+    ]
+    assert bench.seed_rows([{"one_way": models[0]}], grids) == []
+    assert measured(bench.seed_rows([{"one_way": one} for one in models], grids)) == {
+        "centred RMSE, source-like: one_way, 2 seeds, mean": pytest.approx(3),
+        "centred RMSE, source-like: one_way, 2 seeds, deviation": pytest.approx(2**0.5),
+        "cross-entropy: one_way, 2 seeds, mean": 3,
+        "cross-entropy: one_way, 2 seeds, deviation": pytest.approx(2**0.5),
+    }
+
+
 def test_a_score_that_a_file_has_kept_is_the_same(energies, tmp_path):
     kept = Score(1.5, 1.25, 0.9, {0.05: 1.0, 0.44: 2.0})
     write_json(tmp_path / "kept.json", vars(kept))
