@@ -5,10 +5,10 @@
                                       [--pictures FOLDER]
 
 Simulates the study's files, then trains and judges what is not in the folder yet (_ising_energies.py lists it: 55
-minutes of one core; a further seed of all models, half an hour), so an interrupted call goes on; with --finished it
-trains nothing. Errors are root mean squares in J.
-Seconds are the processor's, of one thread, so that other work on the machine counts little. What is mis-scored in the
-source's baseline, and what a model of the probability is good for: benchmarks/ising_probability.py.
+minutes of one core; a further seed of the others, 20), so an interrupted call goes on; with --finished it trains
+nothing. Errors are root mean squares in J. Seconds are the processor's, of one thread, so that other work on the
+machine counts little. What is mis-scored in the source's baseline, and what a model of the probability is good for:
+benchmarks/ising_probability.py.
 """
 
 import re
