@@ -4,18 +4,15 @@ python benchmarks/_ising_energies.py FOLDER ["recipe:sweep model:energy" ...]   
 """
 
 import sys
-import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import rmtree
 
 import numpy as np
+from _timed import fit_timed, seconds_of
 
-from sim2seq._support.files import write_json
 from sim2seq.store import store
 from sim2seq.store.files import ingest_folder
-from sim2seq.training.fit import fit
 from studies.ising import pgen_ensembles, simulate
 from studies.ising.networks import RECURRENT
 from studies.ising.study import STUDY, read
@@ -59,19 +56,18 @@ def place_of(folder: Path, words: str) -> Path:
 
 
 def train_all(folder: Path, trainings=TRAININGS) -> Iterator[str]:
-    """Train what is not there yet, and yield the name of each that is there then.
+    """Train what is not done yet, and yield the name of each that is there then.
 
-    The processor's seconds of each stand in its folder; one that was interrupted begins anew, so they are of it all.
+    The processor's seconds of each stand in its folder. Raises ValueError where a folder holds a training with other
+    settings or data than are meant now: its name does not tell, and its numbers would stand beside those of others.
     """
     ensemble = read(make_store(folder))
     for words in trainings:
         place = place_of(folder, words)
-        if not (place / SECONDS).exists():
-            rmtree(place, ignore_errors=True)
-            start = time.process_time()
-            fit(ensemble, STUDY.settings.parse(words.split()), place, study=STUDY, quiet=True, naive=mean_only)
-            write_json(place / SECONDS, time.process_time() - start)
-            print(f"{words}: {time.process_time() - start:.0f} s of the processor", file=sys.stderr, flush=True)
+        done, settings = (place / "scores.json").exists(), STUDY.settings.parse(words.split())
+        fit_timed(ensemble, settings, place, SECONDS, study=STUDY, naive=mean_only)
+        if not done:
+            print(f"{words}: {seconds_of(place, SECONDS):.0f} s of the processor", file=sys.stderr, flush=True)
         yield words
 
 

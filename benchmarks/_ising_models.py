@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from _timed import fit_timed, seconds_of
 
-from sim2seq._support.files import read_json, write_json
-from sim2seq.training.fit import fit
 from sim2seq.training.folder import Training
 from sim2seq.training.symbols import log_probabilities, logits_of, tokens_of
 from studies.ising import files, probability, pseudo_likelihood
@@ -20,6 +18,7 @@ from studies.ising.study import ensemble_of
 
 LATTICE = Lattice(8, 8)
 BETA, SEED = 0.25, 11
+USUAL = probability.SpinSettings().seed  # of a network; SEED is that of the lattices
 SECONDS = "seconds.json"
 FRONTIER, OTHERS = "recipe:frontier", "epochs:1"
 BETAS = (0.44, 0.6)  # of further frontier networks, beside BETA
@@ -52,11 +51,11 @@ CASES = {
 
 @dataclass(frozen=True)
 class Trained:
-    """A training and the seconds of the processor it took."""
+    """A training and the seconds of the processor it took, where they are known."""
 
     case: Case
     training: Training
-    seconds: float
+    seconds: float | None
 
     def tokens(self, grids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the network is given for lattices, and the labels of their spins along the path."""
@@ -91,15 +90,12 @@ def lattices(beta: float, count: int, part: str) -> np.ndarray:
     return draw(Plan(lattice=LATTICE, betas=(beta,), n_samples=count, seed=SEED, part=part), beta)
 
 
-def trained(case: Case, folder: Path, count: int, words=()) -> Trained:
-    """Train on `count` lattices, or read what is there."""
-    begin = time.process_time()
+def trained(case: Case, folder: Path, count: int, words=(), seed: int = USUAL) -> Trained:
+    """Train on `count` lattices, or read what is there; every seed has the same lattices and the same split."""
     grids = lattices(case.beta, count, "train")
     found = files.Lattices(grids, np.full(count, case.beta), LATTICE.energies(grids), None)
-    settings = case.study.settings.parse([*case.words, f"beta:{case.beta}", *words])
-    place = folder / case.name.replace(" ", "_")
-    there = (place / "scores.json").exists()
-    training = fit(ensemble_of({"train": found}), settings, place, study=case.study, quiet=True)
-    if not there:
-        write_json(place / SECONDS, time.process_time() - begin)
-    return Trained(case, training, read_json(place / SECONDS))
+    more, end = ((f"seed:{seed}", f"split_seed:{USUAL}"), f"_seed_{seed}") if seed != USUAL else ((), "")
+    settings = case.study.settings.parse([*case.words, f"beta:{case.beta}", *words, *more])
+    place = folder / f"{case.name.replace(' ', '_')}{end}"
+    training = fit_timed(ensemble_of({"train": found}), settings, place, SECONDS, study=case.study)
+    return Trained(case, training, seconds_of(place, SECONDS))

@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """The Ising lattice: how well networks know the probability of a lattice, and what that is good for.
 
-    python benchmarks/ising_probability.py [--folder trainings] [--lattices 200000] [--json FILE] [--pictures FOLDER]
+    python benchmarks/ising_probability.py [--folder trainings] [--lattices 200000] [--seeds 1777 0 1] [--json FILE]
+                                           [--pictures FOLDER]
 
 Networks learn from independent 8 x 8 lattices of ISING1 at one beta. Then, all on lattices of their own random streams:
 
@@ -15,22 +16,25 @@ drawn         the effective sample size of those lattices, their energies agains
 Seconds are those of the processor. Trainings in FOLDER that are done are read, not repeated.
 """
 
+import statistics
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from _ising_models import BETA, CASES, LATTICE, NAMES, SEED, Trained, lattices, trained
+from _ising_models import BETA, BETAS, CASES, LATTICE, NAMES, SEED, USUAL, Trained, lattices, trained
 from _rows import publish, row
 
 from sim2seq._support.command import Parser, run
-from sim2seq.training.symbols import draw
+from sim2seq.training.symbols import core_in, draw
 from studies.ising import exact, scoring
 from studies.ising.paths import grids_of, runs_of
 
 SOURCE_BETAS = np.linspace(0, 0.35, 50)
 TEST_BETAS = np.linspace(0.05, 0.6, 12).round(2)
 OTHER_BETAS = (0.15, 0.2, 0.22, 0.24, 0.26, 0.28, 0.3, 0.35, 0.4, 0.44)  # that lattices drawn at BETA are weighed for
+PICTURED = tuple(f"frontier {beta:g}" for beta in BETAS)  # networks that the pictures show, beside frontier
+SHOWN, LOOKED_AT = 5_000, 500  # lattices of each beta whose errors are drawn, and by which attention is
 SOURCE_RMSE = 19.85  # of its "original" probability model, as it scores
 GOAL, STRETCH = "goal", "stretch"
 
@@ -78,6 +82,24 @@ def energy_rows(models: dict[str, Trained], grids: np.ndarray) -> list[dict]:
         rows.append(
             row(f"{where}: {name}, scored off by one spin as the source", error, None, "lower", "J", SOURCE_RMSE)
         )
+    return rows
+
+
+def seed_rows(by_seed: list[dict[str, Trained]], grids: np.ndarray) -> list[dict]:
+    """Mean and deviation over the seeds, where there are several: centred RMSE on these lattices, and cross-entropy."""
+    rows, energies = [], LATTICE.energies(grids)
+    for name in by_seed[0] if len(by_seed) > 1 else ():
+        some = [models[name] for models in by_seed]
+        found = {
+            "centred RMSE, source-like": [
+                scoring.centred_rmse(scoring.energies_of(one.logs(grids), one.case.beta), energies) for one in some
+            ],
+            "cross-entropy": [one.training.scores.errors["test"].rmse for one in some],
+        }
+        for what, each in found.items():
+            unit, told = "nat a spin" if what == "cross-entropy" else "J", f"{what}: {name}, {len(some)} seeds"
+            rows.append(row(f"{told}, mean", statistics.fmean(each), None, "lower", unit))
+            rows.append(row(f"{told}, deviation", statistics.stdev(each), None, "lower", unit))
     return rows
 
 
@@ -175,25 +197,49 @@ def main(argv=None):
     parser.add_argument("--per_beta", type=int, default=20_000, help="test lattices of each beta")
     parser.add_argument("--drawn", type=int, default=50_000, help="lattices drawn from the network at its beta")
     parser.add_argument("--training", nargs="*", default=[], metavar="NAME:VALUE", help="settings of all trainings")
+    parser.add_argument(
+        "--seeds", nargs="+", type=int, default=[USUAL], help="of the networks; the first one's are those of all tables"
+    )
     parser.add_argument("--pictures", metavar="FOLDER", help="draw the pictures of the card there")
     parser.add_argument("--json", metavar="FILE", help="write the rows here too")
     arguments = parser.parse_args(argv)
+    if arguments.pictures and (missing := [name for name in PICTURED if name not in arguments.models]):
+        raise ValueError(f"--pictures: expected --models with {', '.join(PICTURED)}; without {', '.join(missing)}")
     print(f"seed {SEED}, {arguments.lattices} lattices a training")
     folder = Path(arguments.folder)
     chosen = {"frontier": CASES["frontier"]} | {name: CASES[name] for name in CASES if name in arguments.models}
-    models = {name: trained(case, folder, arguments.lattices, arguments.training) for name, case in chosen.items()}
+    by_seed = [
+        {name: trained(case, folder, arguments.lattices, arguments.training, seed) for name, case in chosen.items()}
+        for seed in dict.fromkeys(arguments.seeds)
+    ]
+    models = by_seed[0]
     at_beta = {model.case.beta: model for name, model in models.items() if name.startswith("frontier")}
     counts = {beta: arguments.drawn if beta == BETA else arguments.per_beta for beta in sorted(at_beta)}
     drawn = {beta: drawn_from(at_beta[beta], count) for beta, count in counts.items()}
-    rows = energy_rows(models, source_like(arguments.tests)) + beta_rows(models, arguments.per_beta)
+    grids = source_like(arguments.tests)
+    rows = energy_rows(models, grids) + seed_rows(by_seed, grids) + beta_rows(models, arguments.per_beta)
     for beta, some in drawn.items():
         rows += free_energy_rows(at_beta[beta], some, arguments.per_beta)
     publish([*rows, *reweighted_rows(drawn[BETA]), *histogram_rows(drawn), *cost_rows(models)], arguments.json)
     if arguments.pictures:
-        from studies.ising.probability_figures import EACH, draw_pictures
+        draw_all(Path(arguments.pictures), models, drawn)
 
-        kept = {beta: (one.grids, one.energies, one.logs) for beta, one in drawn.items()}
-        draw_pictures(Path(arguments.pictures), kept, {beta: lattices(beta, EACH, "test") for beta in kept})
+
+def draw_all(folder: Path, models: dict[str, Trained], drawn: dict[float, Drawn]) -> None:
+    """The pictures: what was drawn, errors of energies that the source's network, mended, and ours tell, attention."""
+    from studies.ising import probability_figures as figures
+
+    true = {beta: lattices(beta, SHOWN, "test") for beta in drawn}
+    grids = np.concatenate(list(true.values()))
+    shown = {name: models[name] for name in ("one_way", "frontier") if name in models}
+    told = {name: scoring.energies_of(model.logs(grids), model.case.beta) for name, model in shown.items()}
+    attending = {name: model for name, model in models.items() if name.endswith("attention")}
+    looks = {
+        name: figures.looks_of(core_in(model.training.model), model.tokens(grids[:LOOKED_AT])[0])
+        for name, model in attending.items()
+    }
+    kept = {beta: (one.grids, one.energies, one.logs) for beta, one in drawn.items()}
+    figures.draw_pictures(folder, kept, true, told, looks)
 
 
 if __name__ == "__main__":

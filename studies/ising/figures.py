@@ -14,7 +14,7 @@ from PIL import Image
 from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, RED
 from sim2seq.report.film import in_few_colours, write_gif
 from sim2seq.report.style import COLOURS, Picture, grid, plain, styled
-from studies.ising.exact import boltzmann, density_of_states, kaufman
+from studies.ising.exact import MOST_COUNTED, boltzmann, density_of_states, kaufman, thermal
 from studies.ising.files import Lattices
 from studies.ising.lattice import Lattice
 from studies.ising.networks import square
@@ -88,28 +88,31 @@ def thermodynamics(lattices: Lattices, predicted: dict[str, np.ndarray]) -> Pict
 def chains(lattices: Lattices, seed: int = 1) -> Picture:
     """The sampler beside theory, a column a beta: a chain of single flips from chance on, and energies of lattices.
 
-    A line and band are the exact mean and two standard deviations; marks, the exact share of each energy (`ISING1`).
+    A line and band are the exact mean and two standard deviations; marks, the exact share of each energy (`ISING1`),
+    which is known of up to MOST_COUNTED sites: larger lattices have the chains alone.
     """
     lattice = square(lattices.grids[0].size)
     betas = np.unique(lattices.betas)
     shown = np.unique([betas[np.abs(betas - beta).argmin()] for beta in TRACED])
-    levels, counts = density_of_states(lattice)
-    figure, axes = grid(2, len(shown), width=3.6 * len(shown), height=2.6)
-    for (above, below), beta, seeds in zip(axes.T, shown, np.random.SeedSequence(seed).spawn(len(shown)), strict=True):
-        share = boltzmann(levels, counts, beta)[0]
-        mean = share @ levels
-        spread = 2 * np.sqrt(share @ (levels - mean) ** 2)
-        above.axhspan(mean - spread, mean + spread, color=GREY, alpha=0.25, lw=0)
-        above.axhline(mean, color=GREY, label="exact")
+    states = density_of_states(lattice) if lattice.sites <= MOST_COUNTED else None
+    figure, axes = grid(2 if states else 1, len(shown), width=3.6 * len(shown), height=2.6)
+    for above, beta, seeds in zip(axes[0], shown, np.random.SeedSequence(seed).spawn(len(shown)), strict=True):
+        exact = thermal(lattice, *states, beta) if states else kaufman(lattice.n_x, lattice.n_y, beta)
+        spread = 2 * np.sqrt(exact.variance)
+        above.axhspan(exact.energy - spread, exact.energy + spread, color=GREY, alpha=0.25, lw=0)
+        above.axhline(exact.energy, color=GREY, label="exact")
         above.plot(lattice.energies(traced(lattice, beta, seeds)), color=BLUE, lw=0.8, label="one chain")
         above.set(title=f"beta {beta:g}", xlabel="proposals a spin", ylabel="energy [J]")
+    for below, beta in zip(axes[-1], shown if states else (), strict=False):
+        levels, counts = states
+        share = boltzmann(levels, counts, beta)[0]
         seen = histogram(lattices.energies[lattices.betas == beta], levels)
         below.bar(levels, seen, width=0.8 * np.diff(levels).min(), color=BLUE, alpha=0.6, label="lattices")
         below.plot(levels, share, color=RED, marker=".", ms=4, lw=1, label="exact")
         likely = levels[share > 1e-4]
         below.set(xlabel="energy [J]", ylabel="share", xlim=(likely.min() - 6, likely.max() + 6))
-    axes[0, 0].legend()
-    axes[1, 0].legend()
+    for first in axes[:, 0]:
+        first.legend()
     return figure
 
 

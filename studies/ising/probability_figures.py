@@ -6,12 +6,15 @@ the probability that the model gives them, (lattices,) each.
 
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from sim2seq.report.colours import BLUE, GREY, RED
 from sim2seq.report.style import Picture, grid, styled
 from studies.ising import exact, scoring
+from studies.ising.figures import attention, error_bands
 from studies.ising.lattice import Lattice
+from studies.ising.networks import square
 
 LATTICE = Lattice(8, 8)
 SHOWN = (0.25, 0.44, 0.6)  # betas: above, at and below the transition
@@ -19,21 +22,51 @@ EACH = 6  # lattices of a row
 LEARNED = 0.25  # the beta whose lattices are weighed for others
 CURVE = np.linspace(0.05, 0.65, 121)
 WEIGHED = np.linspace(0.06, 0.46, 41)
+SITE = (4, 4)  # whose attention is shown
 FEW = 0.01  # effective share below which weighed lattices are not drawn
 
 Lattices = dict[float, tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
-def draw_pictures(folder: Path, drawn: Lattices, true: dict[float, np.ndarray]) -> None:
-    """Write the pictures as PNG; `true`: beta -> lattices of the sampler."""
+def draw_pictures(
+    folder: Path, drawn: Lattices, true: dict[float, np.ndarray], told: dict[str, np.ndarray], looks: dict
+) -> None:
+    """Write the pictures as PNG; `true`: beta -> lattices of the sampler.
+
+    told    network -> energies but for a constant (lattices,), of all lattices of `true` in their order
+    looks   network with attention -> what looks_of says; the picture is left out where there is none
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    truth = np.concatenate([LATTICE.energies(grids) for grids in true.values()])
     pictures = {
         "probability_energies": energies(drawn),
         "probability_lattices": lattices(drawn, true),
         "probability_free_energy": free_energy(drawn),
+        "probability_errors": error_bands(truth, {name: some + truth.mean() for name, some in told.items()}),
     }
+    if looks:
+        pictures["probability_attention"] = attention(looks, SITE)
     for name, picture in pictures.items():
         picture.savefig(folder / f"{name}.png", dpi=110)
+
+
+def looks_of(core: keras.Model, tokens: np.ndarray) -> np.ndarray:
+    """From which site to which a core with attention looks, (sites, sites): the mean over lattices and heads.
+
+    `tokens` (lattices, steps, 2), with a start token or without; what goes to that one is left out, so that then a row
+    sums to less than 1. The masks are those of symbol_networks.py.
+    """
+    layer = next(each for each in core.layers if isinstance(each, keras.layers.MultiHeadAttention))
+    asking, told = keras.Model(core.inputs, layer.input)([tokens])
+    start = not tokens[:, 0].any()
+    steps = np.arange(tokens.shape[1])
+    seen = steps[:, None] >= steps if start else steps[:, None] != steps
+    weights = layer(asking, told, attention_mask=seen[None], return_attention_scores=True)[1]
+    looks = np.mean(weights, axis=(0, 1))
+    if start:  # the token of a step is the spin of the step before
+        looks = np.pad(looks[:, 1:], ((0, 0), (0, 1)))
+    back = np.argsort(square(len(steps)).snake())
+    return looks[back][:, back]
 
 
 @styled

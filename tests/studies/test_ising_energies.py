@@ -1,11 +1,13 @@
 """What energies of Ising lattices are judged by, and larger lattices asked about: on models whose answers are known."""
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
+from sim2seq._support.files import read_json, write_json
 from sim2seq.data.windows import Scaling
 from sim2seq.models.builders import Sizes, physical
 from sim2seq.store import store
@@ -99,6 +101,73 @@ def test_bars_of_energies_stand_beside_the_exact_share_of_each():
     seen = found.energies[found.betas == 0.2]
     assert [bar.get_height() for bar in below.patches] == pytest.approx([np.mean(seen == level) for level in levels])
     assert share @ levels == pytest.approx(kaufman(4, 4, 0.2).energy)
+
+
+def test_chains_of_more_than_64_spins_have_the_exact_mean_alone():
+    (above,) = figures.chains(lattices(10)).axes
+    assert above.lines[0].get_ydata()[0] == pytest.approx(kaufman(10, 10, 0.2).energy)
+
+
+def test_scores_are_written_whatever_becomes_of_pictures(monkeypatch, tmp_path):
+    found = lattices(4)
+    one = report.Judged("shifts", {"test": scores.score(Exact().model, found)})
+    monkeypatch.setattr(report, "draw", lambda found: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        report.write(report.Findings({"test": found}, [one], []), tmp_path / "new")
+    assert read_json(tmp_path / "new" / "scores.json")[0]["model"] == "shifts"
+
+
+def judged(words: str, error: float, validation: float = 1.0) -> report.Judged:
+    """A training with settings in words whose two test lattices are off by plus and minus `error`."""
+    truth = np.array([0.0, 0.0])
+    training = SimpleNamespace(
+        settings=IsingSettings.parse(words.split()), parameters=9, history={"val_loss": [9.0, validation]}
+    )
+    return report.Judged(words, {"test": Score.of(np.array([error, -error]), truth, truth)}, training)
+
+
+def test_a_name_tells_each_training_from_the_others():
+    words = ["model:shifts seed:0", "model:shifts seed:1", "model:energy cell:lstm", "model:energy", "model:places"]
+    assert report.names_of([judged(each, 1).training.settings for each in words]) == [
+        "shifts seed:0",
+        "shifts seed:1",
+        "energy cell:lstm",
+        "energy cell:gru",
+        "places",
+    ]
+    alone = report.names_of([judged("model:energy cell:lstm units:16", 1).training.settings])
+    assert alone == ["energy units:16 cell:lstm"]  # what the source's twin is not
+    assert judged("model:energy cell:lstm", 1).published is None
+    assert judged("model:energy", 1).published == 15.78
+
+
+def test_rows_have_mean_and_deviation_over_seeds():
+    models = [judged("seed:0", 1), judged("seed:1", 2), judged("seed:2", 6), judged("seed:3 units:8", 50)]
+    rows = report.Findings({}, models, []).rows()
+    assert [row["seed"] for row in rows] == [0, 1, 2, 3]
+    assert rows[1]["over_seeds"] == {"seeds": 3, "mean": 3, "deviation": pytest.approx(7**0.5)}
+    assert rows[3]["over_seeds"] == {"seeds": 1, "mean": 50, "deviation": None}
+
+
+def test_validation_lattices_choose_the_model_no_test_does(monkeypatch, tmp_path):
+    """What stands below a folder: a baseline that is best, one lucky on the test set, and one that is best before."""
+    kept = {"a": ("model:convolution", 0.1), "b": ("model:shifts", 0.3), "c": ("model:places", 0.2)}
+    trainings = {name: judged(words, 1, validation).training for name, (words, validation) in kept.items()}
+    for name, (words, _) in kept.items():
+        (tmp_path / name).mkdir()
+        write_json(tmp_path / name / "settings.json", {"model": words.removeprefix("model:")})
+        write_json(tmp_path / name / "scores.json", {})
+        trainings[name].folder, trainings[name].model = tmp_path / name, name
+    errors = {"a": 0.0, "b": 1.0, "c": 2.0}
+    monkeypatch.setattr("sim2seq.load_training", lambda place, study: trainings[place.name])
+    monkeypatch.setattr("studies.ising.study.lattice_files", lambda store, part: {})
+    monkeypatch.setattr("studies.ising.study.read", lambda store: None)
+    monkeypatch.setattr(report, "fixed_sets", lambda store: {"test": None})
+    monkeypatch.setattr(report, "score", lambda model, lattices: Score(errors[model], errors[model], 1.0, {}))
+    monkeypatch.setattr(report, "baselines", lambda training, sets: [])
+    found = report.judge("store", tmp_path)
+    assert [one.name for one in found.models] == ["places", "shifts"]
+    assert [one.name for one in found.baselines] == ["convolution"]
 
 
 def test_errors_are_raw_centred_and_by_beta():

@@ -12,9 +12,10 @@ from sim2seq.store import store
 from sim2seq.store.files import ingest_folder
 from sim2seq.training.fit import build
 from sim2seq.training.symbols import observed, tokens_of, with_start
-from studies.ising import exact, files, probability, pseudo_likelihood, scoring, simulate
+from studies.ising import exact, files, probability, probability_figures, pseudo_likelihood, scoring, simulate
 from studies.ising.lattice import Lattice
 from studies.ising.paths import by_columns, frontier, grids_of, runs_of
+from studies.ising.probability_figures import looks_of
 from studies.ising.study import ensemble_of
 from studies.ising.symbol_networks import NETWORKS
 
@@ -146,6 +147,26 @@ def test_the_probabilities_of_all_lattices_sum_to_one(cores, name):
     assert logsumexp(logs) == pytest.approx(0, abs=1e-5)
     if name == "frontier":
         assert logs == pytest.approx(logs[::-1], abs=1e-5)  # state k and its negative, 2^sites - 1 - k
+
+
+@pytest.mark.parametrize("name", ["one_way_attention", "both_ways_attention"])
+def test_attention_goes_to_spins_that_may_be_seen_alone(cores, name):
+    """Of 3 x 3: a network that draws lattices looks at what is before on the snake, the other at all but the spin."""
+    core, grids = cores[name][0], exact.enumerated(SQUARE)[::7]
+    labels, start = (runs_of(grids, SQUARE.snake()) > 0).astype(int), int(name == "one_way_attention")
+    looks, step = looks_of(core, tokens_of(labels, 2, start)), np.argsort(SQUARE.snake())
+    seen = step[:, None] > step if start else step[:, None] != step
+    assert ((looks > 0) == seen).all()
+    assert looks[SQUARE.snake()[-1]].sum() == pytest.approx(1, abs=0.3 * start + 1e-5)
+
+
+def test_pictures_show_the_sources_network_and_its_attention(tmp_path):
+    true = {beta: np.ones((30, 8, 8), np.int8) for beta in probability_figures.SHOWN}
+    energies = Lattice(8, 8).energies(true[0.25])
+    drawn = {beta: (grids, energies + 4 * (np.arange(30) % 2), np.zeros(30)) for beta, grids in true.items()}
+    told, looks = {"one_way": np.zeros(90)}, {"one_way_attention": np.full((64, 64), 1 / 64)}
+    probability_figures.draw_pictures(tmp_path, drawn, true, told, looks)
+    assert {"probability_errors.png", "probability_attention.png"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_a_lattice_that_is_turned_keeps_its_energy_and_the_start_token():
