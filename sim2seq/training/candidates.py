@@ -132,7 +132,7 @@ def read_candidate(place: Path, name: str, scalings) -> Any:
 
 
 def weigh(folder: Path, parts: Parts, seed: int) -> tuple[Combination, Weighing]:
-    """Weigh what has learned, and write combination.json; what has no weight stays until `tidy`."""
+    """Weigh what has learned; what has no weight stays in its folder until `end`."""
     fitted = learned(folder, parts)
     truth, runs = parts.validation.future, parts.validation
     steps = truth.shape[1]
@@ -144,12 +144,16 @@ def weigh(folder: Path, parts: Parts, seed: int) -> tuple[Combination, Weighing]
     kept = {name: fitted[name] for name in found.names}
     scalings = (parts.series, parts.conditions, parts.controls)
     low, high = parts.training.bounds(combination.MARGIN)
-    made = Combination(kept, found.centres, found.weights, low, high, *scalings)
-    content = {"names": found.names, "centres": found.centres.tolist(), "weights": found.weights.tolist()}
-    content |= {"low": made.low.tolist(), "high": made.high.tolist()}
-    content |= {name: None if each is None else plain(each) for name, each in zip(SCALINGS, scalings, strict=True)}
+    return Combination(kept, found.centres, found.weights, low, high, *scalings), found
+
+
+def write_combination(folder: Path, made: Combination) -> None:
+    """Write combination.json, beside the scores and the band that are its."""
+    content: dict[str, Any] = {"names": list(made.candidates)}
+    content |= {name: getattr(made, name).tolist() for name in ("centres", "weights", "low", "high")}
+    scalings = {name: getattr(made, name) for name in SCALINGS}
+    content |= {name: None if each is None else plain(each) for name, each in scalings.items()}
     write_json(folder / FILE, content)
-    return made, found
 
 
 SCALINGS = ("series", "conditions", "controls")
@@ -207,8 +211,10 @@ def combined(folder: Path, parts: Parts, found: Weighing, test: Runs) -> Combine
     )
 
 
-def tidy(folder: Path, models: Combination) -> None:
-    """Away with candidates that have no weight: whoever loads the training needs them not."""
+def end(folder: Path, models: Combination) -> None:
+    """Nothing learns here any more: away with what it learned from, and with candidates that have no weight."""
+    for name in (TASK, DATA):
+        remove(folder / FOLDER / name)
     for name in NAMES:
         if name not in models.used:
             remove(place_of(folder, name))

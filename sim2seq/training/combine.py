@@ -17,18 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sim2seq._support.files import NOTE, remove, write_json, write_text
+from sim2seq._support.files import NOTE, read_json, write_json, write_text
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import Split, select
 from sim2seq.models.candidates import closed_loop, keeping, lookups
 from sim2seq.models.candidates.candidate import NotForThese
 from sim2seq.training.candidates import (
-    DATA,
     FOLDER,
     LOOKUPS,
     NETWORK,
     OTHERS,
-    TASK,
     Parts,
     parts_of,
     place_of,
@@ -46,6 +44,7 @@ LEAST = {NETWORK: 10.0, f"{NETWORK} 2": 30.0, "stacked_lstm": 15.0, "residual_ls
 SHARE_BESIDE_A_LAW = 0.5  # of the budget: for the stacked LSTM while the network of a law learns
 SHARE_OF_END = 0.1  # of the budget: for predictions and scores
 ATTENTION = 0.5  # seconds between two looks at a process
+NO_TIME = "no time was left for it"
 GRACE = 30.0  # seconds after which a process that should have ended is ended
 
 
@@ -71,7 +70,8 @@ class Work:
         return place_of(self.folder, name)
 
     def is_done(self, name: str) -> bool:
-        return (self.place(name) / "done.json").exists()
+        path = self.place(name) / "done.json"
+        return path.exists() and read_json(path)["error"] != NO_TIME
 
     def done(self, name: str, start: float, error: str | None = None) -> None:
         self.place(name).mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def train(
     judge: Callable,
     quiet: bool = False,
 ) -> None:
-    """Have all candidates learn that have not yet, within the budget of the settings.
+    """Have all candidates learn that have not yet, within the budget of the settings; `candidates.end` is the caller's.
 
     judge   is called as soon as the first ones can forecast: from then on `folder` holds a training that can be used
     """
@@ -127,8 +127,6 @@ def train(
                 time.sleep(ATTENTION)
     finally:
         lane.stop()
-    for name in (DATA, TASK):
-        remove(folder / FOLDER / name)
 
 
 def fits_window(name: str, settings: Settings) -> bool:
@@ -193,9 +191,12 @@ class Lane:
         while self.names:
             self.name, share = self.names.pop(0)
             seconds = min(share * self.work.settings.seconds, self.work.left)
-            if not self.work.is_done(self.name) and seconds >= LEAST.get(self.name, 15.0):
+            if self.work.is_done(self.name):
+                continue
+            if seconds >= LEAST.get(self.name, 15.0):
                 self.begin(seconds)
                 return True
+            self.work.done(self.name, time.monotonic(), NO_TIME)
         return False
 
     def begin(self, seconds: float) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,7 @@ def fit(
             from sim2seq.training import combine
 
             naive = kept_baselines() if naive is baselines_of else naive  # they are asked twice
-
-            def judge() -> None:
-                finish(ensemble, settings, split, folder, study, naive)
-
+            judge = partial(finish, ensemble, settings, split, folder, study, naive, first=True)
             combine.train(ensemble, settings, split, folder, study, judge=judge, quiet=quiet)
         else:
             for member in range(settings.members):
@@ -256,8 +254,13 @@ def compiled(core: keras.Model, settings: Settings, targets: int, batches: int, 
     return learner
 
 
-def finish(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, study: Study, naive: Callable) -> Models:
-    """Judge the members together and write scores.json, which marks the folder as finished; return what was judged."""
+def finish(
+    ensemble: Ensemble, settings: Settings, split: Split, folder: Path, study: Study, naive: Callable, first=False
+) -> Models:
+    """Judge the members together and write scores.json, which marks the folder as finished; return what was judged.
+
+    `first`: other candidates go on learning, to be weighed with these.
+    """
     write_text(folder / NOTE, "predictions and scores\n")
     told: dict[str, Any] = {"held_out": held_out(ensemble, settings, split)}
     if settings.model == COMBINED:
@@ -267,10 +270,14 @@ def finish(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, s
         models = load_models(folder)
     scores, band, predictions = evaluate(study, models, ensemble, split, settings, **told, naive=naive)
     write_json(folder / "versions.json", versions())
+    if isinstance(models, candidates.Combination):  # an interrupted training keeps one that was judged
+        candidates.write_combination(folder, models)
     if band:
         write_json(folder / "band.json", band.to_dict())
     write_predictions(folder / "predictions.npz", predictions)
     write_json(folder / "scores.json", scores.to_json())
+    if isinstance(models, candidates.Combination) and not first:
+        candidates.end(folder, models)
     remove(folder / "checkpoint")
     remove(folder / NOTE)
     return models
@@ -283,8 +290,6 @@ def weighed(ensemble: Ensemble, settings: Settings, split: Split, folder: Path, 
     test = study.task.usable(select(ensemble, split.test), settings).some_runs()
     told = candidates.runs_of(test, settings, study.task, parts)
     combined = candidates.combined(folder, parts, found, told)
-    if not candidates.is_learning(folder):
-        candidates.tidy(folder, models)
     return models, {"combined": combined, "validation": models.around(found.unseen, found.spread)}
 
 

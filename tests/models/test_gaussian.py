@@ -53,3 +53,12 @@ def test_of_many_runs_some_are_learned_from(monkeypatch):
     found = gaussian.fit(bumps(60, 0), bumps(10, 1), seconds=100)
     assert found.known.shape[0] == found.weights.shape[1] == 40
     assert error_of(found, bumps(50, 2)) < 0.03
+
+
+def test_of_many_numbers_that_are_told_few_components_have_a_length():
+    rng = np.random.default_rng(0)
+    few, many = rng.normal(size=(30, 9)), np.cumsum(rng.normal(size=(30, 400)), axis=1)
+    assert gaussian.projection(few, Runs(np.zeros((30, 5, 1)), 0, few)).shape == (9, 9)
+    found = gaussian.projection(many, Runs(np.zeros((30, 5, 1)), 0, many))
+    assert found.shape == (400, gaussian.ALONE)
+    np.testing.assert_allclose((many @ found).std(axis=0), 1)

@@ -111,3 +111,18 @@ def test_trees_are_fewer_where_time_is_short():
     training = waves(40, 0)
     counts = [len(lookups.fit_trees(training, training, seconds=seconds).state["leaf"]) for seconds in (0, 60)]
     assert counts == [lookups.FEWEST_TREES, lookups.TREES]
+
+
+def test_blocks_of_many_features_are_learned_from_fewer_windows(monkeypatch):
+    training, rows = waves(20, 1), []
+
+    def counted(query, *others, **options):
+        rows.append(len(query))
+        return grown(query, *others, **options)
+
+    grown = lookups.grown
+    monkeypatch.setattr(lookups, "grown", counted)
+    for numbers in (lookups.NUMBERS, 60 * 4 * training.features):
+        monkeypatch.setattr(lookups, "NUMBERS", numbers)
+        lookups.attempt(training, waves(5, 2), 4, False, 0)
+    assert rows[1] <= 80 < rows[0]

@@ -120,6 +120,37 @@ def test_an_interrupted_training_trains_no_candidate_twice(tmp_path, monkeypatch
     assert {*BASELINES, "polynomial"} <= set(finished.scores.combined.validation)
 
 
+def test_a_training_interrupted_at_its_scores_is_finished(tmp_path, monkeypatch):
+    """Until then what is used is one training: the first candidates, and the scores and the band that are theirs."""
+    judged, evaluate = [], fit.evaluate
+
+    def interrupted_at_last(*told, **options):
+        judged.append(sorted(options["combined"].validation))
+        if len(judged) == 2:
+            raise KeyboardInterrupt
+        return evaluate(*told, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, "evaluate", interrupted_at_last)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path, patch)
+    first = fit.load(tmp_path)
+    assert set(judged[0]) == set(first.scores.combined.validation) < set(judged[1])
+    assert set(first.scores.combined.weights) == set(candidates.read_combination(tmp_path).used)
+    finished = train(tmp_path, monkeypatch)
+    assert set(finished.scores.combined.validation) == set(judged[1])
+    assert not candidates.is_learning(tmp_path)
+
+
+def test_what_had_no_time_is_named_and_learns_when_there_is_some(tmp_path, monkeypatch):
+    out = train(tmp_path, monkeypatch).scores.combined.out
+    assert (out["stacked_lstm"], out[NETWORK]) == (combine.NO_TIME, combine.NO_TIME)
+    work = SimpleNamespace(place=lambda name: candidates.place_of(tmp_path, name))
+    for name, error, is_done in (("stacked_lstm", combine.NO_TIME, False), ("hold", None, True)):
+        combine.Work.done(work, name, 0.0, error)
+        assert combine.Work.is_done(work, name) is is_done
+
+
 def test_a_candidate_that_fails_or_runs_away_is_out_and_named(tmp_path, monkeypatch):
     def fails(*runs, **options):
         raise ValueError("nothing to learn from")

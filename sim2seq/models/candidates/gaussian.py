@@ -21,6 +21,7 @@ MOST, FITTED = 400, 200  # training runs, and those that lengths are fitted to: 
 COMPONENTS = 24  # of the future, at most
 SHARE = 0.999  # of its variance
 SEEN = 6  # principal components of the window, and of the controls
+ALONE = 20  # numbers told of a run that have a length each; of more, so many principal components
 SMOOTHNESS = (2.5, np.inf)  # of Matern's kernel, chosen on validation runs
 
 
@@ -118,9 +119,10 @@ def projection(numbers, training: Runs) -> np.ndarray:
             continue
         part = centred[:, start:stop]
         _, sizes, right = np.linalg.svd(part, full_matrices=False)
-        some = right.T if kind == 1 else right[: min(SEEN, int((sizes > 1e-6 * sizes[0]).sum()))].T
-        if kind == 1:
+        if kind == 1 and stop - start <= ALONE:
             some = np.eye(stop - start)
+        else:
+            some = right[: min(ALONE if kind == 1 else SEEN, int((sizes > 1e-6 * sizes[0]).sum()))].T
         block = np.zeros((numbers.shape[1], some.shape[1]))
         block[start:stop] = some / np.maximum((part @ some).std(axis=0), 1e-12)
         blocks.append(block)

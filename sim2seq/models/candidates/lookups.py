@@ -27,7 +27,7 @@ TREES, FEWEST_TREES = 300, 30
 NEGLIGIBLE = 1e-6  # of the variance of futures: components that trees are not grown on, however many
 LAG = 10  # steps over which a velocity is measured
 SHARES_OF_HORIZON = (0.75, 0.5, 0.3, 0.15)  # length of a block, chosen on validation runs
-WINDOWS = 3000  # that blocks are learned from, about
+WINDOWS, NUMBERS = 3000, 100_000_000  # that blocks are learned from, about, and numbers in these blocks at most
 BLOCK_TREES, MOST_TRIED = 100, 40  # trees; numbers that a split is chosen among
 COMPONENTS, SHARE, MOST_FOR_COMPONENTS = 24, 0.9999, 1000
 
@@ -238,7 +238,8 @@ def attempt(training: Runs, validation: Runs, block: int, clock: bool, seed: int
     """Trees for blocks of this length, after their error."""
     values, lag = training.values, min(LAG + 1, training.window)
     starts = np.arange(lag, values.shape[1] - block + 1)
-    every = max(1, len(values) * len(starts) // WINDOWS)
+    windows = min(WINDOWS, NUMBERS // (block * training.features))
+    every = max(1, len(values) * len(starts) // max(1, windows))
     queries, changes = [], []
     for start in starts[::every]:
         some = training.take(np.isfinite(values[:, start + block - 1]).all(axis=1))
