@@ -96,7 +96,9 @@ class Replayed:
     features: tuple = (GOAL,)
     outputs: tuple = (GOAL,)
     inputs: tuple = ("run",)
-    surrogate: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(window=1))
+    surrogate: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(window=1, scores=SimpleNamespace(steps=len(REPORTS)))
+    )
     asked: int = 0
 
     def ask(self, series, inputs) -> Answer:
@@ -106,10 +108,10 @@ class Replayed:
         return Answer(self.outputs, middle, middle - half, middle + half, self.level, self.on.doubts[run])
 
 
-def search(on: Board, order: np.ndarray, pruner) -> tuple[np.ndarray, float]:
+def search(on: Board, order: np.ndarray, pruner, name: str) -> tuple[np.ndarray, float]:
     """A random search in this order: at which report each run was ended (runs,), REPORTS' number for whole ones; and
     the core seconds that it took."""
-    study, ended = optuna.create_study(pruner=pruner), np.full(len(order), len(REPORTS))
+    study, ended = optuna.create_study(study_name=name, pruner=pruner), np.full(len(order), len(REPORTS))
     for run in order:
         trial = study.ask()
         tell(trial, {"run": run})
@@ -137,13 +139,13 @@ def outcome(on: Board, ended: np.ndarray, seconds: float, asked: int = 0) -> Out
 
 def theirs(on: Board, seed: int, make: Callable) -> Outcome:
     """One search with a pruner of Optuna."""
-    return outcome(on, *search(on, order_of(on, seed), make()))
+    return outcome(on, *search(on, order_of(on, seed), make(), f"{on.table}_{seed}"))
 
 
 def ours(on: Board, seed: int, rule: Rule, *, level: float, answer: float) -> Outcome:
     """One search with the oracle; `answer`: core seconds of one answer."""
     oracle = Replayed(on, level)
-    ended, seconds = search(on, order_of(on, seed), OraclePruner(oracle, {GOAL: 1.0}, rule=rule))
+    ended, seconds = search(on, order_of(on, seed), OraclePruner(oracle, {GOAL: 1.0}, rule=rule), f"{on.table}_{seed}")
     return outcome(on, ended, seconds + answer * oracle.asked, oracle.asked)
 
 

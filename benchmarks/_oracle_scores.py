@@ -24,6 +24,7 @@ OURS, SHARES = "change", STUDY.task.at
 GOALS = {0.2: 0.75, 0.5: 0.8}  # share of the run -> error as a share of the best baseline's
 COVERAGE = (0.85, 0.95)
 PUBLISHED = "as published"  # trained on whole runs alone, told nothing else
+AS_PUBLISHED = ("epochs:100", "patience:20", "targets_per_epoch:10000000")  # a run has one target, not one a step
 SOURCES = ("standard", "bidirectional", "lite")
 MEASURES = {"MAE": "lower", "RMSE": "lower", "correlation": "higher", "coverage": "higher"}
 
@@ -37,27 +38,34 @@ class Said:
     high: np.ndarray | None = None
 
 
-def jobs(asked) -> dict[str, tuple[list[str], bool]]:
+def every_job(asked) -> dict[str, tuple[list[str], bool]]:
     """Name -> settings in words, and whether it learns from whole runs only."""
     found = {f"{OURS}, seed {seed}": ([f"seed:{seed}"], False) for seed in range(asked.seeds)}
     found["attention"] = (["recipe:attention"], False)
     for name in SOURCES:
         found[name] = ([f"recipe:{name}"], False)
-        found[f"{name}, {PUBLISHED}"] = ([f"recipe:{name}", "inputs:"], True)
-    return {name: (words + asked.settings, whole) for name, (words, whole) in found.items() if chosen(name, asked)}
+        found[f"{name}, {PUBLISHED}"] = ([f"recipe:{name}", "inputs:", *AS_PUBLISHED], True)
+    return {name: (words + asked.settings, whole) for name, (words, whole) in found.items()}
 
 
-def chosen(name: str, asked) -> bool:
-    return not asked.models or not {name, name.partition(",")[0]}.isdisjoint(asked.models)
+def jobs(asked) -> dict[str, tuple[list[str], bool]]:
+    """Those of `every_job` that are asked for."""
+    return {
+        name: job
+        for name, job in every_job(asked).items()
+        if not asked.models or not {name, name.partition(",")[0]}.isdisjoint(asked.models)
+    }
 
 
 def scores_rows(asked) -> list[dict]:
     """Train, or read, everything in `asked.folder`; rows of the goals, then of every model, target, share and table."""
-    if asked.study is None:
-        raise ValueError("the scores need a study: its folder, or its store")
+    if not (chosen := jobs(asked)):
+        raise ValueError(f"--models: expected some of {', '.join(every_job(asked))}; got {', '.join(asked.models)}")
+    if asked.pictures and not any(name.startswith(OURS) for name in chosen):
+        raise ValueError(f"--pictures shows {OURS}, seed 0, too: it has to be among --models")
     ensemble = STUDY.read(str(store_of(Path(asked.study))))
     found: dict[str, Training] = {}
-    for name, (words, whole) in jobs(asked).items():
+    for name, (words, whole) in chosen.items():
         study = replace(STUDY, task=replace(STUDY.task, whole=whole))
         say(f"{name} ...")
         begun = cpu()

@@ -140,7 +140,7 @@ PARTS = {"cost": cost_rows, "scores": scores_rows}
 def parse_arguments() -> argparse.Namespace:
     parser = Parser(description="The oracle: what a run costs, and how well its end is foretold.")
     parser.add_argument("study", nargs="?", help="folder of a study, or its store; the cost needs none")
-    parser.add_argument("--only", choices=list(PARTS), nargs="+", default=list(PARTS), help="parts to measure")
+    parser.add_argument("--only", choices=list(PARTS), nargs="+", help="parts to measure; of no study the cost alone")
     parser.add_argument("--folder", default="oracle_trainings", help="where trainings are kept, and read again")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of the study's own network; one of each other")
     parser.add_argument("--models", nargs="+", default=[], help="networks, or names of the table; none: all")
@@ -150,7 +150,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--minisom", type=int, default=20, metavar="RUNS", help="runs of MiniSom's that are measured")
     parser.add_argument("--repeats", type=int, default=3, help="of each way; the best counts")
     parser.add_argument("--json", metavar="FILE", help="write the rows there")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    asked.only = asked.only or [part for part in PARTS if asked.study or part == "cost"]
+    if "scores" in asked.only and not asked.study:
+        parser.error("the scores need a study: its folder, or its store")
+    return asked
 
 
 def main() -> None:

@@ -50,7 +50,11 @@ class OracleStopping(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         epochs = self.params.get("epochs") or epoch + 1
         self.seen.append(self.checkpoint({PROGRESS: (epoch + 1) / epochs, **(logs or {})}))
-        enough = len(self.seen) >= self.oracle.surrogate.window and not len(self.seen) % self.every
+        if not np.isfinite(self.seen[-1]).all():  # it has diverged
+            self.ended, self.model.stop_training = epoch + 1, True
+            return
+        trained = self.oracle.surrogate
+        enough = trained.window <= len(self.seen) <= trained.scores.steps and not len(self.seen) % self.every
         if not enough or epoch + 1 == epochs or len(self.finished) < self.rule.begin:
             return
         answer = self.oracle.ask(np.array(self.seen), self.inputs)

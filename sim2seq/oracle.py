@@ -94,10 +94,16 @@ def train_on_curves(path, words, folder, study=None):
 
 
 def in_order(ensemble) -> tuple[str, ...]:
-    """The curves, first those of the results in their order, by whatever name: networks add to their last values."""
+    """The curves, first those of the results in their order, by whatever name: networks add to their last values.
+
+    Raises ValueError for a result without its curve, where the next one would take its place.
+    """
     there, first = set(ensemble.features), []
     for name in (each.removesuffix("_final") for each in ensemble.results):
-        first += [each for each in (name, *curves.others(name)) if each in there][:1]
+        found = [each for each in (name, *curves.others(name)) if each in there][:1]
+        if not found:
+            raise ValueError(f"expected a curve {name} beside its end; got {', '.join(ensemble.features)}")
+        first += found
     return (*first, *(name for name in ensemble.features if name not in first))
 
 

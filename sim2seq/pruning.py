@@ -10,6 +10,7 @@ told them by `report(trial, values, step)`, and its inputs are the parameters of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -46,7 +47,8 @@ class OraclePruner(optuna.pruners.BasePruner):
     every    ask after every so many reports
     fixed    name -> number: inputs that are the same for all trials
 
-    `said` keeps the last Decision on each trial, by its number: what was foretold of those that were ended. A study
+    `said` keeps the last Decision on each trial, by its number: what was foretold of those that were ended. A trial
+    that has reported what is no number ends; of one with more reports than any training run nothing is said. A study
     that maximizes is refused (ValueError): what an oracle foretells is lower for better runs.
     """
 
@@ -62,13 +64,18 @@ class OraclePruner(optuna.pruners.BasePruner):
         """Whether the trial ends here; called by `trial.should_prune()`."""
         if study.direction == optuna.study.StudyDirection.MAXIMIZE:
             raise ValueError("OraclePruner: expected a study that minimizes; got one that maximizes")
-        seen = len(trial.intermediate_values)
-        if seen < self.oracle.surrogate.window or seen % self.every:
-            return False
+        seen, trained = len(trial.intermediate_values), self.oracle.surrogate
+        if seen and not math.isfinite(trial.intermediate_values[max(trial.intermediate_values)]):
+            return True  # it has diverged
+        if not trained.window <= seen <= trained.scores.steps or seen % self.every:
+            return False  # of longer trials than it has learned from, an oracle says nothing
         finished, runs = finished_of(study)
         if len(finished) < self.rule.begin:
             return False
-        answer = self.oracle.ask(self.series(trial), self.inputs(trial))
+        series = self.series(trial)
+        if not np.isfinite(series).all():
+            return True
+        answer = self.oracle.ask(series, self.inputs(trial))
         self.said[trial.number] = self.rule.decide(answer, self.goal, finished, runs)
         return self.said[trial.number].stop
 

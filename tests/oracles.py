@@ -18,7 +18,9 @@ class Told:
     outputs: tuple = ("loss_final",)
     inputs: tuple = ()
     doubts: tuple = ()
-    surrogate: object = field(default_factory=lambda: SimpleNamespace(window=1, folder="oracle"))
+    surrogate: object = field(
+        default_factory=lambda: SimpleNamespace(window=1, folder="oracle", scores=SimpleNamespace(steps=1000))
+    )
     asked: int = 0
 
     def ask(self, series, inputs=None) -> Answer:

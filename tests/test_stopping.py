@@ -1,6 +1,7 @@
 """The rule that says when a run is worth finishing, and who follows it: a pruner, a callback."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -106,6 +107,24 @@ def test_the_pruner_keeps_the_best_and_ends_the_rest(several):
     assert all(pruner.said[trial.number].middle[0] == pytest.approx(trial.params["x"]) for trial in ended)
 
 
+def test_a_trial_that_diverges_ends_and_a_longer_one_goes_on():
+    """As with MedianPruner; of more reports than any training run had, the oracle has nothing to say."""
+    pruner = OraclePruner(Told(lambda series, inputs: (0, 1)), {"loss_final": 1.0}, rule=Rule(begin=1))
+    study = optuna.create_study(pruner=pruner)
+    study.tell(study.ask(), 0.5)
+    for bad in (math.nan, math.inf):
+        trial = study.ask()
+        trial.report(1.0, 1)
+        assert not trial.should_prune()
+        trial.report(bad, 2)
+        assert trial.should_prune()
+    pruner.oracle.surrogate.scores = SimpleNamespace(steps=1)
+    trial, asked = study.ask(), pruner.oracle.asked
+    for step in (1, 2):
+        trial.report(1.0, step)
+    assert (trial.should_prune(), pruner.oracle.asked) == (False, asked)
+
+
 def test_the_pruner_says_what_it_was_not_told():
     seer = Told(lambda series, inputs: (0, 1), features=("loss", "rate"))
     with pytest.raises(ValueError, match=r"step 1: the oracle sees loss, rate, too: use sim2seq.pruning.report"):
@@ -138,3 +157,6 @@ def test_a_keras_training_that_is_not_worth_it_ends():
         assert len(history.epoch) == epochs
     assert (callback.ended, callback.decision.word) == (2, STOP)
     assert callback.seen[0][0] == 0.2
+    callback = OracleStopping(seer, {"loss_final": 1.0}, [1e9] * 5)
+    history = model.fit(x, np.full((4, 1), np.nan), epochs=5, verbose=0, callbacks=[callback])
+    assert (len(history.epoch), callback.ended, callback.decision) == (1, 1, None)

@@ -59,7 +59,10 @@ def numbers(values: list, where: str) -> np.ndarray:
     """A list as finite numbers (checkpoints,), of a share from 0 to 1; or ValueError."""
     if not values or not all(type(each) in (int, float) for each in values):
         raise ValueError(f"{where}: expected a list of one number or more")
-    found = np.array(values, dtype=float)
+    try:
+        found = np.array(values, dtype=float)
+    except OverflowError:
+        raise ValueError(f"{where}: expected finite numbers, got one of hundreds of digits") from None
     share = where.endswith(tuple(f": {name}" for name in SHARES))
     for place, each in enumerate(found.tolist(), start=1):
         if not np.isfinite(each):
@@ -118,7 +121,12 @@ def lines_of(path):
                 raise ValueError(
                     f"{path}: expected columns {HISTORY} and {FINAL}NAME; got {plain(', '.join(columns), 200)}"
                 )
-            yield from reader
+            for row in reader:
+                if None in row:  # cells without a name
+                    raise ValueError(
+                        f"{path}: line {reader.line_num}: expected {len(columns)} cells as in the first line"
+                    )
+                yield row
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"{path}: expected a CSV file ({plain(error, 200)})") from None
 
@@ -126,7 +134,7 @@ def lines_of(path):
 def history(text, where: str) -> dict[str, np.ndarray]:
     try:
         return curves_of(json.loads(text or ""), f"{where}: {HISTORY}")
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{where}: {HISTORY}: expected JSON ({plain(error, 200)})") from None
 
 

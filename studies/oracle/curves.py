@@ -33,6 +33,7 @@ RANGES = {
     "epochs": (20, 60),
 }
 WHOLE = ("hidden", "batch", "epochs")
+MOST_SEED = 4294  # a training has the seed SEED x 1 000 000 + its number, which scikit-learn takes below 2^32
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,8 @@ def main(argv=None) -> None:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=9)
     asked = parser.parse_args(argv)
+    if asked.runs < 1 or not 0 <= asked.seed < MOST_SEED:
+        parser.error(f"expected --runs of 1 or more and a --seed from 0 to {MOST_SEED - 1}")
     make(asked.output, asked.runs, asked.seed)
 
 

@@ -172,6 +172,7 @@ def write(path, done: list[Evaluation]) -> None:
 
 def main(argv=None) -> None:
     from sim2seq._support.command import Parser
+    from sim2seq._support.files import check_place
     from studies.oracle import tables
 
     parser = Parser(description="Evolution of map configurations, with an oracle that ends evaluations.")
@@ -186,6 +187,7 @@ def main(argv=None) -> None:
     table = tables.load(asked.table)
     if asked.table not in tables.entries():
         parser.error(f"{asked.table}: expected a name that studies/oracle/tables.py lists")
+    check_place(asked.output)
     oracle = Oracle.load(asked.oracle) if asked.oracle else None
     simulate.warm_up()
     done = evolve(table, asked.seconds, seed=asked.seed, oracle=oracle)

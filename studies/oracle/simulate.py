@@ -12,9 +12,11 @@ With --oracle, the folder of a training, a run ends itself where the oracle fore
 of those before it on its table (ending.py); its results then are those of where it ended, beside what was foretold.
 """
 
+import math
 import sys
 from collections import defaultdict
 
+ENDED_BY = ("oracle", "below")  # inputs of runs that an oracle may have ended
 SHARES = (25, 50, 75, 100)  # per cent of the run at which a schedule is written down: numbers that tell any shape
 
 
@@ -174,15 +176,16 @@ def is_there(path, run_ids: list[str], planned) -> bool:
         return False
     wanted = zip(run_ids, planned, strict=True)
     return len(held) == len(planned) and all(
-        run.id == run_id and all(run.data.get(name) == value for name, value in inputs.items())
+        run.id == run_id and all(run.data.get(name) == inputs.get(name) for name in {*inputs, *ENDED_BY})
         for run, (run_id, (_, _, inputs)) in zip(held, wanted, strict=True)
     )
 
 
-def write_runs(path, table, rows, judge=None, oracle: str = "") -> None:
+def write_runs(path, table, rows, judge=None, oracle: str = "", below: float | None = None) -> None:
     """Train the runs in rows FIRST:END of the parameter table `table` and write them to the array file `path`.
 
-    oracle   its name, as an input of the runs that a judge ends: runs without it are other runs
+    oracle, below   its name, and what a run has to get below, as inputs of the runs that a judge ends: runs without
+                    them, or with others, are other runs
     """
     from sim2seq.data import arrays
     from sim2seq.data.tables import read_table, run_ids
@@ -191,7 +194,8 @@ def write_runs(path, table, rows, judge=None, oracle: str = "") -> None:
     rows = read_table(table, rows)
     planned, ids = planned_runs(rows), run_ids(rows)
     if judge:
-        planned = [(table, settings, inputs | {"oracle": oracle}) for table, settings, inputs in planned]
+        ended_by = {"oracle": oracle} if below is None else {"oracle": oracle, "below": below}
+        planned = [(table, settings, inputs | ended_by) for table, settings, inputs in planned]
     if not is_there(path, ids, planned):
         data, series, lengths = make_runs(rows, planned, judge)
         arrays.write(path, ids, data, series, range(1, MOST_CHECKPOINTS + 1), lengths=lengths)
@@ -215,6 +219,8 @@ def parse_arguments(argv=None):
     asked = parser.parse_args(argv)
     if asked.below is not None and asked.oracle is None:
         parser.error("--below needs --oracle")
+    if asked.below is not None and not math.isfinite(asked.below):
+        parser.error(f"--below {asked.below}: expected a number")
     if (asked.data is None) == (asked.table is None):
         parser.error("expected data to learn from, or --table, and not both")
     if asked.table is None and asked.rows != ":":
@@ -225,7 +231,7 @@ def parse_arguments(argv=None):
 def main(argv=None):
     asked = parse_arguments(argv)
     if asked.table is not None:
-        return write_runs(asked.output, asked.table, asked.rows, judge_of(asked), asked.oracle or "")
+        return write_runs(asked.output, asked.table, asked.rows, judge_of(asked), asked.oracle or "", asked.below)
     from sim2seq.data import records
     from studies.oracle import tables
     from studies.oracle.settings import Settings

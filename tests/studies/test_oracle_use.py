@@ -9,6 +9,7 @@ import pytest
 from oracles import Told
 
 from sim2seq._support.command import run
+from sim2seq.data import arrays
 from sim2seq.data.tables import read_table
 from sim2seq.stopping import Oracle, Rule
 from studies.oracle import ask, drawing, ending, evolution, maps, simulate, tables
@@ -72,6 +73,24 @@ def test_a_run_ends_itself_and_the_store_says_where(tmp_path, parameter_table, m
     learned_from = read(tmp_path / "store.sqlite")
     assert learned_from.run_ids == tuple(run for run, is_ended in zip(held.run_ids, ended, strict=True) if not is_ended)
     assert learned_from.step_unit == ""
+
+
+def test_runs_ended_by_another_rule_are_made_again(tmp_path, parameter_table, monkeypatch):
+    as_loaded(monkeypatch, seer(last_values))
+    out = tmp_path / "runs.h5"
+    words = ["--table", str(parameter_table), "--rows", "0:3", "--output", str(out)]
+
+    def held(*more) -> list[dict]:
+        assert run(lambda: simulate.main([*words, *more])) == 0
+        return [each.data for each in arrays.read(out)]
+
+    first = held("--oracle", "training", "--below", "0.8")
+    assert [each["below"] for each in first] == [0.8] * 3
+    written = out.stat().st_mtime_ns
+    assert held("--oracle", "training", "--below", "0.8") == first
+    assert out.stat().st_mtime_ns == written
+    assert [each["below"] for each in held("--oracle", "training", "--below", "0.5")] == [0.5] * 3
+    assert not any("oracle" in each or "ended_final" in each for each in held())
 
 
 def test_an_ended_run_is_not_learned_from_beside_runs_without_oracle(tmp_path):
