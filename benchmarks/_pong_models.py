@@ -15,7 +15,7 @@ from pathlib import Path
 
 from _rows import row
 
-from sim2seq._support.files import write_json
+from sim2seq._support.files import read_json, write_json
 from sim2seq.data import arrays
 from sim2seq.store import store
 from studies.pong import guesses, limit, simulate
@@ -69,6 +69,15 @@ def sets(folder: Path, world, episodes: dict[str, int]) -> Path:
             store.ingest(path, arrays.read(file))
         (path.parent / "complete").touch()
     return path
+
+
+def check_setup(path: Path, episodes: dict[str, int]) -> None:
+    """Raise ValueError where what is kept beside `path` comes of other numbers of episodes; else note them there."""
+    held = read_json(path) if path.exists() else episodes
+    if held != episodes:
+        raise ValueError(f"{path}: expected results with {episodes}; got those with {held}, take another --folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, episodes)
 
 
 def episodes_of(world, many: int, name: str):
@@ -173,7 +182,7 @@ def rows_of(name: str, found: dict, limit_of: list[float] | None) -> list[dict]:
     rows = []
     for measure, unit in (("distance", "px"), ("others", "px"), ("pixel_mse", "")):
         for place, step in enumerate(HORIZONS):
-            goal = GOALS.get((name, measure, step))
+            goal = GOALS.get((without_seed(name), measure, step))
             if measure == "distance" and limit_of and step in (20, STEPS):
                 goal = TIMES * limit_of[place]
             rows.append(row(f"{name}: {measure}, {step} steps", found[measure][place], goal, "lower", unit))
@@ -185,6 +194,10 @@ def rows_of(name: str, found: dict, limit_of: list[float] | None) -> list[dict]:
         rows.append(row(f"{name}: play", found["frames_a_second"], 60, "higher", "frames a second"))
         rows.append(row(f"{name}: training", found["training_cpu_seconds"] / 60, 60, "lower", "CPU minutes"))
     return rows
+
+
+def without_seed(name: str) -> str:
+    return name.partition(", seed ")[0]
 
 
 def line(name: str, found: dict) -> str:
@@ -201,6 +214,7 @@ def models(arguments) -> list[dict]:
     """Every model, guess and limit; see the module."""
     folder, world, rows = arguments.folder, make_world(arguments.environment), []
     many = {"train": arguments.training_episodes, "validation": arguments.episodes, "test": arguments.episodes}
+    check_setup(folder / world.name / "setup.json", many)
     path = sets(folder, world, many)
     played, episodes = episodes_of(world, arguments.episodes, "test")
     shift = episodes_of(world, arguments.episodes, "shift")[1] if world.name == "pong" else None
@@ -229,7 +243,7 @@ def models(arguments) -> list[dict]:
         place = results / name.replace(" ", "_").replace(",", "").replace("=", "")
         found = kept(place / "test.json", lambda place=place, trial=trial: trained(path, place, trial, episodes))
         print(line(name, found), flush=True)
-        rows += rows_of(name, found, known.get(LIMITS.get(name, 0)))
+        rows += rows_of(name, found, known.get(LIMITS.get(without_seed(name), 0)))
         if shift:
             found = kept(place / "shift.json", lambda place=place: summary(rollout(load(place), shift, STEPS), world))
             print(line(f"{name}, {SHIFT}", found), flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 from sim2seq._support.files import read_json
@@ -23,8 +24,8 @@ def row(name, measured, goal, better, unit, reference=None) -> dict:
 
 
 def number(value) -> float | None:
-    """`value` as a plain float that JSON can hold; None stays None."""
-    return None if value is None else float(value)
+    """`value` as a plain float that JSON can hold; None stays None, and nan, of what there is nothing of, is None."""
+    return None if value is None or math.isnan(value) else float(value)
 
 
 def publish(rows, json_path=None) -> None:

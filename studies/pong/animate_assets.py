@@ -137,13 +137,13 @@ def main(argv=None):
 def opened(folder):
     """The dream and the network of a training. Raises ValueError for one that is no asset transformer."""
     from sim2seq.training.folder import load
-    from studies.pong.dream import of_training
+    from studies.pong.dream import of_training, playable
     from studies.pong.study import STUDY
 
     if not Path(folder, "scores.json").exists():
         raise ValueError(f"{folder}: expected the folder of a finished training")
     training = load(folder, STUDY)
-    return of_training(training), network_of(training.model)
+    return playable(of_training(training)), network_of(training.model)
 
 
 if __name__ == "__main__":

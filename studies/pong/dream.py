@@ -168,6 +168,13 @@ def of_model(world, model, known: int, inputs: tuple[str, ...], drawn=None) -> D
     return Dream(world, known, inputs, start, advance)
 
 
+def playable(dream: Dream) -> Dream:
+    """The same, of a world with rules of its own. Raises ValueError for the console's game."""
+    if not hasattr(dream.world, "launch"):
+        raise ValueError(f"world {dream.world.name}: expected one that can be played on from a state: pong, cube_crash")
+    return dream
+
+
 def load(folder, *, environment: str | None = None) -> Dream:
     """The model in the folder of a finished training; or the simple one of this name, of `environment` (default: pong).
 

@@ -275,9 +275,9 @@ def main(argv=None):
         print(f"no display: a picture is written to {path}", file=sys.stderr)
         viewing.check_output(path, ".png", replace=options.replace)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from studies.pong.dream import load
+    from studies.pong.dream import load, playable
 
-    dream = load(options.model, environment=options.environment)
+    dream = playable(load(options.model, environment=options.environment))
     actions, states = watched(dream, begin(dream, options.seed), max(WATCHED, options.ahead))
     units = units_of(dream, states, actions[: options.ahead], options.units)
     if not pygame:

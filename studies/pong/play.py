@@ -220,9 +220,9 @@ def main(argv=None):
     if options.measure:  # before anything is imported that counts the cores
         os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from studies.pong.dream import load
+    from studies.pong.dream import load, playable
 
-    dream = load(options.model, environment=options.environment)
+    dream = playable(load(options.model, environment=options.environment))
     if options.measure:
         rate = measure(dream)
         return print(

@@ -16,9 +16,9 @@ from sim2seq.training.task import Layout, some
 from studies.pong import dream, pictures, places, scores
 from studies.pong.networks import NETWORKS
 from studies.pong.places import ACTION, FRAME, PLACES, TERMINAL
+from studies.pong.trainings import NEVER_TOLD, NOT_DILATED, OURS
 from studies.pong.worlds import CubeCrash
 
-OURS = "objects"  # the one network that is given places instead of frames
 SIMPLE = ("hold", "constant velocity", "nearest run")  # of the package's baselines, those that say something here
 TOGETHER = 50  # episodes whose frames are made at once
 LOOKED_AT = 200  # training episodes that pictures are learned from
@@ -66,6 +66,10 @@ class PongSettings(Settings, recipes=RECIPES):
                 raise ValueError(f"setting {name}: expected 1 or more; got {getattr(self, name)}")
         if self.closed_loop and self.model == OURS:
             raise ValueError(f"setting closed_loop: {OURS} is never shown true frames; expected false")
+        if self.skip > 1 and self.model in NOT_DILATED:
+            raise ValueError(f"setting skip: {self.model} has no dilated layers; expected 1, got {self.skip}")
+        if self.inputs and self.model in NEVER_TOLD:
+            raise ValueError(f"setting inputs: {self.model} is told nothing but frames; expected none")
 
     @property
     def longest(self) -> float:

@@ -18,7 +18,7 @@ from sim2seq._support.command import Parser, run
 from sim2seq._support.files import write_array
 from sim2seq.data.records import check_id
 
-OURS = "objects"
+OURS = "objects"  # the one network that is given places instead of frames
 NOT_DILATED = (OURS, "frame_transformer")
 TOLD = "inputs:launch_sin,launch_cos window:1"  # the angle says all that frames could
 NEVER_TOLD = ("frame_transformer",)

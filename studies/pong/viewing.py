@@ -132,12 +132,14 @@ def check_output(output: Path, ending: str, *, replace: bool) -> None:
 
 
 def pygame_or_none():
-    """pygame, if there is a display to open a window on; otherwise None."""
+    """pygame, if it is installed and there is a display to open a window on; otherwise None."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # pygame greets on stdout
-    import pygame
-
     try:
+        import pygame
+
         pygame.display.init()
+    except ImportError:
+        return None
     except pygame.error:
         return None
     if pygame.display.get_driver() in ("offscreen", "dummy"):  # what SDL falls back to, without a word

@@ -9,6 +9,7 @@ import pytest
 from sim2seq import Ensemble
 from studies.pong import atari, places, simulate
 from studies.pong.agents import make_agent
+from studies.pong.dream import Dream, copy, playable
 from studies.pong.networks import NETWORKS
 from studies.pong.study import STUDY, PongSettings, choose
 from studies.pong.worlds import make_world
@@ -129,3 +130,9 @@ def test_without_its_package_the_world_is_refused_in_one_line(monkeypatch):
 def test_a_size_is_refused_by_the_world_that_has_one():
     with pytest.raises(ValueError, match="expected none for atari_pong, whose frames are 42 x 42; got 64"):
         make_world("atari_pong", 64)
+
+
+def test_the_consoles_game_is_not_played_on_from_a_state():
+    with pytest.raises(ValueError, match="world atari_pong: expected one that can be played on from a state"):
+        playable(Dream(WORLD, 1, (), None, None))
+    assert playable(copy(make_world("pong"))).world.name == "pong"

@@ -325,6 +325,14 @@ def test_a_bounce_that_never_comes_is_wrong():
     assert scores.summary(made, PONG)["bounce_right"] == right.mean() < 1
 
 
+def test_what_is_kept_of_other_episodes_is_no_result(tmp_path):
+    check, few, all_of_them = script("_pong_models").check_setup, {"test": 8}, {"test": 500}
+    check(tmp_path / "pong" / "setup.json", few)
+    check(tmp_path / "pong" / "setup.json", few)
+    with pytest.raises(ValueError, match=r"expected results with .'test': 500.; got those with .'test': 8."):
+        check(tmp_path / "pong" / "setup.json", all_of_them)
+
+
 def test_the_time_of_a_training_that_was_cut_off_is_added_up(tmp_path):
     measured = script("_pong_models").measured
 
@@ -352,7 +360,11 @@ def test_every_model_is_trained_once_with_and_without_the_angle(tmp_path):
     assert not [(one, other) for one in names for other in names if other.startswith(f"{one}_")]  # see ranking
 
 
-@pytest.mark.parametrize("words", [["skip=0"], ["closed_loop=true"], ["model=combined"], ["window=0"]])
+TRANSFORMER = ["recipe=pixels", "model=frame_transformer"]
+IMPOSSIBLE = [["skip=0"], ["closed_loop=true"], ["model=combined"], ["window=0"], ["skip=8"], [*TRANSFORMER, "skip=8"]]
+
+
+@pytest.mark.parametrize("words", [*IMPOSSIBLE, [*TRANSFORMER, "inputs=launch_sin,launch_cos"]])
 def test_settings_that_are_not_possible_are_refused(words):
     with pytest.raises(ValueError, match=r"setting|model"):
         PongSettings.parse(words)

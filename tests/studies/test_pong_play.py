@@ -255,3 +255,8 @@ def test_a_call_that_cannot_be_played_is_refused_in_one_line(tmp_path, monkeypat
     assert BAD_CALLS[words] in told
     assert told.count("\n") == 1
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("there.gif", "kept")]
+
+
+def test_without_pygame_there_is_no_window(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    assert viewing.pygame_or_none() is None
