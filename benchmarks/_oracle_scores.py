@@ -17,7 +17,7 @@ from sim2seq.report.colours import GREY
 from sim2seq.report.prediction_figures import predicted_against_true
 from sim2seq.report.style import COLOURS, Picture, grid, plain, styled
 from sim2seq.training.fit import fit
-from sim2seq.training.folder import Training
+from sim2seq.training.folder import Training, digest
 from studies.oracle.study import ASKED, STUDY
 
 OURS, SHARES = "change", STUDY.task.at
@@ -95,15 +95,16 @@ def last_value(study, parts, settings) -> dict[str, np.ndarray]:
 
 def baselines(ensemble, run_ids, path: Path) -> dict[str, np.ndarray]:
     """Name -> prediction for these test runs, told all that is known, from every training run; kept in `path`."""
+    of = digest(ensemble, STUDY.settings().inputs)  # ids are the same for other data of as many runs
     if path.exists():
         with np.load(path) as kept:
-            if kept["run_ids"].tolist() == list(run_ids):
-                return {name: kept[name] for name in kept.files if name != "run_ids"}
+            if kept["run_ids"].tolist() == list(run_ids) and kept.get("digest") == of:
+                return {name: kept[name] for name in kept.files if name not in ("run_ids", "digest")}
     say("baselines ...")
     split = STUDY.split(ensemble, STUDY.settings())
     parts = (select(ensemble, part) for part in (split.train, replace(split.test, runs=tuple(run_ids))))
     found = STUDY.task.baselines(*parts, STUDY.settings(), {})
-    np.savez(path, run_ids=np.array(run_ids), **found)
+    np.savez(path, run_ids=np.array(run_ids), digest=of, **found)
     return found
 
 
@@ -191,18 +192,20 @@ def goal_rows(said: dict, naive: list[str], truth: np.ndarray) -> list[dict]:
 
 
 def detail_rows(said: dict, truth: np.ndarray, names: np.ndarray) -> list[dict]:
-    """Without goals: each measure by share and target, and the mean absolute error by share and table."""
+    """Without goals: each measure by share and target, and by share and table, mean of the targets."""
     rows = []
     for who, each in said.items():
         for measure, values in measured(each, truth).items():
             for (place, target), value in np.ndenumerate(values):
                 what = f"{who}: {measure} of {ASKED[target]} after {SHARES[place]:.0%}"
                 rows.append(row(what, value if np.isfinite(value) else None, None, MEASURES[measure], "-"))
-        errors = np.abs(each.middle - truth).mean(axis=2)
         for table in dict.fromkeys(names):
-            for place, value in enumerate(errors[names == table].mean(axis=0)):
-                what = f"{who}: MAE on {table} after {SHARES[place]:.0%}, mean of the targets"
-                rows.append(row(what, value, None, "lower", "-"))
+            here = names == table
+            of_table = Said(*(None if part is None else part[here] for part in (each.middle, each.low, each.high)))
+            for measure, values in measured(of_table, truth[here]).items():
+                for place, value in enumerate(values.mean(axis=1)):
+                    what = f"{who}: {measure} on {table} after {SHARES[place]:.0%}, mean of the targets"
+                    rows.append(row(what, value, None, MEASURES[measure], "-"))
     return rows
 
 
