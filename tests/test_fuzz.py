@@ -22,7 +22,10 @@ def fuzz():
 
 
 def refuse(message):
-    raise RecordError(message)
+    """Raise a RecordError that says this as it is, which its own makes one line of."""
+    error = RecordError(message)
+    error.args = (message,)
+    raise error
 
 
 def forever():
