@@ -45,6 +45,7 @@ SHARE_BESIDE_A_LAW = 0.5  # of the budget: for the stacked LSTM while the networ
 SHARE_OF_END = 0.1  # of the budget: for predictions and scores
 ATTENTION = 0.5  # seconds between two looks at a process
 NO_TIME = "no time was left for it"
+HALF_OF_CORES = max(1, len(os.sched_getaffinity(0)) // 2)
 GRACE = 30.0  # seconds after which a process that should have ended is ended
 
 
@@ -137,13 +138,16 @@ def fits_window(name: str, settings: Settings) -> bool:
 
 
 def cheap(work: Work, table: dict[str, Callable]) -> None:
-    """Candidates that learn in this process, one after the other."""
+    """Candidates that learn in this process, one after the other, while a network learns in another one."""
+    from threadpoolctl import threadpool_limits
+
     for name, fit in table.items():
         if work.is_done(name):
             continue
         start, error, seconds = time.monotonic(), None, SHARES.get(name, SHARE_OF_OTHERS) * work.settings.seconds
         try:
-            fitted = fit(work.parts.training, work.parts.validation, seconds=seconds, seed=work.settings.seed)
+            with threadpool_limits(HALF_OF_CORES, user_api="blas"):
+                fitted = fit(work.parts.training, work.parts.validation, seconds=seconds, seed=work.settings.seed)
             keeping.save(fitted, work.place(name))
             found = lookups.error_of(fitted, work.parts.validation)
             work.say(f"{name}: {found:.3g} standard deviations on the validation runs")
@@ -203,8 +207,7 @@ class Lane:
         place = self.work.place(self.name)
         place.mkdir(parents=True, exist_ok=True)
         self.start, self.end = time.monotonic(), time.monotonic() + seconds
-        cores = str(max(1, len(os.sched_getaffinity(0)) // 2))
-        limits = {name: cores for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
+        limits = {name: str(HALF_OF_CORES) for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
         command = [
             sys.executable,
             "-m",

@@ -134,14 +134,15 @@ def process(known, column, smoothness: float) -> tuple[np.ndarray, float, np.nda
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
+    from threadpoolctl import threadpool_limits
 
     ones, few = np.full(known.shape[1], 3.0), slice(FITTED)
     shape = RBF(ones, (0.1, 1e3)) if np.isinf(smoothness) else Matern(ones, (0.1, 1e3), nu=smoothness)
     model = GaussianProcessRegressor(ConstantKernel(1.0, (1e-3, 1e3)) * shape + WhiteKernel(0.1, (1e-8, 2.0)))
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1):  # threads wait for each other longer than such matrices take
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(known[few], column[few])
-    found = model.kernel_
-    if len(known) > FITTED:
-        model = GaussianProcessRegressor(found, optimizer=None).fit(known, column)
+        found = model.kernel_
+        if len(known) > FITTED:
+            model = GaussianProcessRegressor(found, optimizer=None).fit(known, column)
     return np.broadcast_to(found.k1.k2.length_scale, ones.shape), found.k1.k1.constant_value, model.alpha_
