@@ -130,7 +130,8 @@ def trust(model: Surrogate) -> list[str]:
 def named_number(text: str) -> tuple[str, float]:
     """ "name=value" as a pair, or ValueError."""
     try:
-        name, value = split_assignment(text)
+        name, mark, value = text.rpartition("=")  # of a table's column any name: "mass flow", wall-thickness
+        name, value = (name.strip(), value) if mark else split_assignment(text)
         return name, float(value)
     except ValueError:
         raise ValueError(f"--inputs {text}: expected NAME=VALUE, with a number; or a table, .csv") from None

@@ -179,3 +179,8 @@ def test_a_combination_that_is_the_best_baseline_is_not_refused(model, capsys):
     (model / "scores.json").write_text(json.dumps(content | {"combined": combined, "best_baseline": "nearest run"}))
     assert cli.main(words) == 0
     assert "no model beat nearest run here: the forecast is its" in capsys.readouterr().err
+
+
+def test_an_input_may_have_any_name_that_a_table_gives():
+    assert predict.named_number("mass flow=1.2") == ("mass flow", 1.2)
+    assert predict.named_number("wall-thickness = 3") == ("wall-thickness", 3.0)

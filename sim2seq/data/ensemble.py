@@ -149,8 +149,17 @@ class Ensemble:
         return [self.features.index(name) for name in names]
 
     def inputs_of_runs(self, names) -> np.ndarray | None:
-        """The inputs `names` as (runs, inputs), or None without names. Raises ValueError for an unknown name."""
-        return numbers_of_runs(self.inputs, names, "input", self.unusable) if names else None
+        """The inputs `names` as (runs, inputs), or None without names.
+
+        Raises ValueError for an unknown name, and for the first run that has no finite number there.
+        """
+        if not names:
+            return None
+        found = numbers_of_runs(self.inputs, names, "input", self.unusable)
+        for run, place in np.argwhere(~np.isfinite(found))[:1]:
+            got = f"run {self.run_ids[run]} has {found[run, place]}"
+            raise ValueError(f"input {list(names)[place]!r}: expected a number in every run; {got}")
+        return found
 
     def results_of_runs(self, names) -> np.ndarray:
         """What came of the runs, `names` as (runs, results). Raises ValueError for an unknown name."""

@@ -38,3 +38,11 @@ def test_whole_numbers_of_a_series_do_not_overflow_and_end_in_nan():
     assert (series[0, 0] - series[0, 1]).tolist() == [-1]
     assert np.isnan(series[1, 1]).all()
     assert made(whole).series().dtype.kind == "f"
+
+
+def test_an_input_that_a_run_lacks_is_named_where_it_is_asked_for():
+    given = {"mass": np.array([1.0, np.nan]), "drag": np.array([1.0, 2.0])}
+    ensemble = Ensemble(np.zeros((2, 3, 1)), ("a", "b"), ("x",), np.arange(3.0), given)
+    assert ensemble.inputs_of_runs(["drag"]).tolist() == [[1], [2]]
+    with pytest.raises(ValueError, match="input 'mass': expected a number in every run; run b has nan"):
+        ensemble.inputs_of_runs(["drag", "mass"])

@@ -254,3 +254,10 @@ def test_a_name_to_be_changed_that_nothing_has_is_refused():
     with pytest.raises(RecordError, match="nothing that was read is named xx; did you mean x"):
         Ensemble.from_xarray(frame.set_index("t").to_xarray(), rename={"xx": "y"})
     assert Ensemble.from_pandas(frame, rename={"mass": "m", "x": "y"}, inputs=inputs).inputs["m"].tolist() == [1]
+
+
+def test_an_input_without_end_is_refused_with_its_run(tmp_path):
+    held = xr.Dataset({"x": ("time", T), "tol": np.inf}, {"time": T})
+    held.to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(RecordError, match="run a, input tol: expected a finite number or a gap, got inf"):
+        read(tmp_path / "a.nc")

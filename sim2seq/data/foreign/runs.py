@@ -201,6 +201,8 @@ def named_data(run_id: str, data: dict) -> dict:
     """Inputs by names that a store has not given away. Raises RecordError."""
     if taken := {ROW, *TAKEN} & data.keys():
         raise RecordError(f"run {run_id}: an input named {min(taken)} is the store's own: --rename {min(taken)}=OTHER")
+    if bad := [name for name, value in data.items() if value in (np.inf, -np.inf)]:
+        raise RecordError(f"run {run_id}, input {bad[0]}: expected a finite number or a gap, got {data[bad[0]]}")
     return data
 
 
@@ -273,9 +275,7 @@ def read_inputs(path, reading: Reading) -> tuple[dict[str, dict], dict[str, str]
     if (twice := pd.Index(ids).duplicated()).any():
         raise RecordError(f"{path}: run {ids[twice.argmax()]} has two lines")
     columns = {name: cells_of(frame[name]) for name in names if name != run}
-    rows = [
-        {name: column[row] for name, column in columns.items() if column[row] is not None} for row in range(len(ids))
-    ]
+    rows = [{name: each[row] for name, each in columns.items() if each[row] is not None} for row in range(len(ids))]
     units = dict(zip(names, pieces[0].units, strict=False))
     return dict(zip(ids, rows, strict=True)), {name: unit for name, unit in units.items() if unit and name != run}
 
