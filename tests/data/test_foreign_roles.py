@@ -181,6 +181,17 @@ def test_inputs_beside_the_group_of_the_arrays_are_inputs(tmp_path):
     assert [run.series[f"x[{place}]"] for place in range(3)] == x.tolist()
 
 
+def test_groups_of_runs_beside_one_of_inputs_are_no_single_run(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for run in range(3):
+            file[f"run_{run}/t"], file[f"run_{run}/x"] = T, run + T
+        file.create_group("params").attrs["dt"] = 0.1
+    with pytest.raises(RecordError, match="groups of equal arrays beside params: --group NAME reads one"):
+        read(tmp_path / "a.h5")
+    (run,) = read(tmp_path / "a.h5", group="run_1").values()
+    assert run.series["x"] == (1 + T).tolist()
+
+
 def test_a_file_of_one_run_has_inputs_in_a_group_of_numbers(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["t"], file["x"], file["params/mass"] = T, T + 1, 2.0

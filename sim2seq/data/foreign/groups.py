@@ -98,6 +98,9 @@ def hdf5_groups(path: str, group: str) -> tuple[str, dict[str, Callable[[], xr.D
             return place, {}
         if parts and not flat and (arrays := group_of_many(held)):
             return f"{place}/{arrays}", {}
+        alike = [set(held[name]) for name in inner if name.lower() not in PARTS_OF_RUN]
+        if parts and len(alike) > 1 and all(each == alike[0] for each in alike):
+            raise RecordError(f"groups of equal arrays beside {listed(parts)}: --group NAME reads one")
         if parts:
             return place, {"": partial(of_hdf5, path, place or "/", [])}
         of_one_kind({f"{place}/{name}": set(file[f"{place}/{name}"]) for name in inner})
@@ -240,10 +243,7 @@ def zarr_without_names(path: str, group: str) -> xr.Dataset:
 
 
 def groups_beside(path: str, kind: str, place: str) -> dict[str, xr.Dataset | None]:
-    """The groups in that with the arrays of a file of this kind, and groups of inputs beside it.
-
-    Name -> those with inputs, unread; None for others.
-    """
+    """Name -> group in that with the arrays of a file, or with inputs beside it, unread; None for others."""
     if kind not in ("hdf5", "zarr"):
         return {}
     read, (above, _, own) = hdf5_arrays if kind == "hdf5" else of_zarr, place.strip("/").rpartition("/")
