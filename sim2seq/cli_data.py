@@ -100,8 +100,10 @@ def export(arguments) -> int:
         return export_model(arguments.source, Path(arguments.onnx))
     from sim2seq.store.imports import export as write
 
-    write(arguments.source, arguments.netcdf)
+    left_out = write(arguments.source, arguments.netcdf)
     print(arguments.netcdf)
+    for name, why in left_out.items():
+        print(f"left out: {name}, which is no number in every run: {why}")
     return 0
 
 

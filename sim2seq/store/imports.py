@@ -16,7 +16,7 @@ from sim2seq._support.files import check_place
 from sim2seq.data import clock
 from sim2seq.data.foreign.columns import matched
 from sim2seq.data.foreign.files import Source, found_below, sources, unread_below
-from sim2seq.data.foreign.reading import Reading, id_of, listed, named_apart, values_in
+from sim2seq.data.foreign.reading import TAKEN, Reading, id_of, listed, named_apart, values_in
 from sim2seq.data.foreign.runs import Beside, Seen, first_look, read_controls, read_inputs, runs_of
 from sim2seq.data.records import TIME, RecordError, Run
 from sim2seq.store import sqlite, store
@@ -149,12 +149,17 @@ def watched(runs: Iterable[Run], total: int) -> Iterable[Run]:
     return track(runs, description="import", total=total, console=Console(stderr=True))
 
 
-def export(path, file) -> None:
-    """Write the runs of the store `path` as a NetCDF file, whole or not at all; `import_files` reads it back."""
+def export(path, file) -> dict[str, str]:
+    """Write the runs of the store `path` as a NetCDF file, whole or not at all; `import_files` reads it back.
+
+    Returns what is left out, since not every run has a number there: name of the input -> a run, and what it has.
+    """
     file = check_place(file)
     temporary = file.with_name(f"unfinished_{file.name}")
     try:
-        store.load(path).to_xarray().to_netcdf(temporary, engine="h5netcdf")
+        ensemble = store.load(path)
+        ensemble.to_xarray().to_netcdf(temporary, engine="h5netcdf")
         os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
+    return {name: why for name, why in ensemble.unusable.items() if name not in TAKEN}

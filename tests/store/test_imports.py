@@ -326,6 +326,15 @@ def test_export_closes_the_circle(tmp_path, counting, capsys):
     assert cli.main(["export", first, "--netcdf", str(tmp_path / "none" / "out.nc")]) == 2
 
 
+def test_an_export_says_which_inputs_it_leaves_out(tmp_path, capsys):
+    path, series = tmp_path / "s.sqlite", {"time": [0.0, 1.0], "x": [1.0, 2.0]}
+    store.create(path)
+    store.ingest(path, [Run("a_1", {"mass": 1.0, "scheme": "tick"}, series), Run("a_2", {"mass": 2.0}, series)])
+    assert cli.main(["export", str(path), "--netcdf", str(tmp_path / "out.nc")]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == [f"{tmp_path}/out.nc", "left out: scheme, which is no number in every run: run a_1 has 'tick'"]
+
+
 def test_other_content_under_the_same_ids_is_refused_unless_replaced(tmp_path, counting):
     imported(tmp_path / "s.sqlite", counting)
     with pytest.raises(StoreError, match="run run_0 is in the store with other content: time: store 20 steps, new 7"):
