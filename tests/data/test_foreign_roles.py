@@ -167,6 +167,15 @@ def test_runs_as_many_as_steps_leave_open_what_the_time_is(tmp_path):
         assert (run.series, run.data) == ({"time": T.tolist(), "x": x[:, 2].tolist()}, {"mass": 1.5})
 
 
+def test_arrays_of_other_runs_are_no_features_of_these(tmp_path):
+    train, test = np.arange(24.0).reshape(4, 3, 2), np.arange(30.0).reshape(5, 3, 2)
+    np.savez(tmp_path / "a.npz", x_train=train, x_test=test)
+    with pytest.raises(
+        RecordError, match=r"x_train \(4, 3, 2\), x_test \(5, 3, 2\): expected the same runs, or a file"
+    ):
+        read(tmp_path / "a.npz")
+
+
 def test_inputs_beside_the_group_of_the_arrays_are_inputs(tmp_path):
     x, mass = np.outer([1.0, 2, 3], T), np.array([4.0, 5, 6])
     with h5py.File(tmp_path / "a.h5", "w") as file, h5py.File(tmp_path / "b.h5", "w") as one:

@@ -82,9 +82,7 @@ def asked_for(data: xr.Dataset, reading: Reading) -> dict[str, str]:
     """Axis -> dimension, as reading.dims says of the arrays with so many axes."""
     if not reading.dims:
         return {}
-    fitting = [
-        each for each in data.data_vars.values() if each.dtype.kind in NUMBERS and each.ndim == len(reading.dims)
-    ]
+    fitting = [one for one in data.data_vars.values() if one.dtype.kind in NUMBERS and one.ndim == len(reading.dims)]
     if not fitting or "time" not in reading.dims:
         raise RecordError(f"--dims {','.join(reading.dims)}: expected the axes of an array, time among them")
     return dict(zip(reading.dims, map(str, fitting[0].dims), strict=True))
@@ -240,10 +238,7 @@ def names_along(data: xr.Dataset, run: str) -> str:
 
 
 def by_shape(data: xr.Dataset, time: str, run: str, labels: dict, one_run: bool) -> tuple[str, str]:
-    """Time and run of arrays without named dimensions: (runs, steps), or (runs, steps, features) and so on.
-
-    Raises RecordError where that leaves more than one way.
-    """
+    """Time and run of arrays without named dimensions: (runs, steps, ...). RecordError where there are more ways."""
     arrays = {str(name): each for name, each in data.data_vars.items() if each.dtype.kind in NUMBERS and each.ndim > 1}
     if not arrays:
         return time, run
@@ -255,7 +250,11 @@ def by_shape(data: xr.Dataset, time: str, run: str, labels: dict, one_run: bool)
         raise RecordError(ambiguous(name, largest))
     if not free or one_run:
         return time or (free[0] if free else ""), run
-    return time or free[0 if run else 1], run or free[0]
+    time, run = time or free[0 if run else 1], run or free[0]
+    for other, each in arrays.items():
+        if each.ndim == largest.ndim and run not in each.dims:
+            raise RecordError(f"{name} {largest.shape}, {other} {each.shape}: expected the same runs, or a file each")
+    return time, run
 
 
 def ambiguous(name: str, array: xr.DataArray) -> str:
