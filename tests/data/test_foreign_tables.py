@@ -258,6 +258,14 @@ def test_files_with_other_columns_than_the_first_are_refused(tmp_path):
         read(*written(tmp_path, a=COUNTING, b="time,x\n0,1\n"))
 
 
+@pytest.mark.parametrize(("freq", "unit", "step"), [("Q", "months", 3), ("M", "months", 1), ("D", "s", 86400)])
+def test_periods_are_the_dates_that_they_begin_with(freq, unit, step):
+    frame = pd.DataFrame({"x": np.arange(4.0)}, index=pd.period_range("2000-01-01", periods=4, freq=freq))
+    for each in (frame, frame.rename_axis("date"), frame.rename_axis("date").reset_index()):
+        ensemble = Ensemble.from_pandas(each)
+        assert (ensemble.times.tolist(), ensemble.step_unit) == ([0, step, 2 * step, 3 * step], unit)
+
+
 def test_a_table_larger_than_a_piece_is_read_as_a_whole(tmp_path, monkeypatch):
     monkeypatch.setattr("sim2seq.data.foreign.text.ROWS", 7)
     text = "run,t,x,word\n" + "".join(f"{run},{t},{10 * run + t},w{run}\n" for t in range(20) for run in (2, 1))

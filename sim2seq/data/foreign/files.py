@@ -194,6 +194,7 @@ def parquet_pieces(path: str, name: str) -> Iterator[Piece]:
 
 def with_index(frame: pd.DataFrame) -> pd.DataFrame:
     """A frame whose index, where it says more than the number of a row, is among its columns."""
+    frame = frame.to_timestamp() if isinstance(frame.index, pd.PeriodIndex) else frame
     index = frame.index
     if isinstance(index, pd.MultiIndex):
         names = [name or default for name, default in zip(index.names, ("run", "time"), strict=False)]
@@ -216,7 +217,9 @@ def with_units(frame: pd.DataFrame, origin: str, name: str, units: dict[str, str
     units_of = tuple(units.get(str(column)) or unit for column, (_, unit) in zip(frame.columns, pairs, strict=True))
     frame = frame.set_axis([pair[0] for pair in pairs], axis=1)
     for place, kind in enumerate(frame.dtypes):
-        if not pd.api.types.is_numeric_dtype(kind):
+        if isinstance(kind, pd.PeriodDtype):
+            frame.isetitem(place, frame.iloc[:, place].dt.to_timestamp())
+        elif not pd.api.types.is_numeric_dtype(kind):
             frame.isetitem(place, ungrouped(origin, frame.iloc[:, place]))
     return Piece(frame, origin, name, units_of)
 
