@@ -65,13 +65,23 @@ def test_array_files_and_records_of_any_length_load_together(sqlite_store, tmp_p
 def test_loading_runs_costs_few_times_what_parsing_does(sqlite_store):
     (run,) = make_runs(1)
     store.ingest(sqlite_store, [run._replace(id=f"a_{number}") for number in range(1024)])
-    store.load(sqlite_store)
-    start = time.process_time()
-    with closing(store.connect(sqlite_store)) as opened:
-        assert sum(len(orjson.loads(raw)) for raw in opened.entries(opened.run_ids()))
-    parsing = time.process_time() - start
-    assert store.load(sqlite_store).values.shape == (1024, 400, 3)
-    loading = time.process_time() - start - parsing
-    assert loading < 5 * parsing
-    store.unusable_inputs(sqlite_store)
-    assert time.process_time() - start - parsing - loading < parsing  # without the series
+
+    def parse():
+        with closing(store.connect(sqlite_store)) as opened:
+            assert sum(len(orjson.loads(raw)) for raw in opened.entries(opened.run_ids()))
+
+    def load():
+        assert store.load(sqlite_store).values.shape == (1024, 400, 3)
+
+    def seconds(work) -> float:
+        """Of processor time, the least of three: what else the machine does comes on top."""
+        found = []
+        for _ in range(3):
+            start = time.process_time()
+            work()
+            found.append(time.process_time() - start)
+        return min(found)
+
+    parsing = seconds(parse)
+    assert seconds(load) < 5 * parsing
+    assert seconds(lambda: store.unusable_inputs(sqlite_store)) < parsing  # without the series
