@@ -253,6 +253,13 @@ def test_a_table_without_a_time_counts_its_steps(tmp_path):
     assert (run.series["time"], run.units["time"]) == ([0, 1], "")
 
 
+def test_files_with_times_and_without_are_refused(tmp_path):
+    timed, counted = "time,x,y\n0,1,2\n1,2,3\n", "x,y\n1,2\n2,3\n"
+    for first, second, words in ((timed, counted, "no column of times"), (counted, timed, "times, time")):
+        with pytest.raises(RecordError, match=rf"b\.csv: it has {words}.*: expected the same in all"):
+            read(*written(tmp_path, a=first, b=second))
+
+
 def test_files_with_other_columns_than_the_first_are_refused(tmp_path):
     with pytest.raises(RecordError, match=r"b\.csv: lacks y: expected the columns of the files before it"):
         read(*written(tmp_path, a=COUNTING, b="time,x\n0,1\n"))

@@ -116,6 +116,11 @@ class Table:
         except RecordError as error:
             raise RecordError(f"{piece.origin}: {error}") from error
         self._run[piece.origin] = run
+        if self.columns.rows and bool(time) != bool(self.time):
+            lacks = (
+                f"no column of times, and files before it have {shown(self.time)}" if self.time else f"times, {time}"
+            )
+            raise RecordError(f"{piece.origin}: it has {lacks}: expected the same in all; --time none counts steps")
         self.time = self.time or time
         for name, unit in zip(names, piece.units, strict=False):
             if unit and self.said.setdefault(name, unit) != unit:
