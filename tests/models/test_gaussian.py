@@ -62,3 +62,4 @@ def test_of_many_numbers_that_are_told_few_components_have_a_length():
     found = gaussian.projection(many, Runs(np.zeros((30, 5, 1)), 0, many))
     assert found.shape == (400, gaussian.ALONE)
     np.testing.assert_allclose((many @ found).std(axis=0), 1)
+    assert gaussian.projection(0 * many, Runs(np.zeros((30, 5, 1)), 0, 0 * many)).shape == (400, 1)

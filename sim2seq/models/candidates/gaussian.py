@@ -122,7 +122,8 @@ def projection(numbers, training: Runs) -> np.ndarray:
         if kind == 1 and stop - start <= ALONE:
             some = np.eye(stop - start)
         else:
-            some = right[: min(ALONE if kind == 1 else SEEN, int((sizes > 1e-6 * sizes[0]).sum()))].T
+            rank = int((sizes > 1e-6 * sizes[0]).sum()) or 1  # of what never changes one number is kept
+            some = right[: min(ALONE if kind == 1 else SEEN, rank)].T
         block = np.zeros((numbers.shape[1], some.shape[1]))
         block[start:stop] = some / np.maximum((part @ some).std(axis=0), 1e-12)
         blocks.append(block)
