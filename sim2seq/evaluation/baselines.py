@@ -24,11 +24,13 @@ from sim2seq.models.candidates.lookups import held_to_the_end, last_state
 class Told:
     """What is told of runs beside their first steps: numbers (runs, numbers) or None; and of training runs the series.
 
-    values (runs, steps, features), nan beyond the end of a run.
+    values (runs, steps, features), nan beyond the end of a run. `inputs`: how many of the numbers, the first ones, are
+    inputs of the run; the others are its controls, step by step; None: all.
     """
 
     numbers: np.ndarray | None = None
     values: np.ndarray | None = None
+    inputs: int | None = None
 
 
 def hold(training: Told, context, steps: int, told: Told) -> np.ndarray:
@@ -90,9 +92,19 @@ def gaussian_process(training: Told, context, steps: int, told: Told) -> np.ndar
     spread = np.where(spread > 0, spread, 1.0)
     scale, middle = future.std(axis=(0, 1)), future.mean(axis=(0, 1))
     scale = np.where(scale > 0, scale, 1.0)
-    runs = Runs((future - middle) / scale, 0, (training.numbers - centre) / spread)
+
+    def apart(told: Told) -> dict:
+        """Inputs and controls: of inputs each counts, of controls a few components."""
+        both = np.split((told.numbers - centre) / spread, [len(centre) if told.inputs is None else told.inputs], axis=1)
+        conditions, controls = (each if each.size else None for each in both)
+        return {
+            "conditions": conditions,
+            "controls": None if controls is None else controls.reshape(len(controls), steps, -1),
+        }
+
+    runs = Runs((future - middle) / scale, 0, **apart(training))
     fitted = of_smoothness(some_of(runs), 2.5, np.inf)
-    return fitted.forecast(context, steps, conditions=(told.numbers - centre) / spread) * scale + middle
+    return fitted.forecast(context, steps, **apart(told)) * scale + middle
 
 
 BASELINES = {

@@ -99,7 +99,7 @@ class Forecast(Task):
         conditions = part.inputs_of_runs(settings.inputs)
         flat = [each for each in (conditions, None if controls is None else controls[:, :steps]) if each is not None]
         numbers = np.concatenate([each.reshape(part.runs, -1) for each in flat], axis=1) if flat else None
-        return Told(numbers, features if values else None)
+        return Told(numbers, features if values else None, len(settings.inputs))
 
     def baselines(self, training: Ensemble, part: Ensemble, settings, more: Mapping[str, Callable]) -> dict:
         """Name -> prediction of each baseline; `more` are the study's own, of the form of evaluation.baselines."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from helpers import counting_ensemble
 
-from sim2seq.evaluation.baselines import BASELINES, TARGET_BASELINES, Told, held_to_the_end, last_state
+from sim2seq.evaluation.baselines import BASELINES, FROM_INPUTS, TARGET_BASELINES, Told, held_to_the_end, last_state
 from sim2seq.evaluation.measures import rmse
 
 # rollout RMSE of 13 test runs after 38 training runs, by order, as published with the data
@@ -105,3 +105,16 @@ def test_a_baseline_of_targets_answers_for_each_sample(name):
     answers = TARGET_BASELINES[name](known, wanted, known[3:5])
     expected = wanted.mean() if name == "mean" else wanted[3:5]
     np.testing.assert_allclose(answers, np.broadcast_to(expected, (2, 1)), atol=0.02)
+
+
+def test_controls_leave_the_input_that_decides_to_the_gaussian_process():
+    """One input that says all of a run, and 60 steps of a control that says nothing."""
+    rng, times = np.random.default_rng(0), np.arange(60) / 10
+    inputs, control = rng.uniform(0.5, 1.5, (60, 1)), rng.normal(size=(60, 60))
+    values, numbers = np.sin(inputs * times)[..., None], np.concatenate([inputs, control], axis=1)
+    learned = Told(numbers[:40], values[:40], inputs=1)
+    forecast = FROM_INPUTS["gaussian process"]
+    found = forecast(learned, values[40:, :0], 60, Told(numbers[40:], inputs=1))
+    alone = forecast(Told(inputs[:40], values[:40]), values[40:, :0], 60, Told(inputs[40:]))
+    assert rmse(alone, values[40:]) < 0.01
+    assert rmse(found, values[40:]) < 0.01
