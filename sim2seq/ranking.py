@@ -122,6 +122,10 @@ def load(path, study: str | None = None) -> list[Result]:
     found = [result for result in found if study in (None, result.study)]
     if not found:
         raise ValueError(f"{path}: no recorded trainings, make one with: sim2seq train STORE --record NAME")
+    measures = {result.measure: result.name for result in found}
+    if len(measures) > 1:
+        told = " and ".join(f"{measure} ({name})" for measure, name in sorted(measures.items()))
+        raise ValueError(f"{path}: expected trainings measured alike, got {told}: record them anew")
     return sorted(found, key=lambda result: (result.error, result.name))
 
 

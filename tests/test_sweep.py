@@ -146,6 +146,14 @@ def ranked(study_store):
     return study_store
 
 
+def test_trainings_measured_in_other_units_are_not_ranked(study_store, capsys):
+    for name, measure in (("a", "RMSE"), ("b", "RMSE in standard deviations")):
+        store.add_training(study_store, name, DATA | {"measure": measure}, LOSSES)
+    assert cli.main(["leaderboard", str(study_store)]) == 2
+    said = capsys.readouterr().err
+    assert "measured alike, got RMSE (a) and RMSE in standard deviations (b): record them anew" in said
+
+
 def test_leaderboard_puts_the_best_first_and_shows_what_differs(ranked, tmp_path, capsys):
     assert cli.main(["leaderboard", str(ranked), "--csv", str(tmp_path / "board.csv")]) == 0
     _, header, *lines, best, recommended = [line.split() for line in capsys.readouterr().out.splitlines()]
