@@ -8,14 +8,16 @@ Everything is kept in a folder and only what is missing is made, so a benchmark 
 from __future__ import annotations
 
 import json
+import re
 import resource
 import threading
 import time
 from pathlib import Path
 
+from _rows import kept as kept_rows
 from _rows import row
 
-from sim2seq._support.files import read_json, write_json
+from sim2seq._support.files import write_json
 from sim2seq.data import arrays
 from sim2seq.store import store
 from studies.pong import guesses, limit, simulate
@@ -38,6 +40,7 @@ GOALS = {("ours, angle told", "distance", 60): 1.5}
 LIMITS = {"ours, P = 16": 16, "ours, P = 3": 3}  # whose distance is compared with the limit of so many frames
 TIMES = 3  # the limit: the goal at 20 and 60 steps
 STEPS = 60
+COMPLETE = "complete"  # a file beside a store that holds all sets
 PLAYED = 300  # frames, to measure how fast
 SHIFT = "other players"  # the set `shift`
 NOTED = 10.0  # seconds between two notes of the time that a training has taken so far
@@ -59,7 +62,7 @@ def trials(world) -> dict[str, tuple[str, ...]]:
 def sets(folder: Path, world, episodes: dict[str, int]) -> Path:
     """The store with the sets of a world, made where it is missing."""
     path = folder / world.name / "store.sqlite"
-    if not (path.parent / "complete").exists():
+    if not (path.parent / COMPLETE).exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         store.create(path)
         for name, many in episodes.items():
@@ -67,17 +70,20 @@ def sets(folder: Path, world, episodes: dict[str, int]) -> Path:
             words = ["--environment", world.name, "--set", name, "--episodes", str(many), "--output", str(file)]
             simulate.main(words)
             store.ingest(path, arrays.read(file))
-        (path.parent / "complete").touch()
+        (path.parent / COMPLETE).touch()
     return path
 
 
 def check_setup(path: Path, episodes: dict[str, int]) -> None:
-    """Raise ValueError where what is kept beside `path` comes of other numbers of episodes; else note them there."""
-    held = read_json(path) if path.exists() else episodes
-    if held != episodes:
-        raise ValueError(f"{path}: expected results with {episodes}; got those with {held}, take another --folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, episodes)
+    """Raise ValueError where what is kept beside `path` comes of other numbers of episodes, or nobody knows of which.
+
+    Else they are noted there.
+    """
+    if not kept_rows(path, episodes, instead="another --folder"):
+        if (path.parent / COMPLETE).exists():
+            raise ValueError(f"{path}: expected the numbers of episodes of what is kept there; take another --folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, {"setup": episodes})
 
 
 def episodes_of(world, many: int, name: str):
@@ -197,7 +203,7 @@ def rows_of(name: str, found: dict, limit_of: list[float] | None) -> list[dict]:
 
 
 def without_seed(name: str) -> str:
-    return name.partition(", seed ")[0]
+    return re.sub(r", seed \d+", "", name)
 
 
 def line(name: str, found: dict) -> str:

@@ -35,13 +35,17 @@ def publish(rows, json_path=None) -> None:
         Path(json_path).write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 
 
-def kept(path: Path | None, setup: dict) -> dict:
-    """What an earlier run with the same setup left in `path`. Raises ValueError for a file of another one."""
+def kept(path: Path | None, setup: dict, instead: str = "another file or --again") -> dict:
+    """What an earlier run with the same setup left in `path`. Raises ValueError for a file of another one.
+
+    instead   what to take then
+    """
     if path is None or not path.exists():
         return {}
     content = read_json(path)
-    if not isinstance(content, dict) or content.get("setup") != setup:
-        raise ValueError(f"{path}: expected results with {setup}; got others, take another file or --again")
+    held = content.get("setup") if isinstance(content, dict) else None
+    if held != setup:
+        raise ValueError(f"{path}: expected results with {setup}; got those with {held}, take {instead}")
     return content
 
 

@@ -272,7 +272,7 @@ def main(argv=None):
     pygame = None if options.output else viewing.pygame_or_none()
     path = options.output or Path(ALONE)
     if not options.output and not pygame:
-        print(f"no display: a picture is written to {path}", file=sys.stderr)
+        print(f"{viewing.no_window()}: a picture is written to {path}", file=sys.stderr)
         viewing.check_output(path, ".png", replace=options.replace)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from studies.pong.dream import load, playable

@@ -235,7 +235,7 @@ def main(argv=None):
         return print(f"{steps} steps were played")
     path = options.output or Path(ALONE)
     if not options.output:
-        print(f"no display: the agent plays, and a film is written to {path}", file=sys.stderr)
+        print(f"{viewing.no_window()}: the agent plays, and a film is written to {path}", file=sys.stderr)
         viewing.check_output(path, ".gif", replace=options.replace)
     return film(dream, path, options)
 

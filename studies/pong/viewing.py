@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,11 @@ def pygame_or_none():
         pygame.display.quit()
         return None
     return pygame
+
+
+def no_window() -> str:
+    """Why there is none, where pygame_or_none gives None."""
+    return "no display" if find_spec("pygame") else "pygame is not installed"
 
 
 class Window:

@@ -331,6 +331,19 @@ def test_what_is_kept_of_other_episodes_is_no_result(tmp_path):
     check(tmp_path / "pong" / "setup.json", few)
     with pytest.raises(ValueError, match=r"expected results with .'test': 500.; got those with .'test': 8."):
         check(tmp_path / "pong" / "setup.json", all_of_them)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "complete").touch()
+    with pytest.raises(ValueError, match="expected the numbers of episodes of what is kept there"):
+        check(tmp_path / "old" / "setup.json", all_of_them)
+
+
+def test_a_seed_changes_no_goal():
+    module, found = script("_pong_models"), {"distance": [1.0] * 20, "others": [1.0] * 20, "pixel_mse": [1.0] * 20}
+    for name in ("ours, angle told", f"ours, angle told, {module.SHIFT}"):
+        seeded = name.replace("angle told", "angle told, seed 1")
+        goals = [[row["goal"] for row in module.rows_of(each, found, None)] for each in (name, seeded)]
+        assert goals[0] == goals[1]
+    assert 1.5 in [row["goal"] for row in module.rows_of("ours, angle told, seed 1", found, None)]
 
 
 def test_the_time_of_a_training_that_was_cut_off_is_added_up(tmp_path):
