@@ -156,7 +156,9 @@ class Ensemble:
         if not names:
             return None
         found = numbers_of_runs(self.inputs, names, "input", self.unusable)
-        for run, place in np.argwhere(~np.isfinite(found))[:1]:
+        bad = np.argwhere(~np.isfinite(found))
+        if len(bad):
+            run, place = bad[0]
             got = f"run {self.run_ids[run]} has {found[run, place]}"
             raise ValueError(f"input {list(names)[place]!r}: expected a number in every run; {got}")
         return found

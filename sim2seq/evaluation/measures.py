@@ -39,10 +39,15 @@ def scale_of(units, training: np.ndarray, measure: str) -> np.ndarray | None:
     changes. `units`: of the outputs, "" where it is not known; `training` (runs, positions, outputs): of the training
     runs. Pascals and metres have no mean, and of two numbers without a unit nobody knows that they have one.
     """
-    if measure != "RMSE" or len(units) < 2 or (units[0] and len(set(units)) == 1):
+    if measure != "RMSE" or len(units) < 2 or common_unit(units):
         return None
     found = spread(training)
     return found if found.any() else None
+
+
+def common_unit(units) -> str:
+    """The unit that all outputs share, or ""."""
+    return units[0] if len(set(units)) == 1 else ""
 
 
 def scaled(values: np.ndarray, scale: np.ndarray | None) -> np.ndarray:

@@ -16,7 +16,7 @@ from sim2seq._support.brief import brief
 from sim2seq.evaluation import conformal
 from sim2seq.evaluation.conformal import Band
 from sim2seq.evaluation.intervals import over_runs
-from sim2seq.evaluation.measures import losses, of_mean, scaled
+from sim2seq.evaluation.measures import common_unit, losses, of_mean, scaled
 
 HORIZONS = (1, 10, 50, 100, 200)
 
@@ -129,7 +129,7 @@ class Scores:
     @property
     def unit(self) -> str:
         """The unit of errors over all features; "" where none is known."""
-        return "standard deviations" if self.in_deviations else self.units[0] if len(set(self.units)) == 1 else ""
+        return "standard deviations" if self.in_deviations else common_unit(self.units)
 
     def __repr__(self) -> str:
         skill, compared = f"{self.skill:.3g}", f"{self.best_baseline}, on {self.scored_runs.get('test', 0)} test runs"

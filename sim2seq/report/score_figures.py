@@ -7,6 +7,7 @@ from itertools import cycle
 import numpy as np
 
 from sim2seq.evaluation.conformal import BandScores, tenths
+from sim2seq.evaluation.measures import common_unit
 from sim2seq.evaluation.scores import Combined, Scores
 from sim2seq.models.candidates.combination import weights_at
 from sim2seq.report.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
@@ -15,7 +16,6 @@ from sim2seq.report.style import (
     Picture,
     area,
     by_error,
-    common_unit,
     grid,
     label,
     legend_above,

@@ -78,11 +78,6 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def common_unit(units) -> str:
-    """The unit that all features share, or ""."""
-    return units[0] if len(set(units)) == 1 else ""
-
-
 def spread(count: int, most: int) -> list[int]:
     """At most `most` of the places of `count`, evenly from the first to the last."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()

@@ -9,12 +9,13 @@ import numpy as np
 
 from sim2seq.data.ensemble import Ensemble, is_varying
 from sim2seq.data.splits import PARTS
+from sim2seq.evaluation.measures import common_unit
 from sim2seq.evaluation.scores import Errors, Scores, skill
 from sim2seq.models.builders import LEAST_WINDOW
 from sim2seq.report.data_figures import varying_inputs
 from sim2seq.report.page import number, skill_text
 from sim2seq.report.score_figures import mean_weights
-from sim2seq.report.style import MOST_FEATURES, by_error, common_unit, spread, with_unit
+from sim2seq.report.style import MOST_FEATURES, by_error, spread, with_unit
 from sim2seq.training.folder import Training
 
 POSITIONS = 5  # of a card at most: the first, the last, and evenly between

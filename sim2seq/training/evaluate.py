@@ -55,11 +55,12 @@ def evaluate(
     predictions |= {} if validation is None else {"validation": validation}
     truths = {name: task.truth(part, settings) for name, part in parts.items()}
     baselines = naive(study, parts, settings)
+    scale = scale_of(layout.units, truths["train"], task.measure)
     told: dict[str, Any] = {
         "made_of_baselines": combined is not None,
         "groups": groups_apart(parts),
         "measure": task.measure,
-        "scale": (scale := scale_of(layout.units, truths["train"], task.measure)),
+        "scale": scale,
     }
     found = judge(predictions, truths, baselines, layout.outputs, **told)
     shown = shown_inputs(ensemble, settings) if held_out else settings.inputs
