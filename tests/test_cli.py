@@ -12,6 +12,7 @@ import yaml
 from sim2seq import cli
 from sim2seq.workflow import plan, request
 from sim2seq.workflow.checks import preflight
+from sim2seq.workflow.checks.generators import generator_problems
 
 ROOT = Path(__file__).parent.parent
 STEP = {"name": "simulate", "description": "one run", "run": {"cmd": "echo $(RUN_ID)"}}
@@ -28,7 +29,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("C_FORCE_ROOT", "1")
     monkeypatch.setattr(preflight, "parallel_file_system", lambda path: None)  # wherever the tests run
     write_spec(SPEC)
-    (tmp_path / "pgen.py").write_text("def get_custom_generator(env, **kwargs):\n    return None\n")
+    (tmp_path / "pgen.py").write_text("def get_custom_generator(env, **kwargs):\n    return kwargs['NUM_STUDIES']\n")
     return tmp_path
 
 
@@ -127,7 +128,7 @@ def test_room_is_asked_for_every_run(folder, capsys, monkeypatch, asked):
 @pytest.mark.parametrize("text", ["from other import *", "from other import f as get_custom_generator", "{} = len"])
 def test_generator_may_come_from_another_file(folder, text):
     (folder / "pgen.py").write_text(text.format("get_custom_generator"))
-    assert preflight.pgen_problem("pgen.py") is None
+    assert generator_problems("pgen.py", ["ANY"]) == []
 
 
 @pytest.mark.parametrize("value", ["many", "/nowhere/store.sqlite"])
@@ -163,7 +164,8 @@ def test_root_without_c_force_root_is_refused(folder, capsys, monkeypatch):
 def test_generators_own_refusal_is_passed_on(folder, capsys):
     """Merlin starts, the generator raises: its words, and no study."""
     (folder / "pgen.py").write_text(
-        "def get_custom_generator(env, **kwargs):\n    raise ValueError('NUM_STUDIES:7: expected 8 or more')\n"
+        "def get_custom_generator(env, NUM_STUDIES):\n"
+        "    raise ValueError(f'NUM_STUDIES:{NUM_STUDIES}: expected 8 or more')\n"
     )
     message = refusal(capsys, "run", "spec.yaml", "--pgen", "pgen.py", "--runs", "7")
     assert "NUM_STUDIES:7: expected 8 or more" in message

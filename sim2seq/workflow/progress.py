@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sim2seq._support.files import NOTE
+from sim2seq._support.files import NOTE, last_lines
 from sim2seq.workflow.plan import STATUS, Plan, Task
 
 STOPPED = "CANCELLED"  # the state of a task that ended with MERLIN_STOP_WORKERS: it did what it was to do
@@ -81,6 +81,11 @@ def _note(folder: str) -> str:
     return ""
 
 
+def error_output(folder: str) -> Path | None:
+    """The newest .err file in a task's folder; None if it has none."""
+    return max(Path(folder).glob("*.err"), key=lambda path: path.stat().st_mtime, default=None)
+
+
 def _state(path: str) -> str | None:
     """The task's state in a MERLIN_STATUS.json; None while the file is being written."""
     try:
@@ -106,6 +111,7 @@ class Display:
         self.live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal else None
         self._moved = {}  # step -> (time, tasks ended) when it was first seen moving, (tasks ended, time) at the latest
         self._line, self._next_line = "", 0.0
+        self._told: set[str] = set()  # steps of which a failure was said
 
     def __enter__(self):
         if self.live:
@@ -124,6 +130,7 @@ class Display:
         self.console.print(text, markup=False, highlight=False)
 
     def show(self, progress: Progress, *, last: bool = False) -> None:
+        self._say_first_failures(progress)
         counts, notes = progress.counts(), progress.notes()
         if self.live:
             self.live.update(self._table(counts, notes), refresh=True)
@@ -134,6 +141,15 @@ class Display:
         if line and line != self._line and (last or time.monotonic() >= self._next_line):
             self.say(line)
             self._line, self._next_line = line, time.monotonic() + PLAIN_SECONDS
+
+    def _say_first_failures(self, progress: Progress) -> None:
+        """Of each step the first failure, at once: hours of other tasks may go on, and who watches can mend it."""
+        for task, state in progress.failed.items():
+            if task.step not in self._told:
+                self._told.add(task.step)
+                log = error_output(task.folder)
+                words = last_lines(log, 1) if log else []
+                self.say(f"{task.step}: {': '.join([state, *words])} ({log or task.folder})")
 
     def _pace(self, step: str, done: int, failed: int, total: int) -> tuple[float | None, float | None]:
         """Tasks a second since the step began to move, and seconds left for it; None while unknown."""

@@ -9,7 +9,8 @@ import yaml
 
 from sim2seq._support.config import assignments, split_assignment
 from sim2seq.workflow.checks import preflight
-from sim2seq.workflow.checks.commands import script_problems
+from sim2seq.workflow.checks.commands import samples_command, script_problems
+from sim2seq.workflow.checks.generators import RUNS_ARGUMENT, generator_problems
 from sim2seq.workflow.checks.launch import launch_problems
 from sim2seq.workflow.checks.serving import serving
 from sim2seq.workflow.checks.steps import sample_problems, step_problems, table_problems
@@ -39,8 +40,9 @@ def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], out
     if (runs is not None or pargs) and not pgen:
         problems.append("--runs and --pargs need a parameter generator: add --pgen FILE")
     problems += _variable_problems(path, declared, variables, batched=batched)
-    if pgen and (problem := preflight.pgen_problem(pgen)):
-        problems.append(problem)
+    if pgen:
+        given = assignments(pargs, "--pargs: ")
+        problems += generator_problems(pgen, [*given, *([RUNS_ARGUMENT] if runs is not None else [])])
     refuse(problems)
     expanded = _expanded(path, variables)
     served = serving(expanded)
@@ -63,7 +65,7 @@ def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], out
     variables += [f"{name}={place}" for name, place in places.items()]
     client = ["run", os.path.abspath(path), *vars_option(variables)]
     if pgen:
-        pargs = pargs + ([f"NUM_STUDIES:{runs}"] if runs is not None else [])
+        pargs = pargs + ([f"{RUNS_ARGUMENT}:{runs}"] if runs is not None else [])
         client += ["--pgen", os.path.abspath(pgen), *(word for item in pargs for word in ("--pargs", item))]
     options: dict = {"output": output, "served": served, "expanded": expanded, "generator": pgen}
     return StudyRun(os.path.abspath(path), client, variables, **options)
@@ -71,9 +73,8 @@ def new_study(path: str, pgen, runs, variables: list[str], pargs: list[str], out
 
 def _makes_samples(spec: dict, name: str) -> bool:
     """Whether the spec has this variable and makes its samples with it: else it means whatever its author likes."""
-    command = (((spec.get("merlin") or {}).get("samples") or {}).get("generate") or {}).get("cmd")
     declared = preflight.variables(spec)
-    return name in declared and any(f"$({name})" in str(text) for text in (command, *declared.values()))
+    return name in declared and any(f"$({name})" in str(text) for text in (samples_command(spec), *declared.values()))
 
 
 def _variable_problems(path: str, declared: dict, variables: list[str], *, batched=False) -> list[str]:
@@ -92,7 +93,7 @@ def _variable_problems(path: str, declared: dict, variables: list[str], *, batch
 
 def _run_count(runs: int | None, pargs: list[str], spec: dict) -> int:
     """Runs to expect, for the room they need; 0 if only the generator knows."""
-    requested = assignments(pargs, "--pargs: ").get("NUM_STUDIES", "")
+    requested = assignments(pargs, "--pargs: ").get(RUNS_ARGUMENT, "")
     if runs is None and requested.isdigit():
         return int(requested)
     return preflight.table_size(spec) if runs is None else runs

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sim2seq._support.files import last_lines, read_json, write_json
 from sim2seq.workflow.plan import FINISHED, STATUS, Task, folder_of
-from sim2seq.workflow.progress import FAILED, Progress
+from sim2seq.workflow.progress import FAILED, Progress, error_output
 
 SUMMARY = "sim2seq_run.json"
 MISSING = "missing"  # of a task: it has not failed, and is not done
@@ -69,8 +69,8 @@ def failure_table(progress: Progress, study: str) -> str:
 
 def last_error(folder: str, prefix: str = "") -> list[str]:
     """The last lines of the newest .err file in a task's folder; empty if it wrote none. See last_lines."""
-    files = sorted(Path(folder).glob("*.err"), key=lambda path: path.stat().st_mtime)
-    return last_lines(files[-1], prefix=prefix) if files else []
+    path = error_output(folder)
+    return last_lines(path, prefix=prefix) if path else []
 
 
 def step_times(tasks: list[Task]) -> tuple[float | None, float | None]:

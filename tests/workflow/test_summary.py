@@ -10,7 +10,7 @@ import pytest
 from sim2seq._support import files
 from sim2seq.workflow import summary, waiting
 from sim2seq.workflow.plan import FINISHED, STATUS, Plan, Task
-from sim2seq.workflow.progress import Progress
+from sim2seq.workflow.progress import Display, Progress
 
 
 def test_errors_are_shown_short_and_harmless(tmp_path):
@@ -75,3 +75,17 @@ def test_reason_is_kept_where_no_last_step_is_waited_for(tmp_path):
     whole = Progress(Plan((*tasks, learn := Task("learn", f"{tmp_path}/learn", "learn")), {"simulate": ["learn"]}))
     whole.done.add(learn)
     assert summary.ending(whole, None) == "1 of 2 tasks failed; the steps after them went on with what there was"
+
+
+def test_first_failure_of_a_step_is_said_at_once(tmp_path, capsys):
+    """Others of the step may go on for hours."""
+    tasks = tuple(Task("simulate", f"{tmp_path}/simulate/{number}", "simulate") for number in range(9))
+    for task in tasks:
+        Path(task.folder).mkdir(parents=True)
+        Path(task.folder, "simulate.err").write_text(f"odd\nno licence in {task.folder[-1]}\n")
+    progress, display = Progress(Plan(tasks, {})), Display()
+    for task in tasks[:2]:
+        progress.failed[task] = "failed"
+        display.show(progress)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "licence" in line]
+    assert lines == [f"simulate: failed: no licence in 0 ({tmp_path}/simulate/0/simulate.err)"]

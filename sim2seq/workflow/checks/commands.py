@@ -26,6 +26,7 @@ MERLINS_CODES = {  # exit codes by which a step asks for something (merlin/commo
     **{100: "MERLIN_RESTART", 101: "MERLIN_SOFT_FAIL", 102: "MERLIN_HARD_FAIL"},
     **{104: "MERLIN_RETRY", 105: "MERLIN_STOP_WORKERS", 106: "MERLIN_RAISE_ERROR"},
 }
+SAMPLES = "the study's samples"  # what is said in the place of a step's name
 NOT_FOUND = 127  # a shell's exit code
 
 
@@ -89,26 +90,37 @@ def converted(words: list[str]) -> list[str]:
 
 
 def scripts(spec: dict, place: str) -> Iterator[tuple[str, Path]]:
-    """(step, Python file) of each script that a step calls by its whole path."""
-    for step in spec["study"]:
-        cmd = step["run"]["cmd"].replace("$(SPECROOT)", place)
+    """(who, Python file) of each script that a step, or the command for the samples, calls by its whole path."""
+    cmds = [(f"step {step['name']!r}", step["run"]["cmd"]) for step in spec["study"]]
+    for who, cmd in (
+        (who, cmd.replace("$(SPECROOT)", place)) for who, cmd in [*cmds, (SAMPLES, samples_command(spec))]
+    ):
         for program, *words in () if OWN_ENVIRONMENT.search(cmd) else calls(cmd):
             if program in ("python", "python3") and words and words[0].endswith(".py") and os.path.isabs(words[0]):
-                yield step["name"], Path(words[0])
+                yield who, Path(words[0])
 
 
 def script_problems(spec: dict, place: str) -> Iterator[str]:
     """Scripts that are not there, are no Python, or need a package that is not installed."""
-    for step, path in dict.fromkeys(scripts(spec, place)):
+    for who, path in dict.fromkeys(scripts(spec, place)):
         try:
             tree = ast.parse(path.read_text())
         except OSError as error:
-            yield f"step {step!r}: {path}: {error.strerror}"
+            yield f"{who}: {path}: {error.strerror}"
         except (SyntaxError, ValueError) as error:
-            yield f"step {step!r}: {path}: expected a Python file, {error}"
+            yield f"{who}: {path}: expected a Python file, {error}"
         else:
             missing = [name for name in imported(tree) if not is_module(name, path.parent)]
-            yield from (f"step {step!r}: {path} needs the package {name}, which is not installed" for name in missing)
+            yield from (f"{who}: {path} needs the package {name}, which is not installed" for name in missing)
+
+
+def _samples(spec: dict) -> dict:
+    return (spec.get("merlin") or {}).get("samples") or {}
+
+
+def samples_command(spec: dict) -> str:
+    """The command that makes a spec's samples; empty if it has none."""
+    return (_samples(spec).get("generate") or {}).get("cmd") or ""
 
 
 def imported(tree: ast.Module) -> list[str]:
@@ -135,10 +147,10 @@ def named_inputs(spec: dict, place: str, generator: str | None, last: Iterable[s
     They are those of parameters and samples, of options in commands, and words of the generator and of the scripts of
     all steps but the `last`.
     """
-    samples = (spec.get("merlin") or {}).get("samples") or {}
+    samples = _samples(spec)
     found = {name.lower() for name in (*(spec.get("global.parameters") or {}), *(samples.get("column_labels") or ()))}
     cmds = [step["run"]["cmd"] for step in spec["study"] if step["name"] not in last]
-    cmds.append((samples.get("generate") or {}).get("cmd") or "")
+    cmds.append(samples_command(spec))
     files = [Path(generator)] if generator else []
     for cmd in (each.replace("$(SPECROOT)", place) for each in cmds):
         found |= {word.lower() for word in re.findall(r"[A-Za-z_]\w*", cmd)}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import yaml
 
+from sim2seq.workflow.checks.generators import no_parameter_twice
 from sim2seq.workflow.checks.preflight import FAST_LOADER, search_path
 from sim2seq.workflow.checks.steps import table_problems
 
@@ -50,7 +51,8 @@ def checked_generator(merlins):
     @functools.wraps(merlins)
     def load_pgen(self, filepath, *arguments):
         try:
-            table = merlins(self, filepath, *arguments)
+            with no_parameter_twice():
+                table = merlins(self, filepath, *arguments)
         except Exception as error:
             kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
             raise ValueError(f"{filepath}: {kind}{error}") from error

@@ -1,6 +1,5 @@
 """What is known to break a study silently, looked for before it starts: one line a problem, with what to do."""
 
-import ast
 import grp
 import importlib.util
 import os
@@ -171,22 +170,6 @@ def table_size(spec: dict) -> int:
     """Runs in the spec's own table of parameters."""
     columns = (spec.get("global.parameters") or {}).values()
     return max((len(column.get("values") or ()) for column in columns if isinstance(column, dict)), default=0)
-
-
-def pgen_problem(path: str) -> str | None:
-    """Why the parameter generator at `path` cannot be used; None if it can."""
-    try:
-        tree = ast.parse(Path(path).read_text())
-    except OSError as error:
-        return f"{path}: expected a parameter generator, {error.strerror}"
-    except (SyntaxError, UnicodeDecodeError) as error:
-        return f"{path}: expected a Python file, {error}"
-    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    names |= {node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}  # imported
-    names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    if not names & {"get_custom_generator", "*"}:
-        return f"{path}: expected a function get_custom_generator(env, **kwargs)"
-    return None
 
 
 def target_problem(folder: str, runs: int, *, batched: bool = False, begun: bool = False) -> str | None:

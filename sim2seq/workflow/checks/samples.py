@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from sim2seq._support.files import last_lines
-from sim2seq.workflow.checks.commands import ending
+from sim2seq.workflow.checks.commands import SAMPLES, ending
 
 
 def refuse_bad_samples() -> None:
@@ -35,7 +35,7 @@ def generate_samples(study) -> None:
     if not path.exists():
         reason = ending(done.returncode) if done.returncode else f"nothing has made {path}"
         words = next(iter(last_lines(Path(study.info, "cmd.err"), 1)), reason)
-        raise ValueError(f"the study's samples: {words.strip()}")
+        raise ValueError(f"{SAMPLES}: {words.strip()}")
 
 
 def load_samples(filename, ndmin: int = 2) -> np.ndarray:

@@ -117,3 +117,18 @@ def test_generator_that_makes_no_table_is_named(table, words):
 
     with pytest.raises(ValueError, match=f"^{words}"):
         checked_generator(load_pgen)(None, "pgen.py", [])
+
+
+def test_generator_that_adds_a_parameter_twice_is_refused(tmp_path):
+    """Maestro would keep the last of them, and only log it."""
+    path = tmp_path / "pgen.py"
+    path.write_text(
+        "from maestrowf.datastructures.core import ParameterGenerator\n"
+        "def get_custom_generator(env, **kwargs):\n"
+        "    generator = ParameterGenerator()\n"
+        "    generator.add_parameter('X', [1, 2], 'X.%%')\n"
+        "    generator.add_parameter('X', [3, 4], 'X.%%')\n"
+        "    return generator\n"
+    )
+    with pytest.raises(ValueError, match="parameter X is added twice"):
+        checked_generator(MerlinStudy.load_pgen)(None, str(path), [], None)
