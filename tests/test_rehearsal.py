@@ -142,7 +142,7 @@ def test_a_script_of_a_step_needs_its_packages(tmp_path):
     lines = list(commands.script_problems(spec_of("echo", simulate=f"timeout 3 python {tmp_path}/run.py --x 3"), PLACE))
     assert lines == [f"step 'simulate': {tmp_path}/run.py needs the package nosuchpackage, which is not installed"]
     samples = {"samples": {"generate": {"cmd": "python $(SPECROOT)/points.py $(MERLIN_INFO)"}}}
-    lines = list(commands.script_problems(spec_of("echo") | {"merlin": samples}, str(tmp_path)))
+    lines = list(commands.script_problems(spec_of("echo", simulate="echo") | {"merlin": samples}, str(tmp_path)))
     assert lines == [f"the study's samples: {tmp_path}/points.py: No such file or directory"]
 
 
