@@ -148,8 +148,8 @@ class Display:
             if task.step not in self._told:
                 self._told.add(task.step)
                 log = error_output(task.folder)
-                words = last_lines(log, 1) if log else []
-                self.say(f"{task.step}: {': '.join([state, *words])} ({log or task.folder})")
+                words = " | ".join(last_lines(log, 2)) if log else "without a word"
+                self.say(f"{task.step}: {state}: {words} ({log or task.folder})")
 
     def _pace(self, step: str, done: int, failed: int, total: int) -> tuple[float | None, float | None]:
         """Tasks a second since the step began to move, and seconds left for it; None while unknown."""

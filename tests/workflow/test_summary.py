@@ -82,10 +82,10 @@ def test_first_failure_of_a_step_is_said_at_once(tmp_path, capsys):
     tasks = tuple(Task("simulate", f"{tmp_path}/simulate/{number}", "simulate") for number in range(9))
     for task in tasks:
         Path(task.folder).mkdir(parents=True)
-        Path(task.folder, "simulate.err").write_text(f"odd\nno licence in {task.folder[-1]}\n")
+        Path(task.folder, "simulate.err").write_text(f"odd\nno licence in {task.folder[-1]}\nexit code 3\n")
     progress, display = Progress(Plan(tasks, {})), Display()
     for task in tasks[:2]:
         progress.failed[task] = "failed"
         display.show(progress)
     lines = [line for line in capsys.readouterr().out.splitlines() if "licence" in line]
-    assert lines == [f"simulate: failed: no licence in 0 ({tmp_path}/simulate/0/simulate.err)"]
+    assert lines == [f"simulate: failed: no licence in 0 | exit code 3 ({tmp_path}/simulate/0/simulate.err)"]
