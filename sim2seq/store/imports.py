@@ -12,15 +12,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from sim2seq._support.files import check_place
 from sim2seq.data import clock
-from sim2seq.data.foreign.columns import matched
+from sim2seq.data.foreign.columns import matched, words_for
 from sim2seq.data.foreign.files import Source, found_below, sources, unread_below
-from sim2seq.data.foreign.reading import TAKEN, Reading, id_of, listed, named_apart, values_in
-from sim2seq.data.foreign.runs import Beside, Seen, first_look, read_controls, read_inputs, runs_of
-from sim2seq.data.records import TIME, RecordError, Run
+from sim2seq.data.foreign.reading import TAKEN, Reading, listed, named_apart, values_in
+from sim2seq.data.foreign.runs import Beside, Seen, read_controls, read_inputs, runs_of
+from sim2seq.data.records import TIME, RecordError, Run, is_result
 from sim2seq.store import sqlite, store
 
+MOST_LINES = 50  # of inputs
 MANY = 20  # runs, from which on progress is shown
 
 
@@ -54,7 +57,7 @@ def import_files(
     paths = [each for each in found_below(files) if os.path.realpath(each) not in tables]
     if not paths:
         raise RecordError(f"expected files of runs beside {listed(filter(None, (inputs, controls)))}; got none")
-    found, beside = sources(paths, reading), tables_beside(inputs, controls, reading, named_apart(paths).values())
+    found, beside = sources(paths, reading), tables_beside(inputs, controls, reading, named_apart(paths))
     total = sum(len(each.runs.ids) for each in found)
     ids = {run for each in found for run in each.runs.ids}
     passed_by = [name for each in found for name in each.runs.passed_by]
@@ -78,12 +81,48 @@ def import_files(
     return Imported(counts, seen, first_look(seen, passed_by), refused, steered)
 
 
-def tables_beside(inputs, controls, reading: Reading, names: Iterable[str]) -> Beside:
-    """What stands in these tables, and in the names of files."""
+def first_look(seen: Seen, names: list[str]) -> list[str]:
+    """What was seen, in lines: runs, steps, features, inputs, units, gaps, ranges."""
+    if not seen.lengths:
+        return ["no run"]
+    shortest, longest = min(seen.lengths), max(seen.lengths)
+    steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
+    lines = [f"{len(seen.lengths)} runs of {steps} steps{step_words(seen)}"]
+    for name, (low, high) in seen.ranges.items():
+        shape = f" of shape {seen.shapes[name]}" if seen.shapes[name] else ""
+        lines.append(f"feature {in_unit(seen, name)}{shape}: {low:.6g} to {high:.6g}")
+    for name, values in list(seen.inputs.items())[:MOST_LINES]:
+        kind = "result" if is_result(name) else "input"
+        lines.append(f"{kind} {in_unit(seen, name)}: {words_for(values, len(seen.lengths))}")
+    lines += [f"passed by: {listed(names)}"] if names else []
+    lines += [f"gaps: {seen.gaps.by_feature()}, in {len(seen.gaps.found)} runs"] if seen.gaps.found else []
+    lines += [f"{number} runs stay in {path}" for path, number in seen.stay.items() if number]
+    return lines
+
+
+def in_unit(seen: Seen, name: str) -> str:
+    """A name with its unit."""
+    unit = seen.units.get(name, "")
+    return f"{name} [{unit}]" if unit else name
+
+
+def step_words(seen: Seen) -> str:
+    """How long the steps are."""
+    steps = np.diff(seen.times)
+    if not len(steps):
+        return ""
+    unit = seen.units.get(TIME, "s")
+    if clock.uneven_step(seen.times) is None:
+        return f" of {clock.time_step(seen.times):.6g} {unit or '(no unit)'}"
+    return f" of {steps.min():.6g} to {steps.max():.6g} {unit or '(no unit)'}, uneven: --resample DT makes them even"
+
+
+def tables_beside(inputs, controls, reading: Reading, names: dict[str, str]) -> Beside:
+    """What stands in these tables, and in the names of files, path -> name."""
     given, units = read_inputs(inputs, reading) if inputs else (None, {})
     steered, others = read_controls(controls, reading) if controls else (None, {})
-    said = {id_of(each): values for each in names if (values := values_in(each))}
-    named = {run: {reading.name(name): value for name, value in values.items()} for run, values in said.items()}
+    said = {path: values for path, name in names.items() if (values := values_in(name))}
+    named = {path: {reading.name(name): value for name, value in values.items()} for path, values in said.items()}
     return Beside(given, units | others, steered, named)
 
 

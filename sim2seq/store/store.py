@@ -49,10 +49,11 @@ def ingest(path, runs, *, replace=False, alike=False) -> Counter:
 
     runs is any iterable of records.Run; what it raises (a bad file) undoes the whole call. A run that is in the store
     with the same content changes nothing; with other content it raises StoreError showing both, unless `replace`.
-    With `alike` it also raises StoreError for features unlike those of another of these runs, or, unless `replace`, of
-    a stored one. When this returns, the runs are on disk. Safe with many processes at once: where a server undoes the transaction
-    since writers of the same runs block each other, it begins anew and goes through `runs` again; only an iterator of
-    more than a batch, which cannot be gone through again, ends in backend.Busy, a StoreError, then.
+    With `alike` it also raises StoreError for features unlike those of another of these runs, or, unless `replace`,
+    of a stored one. When this returns, the runs are on disk. Safe with many processes at once: where a server
+    undoes the transaction since writers of the same runs block each other, it begins anew and goes through `runs`
+    again; only an iterator of more than a batch, which cannot be gone through again, ends in backend.Busy, a
+    StoreError, then.
     """
     runs = collected(runs)
 

@@ -15,8 +15,9 @@ from sim2seq.data import records
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.foreign.files import sources
 from sim2seq.data.foreign.reading import Reading
-from sim2seq.data.foreign.runs import Seen, first_look, runs_of
+from sim2seq.data.foreign.runs import Seen, runs_of
 from sim2seq.data.records import RecordError
+from sim2seq.store.imports import first_look
 
 T = np.arange(5) / 4
 

@@ -24,6 +24,12 @@ UNITS = {  # as other programs write it -> as it is shown
     **dict.fromkeys(("month", "months"), "months"),
     **dict.fromkeys(("a", "yr", "year", "years"), "years"),
 }
+NAMES_OF_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+DATE = re.compile(  # or a month, a quarter, a duration
+    r"\s*\d+[-/.]\d+[-/.]\d.*|\s*\d{4}[-/.]\d\d?\s*|\s*\d{4}[ _-]?q0?[1-4]\s*|\s*(\d+ days?,? *)?\d+:\d\d.*"
+    rf"|(?=.*\d\d)[\d\s,.:/-]*({NAMES_OF_MONTHS})[a-z]*[\d\s,.:/-]*",
+    re.IGNORECASE,
+)
 MONTHS_A_YEAR, SECONDS_A_DAY = 12, 86400
 LEAST_YEAR = 1000
 MISSING = ("", ".", "?")  # cells without a number, as SAS, Stata and the UCI archive write them
@@ -36,6 +42,10 @@ PARTS = {  # of a date that stands in several columns
     "month": ("month", "mon", "mm"),
     **{name: (name,) for name in ("day", "hour", "minute", "second")},
 }
+
+
+def is_date(cell: str) -> bool:
+    return bool(DATE.fullmatch(cell))
 
 
 def unit_of(said: str, name: str, times: np.ndarray) -> tuple[str, bool]:

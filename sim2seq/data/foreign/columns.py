@@ -109,17 +109,34 @@ def words_for(values: list, runs: int) -> str:
     return f"words: {listed(dict.fromkeys(map(str, values)), 4)}{lack}"
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of a table.
+
+    frame    with the names of the file; its index counts the lines after the first `skipped` ones
+    origin   the file; name: the run of a table without a column that tells runs apart
+    units    of the columns, in their order
+    """
+
+    frame: pd.DataFrame
+    origin: str
+    name: str
+    units: tuple[str, ...] = ()
+    skipped: int = 0
+
+
 @dataclass
 class Columns:
     """Rows of tables with the same columns.
 
     names   of all columns but the time; words: name -> the texts that its numbers stand for, where it holds words
-    codes   of each row, which run it belongs to: a place in `ids`
+    codes   of each row, which run it belongs to: a place in `ids`; files: run id -> the files that it is in
     """
 
     dates: str = ""
     names: tuple[str, ...] = ()
     ids: dict[str, int] = field(default_factory=dict)
+    files: dict[str, dict[str, None]] = field(default_factory=dict)
     words: dict[str, dict[str, int]] = field(default_factory=dict)
     numeric: set[str] = field(default_factory=set)
     rows: int = 0
@@ -144,6 +161,7 @@ class Columns:
             raise RecordError(f"{origin}: {what}: expected ids that differ in letters, digits or ._+-")
         if before != origin and not timed:
             raise RecordError(f"{origin}: run {run_id} is there already, in {before}, and no column is its time")
+        self.files.setdefault(run_id, {})[origin] = None
         return self.ids.setdefault(run_id, len(self.ids))
 
     def add(self, frame: pd.DataFrame, origin: str, runs: np.ndarray, times, skipped: int = 0) -> None:

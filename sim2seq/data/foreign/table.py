@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +11,7 @@ import pandas as pd
 
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign import clock
-from sim2seq.data.foreign.columns import Columns, without_categories
+from sim2seq.data.foreign.columns import Columns, Piece, without_categories
 from sim2seq.data.foreign.reading import COUNTERS, NO_TIME, RUNS, TAKEN, Reading, clock_among, first_of, listed
 from sim2seq.data.foreign.text import is_count
 from sim2seq.data.records import RecordError, shown
@@ -21,29 +19,7 @@ from sim2seq.data.records import RecordError, shown
 FEATURES = ("variable", "parameter", "quantity", "feature", "channel", "signal", "series")  # names a column of names
 NO_NAME = "unnamed 1"  # of a table's first column
 UNNAMED = ("unnamed ", "Unnamed: ")  # how the names of columns without one begin, here and in pandas
-MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-DATE = re.compile(  # or a month, a quarter, a duration
-    r"\s*\d+[-/.]\d+[-/.]\d.*|\s*\d{4}[-/.]\d\d?\s*|\s*\d{4}[ _-]?q0?[1-4]\s*|\s*(\d+ days?,? *)?\d+:\d\d.*"
-    rf"|(?=.*\d\d)[\d\s,.:/-]*({MONTHS})[a-z]*[\d\s,.:/-]*",
-    re.IGNORECASE,
-)
 DAYS, TIMES_OF_DAY = ("date", "datum", "day"), ("time", "zeit", "uhrzeit", "clock", "time_of_day")
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Some rows of a table.
-
-    frame    with the names of the file; its index counts the lines after the first `skipped` ones
-    origin   the file; name: the run of a table without a column that tells runs apart
-    units    of the columns, in their order
-    """
-
-    frame: pd.DataFrame
-    origin: str
-    name: str
-    units: tuple[str, ...] = ()
-    skipped: int = 0
 
 
 def runs_in(cells: pd.Series, piece: Piece) -> tuple[np.ndarray, list]:
@@ -83,10 +59,6 @@ def check_direction(frame: pd.DataFrame, names: list[str]) -> None:
         others = [name for name in names if name not in steps and are_words(frame[name])][:1]
         turned = f"pandas.melt(frame, {others}, var_name='time') makes a line a step of them"
         raise RecordError(f"are {listed(steps, 2)} steps, each line a run? {turned}; --time none: they are features")
-
-
-def is_date(cell: str) -> bool:
-    return bool(DATE.fullmatch(cell))
 
 
 class Table:
@@ -162,7 +134,7 @@ class Table:
         if not self.reading.time and day and clock_ and are_words(frame[day]) and are_words(frame[clock_]):
             both = frame[day].astype(str) + " " + frame[clock_].astype(str)
             return frame.drop(columns=clock_).assign(**{day: both}), day
-        dates = [name for name in names if are_words(frame[name]) and frame[name].map(is_date).all()]
+        dates = [name for name in names if are_words(frame[name]) and frame[name].map(clock.is_date).all()]
         found = clock_among(names, self.reading.time) or (dates[0] if len(dates) == 1 else "")
         if not self.reading.time and not self.reading.dates:
             parts, days = clock.of_parts(frame[names])
@@ -271,6 +243,9 @@ class Table:
 
     def units_of(self, row: int) -> dict[str, str]:
         return self.units
+
+    def files_of(self, row: int) -> list[str]:
+        return list(self.columns.files[self.ids[row]])
 
     @property
     def advice(self) -> str:
