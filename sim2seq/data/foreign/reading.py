@@ -34,6 +34,13 @@ AXES = ("run", "time", "feature")
 CLOCK_WITH_UNIT = re.compile(r"(?:time|t)[ _](s|sec|ms|us|ns|min|h|d)")
 NUMBER_IN_NAME = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(?=$|[^A-Za-z0-9.])")
 BRACKETS = re.compile(r"(.*?)(?:\s*\[([^\[\]]*)\]|\s+\(([^()]*)\))\s*")
+UNITS = frozenset(
+    re.split(
+        r"\s+",
+        """s ms us ns min h d m mm cm km um g kg mg t N kN J kJ W kW MW Pa kPa MPa bar V mV A mA Hz kHz K C F degC °C
+        degF °F rad deg ° mol l L ml - % 1 rpm Nm sec seconds days hours""",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,13 @@ def split_unit(header: str) -> tuple[str, str]:
     if not found or not found[1] or re.fullmatch(r"[\d,: ]+", found[2] or found[3] or ""):
         return header, ""
     return found[1].strip(), (found[2] or found[3] or "").strip()
+
+
+def are_units(row: list[str]) -> bool:
+    """Whether at least half of the cells are units, known ones or some in brackets."""
+    some = [cell for cell in row if cell]
+    found = [cell for cell in some if cell.strip("[]() ") != cell or re.sub(r"[/*^.\d -].*", "", cell) in UNITS]
+    return len(found) > 0 and 2 * len(found) >= len(some)
 
 
 def clock_among(names, asked: str = "") -> str:
