@@ -366,3 +366,12 @@ def test_a_table_of_what_runs_were_given_is_no_run(tmp_path):
     assert read(file, time="none")["table"].series["alpha"] == [1, 3]
     (dated,) = written(tmp_path, dated="time,id,x\n0,a,1\n1,b,2\n")
     assert read(dated)["dated"].series == {"time": [0, 1], "x": [1, 2]}
+
+
+@pytest.mark.parametrize("name", ["number", "trajectory", "seed", "replicate", "ens"])
+def test_a_column_of_other_programs_tells_runs_apart_by_times(tmp_path, name):
+    both = f"{name},t,x\n3,0,1\n3,1,2\n5,0,3\n5,1,4\n"
+    assert list(read(*written(tmp_path, all=both))) == ["3", "5"]
+    assert list(read(*written(tmp_path, one=f"{name},t,x\n3,0,1\n4,1,2\n4,2,3\n"))["one"].series) == ["time", name, "x"]
+    runs = read(*written(tmp_path, a=f"{name},t,x\n3,0,1\n3,1,2\n", b=f"{name},t,x\n4,0,1\n4,1,2\n"))
+    assert {run: each.data for run, each in runs.items()} == {"a": {name: 3}, "b": {name: 4}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -24,6 +24,7 @@ RUNS = (
     *("realisation", "sample", "sample_id", "case", "trial", "episode", "experiment", "scenario", "instance"),
     *("instances", "id", "ids"),
 )
+MAYBE_RUNS = ("number", "trajectory", "seed", "replicate", "ens")  # where the numbers agree: each may be a feature
 NO_TIME = "none"  # for `time`: the steps are counted
 TAKEN = ("name", "creation_date")  # words that a store gives each run
 ABOUT_FILE = {"conventions", "title", "history", "institution", "source", "references", "comment", "featuretype"}
@@ -169,6 +170,27 @@ def first_of(names, known) -> str:
     names = [name for name in names if len(name) > 1 or name.islower()]  # T is a temperature
     lower = {name.lower().replace(" ", "_"): name for name in reversed(names)}
     return next((lower[each] for each in known if each in lower), "")
+
+
+def with_run_of(data, reading: Reading) -> Reading:
+    """The reading, with a dimension of a Dataset as the run that its attributes, or a name of other programs, say.
+
+    Where none was asked for or is known by its name; the clock alone does not lie along it.
+    """
+    dims = [str(each) for each in data.dims]
+    if reading.run or reading.dims or first_of(dims, RUNS):
+        return reading
+    many = {str(dim) for each in data.data_vars.values() if each.ndim > 1 for dim in each.dims}
+    clocks = {each.dims for name, each in data.variables.items() if clock_among([str(name)])}
+    said = [str(name) for name, each in data.variables.items() if says_run(each.attrs) and each.ndim == 1]
+    found = next((name for name in said if str(data[name].dims[0]) in many), "") or first_of(many, MAYBE_RUNS)
+    dim = data[found].dims[:1] if found in data.variables and data[found].ndim == 1 else (found,)
+    return replace(reading, run=found) if found and dim not in clocks else reading
+
+
+def says_run(attributes: dict) -> bool:
+    """Whether attributes, by the conventions of CF, say that a variable tells runs apart."""
+    return attributes.get("standard_name") == "realization" or attributes.get("cf_role") == "trajectory_id"
 
 
 def id_of(text) -> str:

@@ -12,7 +12,17 @@ import pandas as pd
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign import clock
 from sim2seq.data.foreign.columns import Columns, Piece, without_categories
-from sim2seq.data.foreign.reading import COUNTERS, NO_TIME, RUNS, TAKEN, Reading, clock_among, first_of, listed
+from sim2seq.data.foreign.reading import (
+    COUNTERS,
+    MAYBE_RUNS,
+    NO_TIME,
+    RUNS,
+    TAKEN,
+    Reading,
+    clock_among,
+    first_of,
+    listed,
+)
 from sim2seq.data.foreign.text import is_count
 from sim2seq.data.records import RecordError, shown
 
@@ -124,7 +134,15 @@ class Table:
             raise RecordError(
                 f"{shown(once)} is another one in each line: a table with a line a run is --inputs; {steps}"
             )
-        return asked or first_of(several, RUNS)
+        return asked or first_of(several, RUNS) or self._run_by_times(frame, several)
+
+    def _run_by_times(self, frame: pd.DataFrame, names: list[str]) -> str:
+        """A column that may tell runs apart and, as times stand there more than once, does: each once with each."""
+        found = first_of(names, MAYBE_RUNS)
+        time = self.reading.time or clock_among(name for name in names if name != found)
+        if not found or time not in frame or not frame[time].duplicated().any():
+            return ""
+        return "" if frame[[found, time]].duplicated().any() else found
 
     def _timed(self, frame: pd.DataFrame, names: list[str], run: str) -> tuple[pd.DataFrame, str]:
         """The frame, with a date in several columns as one, and the column of the time; "": none."""
