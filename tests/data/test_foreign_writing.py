@@ -197,3 +197,27 @@ def test_a_line_of_names_may_have_any_length(tmp_path, encoding):
     (tmp_path / "a.csv").write_text("\n".join([",".join(["time", *names]), *rows]), encoding=encoding)
     series = read(tmp_path / "a.csv")["a"].series
     assert (list(series)[1:], series[names[-1]]) == (names, [5000, 5001, 5002])
+
+
+def test_a_bad_cell_of_the_inputs_is_named_by_its_run_and_column(tmp_path):
+    (tmp_path / "inputs.csv").write_text("run,mass,kind\na,1,x\nb,1.5,2\nc,1-2,y\n")
+    with pytest.raises(RecordError, match=r"inputs\.csv: run c, column mass: expected a number, got '1-2'"):
+        read_inputs(tmp_path / "inputs.csv", Reading())
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_files_may_differ_in_columns_that_nobody_asked_for(tmp_path, order):
+    (tmp_path / "a.csv").write_text("t,x,mass,y\n0,1,5,1\n1,2,5,2\n")
+    (tmp_path / "b.csv").write_text("t,x,z\n0,3,1\n1,4,2\n")
+    files = [tmp_path / f"{name}.csv" for name in order]
+    with pytest.raises(RecordError, match="expected the columns of the files before it"):
+        read(*files)
+    found = read(*files, features=("x",))
+    assert {name: run.series for name, run in found.items()} == {
+        "a": {"time": [0, 1], "x": [1, 2]},
+        "b": {"time": [0, 1], "x": [3, 4]},
+    }
+    with pytest.raises(RecordError, match=r"lacks|no series y"):
+        read(*files, features=("x", "y"))
+    table = sources(files, Reading(features=("x",)))[0].runs
+    assert {*table.passed_by, *table.given} == ({"mass", "y", "z"})

@@ -93,12 +93,24 @@ def without_categories(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{str(name): frame[name].astype(object).infer_objects() for name in coded}) if coded else frame
 
 
-def cells_of(cells: pd.Series) -> list:
-    """Numbers, or words where one of them is none; None for what is missing."""
+def cells_of(cells: pd.Series, where: str, runs: list[str]) -> list:
+    """Numbers, or words where most of them are none; None for what is missing.
+
+    Raises RecordError, of the file `where`, with the run for a cell that is no number beside such that are.
+    """
     numbers, wrong = as_numbers(cells)
+    if are_few(wrong, cells):
+        place = int(np.argmax(wrong))
+        what = f"column {cells.name}: expected a number, got {shown(cells.iloc[place])}"
+        raise RecordError(f"{where}: run {runs[place]}, {what}")
     if wrong.any():
         return [str(each) if there else None for each, there in zip(cells, cells.notna(), strict=True)]
     return [each if each == each else None for each in numbers.tolist()]
+
+
+def are_few(wrong: np.ndarray, cells: pd.Series) -> bool:
+    """Whether some cells are `wrong`, and too few for a column of words."""
+    return bool(0 < wrong.sum() <= MOST_WRONG * cells.notna().sum())
 
 
 def words_for(values: list, runs: int) -> str:
@@ -130,16 +142,19 @@ class Columns:
     """Rows of tables with the same columns.
 
     names   of all columns but the time; words: name -> the texts that its numbers stand for, where it holds words
+    asked   the columns that all files must have; none: all. What is not asked for and not in the first: `others`
     codes   of each row, which run it belongs to: a place in `ids`; files: run id -> the files that it is in
     """
 
     dates: str = ""
+    asked: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     ids: dict[str, int] = field(default_factory=dict)
     files: dict[str, dict[str, None]] = field(default_factory=dict)
     words: dict[str, dict[str, int]] = field(default_factory=dict)
     numeric: set[str] = field(default_factory=set)
     rows: int = 0
+    others: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self):
         self.file = tempfile.TemporaryFile()  # noqa: SIM115  # as long as this object
@@ -174,7 +189,10 @@ class Columns:
         if not self.names:
             self.names = tuple(frame.columns)
         lacks, more = (set(one) - set(other) for one, other in ((self.names, frame), (frame, self.names)))
-        if lacks or more:
+        if self.asked and lacks.isdisjoint(self.asked):
+            self.others |= dict.fromkeys(sorted(more))
+            frame = frame.reindex(columns=list(self.names))
+        elif lacks or more:
             what = f"lacks {listed(sorted(lacks))}" if lacks else f"has {listed(sorted(more))}"
             raise RecordError(f"{origin}: {what}: expected the columns of the files before it")
         lines = frame.index.to_numpy() + skipped + 1
@@ -200,8 +218,7 @@ class Columns:
         name = str(cells.name)
         if name not in self.words:
             made, wrong = as_numbers(cells)
-            few = name in self.numeric or wrong.sum() <= MOST_WRONG * cells.notna().sum()
-            if wrong.any() and few:
+            if wrong.any() and (name in self.numeric or are_few(wrong, cells)):
                 place = int(np.argmax(wrong))
                 what = f"expected a number, got {shown(cells.iloc[place])}"
                 raise RecordError(f"{origin}, line {lines[place]}, column {name}: {what}")

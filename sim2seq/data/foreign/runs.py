@@ -256,7 +256,7 @@ def read_inputs(path, reading: Reading) -> tuple[dict[str, dict], dict[str, str]
     ids = [id_of(each) for each in frame[run]]
     if (twice := pd.Index(ids).duplicated()).any():
         raise RecordError(f"{path}: run {ids[twice.argmax()]} has two lines")
-    columns = {name: cells_of(frame[name]) for name in names if name != run}
+    columns = {name: cells_of(frame[name], path, ids) for name in names if name != run}
     rows = [{name: each[row] for name, each in columns.items() if each[row] is not None} for row in range(len(ids))]
     units = dict(zip(names, pieces[0].units, strict=False))
     return dict(zip(ids, rows, strict=True)), {name: unit for name, unit in units.items() if unit and name != run}

@@ -77,7 +77,10 @@ class Table:
     runs_at_once = 1
 
     def __init__(self, pieces: Iterable[Piece], reading: Reading):
-        self.reading, self.columns = reading, Columns(reading.dates)
+        self.reading, self.columns = (
+            reading,
+            Columns(reading.dates, (*reading.series, *reading.controls) if reading.series else ()),
+        )
         self.time, self.said = "", dict[str, str]()
         self._run: dict[str, str] = {}  # file -> the column that tells its runs apart
         for piece in pieces:
@@ -244,7 +247,8 @@ class Table:
     @cached_property
     def passed_by(self) -> list[str]:
         """The columns that are neither series nor inputs."""
-        return [name for name in self.columns.names if name not in (*self.names, *self.given)]
+        there = dict.fromkeys((*self.columns.names, *self.columns.others))
+        return [name for name in there if name not in (*self.names, *self.given)]
 
     @cached_property
     def clock(self) -> tuple[np.ndarray, str, bool]:
