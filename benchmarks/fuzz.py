@@ -272,7 +272,8 @@ def foreign_child(seed: int, first: int, count: int) -> None:
 
     from sim2seq.data.foreign.files import sources
     from sim2seq.data.foreign.reading import Reading
-    from sim2seq.data.foreign.runs import Seen, first_look, runs_of
+    from sim2seq.data.foreign.runs import Seen, runs_of
+    from sim2seq.store.imports import first_look
 
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGPROF, signal.SIG_DFL)

@@ -56,6 +56,9 @@ class MemoryStore:
         records = self.stored(list(self.held)).values()
         return [each["id"] for each in records if CURVE_SET in each["curve_sets"] or is_in_array_file(each)]
 
+    def some_run(self) -> str:
+        return next(iter(self.run_ids()), "")
+
     def names_with(self, curve_set: str) -> list[str]:
         return sorted(name for name, each in self.stored(list(self.held)).items() if curve_set in each["curve_sets"])
 

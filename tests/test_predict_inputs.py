@@ -184,3 +184,19 @@ def test_a_combination_that_is_the_best_baseline_is_not_refused(model, capsys):
 def test_an_input_may_have_any_name_that_a_table_gives():
     assert predict.named_number("mass flow=1.2") == ("mass flow", 1.2)
     assert predict.named_number("wall-thickness = 3") == ("wall-thickness", 3.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("date;x [m]\n0;0,5\n1;1,5\n2;2,5\n", "utf-8"),
+        ("# made by a tool, once\ndate,x\n0,0.5\n# halfway\n1,1.5\n2,2.5\n", "utf-8"),
+        ("date\tx\n0\t0.5\n1\t1.5\n2\t2.5\n", "utf-16"),
+        ("# date x\n0 0.5\n1 1.5\n2 2.5\n", "utf-8"),
+        ("date,x,Größe\n0,0.5,1\n1,1.5,1\n2,2.5,1\n", "cp1252"),
+        ("date;x\n2024-01-01 00:00:00;0,5\n2024-01-01 00:00:01;1,5\n2024-01-01 00:00:02;2,5\n", "utf-8"),
+    ],
+)
+def test_first_steps_are_read_as_imports_read_tables(tmp_path, text, encoding):
+    (tmp_path / "first.csv").write_bytes(text.encode(encoding))
+    assert read_context(tmp_path / "first.csv", windowed(1.0, "s")).windows.tolist() == [[[0.5], [1.5], [2.5]]]

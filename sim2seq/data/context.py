@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from sim2seq._support.command import plain
 from sim2seq.data import clock, records
-from sim2seq.data.foreign.reading import named_clock, split_unit
+from sim2seq.data.foreign.reading import Reading, named_clock, split_unit
 from sim2seq.data.records import TIME, WITHOUT_UNIT, shown
 
 LONGEST_REASON = 300  # characters
@@ -155,11 +156,12 @@ def is_number(cell: str) -> bool:
 
 def read_columns(path: Path, what: str) -> tuple[list[str], list[dict[str, str]]]:
     """The names of a table's columns, and name -> cell for each of its lines, which are called `what`."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        try:
-            header, *lines = [line for line in csv.reader(file, strict=True) if line] or [[]]
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"expected CSV text ({error})") from error
+    if (text := plain_text(path.read_bytes())) is None:
+        return as_imports_read(path)
+    try:
+        header, *lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line] or [[]]
+    except csv.Error as error:
+        raise ValueError(f"expected CSV text ({error})") from error
     names = [name.strip() for name in header]
     rows = []
     for number, line in enumerate(lines, start=1):
@@ -167,6 +169,31 @@ def read_columns(path: Path, what: str) -> tuple[list[str], list[dict[str, str]]
             raise ValueError(f"{what} {number}: expected {len(names)} columns; got {len(line)}")
         rows.append(dict(zip(names, line, strict=True)))
     return names, rows
+
+
+def plain_text(content: bytes) -> str | None:
+    """The text of a table as most are: UTF-8, commas, no comments; None for one that is written in another way."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    header = text.lstrip().partition("\n")[0].strip()
+    others = any(sign in header for sign in (";\t" if "," in header else ";\t| "))
+    return None if others or "\0" in text or any(line.lstrip().startswith("#") for line in text.splitlines()) else text
+
+
+def as_imports_read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """The same as `read_columns`, of a table with other separators, decimal signs, comments or encodings."""
+    import pandas as pd  # and below what needs it, which plain tables do not
+
+    from sim2seq.data.foreign.text import format_of, pieces
+
+    form = format_of(path, Reading())
+    frame = pd.concat(list(pieces(path, form))).dropna(how="all").astype(object)
+    units = (*[""] * form.unnamed, *form.units)
+    names = [f"{name} [{unit}]" if unit else name for name, unit in zip(form.columns, units, strict=True)]
+    cells = frame.where(frame.notna(), "").astype(str).to_numpy()
+    return names, [dict(zip(names, line, strict=True)) for line in cells.tolist()]
 
 
 def read_inputs(path: Path, model) -> tuple[dict[str, list[float]], list[str]]:

@@ -93,6 +93,9 @@ class OpenStore(Protocol):
     def run_ids(self) -> list[str]:
         """Ids of all runs, in any order: entries with the runs' curve set or with a row in an array file."""
 
+    def some_run(self) -> str:
+        """The id of one run, whichever, at the cost of a look-up; "": there is none."""
+
     def entries(self, names: list[str]) -> Iterator[str | bytes | None]:
         """JSON of the named entries, in that order, without holding all of it; None for one that is not there."""
 

@@ -23,7 +23,7 @@ def ingest_folder(folder, path, *, replace: bool = False) -> Counter:
     """
     files = find_records(folder)
     try:
-        return store.ingest(path, Finished(files), replace=replace)
+        return store.ingest(path, Finished(files), replace=replace, alike=True)
     except StoreError as error:
         if not error.run:
             raise

@@ -10,17 +10,23 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+
+import numpy as np
 
 from sim2seq._support.files import check_place
 from sim2seq.data import clock
-from sim2seq.data.foreign.columns import matched
+from sim2seq.data.foreign.columns import matched, words_for
 from sim2seq.data.foreign.files import Source, found_below, sources, unread_below
-from sim2seq.data.foreign.reading import TAKEN, Reading, id_of, listed, named_apart, values_in
-from sim2seq.data.foreign.runs import Beside, Seen, first_look, read_controls, read_inputs, runs_of
-from sim2seq.data.records import TIME, RecordError, Run
+from sim2seq.data.foreign.reading import TAKEN, Reading, listed, named_apart, values_in
+from sim2seq.data.foreign.runs import Beside, Seen, read_controls, read_inputs, runs_of
+from sim2seq.data.records import TIME, RecordError, Run, is_result
 from sim2seq.store import sqlite, store
+from sim2seq.store.sina import differences, sina_record
 
+MOST_NAMED = 8  # files, of which the note of each run says what they have lost
+MOST_LINES = 50  # of inputs
 MANY = 20  # runs, from which on progress is shown
 
 
@@ -54,44 +60,128 @@ def import_files(
     paths = [each for each in found_below(files) if os.path.realpath(each) not in tables]
     if not paths:
         raise RecordError(f"expected files of runs beside {listed(filter(None, (inputs, controls)))}; got none")
-    found, beside = sources(paths, reading), tables_beside(inputs, controls, reading, named_apart(paths).values())
+    found, beside = sources(paths, reading), tables_beside(inputs, controls, reading, named_apart(paths))
+    check_read(paths, found)
     total = sum(len(each.runs.ids) for each in found)
     ids = {run for each in found for run in each.runs.ids}
     passed_by = [name for each in found for name in each.runs.passed_by]
     told = set(matched(ids, beside.inputs or ()).values())
     passed_by += unread_below(files, {*map(os.path.realpath, (path, *paths)), *tables})
     passed_by += [f"the line of run {run}" for run in beside.inputs or () if run not in told]
-    seen, counts, refused = Seen(look=dry_run), Counter[str](), ""
+    seen, counts, refused, compared = Seen(look=dry_run), Counter[str](), "", list[str]()
     try:
         runs: Iterable[Run] = runs_of(found, reading, seen, beside)
         if reading.gaps == "drop":
             runs = noted(found, runs, runs_of(found, reading, seen := Seen(look=dry_run), beside))
         runs = fitting(path, runs, seen, ids)
-        counts = (
-            Counter(seen=sum(1 for _ in watched(runs, total))) if dry_run else put(path, watched(runs, total), replace)
-        )
+        if dry_run:
+            counts, compared, refused = preview(path, watched(runs, total), replace)
+        else:
+            counts = put(path, watched(runs, total), replace)
     except RecordError as error:
         if not dry_run:
             raise
         refused = str(error)
     steered = tuple(beside.controls.names) if beside.controls else reading.controls
-    return Imported(counts, seen, first_look(seen, passed_by), refused, steered)
+    return Imported(counts, seen, first_look(seen, passed_by) + compared, refused, steered)
 
 
-def tables_beside(inputs, controls, reading: Reading, names: Iterable[str]) -> Beside:
-    """What stands in these tables, and in the names of files."""
+def first_look(seen: Seen, names: list[str]) -> list[str]:
+    """What was seen, in lines: runs, steps, features, inputs, units, gaps, ranges."""
+    if not seen.lengths:
+        return ["no run"]
+    shortest, longest = min(seen.lengths), max(seen.lengths)
+    steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
+    lines = [f"{len(seen.lengths)} runs of {steps} steps{step_words(seen)}"]
+    for name, (low, high) in seen.ranges.items():
+        shape = f" of shape {seen.shapes[name]}" if seen.shapes[name] else ""
+        lines.append(f"feature {in_unit(seen, name)}{shape}: {low:.6g} to {high:.6g}")
+    for name, values in list(seen.inputs.items())[:MOST_LINES]:
+        kind = "result" if is_result(name) else "input"
+        lines.append(f"{kind} {in_unit(seen, name)}: {words_for(values, len(seen.lengths))}")
+    lines += [f"passed by: {listed(names)}"] if names else []
+    lines += [f"gaps: {seen.gaps.by_feature()}, in {len(seen.gaps.found)} runs"] if seen.gaps.found else []
+    lines += [f"{number} runs stay in {path}" for path, number in seen.stay.items() if number]
+    return lines
+
+
+def in_unit(seen: Seen, name: str) -> str:
+    """A name with its unit."""
+    unit = seen.units.get(name, "")
+    return f"{name} [{unit}]" if unit else name
+
+
+def step_words(seen: Seen) -> str:
+    """How long the steps are."""
+    steps = np.diff(seen.times)
+    if not len(steps):
+        return ""
+    unit = seen.units.get(TIME, "s")
+    if clock.uneven_step(seen.times) is None:
+        return f" of {clock.time_step(seen.times):.6g} {unit or '(no unit)'}"
+    return f" of {steps.min():.6g} to {steps.max():.6g} {unit or '(no unit)'}, uneven: --resample DT makes them even"
+
+
+def check_read(paths: list[str], found: list[Source]) -> None:
+    """Raise RecordError for a table without rows, as Parquet may be."""
+    tables = [each.runs for each in found if not each.path]
+    read = {path for each in tables for files in each.columns.files.values() for path in files}
+    if empty := [path for path in paths if path not in read | {each.path for each in found}]:
+        raise RecordError(f"{empty[0]}: expected a table with rows, got none")
+
+
+def preview(path, runs: Iterable[Run], replace: bool) -> tuple[Counter, list[str], str]:
+    """What putting the runs into the store would do: counts as of store.ingest, in lines, and why it would fail."""
+    if not os.path.exists(path):
+        counts, changed, why = Counter(added=sum(1 for _ in runs)), list[str](), ""
+    else:
+        with closing(store.connect(path)) as held:
+            counts, changed, why = Looked(held).compared(runs)
+    told = {"added": "added", "unchanged": "the same", "replaced": "replaced" if replace else "refused"}
+    words = ", ".join(f"{counts[key]} {word}" for key, word in told.items() if counts[key])
+    names = f" ({listed(changed)})" if changed else ""
+    return counts, [f"{path}: would be {words}{names}"], "" if replace else why
+
+
+class Looked:
+    """An open store that nothing is written to; what `store.put` would replace is remembered."""
+
+    def __init__(self, held):
+        self.path, self.held, self.changed = held.path, held, list[dict]()
+        self.stored, self.replace = held.stored, self.changed.append
+
+    def insert(self, records: list[dict]) -> None:
+        """Nothing."""
+
+    def compared(self, runs: Iterable[Run]) -> tuple[Counter, list[str], str]:
+        """Counts, the ids of runs that are stored with other content, and what differs in the first of these."""
+        counts, why = Counter[str](), ""
+        for batch in store.in_batches(runs):
+            counts += store.put(self, list(map(sina_record, batch)), True, set())
+            if self.changed and not why:
+                name = self.changed[0]["id"]
+                found = differences(self.stored([name])[name], self.changed[0])
+                why = f"run {name} is in the store with other content: {'; '.join(found[:5])}: --replace overwrites it"
+        return counts, [each["id"] for each in self.changed], why
+
+
+def tables_beside(inputs, controls, reading: Reading, names: dict[str, str]) -> Beside:
+    """What stands in these tables, and in the names of files, path -> name."""
     given, units = read_inputs(inputs, reading) if inputs else (None, {})
     steered, others = read_controls(controls, reading) if controls else (None, {})
-    said = {id_of(each): values for each in names if (values := values_in(each))}
-    named = {run: {reading.name(name): value for name, value in values.items()} for run, values in said.items()}
+    said = {path: values for path, name in names.items() if (values := values_in(name))}
+    named = {path: {reading.name(name): value for name, value in values.items()} for path, values in said.items()}
     return Beside(given, units | others, steered, named)
 
 
 def noted(found: list[Source], first: Iterable[Run], runs: Iterable[Run]) -> Iterator[Run]:
     """The `runs`, each with how many of its file are left out: those missing among them; `first`: the same runs."""
-    total, kept = sum(len(each.runs.ids) for each in found), sum(1 for _ in first)
-    name = os.path.basename(found[0].path) if found[0].path else "the tables"
-    note = {"left_out": {name: total - kept}} if kept < total else {}
+    kept, lost = {each.id for each in first}, Counter[str]()
+    for source in found:
+        name = os.path.basename(source.path) if source.path else "the tables"
+        if number := len(set(source.runs.ids) - kept):
+            lost[name if name in lost or len(lost) < MOST_NAMED else "other files"] += number
+    note = {"left_out": dict(lost)} if lost else {}
     return (each._replace(notes=(each.notes or {}) | note or None) for each in runs)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import URL, bindparam, column, delete, select, table, text, upda
 from sqlalchemy.dialects.mysql import insert
 
 from sim2seq.store.database import Database, read_url
-from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RUN_IDS, RUNS_BY, as_text, index_rows, parsed
+from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RUN_IDS, RUNS_BY, SOME_RUN, as_text, index_rows, parsed
 from sim2seq.store.sina import StoreError
 
 COLLATION = "utf8mb4_nopad_bin"  # any other takes a_1 for A_1, or "a" for "a "
@@ -208,6 +208,11 @@ class MariadbStore(Database):
         """Ids of all runs."""
         with self.reporting("cannot read"):
             return list(self.connection.scalars(text(RUN_IDS), RUNS_BY))
+
+    def some_run(self) -> str:
+        """The id of one run, whichever; "": there is none."""
+        with self.reporting("cannot read"):
+            return self.connection.scalar(text(SOME_RUN), RUNS_BY) or ""
 
     def entries(self, names: list[str]) -> Iterator[str | None]:
         """Sina's JSON of the named entries, in that order; None for one that is not there."""

@@ -18,11 +18,13 @@ COLUMNS = {
     "Document": ["id", "uri", "mimetype", "tags"],
 }
 INDEX = [table for table in COLUMNS if table != "Record"]
-RUN_IDS = """
-    SELECT id FROM CurveSetMeta WHERE name = :curve_set
-    UNION SELECT id FROM ScalarData JOIN Document USING (id) WHERE name = :row AND mimetype IN (:arrays, :foreign)
+IN_STORE = "SELECT id FROM CurveSetMeta WHERE name = :curve_set"
+IN_FILES = "SELECT id FROM ScalarData JOIN Document USING (id) WHERE name = :row AND mimetype IN (:arrays, :foreign)"
+RUN_IDS = f"{IN_STORE} UNION {IN_FILES}"
+SOME_RUN = f"""
+    SELECT * FROM ({IN_STORE} LIMIT 1) AS one UNION ALL SELECT * FROM ({IN_FILES} LIMIT 1) AS other LIMIT 1
 """
-RUNS_BY = {"curve_set": CURVE_SET, "arrays": ARRAYS, "foreign": FOREIGN, "row": ROW}  # what RUN_IDS asks by
+RUNS_BY = {"curve_set": CURVE_SET, "arrays": ARRAYS, "foreign": FOREIGN, "row": ROW}  # what these ask by
 NUMBERS = "SELECT id, name FROM ScalarData"
 
 

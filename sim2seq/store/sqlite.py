@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from urllib.parse import quote
 
-from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RUN_IDS, RUNS_BY, as_text, index_rows, parsed
+from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RUN_IDS, RUNS_BY, SOME_RUN, as_text, index_rows, parsed
 from sim2seq.store.sina import StoreError
 
 NEW_STORE = "new.sqlite"
@@ -159,6 +159,11 @@ class SqliteStore:
         if not all(isinstance(name, str) for name in found):  # SQLite keeps anything in any column
             raise StoreError(f"{self.path}: not a Kosh store, an id is no text")
         return found
+
+    def some_run(self) -> str:
+        """The id of one run, whichever; "": there is none."""
+        row = self.connection.execute(SOME_RUN, RUNS_BY).fetchone()
+        return str(row[0]) if row else ""
 
     def entries(self, names: list[str]) -> Iterator[str | bytes | None]:
         """Sina's JSON of the named entries, in that order; None for one that is not there."""

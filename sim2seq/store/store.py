@@ -14,6 +14,7 @@ from itertools import chain, islice
 from sim2seq.data.records import is_result, shown
 from sim2seq.store.backend import OpenStore, backend_of, patiently
 from sim2seq.store.backend import is_url as is_url
+from sim2seq.store.kind import Alike
 from sim2seq.store.sina import (
     CURVE_SET,
     LEARNING_CURVE,
@@ -43,22 +44,25 @@ def connect(path) -> OpenStore:
     return backend_of(path).open(path)
 
 
-def ingest(path, runs, *, replace=False) -> Counter:
+def ingest(path, runs, *, replace=False, alike=False) -> Counter:
     """Put runs into the store in one transaction; counts of 'added', 'unchanged' and 'replaced'.
 
     runs is any iterable of records.Run; what it raises (a bad file) undoes the whole call. A run that is in the store
     with the same content changes nothing; with other content it raises StoreError showing both, unless `replace`.
-    When this returns, the runs are on disk. Safe with many processes at once: where a server undoes the transaction
-    since writers of the same runs block each other, it begins anew and goes through `runs` again; only an iterator of
-    more than a batch, which cannot be gone through again, ends in backend.Busy, a StoreError, then.
+    With `alike` it also raises StoreError for features unlike those of another of these runs, or, unless `replace`,
+    of a stored one. When this returns, the runs are on disk. Safe with many processes at once: where a server
+    undoes the transaction since writers of the same runs block each other, it begins anew and goes through `runs`
+    again; only an iterator of more than a batch, which cannot be gone through again, ends in backend.Busy, a
+    StoreError, then.
     """
     runs = collected(runs)
 
     def write() -> Counter:
         batches, written = (list(map(sina_record, batch)) for batch in in_batches(runs)), set[str]()
         first = next(batches, [])  # read and checked before the lock is taken
+        kind = Alike(with_stored=not replace) if alike else None
         with closing(connect(path)) as store, store.transaction():
-            return sum((put(store, batch, replace, written) for batch in chain([first], batches)), Counter())
+            return sum((put(store, batch, replace, written, kind) for batch in chain([first], batches)), Counter())
 
     return patiently(write, repeatable=iter(runs) is not runs)
 
@@ -88,13 +92,14 @@ def taken(runs: Iterator) -> list:
     return batch
 
 
-def put(store, records: list[dict], replace: bool, written: set[str]) -> Counter:
+def put(store, records: list[dict], replace: bool, written: set[str], kind: Alike | None = None) -> Counter:
     """Write entries inside the open transaction; counts as for `ingest`.
 
     written   their names are added; none of those that are there is replaced: one call does not overwrite its own runs
+    kind      what new content has to be like
     """
     counts: Counter[str] = Counter()
-    held, new = store.stored([record["id"] for record in records]), []
+    held, new, changed = store.stored([record["id"] for record in records]), [], []
     for record in records:
         name = record["id"]
         if name not in held:
@@ -106,9 +111,13 @@ def put(store, records: list[dict], replace: bool, written: set[str]) -> Counter
             raise StoreError(f"run {name} is in the store with other content: {'; '.join(found[:5])}", run=name)
         else:
             counts["replaced"] += 1
-            store.replace(record)
+            changed.append(record)
         held[name] = record
         written.add(name)
+    if kind:
+        kind.check(store, new + changed)
+    for record in changed:
+        store.replace(record)
     store.insert(new)
     return counts
 

@@ -15,8 +15,9 @@ from sim2seq.data import records
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.foreign.files import sources
 from sim2seq.data.foreign.reading import Reading
-from sim2seq.data.foreign.runs import Seen, first_look, runs_of
+from sim2seq.data.foreign.runs import Seen, runs_of
 from sim2seq.data.records import RecordError
+from sim2seq.store.imports import first_look
 
 T = np.arange(5) / 4
 
@@ -286,3 +287,19 @@ def test_files_that_hold_no_runs_are_refused_in_one_line():
         with pytest.raises(RecordError, match=words) as caught:
             read(package(name, *parts))
         assert "\n" not in str(caught.value)
+
+
+def test_times_of_day_go_on_after_midnight(tmp_path):
+    (tmp_path / "a.csv").write_text("time,x\n23:59:58,1\n23:59:59,2\n00:00:00,3\n00:00:01,4\n")
+    run = read(tmp_path / "a.csv")["a"]
+    assert (run.series["x"], np.diff(run.series["time"]).tolist()) == ([1, 2, 3, 4], [1, 1, 1])
+    (tmp_path / "b.csv").write_text("time,x\n0:00:02,3\n0:00:01,2\n13:00:03,4\n0:00:00,1\n")  # in any order of rows
+    assert read(tmp_path / "b.csv")["b"].series["x"] == [1, 2, 3, 4]
+
+
+def test_lists_in_the_cells_of_parquet_are_named(tmp_path):
+    pd.DataFrame({"t": [0.0, 1.0], "x": [[1.0, 2.0], [3.0, 4.0]]}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(
+        RecordError, match=r"a\.parquet: column x holds lists or records: expected one number .*explode"
+    ):
+        read(tmp_path / "a.parquet")

@@ -281,3 +281,32 @@ def test_an_input_without_end_is_refused_with_its_run(tmp_path):
     held.to_netcdf(tmp_path / "a.nc")
     with pytest.raises(RecordError, match="run a, input tol: expected a finite number or a gap, got inf"):
         read(tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize("way", ["number", "trajectory", "ens", "standard_name=realization", "cf_role=trajectory_id"])
+def test_a_dimension_that_other_programs_call_so_is_the_run(tmp_path, way):
+    attribute, _, value = way.rpartition("=")
+    dim = "m" if attribute else way
+    data = xr.Dataset({"x": ((dim, "time"), np.outer([1.0, 2, 3], 1 + T))}, {"time": T, dim: [7, 8, 9]})
+    data[dim].attrs |= {attribute: value} if attribute else {}
+    data.to_netcdf(tmp_path / "a.nc")
+    assert {name: run.series["x"][0] for name, run in read(tmp_path / "a.nc").items()} == {"7": 1, "8": 2, "9": 3}
+
+
+def test_a_series_named_as_a_run_may_be_is_a_series(tmp_path):
+    xr.Dataset({"number": ("time", 2 * T), "x": ("time", T)}, {"time": T}).to_netcdf(tmp_path / "a.nc")
+    assert list(read(tmp_path / "a.nc")["a"].series) == ["time", "number", "x"]
+
+
+def test_labels_and_fields_of_tables_take_other_names(tmp_path):
+    values = np.arange(20.0).reshape(2, 5, 2)
+    data = xr.Dataset({"v": (("run", "time", "part"), values)}, {"time": T, "part": ["left", "right"], "run": [1, 2]})
+    data.to_netcdf(tmp_path / "a.nc")
+    found = read(tmp_path / "a.nc", rename={"left": "x"}, features=("right", "x"))
+    assert found["2"].series["x"] == values[1, :, 0].tolist()
+    with pytest.raises(RecordError, match="two series are named right: --rename OLD=NEW"):
+        read(tmp_path / "a.nc", rename={"left": "right"})
+    table = np.array([(t, 2 * t) for t in T], dtype=[("time", float), ("x", float)])
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["table"] = table
+    assert read(tmp_path / "b.h5", rename={"x": "y"})["b"].series["y"] == (2 * T).tolist()

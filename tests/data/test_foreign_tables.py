@@ -366,3 +366,38 @@ def test_a_table_of_what_runs_were_given_is_no_run(tmp_path):
     assert read(file, time="none")["table"].series["alpha"] == [1, 3]
     (dated,) = written(tmp_path, dated="time,id,x\n0,a,1\n1,b,2\n")
     assert read(dated)["dated"].series == {"time": [0, 1], "x": [1, 2]}
+
+
+@pytest.mark.parametrize("name", ["number", "trajectory", "seed", "replicate", "ens"])
+def test_a_column_of_other_programs_tells_runs_apart_by_times(tmp_path, name):
+    both = f"{name},t,x\n3,0,1\n3,1,2\n5,0,3\n5,1,4\n"
+    assert list(read(*written(tmp_path, all=both))) == ["3", "5"]
+    assert list(read(*written(tmp_path, one=f"{name},t,x\n3,0,1\n4,1,2\n4,2,3\n"))["one"].series) == ["time", name, "x"]
+    runs = read(*written(tmp_path, a=f"{name},t,x\n3,0,1\n3,1,2\n", b=f"{name},t,x\n4,0,1\n4,1,2\n"))
+    assert {run: each.data for run, each in runs.items()} == {"a": {name: 3}, "b": {name: 4}}
+
+
+@pytest.mark.parametrize("time", ["t,", ""])
+def test_files_of_one_scenario_that_begin_anew_are_runs(tmp_path, time):
+    rows = [f"scenario,{time}x", *(",".join(["dry", *([str(t)] if time else []), f"{t}"]) for t in range(3))]
+    texts = {"a": "\n".join(rows), "b": "\n".join(rows).replace("2\n", "2\n")[:-1] + "7", "c": "\n".join(rows)}
+    texts["c"] = texts["c"].replace("dry", "wet")
+    runs = read(*written(tmp_path, **texts))
+    assert {name: (run.series["x"], run.data) for name, run in runs.items()} == {
+        "a": ([0, 1, 2], {"scenario": "dry"}),
+        "b": ([0, 1, 7], {"scenario": "dry"}),
+        "wet": ([0, 1, 2], {}),
+    }
+
+
+def test_a_word_in_the_column_of_runs_may_be_the_name_of_another_file(tmp_path):
+    runs = read(*written(tmp_path, a="t,x\n0,1\n1,2\n", b="run,t,x\na,0,1\na,1,3\n"))
+    assert {name: (run.series["x"], run.data) for name, run in runs.items()} == {
+        "a": ([1, 2], {}),
+        "b": ([1, 3], {"run": "a"}),
+    }
+
+
+def test_files_of_one_run_that_go_on_after_each_other_are_that_run(tmp_path):
+    files = written(tmp_path, a="run,t,x\n5,0,1\n5,1,2\n", b="run,t,x\n5,2,3\n5,3,4\n")
+    assert read(*files)["5"].series["x"] == [1, 2, 3, 4]

@@ -178,3 +178,46 @@ def test_runs_of_one_id_are_not_joined(tmp_path):
         (tmp_path / f"{name}.csv").write_text(f"run,t,x\n{run},0,1\n{run},1,2\n")
     with pytest.raises(RecordError, match=r"c\.csv: runs 'k_1' and 'k 1', of .*b\.csv, have one id, k_1"):
         read(tmp_path / "b.csv", tmp_path / "c.csv")
+
+
+@pytest.mark.parametrize("separator", [",", ";", " "])
+@pytest.mark.parametrize("comment", ['# it "was; so', "# end, of the, file", "# a; b; c", "#;", "# last"])
+def test_comments_anywhere_do_not_mislead_the_separator(tmp_path, separator, comment):
+    rows = ["t,x,y", "0,1,2", *[comment] * 12, "1,2,3", *[comment] * 30]
+    lines = [row if row == comment else row.replace(",", separator) for row in rows]
+    for more in ([], [comment], [f"# made; by, {number}" for number in range(3000)]):
+        (tmp_path / "a.txt").write_text("\n".join(more + lines))
+        assert read(tmp_path / "a.txt")["a"].series == {"time": [0, 1], "x": [1, 2], "y": [2, 3]}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_line_of_names_may_have_any_length(tmp_path, encoding):
+    names = [f"a_feature_of_a_long_name_{number}" for number in range(5000)]
+    rows = [",".join(map(str, range(row, row + 5001))) for row in range(3)]
+    (tmp_path / "a.csv").write_text("\n".join([",".join(["time", *names]), *rows]), encoding=encoding)
+    series = read(tmp_path / "a.csv")["a"].series
+    assert (list(series)[1:], series[names[-1]]) == (names, [5000, 5001, 5002])
+
+
+def test_a_bad_cell_of_the_inputs_is_named_by_its_run_and_column(tmp_path):
+    (tmp_path / "inputs.csv").write_text("run,mass,kind\na,1,x\nb,1.5,2\nc,1-2,y\n")
+    with pytest.raises(RecordError, match=r"inputs\.csv: run c, column mass: expected a number, got '1-2'"):
+        read_inputs(tmp_path / "inputs.csv", Reading())
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_files_may_differ_in_columns_that_nobody_asked_for(tmp_path, order):
+    (tmp_path / "a.csv").write_text("t,x,mass,y\n0,1,5,1\n1,2,5,2\n")
+    (tmp_path / "b.csv").write_text("t,x,z\n0,3,1\n1,4,2\n")
+    files = [tmp_path / f"{name}.csv" for name in order]
+    with pytest.raises(RecordError, match="expected the columns of the files before it"):
+        read(*files)
+    found = read(*files, features=("x",))
+    assert {name: run.series for name, run in found.items()} == {
+        "a": {"time": [0, 1], "x": [1, 2]},
+        "b": {"time": [0, 1], "x": [3, 4]},
+    }
+    with pytest.raises(RecordError, match=r"lacks|no series y"):
+        read(*files, features=("x", "y"))
+    table = sources(files, Reading(features=("x",)))[0].runs
+    assert {*table.passed_by, *table.given} == ({"mass", "y", "z"})

@@ -4,6 +4,7 @@ import pytest
 
 from sim2seq import cli
 from sim2seq.data import arrays
+from sim2seq.data.records import Run
 from sim2seq.store import store
 
 
@@ -78,3 +79,39 @@ def test_columns_in_any_order_load_by_name(folder):
     ensemble = store.load("store.sqlite")
     assert ensemble.features == ("x", "y")
     assert ensemble.values.tolist() == [[[1, 3], [2, 4]], [[10, 30], [20, 40]]]
+
+
+def test_a_record_unlike_the_others_of_its_folder_is_refused(folder, capsys):
+    write("a.dsv", "id%x%y\ng_1%[1,2]%[3,4]\n")
+    write("b.dsv", "id%x%z\ng_2%[1,2]%[5,6]\n")
+    words = "./b.dsv: run g_2 lacks y and has z: expected the features of run g_1; a store holds runs of one kind"
+    assert words in refusal(capsys)
+    write("b.dsv", "id%y%x\ng_2%[1,2]%[5,6]\n")
+    assert cli.main(["ingest", ".", "store.sqlite"]) == 0
+
+
+@pytest.mark.parametrize("before", ["dsv", "h5"])
+def test_a_record_unlike_a_stored_run_is_refused(folder, capsys, before):
+    if before == "h5":
+        arrays.write("a.h5", ["g_1"], {}, {"x": [[1.0, 2.0]], "y": [[3.0, 4.0]]}, [0.0, 1.0])
+    else:
+        write("a.dsv", "id%x%y\ng_1%[1,2]%[3,4]\n")
+    assert cli.main(["ingest", ".", "store.sqlite"]) == 0
+    (folder / f"a.{before}").rename(folder / "kept")
+    write("b.dsv", "id%x\ng_2%[1,2]\n")
+    if before == "h5":
+        (folder / "kept").rename(folder / "a.h5")
+    assert cli.main(["ingest", ".", "store.sqlite"]) == 2
+    assert "./b.dsv: run g_2 lacks y: expected the features of run g_1" in capsys.readouterr().err
+    assert store.run_ids("store.sqlite") == ["g_1"]
+    write("b.dsv", "id%x%y\ng_2%[1,2]%[3,5]\n")
+    assert cli.main(["ingest", ".", "store.sqlite"]) == 0
+
+
+def test_runs_may_be_replaced_one_by_one_by_those_of_another_kind(folder):
+    for number in (1, 2):
+        store.ingest("store.sqlite", [Run(f"g_{number}", {}, {"x": [1.0, 2.0]})])
+    for number in (1, 2):
+        write("a.dsv", f"id%x%y\ng_{number}%[1,2]%[3,4]\n")
+        assert cli.main(["ingest", ".", "store.sqlite", "--replace"]) == 0
+    assert store.load("store.sqlite").features == ("x", "y")

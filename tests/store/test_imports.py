@@ -388,3 +388,69 @@ def test_of_a_folder_the_table_of_inputs_is_no_run_and_the_rest_is_told(tmp_path
     assert store.load(store_there).inputs["slope"].tolist() == [1, 2]
     assert cli.main(["import", str(store_there), str(folder / "table.csv"), "--inputs", str(folder / "table.csv")]) == 2
     assert "expected files of runs beside" in capsys.readouterr().err
+
+
+def test_a_file_unlike_those_before_it_is_refused_and_named(tmp_path):
+    for name, features in (("a", ("x", "y")), ("b", ("x",)), ("c", ("x", "z"))):
+        data = {feature: ("time", [1.0, 2.0, 4.0]) for feature in features}
+        xr.Dataset(data, {"time": [0.0, 1.0, 2.0]}).to_netcdf(tmp_path / f"{name}.nc")
+    files = [tmp_path / f"{name}.nc" for name in "abc"]
+    for some, words in (
+        (files[:2], r"b\.nc: run b lacks y: expected the features of run a; or --features x"),
+        (files[1:], r"c\.nc: run c has z: expected the features of run b; or --features x"),
+        (files[::2], r"c\.nc: run c lacks y and has z: expected the features of run a; or --features x"),
+    ):
+        with pytest.raises(RecordError, match=words):
+            imported(tmp_path / "s.sqlite", *some)
+        assert not (tmp_path / "s.sqlite").exists()
+    assert imported(tmp_path / "s.sqlite", *files, features=("x",)) == {"added": 3}
+
+
+@pytest.mark.parametrize("kind", ["nc", "csv", "parts"])
+def test_inputs_in_the_name_of_a_file_are_of_all_its_runs(tmp_path, kind):
+    for k in (1, 2):
+        frame = pd.DataFrame({"run": [f"a{k}"] * 4 + [f"b{k}"] * 4, "t": [*range(4)] * 2, "x": np.arange(8.0)})
+        if kind == "nc":
+            frame.set_index(["run", "t"]).to_xarray().to_netcdf(tmp_path / f"k={k}.nc")
+        elif kind == "csv":
+            frame.to_csv(tmp_path / f"k={k}.csv", index=False)
+        else:  # of which each has a part of each run: what the parts say in different ways is no input of a run
+            frame.iloc[::2].to_csv(tmp_path / f"k={k}_part=1.csv", index=False)
+            frame.iloc[1::2].to_csv(tmp_path / f"k={k}_part=2.csv", index=False)
+    assert imported(tmp_path / "s.sqlite", *sorted(tmp_path.glob("k=*"))) == {"added": 4}
+    inputs = store.load(tmp_path / "s.sqlite", runs=["a1", "b1", "a2", "b2"]).inputs
+    assert {name: column.tolist() for name, column in inputs.items()} == {"k": [1, 1, 2, 2]}
+
+
+def test_dropped_runs_are_told_of_their_own_file(tmp_path):
+    for name, x in (("a", [1.0, 2.0]), ("b", [1.0, np.nan, 3.0]), ("c", [1.0, np.inf])):
+        data = xr.Dataset({"x": (("run", "time"), [x, list(range(len(x)))])}, {"run": [f"{name}1", f"{name}2"]})
+        data.assign_coords(time=np.arange(float(len(x)))).to_netcdf(tmp_path / f"{name}.nc")
+    assert imported(tmp_path / "s.sqlite", *(tmp_path / f"{name}.nc" for name in "abc"), gaps="drop") == {"added": 4}
+    notes = [f"1 runs of {name}.nc with gaps were left out" for name in "bc"]
+    assert list(store.load(tmp_path / "s.sqlite").notes) == notes
+
+
+def test_an_empty_table_of_parquet_is_refused_with_its_name(tmp_path):
+    frame = pd.DataFrame({"t": [0.0, 1.0], "x": [1.0, 2.0]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame.iloc[:0].to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(RecordError, match=r"b\.parquet: expected a table with rows, got none"):
+        imported(tmp_path / "s.sqlite", tmp_path / "a.parquet", tmp_path / "b.parquet")
+
+
+def test_a_first_look_says_what_the_store_would_do_with_the_runs(tmp_path, capsys):
+    path, files = str(tmp_path / "s.sqlite"), [tmp_path / f"{name}.csv" for name in "abc"]
+    for file in files:
+        file.write_text("t,x\n0,1\n1,2\n")
+    imported(path, *files[:2])
+    files[0].write_text("t,x\n0,1\n1,5\n")
+    before = (tmp_path / "s.sqlite").read_bytes()
+    words = ["import", path, *map(str, files), "--dry-run"]
+    assert cli.main(words) == 2
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == f"{path}: would be 1 added, 1 the same, 1 refused (a)"
+    assert "run a is in the store with other content: x at step 1: store 2.0, new 5.0: --replace" in said.err
+    assert cli.main([*words, "--replace"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{path}: would be 1 added, 1 the same, 1 replaced (a)"
+    assert (tmp_path / "s.sqlite").read_bytes() == before

@@ -24,6 +24,13 @@ UNITS = {  # as other programs write it -> as it is shown
     **dict.fromkeys(("month", "months"), "months"),
     **dict.fromkeys(("a", "yr", "year", "years"), "years"),
 }
+NAMES_OF_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+DATE = re.compile(  # or a month, a quarter, a duration
+    r"\s*\d+[-/.]\d+[-/.]\d.*|\s*\d{4}[-/.]\d\d?\s*|\s*\d{4}[ _-]?q0?[1-4]\s*|\s*(\d+ days?,? *)?\d+:\d\d.*"
+    rf"|(?=.*\d\d)[\d\s,.:/-]*({NAMES_OF_MONTHS})[a-z]*[\d\s,.:/-]*",
+    re.IGNORECASE,
+)
+DAYS, TIMES_OF_DAY = ("date", "datum", "day"), ("time", "zeit", "uhrzeit", "clock", "time_of_day")
 MONTHS_A_YEAR, SECONDS_A_DAY = 12, 86400
 LEAST_YEAR = 1000
 MISSING = ("", ".", "?")  # cells without a number, as SAS, Stata and the UCI archive write them
@@ -36,6 +43,36 @@ PARTS = {  # of a date that stands in several columns
     "month": ("month", "mon", "mm"),
     **{name: (name,) for name in ("day", "hour", "minute", "second")},
 }
+
+
+def is_date(cell: str) -> bool:
+    return bool(DATE.fullmatch(cell))
+
+
+def are_words(cells: pd.Series) -> bool:
+    return not pd.api.types.is_numeric_dtype(cells) and cells.map(lambda each: isinstance(each, str)).all()
+
+
+def is_each_once(runs: pd.Series | None, days: pd.Series) -> bool:
+    """Whether no run has a date twice; None: all rows are of one run."""
+    return not pd.DataFrame({"run": 0 if runs is None else runs, "day": days}).duplicated().any()
+
+
+def after_midnight(times: np.ndarray, runs: list[np.ndarray]) -> np.ndarray:
+    """Times of day with a day more from each midnight on: where a run's rows rise but for falls of most of a day.
+
+    times   (rows,) as `parse` returns them; runs: the rows of each run
+    """
+    day, most = np.timedelta64(24, "h"), np.timedelta64(12, "h")
+    if times.dtype.kind != "m" or (times < np.timedelta64(0)).any() or (times >= day).any():
+        return times
+    made = times.copy()
+    for rows in runs:
+        days = np.cumsum(np.diff(times[rows], prepend=times[rows][:1]) < -most)
+        risen = times[rows] + days * day
+        if days.any() and (np.diff(risen) >= np.timedelta64(0)).all():
+            made[rows] = risen
+    return made
 
 
 def unit_of(said: str, name: str, times: np.ndarray) -> tuple[str, bool]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,9 +55,14 @@ def ungrouped(where: str, cells: pd.Series, *, decimal: str = ".", sure: bool = 
     """The texts of a column without the sign between thousands, where they are numbers with it; else as they are.
 
     sure    whether the file shows that this sign, the one that is not `decimal`, stands there; else the column has to
-    Raises RecordError, of the file `where`, where nothing shows which of the two it is.
+    Raises RecordError, of the file `where`, where nothing shows which of the two it is, and for lists in cells.
     """
-    codes, held = pd.factorize(cells.astype(object))
+    try:
+        codes, held = pd.factorize(cells.astype(object))
+    except TypeError as error:  # what has no hash: lists and records, as Parquet has them
+        what = "holds lists or records: expected one number or word a row"
+        advice = f"frame.explode({cells.name!r}) makes rows of lists"
+        raise RecordError(f"{where}: column {cells.name} {what}; {advice}") from error
     texts = [str(each).translate(TURNED) if decimal == "," else str(each) for each in held]
     if not any(isinstance(each, str) for each in held) or not can_be_grouped(texts):
         return cells
@@ -93,12 +100,29 @@ def without_categories(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{str(name): frame[name].astype(object).infer_objects() for name in coded}) if coded else frame
 
 
-def cells_of(cells: pd.Series) -> list:
-    """Numbers, or words where one of them is none; None for what is missing."""
+def cells_of(cells: pd.Series, where: str, runs: list[str]) -> list:
+    """Numbers, or words where most of them are none; None for what is missing.
+
+    Raises RecordError, of the file `where`, with the run for a cell that is no number beside such that are.
+    """
     numbers, wrong = as_numbers(cells)
+    if are_few(wrong, cells):
+        place = int(np.argmax(wrong))
+        what = f"column {cells.name}: expected a number, got {shown(cells.iloc[place])}"
+        raise RecordError(f"{where}: run {runs[place]}, {what}")
     if wrong.any():
         return [str(each) if there else None for each, there in zip(cells, cells.notna(), strict=True)]
     return [each if each == each else None for each in numbers.tolist()]
+
+
+def number_or_word(cell) -> float | str:
+    """A cell as an input."""
+    return float(cell) if isinstance(cell, (int, float, np.number)) else str(cell)
+
+
+def are_few(wrong: np.ndarray, cells: pd.Series) -> bool:
+    """Whether some cells are `wrong`, and too few for a column of words."""
+    return bool(0 < wrong.sum() <= MOST_WRONG * cells.notna().sum())
 
 
 def words_for(values: list, runs: int) -> str:
@@ -109,32 +133,52 @@ def words_for(values: list, runs: int) -> str:
     return f"words: {listed(dict.fromkeys(map(str, values)), 4)}{lack}"
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of a table.
+
+    frame    with the names of the file; its index counts the lines after the first `skipped` ones
+    origin   the file; name: the run of a table without a column that tells runs apart
+    units    of the columns, in their order
+    """
+
+    frame: pd.DataFrame
+    origin: str
+    name: str
+    units: tuple[str, ...] = ()
+    skipped: int = 0
+
+
 @dataclass
 class Columns:
     """Rows of tables with the same columns.
 
     names   of all columns but the time; words: name -> the texts that its numbers stand for, where it holds words
-    codes   of each row, which run it belongs to: a place in `ids`
+    asked   the columns that all files must have; none: all. What is not asked for and not in the first: `others`
+    codes   of each row, which run it belongs to: a place in `ids`; files: run id -> the files that it is in
     """
 
     dates: str = ""
+    asked: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     ids: dict[str, int] = field(default_factory=dict)
+    files: dict[str, dict[str, None]] = field(default_factory=dict)
     words: dict[str, dict[str, int]] = field(default_factory=dict)
     numeric: set[str] = field(default_factory=set)
     rows: int = 0
+    others: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self):
         self.file = tempfile.TemporaryFile()  # noqa: SIM115  # as long as this object
         self._told: dict[str, tuple[str, str]] = {}  # run id -> as it was written, and the first file that it is in
         self._codes: list[np.ndarray] = []
+        self._origins: list[str] = []  # of each of these
         self._times: list[np.ndarray] = []
 
-    def place_of(self, run, origin: str, *, timed: bool) -> int:
+    def place_of(self, run, origin: str) -> int:
         """The place of a run, as it is written in the file `origin`, among `ids`.
 
-        Raises RecordError for one that a file before it has too, though no time says which row comes first, and for
-        one that another run, which is written in another way, has the id of.
+        Raises RecordError for one that another run, which is written in another way, has the id of.
         """
         run_id, text = id_of(run), str(int(run) if isinstance(run, float) and run.is_integer() else run).strip()
         other, before = self._told.setdefault(run_id, (text, origin))
@@ -142,9 +186,35 @@ class Columns:
             where = "" if before == origin else f", of {before},"
             what = f"runs {shown(text)} and {shown(other)}{where} have one id, {run_id}"
             raise RecordError(f"{origin}: {what}: expected ids that differ in letters, digits or ._+-")
-        if before != origin and not timed:
-            raise RecordError(f"{origin}: run {run_id} is there already, in {before}, and no column is its time")
+        self.files.setdefault(run_id, {})[origin] = None
         return self.ids.setdefault(run_id, len(self.ids))
+
+    def check_order(self) -> None:
+        """Raise RecordError for a run in several files, though no time says which row comes first."""
+        for run, (first, *others) in self.files.items():
+            if others and not self._times:
+                raise RecordError(f"{others[0]}: run {run} is there already, in {first}, and no column is its time")
+
+    def begun_anew(self) -> set[str]:
+        """The files of a run that have the same first time, or none, where each of them is of that run only."""
+        held, begins = Counter(file for files in self.files.values() for file in files), dict[str, Any]()
+        for place, origin in enumerate(self._origins):
+            first = self._times[place].min() if self._times and len(self._times[place]) else None
+            begins[origin] = min((each for each in (begins.get(origin), first) if each is not None), default=None)
+        alone = [[*files] for files in self.files.values() if len(files) > 1 and all(held[each] == 1 for each in files)]
+        return {each for files in alone if len({begins[each] for each in files}) < len(files) for each in files}
+
+    def set_apart(self, names: dict[str, str]) -> None:
+        """Give the rows of each of these files, file -> name of its run, a run of their own. Raises RecordError."""
+        if not names:
+            return
+        told, self.ids, self.files, self._told = list(self.ids), {}, {}, {}
+        for place, origin in enumerate(self._origins):
+            runs = {code: names.get(origin, told[code]) for code in np.unique(self._codes[place]).tolist()}
+            places = {code: self.place_of(run, origin) for code, run in runs.items()}
+            self._codes[place] = np.array([places[code] for code in self._codes[place].tolist()], dtype=np.int32)
+        if twice := [run for run, files in self.files.items() if len(files) > 1 and {*files} & names.keys()]:
+            raise RecordError(f"{[*self.files[twice[0]]][1]}: run {twice[0]} is there already, in a column of runs")
 
     def add(self, frame: pd.DataFrame, origin: str, runs: np.ndarray, times, skipped: int = 0) -> None:
         """Add rows: frame without times and runs, whose index counts lines after `skipped`.
@@ -156,7 +226,10 @@ class Columns:
         if not self.names:
             self.names = tuple(frame.columns)
         lacks, more = (set(one) - set(other) for one, other in ((self.names, frame), (frame, self.names)))
-        if lacks or more:
+        if self.asked and lacks.isdisjoint(self.asked):
+            self.others |= dict.fromkeys(sorted(more))
+            frame = frame.reindex(columns=list(self.names))
+        elif lacks or more:
             what = f"lacks {listed(sorted(lacks))}" if lacks else f"has {listed(sorted(more))}"
             raise RecordError(f"{origin}: {what}: expected the columns of the files before it")
         lines = frame.index.to_numpy() + skipped + 1
@@ -164,6 +237,7 @@ class Columns:
         block.tofile(self.file)
         self.rows += len(block)
         self._codes.append(runs)
+        self._origins.append(origin)
         if times is not None:
             self._times.append(self.parsed(times, origin))
 
@@ -182,8 +256,7 @@ class Columns:
         name = str(cells.name)
         if name not in self.words:
             made, wrong = as_numbers(cells)
-            few = name in self.numeric or wrong.sum() <= MOST_WRONG * cells.notna().sum()
-            if wrong.any() and few:
+            if wrong.any() and (name in self.numeric or are_few(wrong, cells)):
                 place = int(np.argmax(wrong))
                 what = f"expected a number, got {shown(cells.iloc[place])}"
                 raise RecordError(f"{origin}, line {lines[place]}, column {name}: {what}")

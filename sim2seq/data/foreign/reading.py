@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -24,6 +24,7 @@ RUNS = (
     *("realisation", "sample", "sample_id", "case", "trial", "episode", "experiment", "scenario", "instance"),
     *("instances", "id", "ids"),
 )
+MAYBE_RUNS = ("number", "trajectory", "seed", "replicate", "ens")  # where the numbers agree: each may be a feature
 NO_TIME = "none"  # for `time`: the steps are counted
 TAKEN = ("name", "creation_date")  # words that a store gives each run
 ABOUT_FILE = {"conventions", "title", "history", "institution", "source", "references", "comment", "featuretype"}
@@ -34,6 +35,13 @@ AXES = ("run", "time", "feature")
 CLOCK_WITH_UNIT = re.compile(r"(?:time|t)[ _](s|sec|ms|us|ns|min|h|d)")
 NUMBER_IN_NAME = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(?=$|[^A-Za-z0-9.])")
 BRACKETS = re.compile(r"(.*?)(?:\s*\[([^\[\]]*)\]|\s+\(([^()]*)\))\s*")
+UNITS = frozenset(
+    re.split(
+        r"\s+",
+        """s ms us ns min h d m mm cm km um g kg mg t N kN J kJ W kW MW Pa kPa MPa bar V mV A mA Hz kHz K C F degC °C
+        degF °F rad deg ° mol l L ml - % 1 rpm Nm sec seconds days hours""",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,13 @@ def split_unit(header: str) -> tuple[str, str]:
     return found[1].strip(), (found[2] or found[3] or "").strip()
 
 
+def are_units(row: list[str]) -> bool:
+    """Whether at least half of the cells are units, known ones or some in brackets."""
+    some = [cell for cell in row if cell]
+    found = [cell for cell in some if cell.strip("[]() ") != cell or re.sub(r"[/*^.\d -].*", "", cell) in UNITS]
+    return len(found) > 0 and 2 * len(found) >= len(some)
+
+
 def clock_among(names, asked: str = "") -> str:
     """The name of the clock, or of the counter of steps, among `names`; "": there is none.
 
@@ -155,6 +170,27 @@ def first_of(names, known) -> str:
     names = [name for name in names if len(name) > 1 or name.islower()]  # T is a temperature
     lower = {name.lower().replace(" ", "_"): name for name in reversed(names)}
     return next((lower[each] for each in known if each in lower), "")
+
+
+def with_run_of(data, reading: Reading) -> Reading:
+    """The reading, with a dimension of a Dataset as the run that its attributes, or a name of other programs, say.
+
+    Where none was asked for or is known by its name; the clock alone does not lie along it.
+    """
+    dims = [str(each) for each in data.dims]
+    if reading.run or reading.dims or first_of(dims, RUNS):
+        return reading
+    many = {str(dim) for each in data.data_vars.values() if each.ndim > 1 for dim in each.dims}
+    clocks = {each.dims for name, each in data.variables.items() if clock_among([str(name)])}
+    said = [str(name) for name, each in data.variables.items() if says_run(each.attrs) and each.ndim == 1]
+    found = next((name for name in said if str(data[name].dims[0]) in many), "") or first_of(many, MAYBE_RUNS)
+    dim = data[found].dims[:1] if found in data.variables and data[found].ndim == 1 else (found,)
+    return replace(reading, run=found) if found and dim not in clocks else reading
+
+
+def says_run(attributes: dict) -> bool:
+    """Whether attributes, by the conventions of CF, say that a variable tells runs apart."""
+    return attributes.get("standard_name") == "realization" or attributes.get("cf_role") == "trajectory_id"
 
 
 def id_of(text) -> str:

@@ -14,17 +14,16 @@ import pandas as pd
 from sim2seq.data import clock
 from sim2seq.data.array_layout import features_of
 from sim2seq.data.arrays import Block
-from sim2seq.data.foreign.columns import cells_of, matched, words_for
+from sim2seq.data.foreign.columns import cells_of, matched
 from sim2seq.data.foreign.files import TABLES, Source, kind_of, pieces_of, reading_errors
 from sim2seq.data.foreign.place import digests_of_kept
 from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, listed, stem
 from sim2seq.data.foreign.table import Table
 from sim2seq.data.foreign.text import format_of
 from sim2seq.data.foreign.tidy import Gaps, Twice, holding, tidy
-from sim2seq.data.records import STEP_AXIS, TIME, RecordError, Run, is_result
+from sim2seq.data.records import STEP_AXIS, TIME, RecordError, Run
 
 STAYS = 1_000_000  # numbers in a file of arrays, from which on they stay there
-MOST_LINES = 50  # of inputs
 ROW = "row"  # the number that a store gives a run whose series stay in a file
 
 
@@ -46,6 +45,7 @@ class Seen:
     inputs: dict[str, list] = field(default_factory=dict)
     times: np.ndarray = field(default_factory=lambda: np.empty(0))
     longest: str = ""
+    first: str = ""  # run, whose names they are
     gaps: Gaps = field(default_factory=Gaps)
     stay: dict[str, int] = field(default_factory=dict)  # file -> runs whose numbers stay there
 
@@ -53,12 +53,24 @@ class Seen:
         self.lengths += block.lengths.tolist()
         place = int(np.argmax(block.lengths))
         self.check_times(run_ids[place], block.times[: block.lengths[place]])
-        self.names |= {each for name, values in block.series.items() for each in features_of(name, values.shape[2:])}
+        self.check_names(run_ids[0], block)
         for name, values in block.series.items() if self.look else ():
             held = [values[run, :length] for run, length in enumerate(block.lengths)]
             low, high = self.ranges.get(name, (np.inf, -np.inf))
             self.ranges[name] = (min(low, *map(np.nanmin, held)), max(high, *map(np.nanmax, held)))
             self.shapes[name] = values.shape[2:]
+
+    def check_names(self, run_id: str, block: Block) -> None:
+        """Keep the names of the features. Raises RecordError for a run that has others than those before it."""
+        found = {each for name, values in block.series.items() for each in features_of(name, values.shape[2:])}
+        self.first, self.names = self.first or run_id, self.names or found
+        if found != self.names:
+            pairs = (("lacks", self.names - found), ("has", found - self.names))
+            told = " and ".join(f"{verb} {listed(sorted(names))}" for verb, names in pairs if names)
+            common = (
+                f"--features {','.join(sorted(found & self.names))}" if found & self.names else "a store of its own"
+            )
+            raise RecordError(f"run {run_id} {told}: expected the features of run {self.first}; or {common}")
 
     def check_times(self, run_id: str, times: np.ndarray) -> None:
         """Keep the times of the longest run. Raises RecordError for a run whose times are not the beginning of its."""
@@ -78,7 +90,7 @@ class Beside:
 
     inputs     run id -> name -> number or word, over those in the files; None: no table. units of these and of controls
     controls   the runs of a table of what was set at each step, each held until the next one
-    named      run id -> name -> number or word, as the names of files say it, below what is in the files
+    named      file -> name -> number or word, as its name says it of all of its runs, below what is in the file
     lines      run id -> that in the table of controls, where it is another one
     """
 
@@ -87,6 +99,11 @@ class Beside:
     controls: Table | None = None
     named: dict[str, dict] = field(default_factory=dict)
     lines: dict[str, str] = field(default_factory=dict)
+
+    def told_by(self, files: list[str]) -> dict:
+        """Name -> number or word, as the names of all of these files say it of a run that is in them."""
+        first, *others = (self.named.get(file, {}) for file in files)
+        return {name: value for name, value in first.items() if all(each.get(name) == value for each in others)}
 
     def of_runs(self, run_ids: list[str]) -> Beside:
         """The same for these runs, which tables may write as other numbers: 1 for 001."""
@@ -177,7 +194,8 @@ def of_source(source: Source, reading: Reading, seen: Seen, beside: Beside) -> I
         held = digests_of_kept(block, [runs.ids[row] for row in rows], runs.series) if stays else [""] * len(rows)
         for place, (row, digest) in enumerate(zip(rows, held, strict=True)):
             run_id = runs.ids[row]
-            given = beside.named.get(run_id, {}) | runs.inputs_of(row) | inputs.get(run_id, {})
+            files = [source.path] if source.path else runs.files_of(row)
+            given = beside.told_by(files) | runs.inputs_of(row) | inputs.get(run_id, {})
             data = named_data(run_id, given)
             said = {name: unit for name, unit in (runs.units_of(row) | beside.units).items() if name == TIME or unit}
             filled = {name: n for name, n in seen.gaps.found.get(run_id, {}).items() if run_id not in counted}
@@ -218,42 +236,6 @@ def lists(block: Block, place: int) -> dict[str, list[float]]:
     return series
 
 
-def first_look(seen: Seen, names: list[str]) -> list[str]:
-    """What was seen, in lines: runs, steps, features, inputs, units, gaps, ranges."""
-    if not seen.lengths:
-        return ["no run"]
-    shortest, longest = min(seen.lengths), max(seen.lengths)
-    steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
-    lines = [f"{len(seen.lengths)} runs of {steps} steps{step_words(seen)}"]
-    for name, (low, high) in seen.ranges.items():
-        shape = f" of shape {seen.shapes[name]}" if seen.shapes[name] else ""
-        lines.append(f"feature {in_unit(seen, name)}{shape}: {low:.6g} to {high:.6g}")
-    for name, values in list(seen.inputs.items())[:MOST_LINES]:
-        kind = "result" if is_result(name) else "input"
-        lines.append(f"{kind} {in_unit(seen, name)}: {words_for(values, len(seen.lengths))}")
-    lines += [f"passed by: {listed(names)}"] if names else []
-    lines += [f"gaps: {seen.gaps.by_feature()}, in {len(seen.gaps.found)} runs"] if seen.gaps.found else []
-    lines += [f"{number} runs stay in {path}" for path, number in seen.stay.items() if number]
-    return lines
-
-
-def in_unit(seen: Seen, name: str) -> str:
-    """A name with its unit."""
-    unit = seen.units.get(name, "")
-    return f"{name} [{unit}]" if unit else name
-
-
-def step_words(seen: Seen) -> str:
-    """How long the steps are."""
-    steps = np.diff(seen.times)
-    if not len(steps):
-        return ""
-    unit = seen.units.get(TIME, "s")
-    if clock.uneven_step(seen.times) is None:
-        return f" of {clock.time_step(seen.times):.6g} {unit or '(no unit)'}"
-    return f" of {steps.min():.6g} to {steps.max():.6g} {unit or '(no unit)'}, uneven: --resample DT makes them even"
-
-
 def read_inputs(path, reading: Reading) -> tuple[dict[str, dict], dict[str, str]]:
     """Run id -> name -> number or word, and the units of these, of a table.
 
@@ -274,7 +256,7 @@ def read_inputs(path, reading: Reading) -> tuple[dict[str, dict], dict[str, str]
     ids = [id_of(each) for each in frame[run]]
     if (twice := pd.Index(ids).duplicated()).any():
         raise RecordError(f"{path}: run {ids[twice.argmax()]} has two lines")
-    columns = {name: cells_of(frame[name]) for name in names if name != run}
+    columns = {name: cells_of(frame[name], path, ids) for name in names if name != run}
     rows = [{name: each[row] for name, each in columns.items() if each[row] is not None} for row in range(len(ids))]
     units = dict(zip(names, pieces[0].units, strict=False))
     return dict(zip(ids, rows, strict=True)), {name: unit for name, unit in units.items() if unit and name != run}

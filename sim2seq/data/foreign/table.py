@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -13,37 +11,24 @@ import pandas as pd
 
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign import clock
-from sim2seq.data.foreign.columns import Columns, without_categories
-from sim2seq.data.foreign.reading import COUNTERS, NO_TIME, RUNS, TAKEN, Reading, clock_among, first_of, listed
+from sim2seq.data.foreign.columns import Columns, Piece, number_or_word, without_categories
+from sim2seq.data.foreign.reading import (
+    COUNTERS,
+    MAYBE_RUNS,
+    NO_TIME,
+    RUNS,
+    TAKEN,
+    Reading,
+    clock_among,
+    first_of,
+    listed,
+)
 from sim2seq.data.foreign.text import is_count
 from sim2seq.data.records import RecordError, shown
 
 FEATURES = ("variable", "parameter", "quantity", "feature", "channel", "signal", "series")  # names a column of names
 NO_NAME = "unnamed 1"  # of a table's first column
 UNNAMED = ("unnamed ", "Unnamed: ")  # how the names of columns without one begin, here and in pandas
-MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-DATE = re.compile(  # or a month, a quarter, a duration
-    r"\s*\d+[-/.]\d+[-/.]\d.*|\s*\d{4}[-/.]\d\d?\s*|\s*\d{4}[ _-]?q0?[1-4]\s*|\s*(\d+ days?,? *)?\d+:\d\d.*"
-    rf"|(?=.*\d\d)[\d\s,.:/-]*({MONTHS})[a-z]*[\d\s,.:/-]*",
-    re.IGNORECASE,
-)
-DAYS, TIMES_OF_DAY = ("date", "datum", "day"), ("time", "zeit", "uhrzeit", "clock", "time_of_day")
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Some rows of a table.
-
-    frame    with the names of the file; its index counts the lines after the first `skipped` ones
-    origin   the file; name: the run of a table without a column that tells runs apart
-    units    of the columns, in their order
-    """
-
-    frame: pd.DataFrame
-    origin: str
-    name: str
-    units: tuple[str, ...] = ()
-    skipped: int = 0
 
 
 def runs_in(cells: pd.Series, piece: Piece) -> tuple[np.ndarray, list]:
@@ -54,15 +39,6 @@ def runs_in(cells: pd.Series, piece: Piece) -> tuple[np.ndarray, list]:
         what = f"{cells.name}: expected the run that the row belongs to"
         raise RecordError(f"{piece.origin}, line {line}: {what}")
     return codes, list(held)
-
-
-def are_words(cells: pd.Series) -> bool:
-    return not pd.api.types.is_numeric_dtype(cells) and cells.map(lambda each: isinstance(each, str)).all()
-
-
-def is_each_once(runs: pd.Series | None, days: pd.Series) -> bool:
-    """Whether no run has a date twice; None: all rows are of one run."""
-    return not pd.DataFrame({"run": 0 if runs is None else runs, "day": days}).duplicated().any()
 
 
 def index_in(frame: pd.DataFrame, names: list[str], run: str) -> str:
@@ -80,13 +56,9 @@ def check_direction(frame: pd.DataFrame, names: list[str]) -> None:
     """Raise RecordError for columns named 1960, 1961, ...: each line is a run rather than a step."""
     steps = [name for name in names if name.isdigit()]
     if is_count(steps) and int(steps[0]) > 1:
-        others = [name for name in names if name not in steps and are_words(frame[name])][:1]
+        others = [name for name in names if name not in steps and clock.are_words(frame[name])][:1]
         turned = f"pandas.melt(frame, {others}, var_name='time') makes a line a step of them"
         raise RecordError(f"are {listed(steps, 2)} steps, each line a run? {turned}; --time none: they are features")
-
-
-def is_date(cell: str) -> bool:
-    return bool(DATE.fullmatch(cell))
 
 
 class Table:
@@ -95,13 +67,25 @@ class Table:
     runs_at_once = 1
 
     def __init__(self, pieces: Iterable[Piece], reading: Reading):
-        self.reading, self.columns = reading, Columns(reading.dates)
+        self.reading, self.columns = (
+            reading,
+            Columns(reading.dates, (*reading.series, *reading.controls) if reading.series else ()),
+        )
         self.time, self.said = "", dict[str, str]()
         self._run: dict[str, str] = {}  # file -> the column that tells its runs apart
+        self._said: dict[str, tuple[str, dict]] = {}  # file -> its name, and what that column says where it is constant
         for piece in pieces:
             self._add(piece)
+        self._apart()
         if not self.columns.rows:
             raise RecordError("expected tables with rows, got none")
+
+    def _apart(self) -> None:
+        """Make a run of each file, where several that begin anew have one and the same word in the column of runs."""
+        files = set() if self.reading.run else self.columns.begun_anew()
+        self._said = {file: self._said[file] for file in files}
+        self.columns.set_apart({file: name for file, (name, _) in self._said.items()})
+        self.columns.check_order()
 
     def _add(self, piece: Piece) -> None:
         frame = piece.frame.rename(columns=self.reading.name).dropna(how="all")
@@ -132,9 +116,8 @@ class Table:
         if rest.columns.empty:
             raise RecordError(f"{piece.origin}: expected columns with numbers beside {listed(names)}")
         times = clock.of_digits(frame[time].to_numpy(), time) if time else None
-        places = np.array(
-            [self.columns.place_of(each, piece.origin, timed=bool(time)) for each in runs], dtype=np.int32
-        )
+        places = np.array([self.columns.place_of(each, piece.origin) for each in runs], dtype=np.int32)
+        self._said.setdefault(piece.origin, (piece.name, {run: number_or_word(runs[0])} if run and runs else {}))
         self.columns.add(rest, piece.origin, places[codes], times, piece.skipped)
 
     def _run_among(self, frame: pd.DataFrame, names: list[str]) -> str:
@@ -146,27 +129,37 @@ class Table:
         if asked and asked not in names:
             raise RecordError(f"no column {shown(asked)} that tells runs apart: it has {listed(names)}")
         several = [name for name in names if len(frame) < 2 or frame[name].nunique() < len(frame)]
-        once = first_of([name for name in names if name not in several and are_words(frame[name])], RUNS)
+        once = first_of([name for name in names if name not in several and clock.are_words(frame[name])], RUNS)
         if once and not asked and not self.reading.time and not clock_among(name for name in names if name != once):
             steps = "if its lines are the steps of one run, --time none"
             raise RecordError(
                 f"{shown(once)} is another one in each line: a table with a line a run is --inputs; {steps}"
             )
-        return asked or first_of(several, RUNS)
+        return asked or first_of(several, RUNS) or self._run_by_times(frame, several)
+
+    def _run_by_times(self, frame: pd.DataFrame, names: list[str]) -> str:
+        """A column that may tell runs apart and, as times stand there more than once, does: each once with each."""
+        found = first_of(names, MAYBE_RUNS)
+        time = self.reading.time or clock_among(name for name in names if name != found)
+        if not found or time not in frame or not frame[time].duplicated().any():
+            return ""
+        return "" if frame[[found, time]].duplicated().any() else found
 
     def _timed(self, frame: pd.DataFrame, names: list[str], run: str) -> tuple[pd.DataFrame, str]:
         """The frame, with a date in several columns as one, and the column of the time; "": none."""
         if self.reading.time == NO_TIME:
             return frame, ""
-        day, clock_ = (first_of(names, those) for those in (DAYS, TIMES_OF_DAY))
-        if not self.reading.time and day and clock_ and are_words(frame[day]) and are_words(frame[clock_]):
+        day, clock_ = (first_of(names, those) for those in (clock.DAYS, clock.TIMES_OF_DAY))
+        if not self.reading.time and day and clock_ and all(clock.are_words(frame[each]) for each in (day, clock_)):
             both = frame[day].astype(str) + " " + frame[clock_].astype(str)
             return frame.drop(columns=clock_).assign(**{day: both}), day
-        dates = [name for name in names if are_words(frame[name]) and frame[name].map(is_date).all()]
+        dates = [name for name in names if clock.are_words(frame[name]) and frame[name].map(clock.is_date).all()]
         found = clock_among(names, self.reading.time) or (dates[0] if len(dates) == 1 else "")
         if not self.reading.time and not self.reading.dates:
             parts, days = clock.of_parts(frame[names])
-            if days is not None and (found in parts or (not found and is_each_once(frame[run] if run else None, days))):
+            if days is not None and (
+                found in parts or (not found and clock.is_each_once(frame[run] if run else None, days))
+            ):
                 return frame.drop(columns=parts[1:]).assign(**{parts[0]: days}), parts[0]
         found = found or index_in(frame, names, run)
         if not found and not self.reading.columns:
@@ -249,12 +242,14 @@ class Table:
         found = {name: float(low[row, self.columns.names.index(name)]) for name in self.given}
         texts = {name: list(codes) for name, codes in self.columns.words.items()}
         found = {name: number for name, number in found.items() if number == number}
-        return {name: texts[name][int(number)] if name in texts else number for name, number in found.items()}
+        _, said = self._said.get(self.files_of(row)[0], ("", {}))
+        return said | {name: texts[name][int(number)] if name in texts else number for name, number in found.items()}
 
     @cached_property
     def passed_by(self) -> list[str]:
         """The columns that are neither series nor inputs."""
-        return [name for name in self.columns.names if name not in (*self.names, *self.given)]
+        there = dict.fromkeys((*self.columns.names, *self.columns.others))
+        return [name for name in there if name not in (*self.names, *self.given)]
 
     @cached_property
     def clock(self) -> tuple[np.ndarray, str, bool]:
@@ -262,6 +257,7 @@ class Table:
         times = self.columns.times
         if times is None:
             return np.zeros(0), "", False
+        times = clock.after_midnight(times, self._rows)
         return times, *clock.unit_of(self.said.get(self.time, ""), self.time, times)
 
     @cached_property
@@ -271,6 +267,9 @@ class Table:
 
     def units_of(self, row: int) -> dict[str, str]:
         return self.units
+
+    def files_of(self, row: int) -> list[str]:
+        return list(self.columns.files[self.ids[row]])
 
     @property
     def advice(self) -> str:

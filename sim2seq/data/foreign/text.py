@@ -13,12 +13,13 @@ from typing import TextIO
 import pandas as pd
 
 from sim2seq.data.foreign.columns import COMMA, PADDED, THOUSANDS, WITH_POINTS, are_grouped, is_number, ungrouped
-from sim2seq.data.foreign.reading import RUNS, Reading, first_of, listed, split_unit
+from sim2seq.data.foreign.reading import RUNS, Reading, are_units, first_of, listed, split_unit
 from sim2seq.data.records import RecordError, shown
 
 MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 LEAST_COUNT = 3  # numbers in a row that are no accident
-LOOK = 1 << 16  # bytes of a file that are looked at
+LOOK, MOST_LOOK = 1 << 16, 1 << 26  # bytes of a file that are looked at; at most, where its first lines are long
+TAIL = 20  # lines that tell the separator
 ROWS = 100_000  # of a table that are read together
 SEPARATORS = (";", "\t", "|", ",", " ")
 COMMENTS = ("#", "//", "%", "!")
@@ -28,13 +29,6 @@ MOST_NAMES = 50  # columns that someone would name by hand
 COMMENT = re.compile(r"^[ \t]*#.*\n?", re.MULTILINE)
 OPEN = re.compile(r'(^|[;,\t| ])"[^"]*$')  # a cell in quotes that goes on in the next line
 BEGINS = re.compile(r"^\s*(#|//|%|!)+\s*")  # how comments begin
-UNITS = frozenset(
-    re.split(
-        r"\s+",
-        """s ms us ns min h d m mm cm km um g kg mg t N kN J kJ W kW MW Pa kPa MPa bar V mV A mA Hz kHz K C F degC °C
-        degF °F rad deg ° mol l L ml - % 1 rpm Nm sec seconds days hours""",
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -73,6 +67,7 @@ def format_of(path, reading: Reading) -> Format:
     full = [number for number, line in enumerate(lines) if line.strip()]
     if not full:
         raise RecordError(f"{path}: the file is empty, expected a table")
+    said, full = full, [number for number in full if not is_comment(lines[number])] or full
     if opening := next((lines[number] for number in full if lines[number].lstrip().startswith(ARCHIVE)), ""):
         what = f"a file of aeon, sktime or Weka ({shown(opening.split()[0])}), which is not read here"
         raise RecordError(f"{path}: {what}: write it as CSV by the package it is of, as docs/data_format.md shows")
@@ -80,7 +75,7 @@ def format_of(path, reading: Reading) -> Format:
     first = first_row(rows, full)
     if first is None:
         raise RecordError(f"{path}: expected a table of numbers below a line of names, got {shown(lines[full[0]])}")
-    header, below = above(lines, full, first, separator, len(rows[first]))
+    header, below = above(lines, said, first, separator, len(rows[first]))
     if header is None and not reading.columns:
         what = f"expected a line of names above {shown(lines[first])}; --columns time,x,... says them"
         wide = "; if each line is a run: numpy.save('runs.npy', numpy.loadtxt(FILE)), read with --dims run,time"
@@ -107,13 +102,18 @@ def joined(lines: list[str]) -> tuple[list[str], list[int]]:
     found, starts, place = [], [], 0
     while place < len(lines):
         last = place
-        if lines[place].count('"') % 2 and OPEN.search(lines[place]):
+        if lines[place].count('"') % 2 and not is_comment(lines[place]) and OPEN.search(lines[place]):
             following = range(place + 1, min(place + MOST_BREAKS, len(lines)))
             last = next((number for number in following if lines[number].count('"') % 2), place)
         found.append(" ".join(lines[place : last + 1]))
         starts.append(place)
         place = last + 1
     return found, starts
+
+
+def is_comment(line: str) -> bool:
+    """Whether a line, anywhere in a table, is passed by."""
+    return line.lstrip().startswith("#")
 
 
 def names_of(where: str, header: list[str], below, row: list[str], *, all_named=False) -> tuple[tuple, tuple, bool]:
@@ -137,7 +137,10 @@ def names_of(where: str, header: list[str], below, row: list[str], *, all_named=
 def beginning(path) -> tuple[str, str, bool]:
     """The encoding of a file, its first characters, and whether these are all."""
     with open(path, "rb") as file:
-        head = file.read(LOOK)
+        head = more = file.read(LOOK)
+        while more and len(head) < MOST_LOOK and lines_in(head) <= TAIL:
+            more = file.read(len(head))
+            head += more
         whole = not file.read(1)
     for mark, encoding in MARKS:
         if head.startswith(mark):
@@ -153,9 +156,15 @@ def beginning(path) -> tuple[str, str, bool]:
     return "utf-8", head.decode("utf-8", "replace"), whole
 
 
+def lines_in(head: bytes) -> int:
+    """How many lines, neither blank nor comments, begin in the first bytes of a file."""
+    begun = (line.strip(b" \t\0") for line in head.splitlines())
+    return sum(1 for line in begun if line and not line.startswith(b"#"))
+
+
 def separated(lines: list[str], full: list[int]) -> tuple[str, dict[int, list[str]]]:
     """The separator that cuts the last lines into as many cells each, and the cells of all full lines by number."""
-    tail = [lines[number] for number in full[-20:]]
+    tail = [lines[number] for number in full[-TAIL:]]
     for separator in SEPARATORS:
         counts = {len(cut(line, separator)) for line in tail[len(tail) // 2 :]}
         if len(counts) == 1 and counts.pop() > 1:
@@ -182,7 +191,7 @@ def first_row(rows: dict[int, list[str]], full: list[int]) -> int | None:
         some = [cell for cell in cells if cell.strip()]
         comment = cells[0].lstrip().startswith(COMMENTS)
         if len(cells) == width and some and not comment and any(map(is_number, some)):
-            below = [rows[each] for each in full[-20:] if each > number and len(rows[each]) == width]
+            below = [rows[each] for each in full[-TAIL:] if each > number and len(rows[each]) == width]
             if not are_names(cells, below):
                 return number
     return None
@@ -226,13 +235,6 @@ def fits(row: list[str], width: int, separator: str) -> bool:
     """Whether a line can hold the names of so many columns, or of all but the first."""
     enough = len(row) == width or (len(row) == width - 1 and (len(row) > 1 or separator == " "))
     return enough and not all(map(is_number, row))
-
-
-def are_units(row: list[str]) -> bool:
-    """Whether at least half of the cells are units, known ones or some in brackets."""
-    some = [cell for cell in row if cell]
-    found = [cell for cell in some if cell.strip("[]() ") != cell or re.sub(r"[/*^.\d -].*", "", cell) in UNITS]
-    return len(found) > 0 and 2 * len(found) >= len(some)
 
 
 class Rows:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from sim2seq.data import clock
+from sim2seq.data.array_layout import TYPES
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign.reading import Reading, listed
 from sim2seq.data.records import RecordError
@@ -231,3 +232,9 @@ def thinned(block: Block, every: int) -> Block:
 def is_one_clock(times: np.ndarray) -> bool:
     """Whether all runs have the times of the first one, but for rounding; (runs, steps)."""
     return all(clock.first_difference(times[0], each) is None for each in times)
+
+
+def plain_type(dtype: np.dtype) -> np.dtype:
+    """The type in which numbers of a file are kept: itself where array files know it, else float64."""
+    native = np.dtype("u1") if dtype.kind == "b" else dtype.newbyteorder("=")
+    return native if native in TYPES else np.dtype(float)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import xarray as xr
 
-from sim2seq.data.array_layout import NUMBERS_AT_ONCE, RUNS_AT_ONCE, TYPES
+from sim2seq.data.array_layout import NUMBERS_AT_ONCE, RUNS_AT_ONCE
 from sim2seq.data.arrays import Block
 from sim2seq.data.foreign import clock as foreign_clock
 from sim2seq.data.foreign.axes import (
@@ -25,8 +26,8 @@ from sim2seq.data.foreign.axes import (
     with_flat_times,
     with_inputs,
 )
-from sim2seq.data.foreign.reading import Reading, id_of, is_about_file, listed, without_prefix
-from sim2seq.data.foreign.tidy import is_one_clock
+from sim2seq.data.foreign.reading import Reading, id_of, is_about_file, listed, with_run_of, without_prefix
+from sim2seq.data.foreign.tidy import is_one_clock, plain_type
 from sim2seq.data.records import RecordError
 
 OWN_LENGTHS = "sim2seq_length"  # the variable with the steps of each run that `sim2seq export` writes
@@ -56,14 +57,16 @@ class Wide:
 
         Raises RecordError, in one line, where its variables do not say what they are.
         """
+        data = with_fields(data)
         there = {str(each) for each in [*data.variables, *data.dims]}
         try:
             data = data.rename({old: new for old in there if (new := reading.name(old)) != old})
         except ValueError as error:
             raise RecordError(f"rename: {' '.join(str(error).split())[:200]}") from error
-        data, beside = with_inputs(with_flat_times(with_fields(data), reading), groups or {}, reading)
-        data = on_its_axis(data, reading)
-        axes = axes_of(data, reading, one_run=one_run)
+        data, beside = with_inputs(with_flat_times(data, reading), groups or {}, reading)
+        told = reading if one_run else with_run_of(data, reading)
+        data = on_its_axis(data, told)
+        axes = axes_of(data, told, one_run=one_run)
         if empty := [axis for axis in (axes.run, axes.time) if axis and not data.sizes[axis]]:
             raise RecordError(f"nothing was written: {empty[0]} has length 0")
         return cls(data, axes, name, reading, one_run, beside)
@@ -79,16 +82,19 @@ class Wide:
     @cached_property
     def columns(self) -> dict[str, tuple[str, int | None]]:
         """Series -> the variable that holds it, and its place along a dimension whose places have names."""
-        found: dict[str, tuple[str, int | None]] = {}
+        found: list[tuple[str, tuple[str, int | None]]] = []
         labelled = [name for name in self.along if self.labels_of(name)]
         for name, each in self.along.items():
             if name in (self.axes.clock, self.axes.ids, *self.bounds) or each.dtype.kind not in NUMBERS:
                 continue
             for place, label in enumerate(self.labels_of(name)):
-                found[label if len(labelled) == 1 else f"{name}_{label}"] = (name, place)
+                made = label if len(labelled) == 1 else f"{name}_{label}"
+                found.append((self.reading.name(made), (name, place)))
             if not self.labels_of(name):
-                found[name] = (name, None)
-        return self.wanted(found)
+                found.append((name, (name, None)))
+        if twice := [name for name, count in Counter(name for name, _ in found).items() if count > 1]:
+            raise RecordError(f"two series are named {listed(twice)}: --rename OLD=NEW")
+        return self.wanted(dict(found))
 
     @cached_property
     def along(self) -> dict[str, xr.Variable]:
@@ -291,9 +297,3 @@ class Wide:
         if len(axes) == 1:
             values = np.broadcast_to(values, (len(rows), *values.shape))
         return np.ascontiguousarray(values, plain_type(values.dtype))
-
-
-def plain_type(dtype: np.dtype) -> np.dtype:
-    """The type in which numbers of a file are kept: itself where array files know it, else float64."""
-    native = np.dtype("u1") if dtype.kind == "b" else dtype.newbyteorder("=")
-    return native if native in TYPES else np.dtype(float)

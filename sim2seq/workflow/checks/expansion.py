@@ -18,6 +18,7 @@ from sim2seq.workflow.checks.generators import no_parameter_twice
 from sim2seq.workflow.checks.preflight import FAST_LOADER, search_path
 from sim2seq.workflow.checks.steps import table_problems
 
+MARK = "\ufeff"  # with which some programs begin a file in UTF-8
 NAME_MAX, PATH_MAX = 255, 4095  # bytes of a name and of a path, on Linux
 LONGEST_END = ".restart.sh"  # of what Merlin calls after a task, in its folder
 VARIABLE = re.compile(r"\$\(([A-Z][A-Z0-9_]*)\)")
@@ -180,7 +181,10 @@ def lost_samples(study, steps: list) -> Iterator[str]:
         return
     if samples.shape[1] != len(labels):
         yield f"{study.samples_file}: {samples.shape[1]} columns, {len(labels)} column_labels ({', '.join(labels)})"
-    if len(samples) > 1 and [str(word).strip() for word in samples[0]] == labels[: samples.shape[1]]:
+    if str(samples[0, 0]).startswith(MARK):
+        yield f"{study.samples_file}: it begins with a byte order mark, which the first sample would hold"
+    first = [str(word).strip(f"{MARK}#\"' ").casefold() for word in samples[0]]
+    if len(samples) > 1 and first == [name.casefold() for name in labels[: samples.shape[1]]]:
         yield f"{study.samples_file}: its first line is a header, which Merlin takes for a sample: begin it with #"
     if len({name.upper() for name in labels}) < len(labels):
         yield f"column_labels {', '.join(labels)}: expected names that differ, in more than their case"

@@ -59,6 +59,8 @@ USES = step("one", "echo $(X)")
         ([step("one", "echo $(A)")], {"samples": "1,2,3\n"}, "samples.csv: 3 columns, 2 column_labels (A, B)"),
         ([step("one", "echo $(A)")], {"samples": "1,a#1\n"}, "samples.csv, line 1: what follows # would be lost"),
         ([step("one", "echo $(A)")], {"samples": "A, B\n1,2\n"}, "samples.csv: its first line is a header"),
+        ([step("one", "echo $(A)")], {"samples": '"A","b"\n1,2\n'}, "samples.csv: its first line is a header"),
+        ([step("one", "echo $(A)")], {"samples": "\ufeffA,B\n1,2\n"}, "samples.csv: it begins with a byte order mark"),
         ([step("one", "echo $(A)")], {"samples": ""}, "samples.csv: expected samples, one a row; got an array"),
         ([step("one", "echo $(A)")], {"samples": "# A,B\n"}, "samples.csv: expected samples, one a row; got an array"),
         ([step("one", "echo")], {"samples": "1,2\n3,4\n"}, "no step uses A, B: none of the 2 samples would be run"),
