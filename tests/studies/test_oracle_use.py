@@ -234,6 +234,17 @@ def test_a_map_that_somebody_trains_gets_a_word(tmp_path, monkeypatch, capsys):
     assert word.startswith("stop: 0.4 ")  # 0.2 + 0.1 + half of 0.2
 
 
+def test_a_map_of_another_program_has_the_checkpoints_it_shows(tmp_path, monkeypatch):
+    """Two in a fifth of the run are ten in all, whatever the settings say of trainings of our own."""
+    told = []
+    oracle = Told(lambda series, inputs: told.append(inputs) or last_values(series, inputs))
+    oracle.features, oracle.outputs, oracle.inputs = SEEN, ending.TARGETS, ("checkpoints",)
+    as_loaded(monkeypatch, oracle)
+    (tmp_path / "x.json").write_text(json.dumps(SEQUENCE))
+    ask.main(["training", str(tmp_path / "x.json"), TABLE, *TINY, "--epochs", "100"])
+    assert told == [{"checkpoints": 10.0}]
+
+
 def test_a_story_shows_where_a_run_was_ended(tmp_path, monkeypatch):
     as_loaded(monkeypatch, seer(last_values))
     monkeypatch.setattr(ending, "RULE", Rule(begin=1))
