@@ -75,7 +75,7 @@ def scores_rows(asked) -> list[dict]:
     if asked.train_only:
         return []
     test = next(iter(found.values())).predictions["test"]
-    naive = baselines(ensemble, test.run_ids, Path(asked.folder, "baselines.npz"))
+    naive = baselines_of_runs(ensemble, test.run_ids, Path(asked.folder, "baselines.npz"), STUDY.settings())
     said = {name: Said(each.middle, each.low, each.high) for name, each in predictions(found).items()}
     said |= {name: Said(each) for name, each in naive.items()}
     names = np.array([run.rpartition("_")[0] for run in test.run_ids])
@@ -86,24 +86,24 @@ def scores_rows(asked) -> list[dict]:
 
 
 def last_value(study, parts, settings) -> dict[str, np.ndarray]:
-    """The one baseline that each training is set beside at once; `baselines` are asked once for all."""
+    """The one baseline that each training is set beside at once; `baselines_of_runs` are asked once for all."""
     test, task = parts["test"], study.task
     values = np.asarray(test.values, dtype=float)[..., test.places(ASKED)]
     last = [values[np.arange(test.runs), task.steps_seen(test, share, settings) - 1] for share in SHARES]
     return {"last value": np.stack(last, axis=1)}
 
 
-def baselines(ensemble, run_ids, path: Path) -> dict[str, np.ndarray]:
+def baselines_of_runs(ensemble, run_ids, path: Path, settings) -> dict[str, np.ndarray]:
     """Name -> prediction for these test runs, told all that is known, from every training run; kept in `path`."""
-    of = digest(ensemble, STUDY.settings().inputs)  # ids are the same for other data of as many runs
+    of = digest(ensemble, settings.inputs)  # ids are the same for other data of as many runs
     if path.exists():
         with np.load(path) as kept:
             if kept["run_ids"].tolist() == list(run_ids) and kept.get("digest") == of:
                 return {name: kept[name] for name in kept.files if name not in ("run_ids", "digest")}
     say("baselines ...")
-    split = STUDY.split(ensemble, STUDY.settings())
+    split = STUDY.split(ensemble, settings)
     parts = (select(ensemble, part) for part in (split.train, replace(split.test, runs=tuple(run_ids))))
-    found = STUDY.task.baselines(*parts, STUDY.settings(), {})
+    found = STUDY.task.baselines(*parts, settings, {})
     np.savez(path, run_ids=np.array(run_ids), digest=of, **found)
     return found
 

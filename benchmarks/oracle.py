@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """The oracle: what a run costs, and how well its end is foretold.
 
-    python benchmarks/oracle.py [studies_output/oracle_...] [--json FILE] [--only cost scores]
+    python benchmarks/oracle.py [studies_output/oracle_...] [--json FILE] [--only cost scores later]
 
 cost   1000 trainings of a 10 x 10 map on 500 rows of 8 columns for 10 epochs, beside MiniSom's in the same call (a
        share of them, scaled: `--minisom`), beside what NumPy can do for 64 runs at a time, and beside the limit of the
@@ -11,6 +11,8 @@ scores   of a study: every network, three seeds of the study's own, beside every
        of the run that was seen: MAE, RMSE, correlation, coverage of the band, by target and by table. The source's
        networks stand there twice: trained on prefixes and told what is known, and as published, on whole runs alone.
        Trainings are kept in `--folder`.
+later    of a study: the values at 50 and 75 % of the run, and the end, foretold by one more training, beside the
+       baselines, with the coverage of the band at each point.
 
 Each part is a function in PARTS that gives rows (_rows.py); a part that needs a study takes it from `asked.study`.
 """
@@ -134,7 +136,14 @@ def scores_rows(asked) -> list[dict]:
     return scores_rows(asked)
 
 
-PARTS = {"cost": cost_rows, "scores": scores_rows}
+def later_rows(asked) -> list[dict]:
+    """See _oracle_later.py."""
+    from _oracle_later import later_rows
+
+    return later_rows(asked)
+
+
+PARTS = {"cost": cost_rows, "scores": scores_rows, "later": later_rows}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -152,7 +161,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--json", metavar="FILE", help="write the rows there")
     asked = parser.parse_args()
     asked.only = asked.only or [part for part in PARTS if asked.study or part == "cost"]
-    if "scores" in asked.only and not asked.study:
+    if set(asked.only) - {"cost"} and not asked.study:
         parser.error("the scores need a study: its folder, or its store")
     return asked
 

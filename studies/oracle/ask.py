@@ -3,10 +3,10 @@
 
     python studies/oracle/ask.py TRAINING SEQUENCE.json MASS-Boston map_rows:12 grid:square [--epochs 1000]
 
-SEQUENCE.json is the source's: epochs, mqe, topographic_error, dead_neuron_ratio, as far as the run has come. The table,
-a name that tables.py lists or a CSV file, and the settings (settings.py) say what is known before the run; how many
-checkpoints it will have, the sequence does. `--epochs`: of the whole run; without it, they are taken for its iterations.
-Options of the goal: python -m sim2seq.oracle predict.
+SEQUENCE.json is the source's: epochs, mqe, topographic_error, dead_neuron_ratio, as far as the run has come: it says,
+too, how many checkpoints the whole run will have. The table, a name that tables.py lists or a CSV file, and settings
+(settings.py) say what else is known before the run. `--epochs`: of the whole run; without it, they are taken for its
+iterations. Options of the goal: python -m sim2seq.oracle predict.
 """
 
 from __future__ import annotations

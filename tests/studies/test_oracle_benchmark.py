@@ -1,13 +1,15 @@
 """The benchmark of the oracle's cost measures what it says."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from oracles import runs_on
 
-from studies.oracle import maps
+from studies.oracle import maps, tables
 from studies.oracle.settings import Settings
 
 FOLDER = str(Path(__file__).parents[2] / "benchmarks")
@@ -46,6 +48,39 @@ def test_numpy_trains_the_maps_that_it_is_timed_for(benchmark, monkeypatch):
         rates, radii = 0.7 * (1 - share), 5 - 4 * share
         ours = maps.follow(weights, values, order[:, run], rates, radii, maps.grid_of(Settings()))
         assert theirs[run].T.reshape(10, 10, 8) == pytest.approx(ours, abs=1e-10)
+
+
+def test_later_points_are_scored_each_beside_its_best_baseline(benchmark):
+    import _oracle_later as later
+    from _oracle_scores import SHARES, Said
+
+    until, truth = np.array([1.0, 0.5] * 20), np.zeros((40, len(SHARES), 3))
+    off = np.where(until == 0.5, 0.1, 0.3)[:, None, None] + truth
+    said = {"change": Said(off, off - 0.2, off + 0.2), "near": Said(truth + 0.2), "far": Said(truth + 0.4)}
+    rows = {row["name"]: row for row in later.rows_of(said, ["near", "far"], truth, until)}
+    assert len(rows) == 2 * (len(SHARES) + 2)
+    half = rows["change: MAE at 50% of the run, after 0.25 of it (best baseline: near)"]
+    assert (half["measured"], half["reference"]) == pytest.approx((0.1, 0.2))
+    assert rows["change: MAE at 100% of the run, after 0.2 of it (best baseline: near)"]["measured"] == pytest.approx(
+        0.3
+    )
+    covered = [rows[f"change: coverage at {point}, lowest of all prefixes"]["measured"] for point in ("50%", "100%")]
+    assert covered == [1.0, 0.0]
+
+
+def test_later_points_are_learned_and_scored_from_a_store(benchmark, tmp_path, monkeypatch):
+    import _oracle_later as later
+
+    runs = runs_on([name for part in tables.PARTS for name in tables.names(part)[:3]])
+    monkeypatch.setattr(later, "STUDY", replace(later.STUDY, read=lambda path: runs))
+    tiny = ["units:8", "members:1", "epochs:1", "passes:1"]
+    asked = SimpleNamespace(study=tmp_path / "store.sqlite", folder=tmp_path, settings=tiny, train_only=False)
+    rows = later.later_rows(asked)
+    assert [row["name"].split(" of the run")[0] for row in rows if "after 0.35" in row["name"]] == [
+        "change, later points: MAE at 50%"
+    ]
+    assert all(np.isfinite(row["measured"]) for row in rows)
+    assert (tmp_path / "baselines_later.npz").exists()
 
 
 def test_a_score_is_set_beside_the_best_baseline_at_that_share(benchmark):
