@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from oracles import runs_on
 
+from sim2seq.store import store
+from sim2seq.store.files import ingest_folder
 from studies.oracle import maps, tables
 from studies.oracle.settings import Settings
 
@@ -81,6 +83,29 @@ def test_later_points_are_learned_and_scored_from_a_store(benchmark, tmp_path, m
     ]
     assert all(np.isfinite(row["measured"]) for row in rows)
     assert (tmp_path / "baselines_later.npz").exists()
+
+
+def test_curves_are_scored_by_the_code_that_scores_maps(benchmark, tmp_path, monkeypatch):
+    """Five data sets of networks, from files to rows, with the targets of that study in them."""
+    from studies.oracle import curves
+
+    inputs = np.random.default_rng(0).normal(size=(60, 2))
+    made = [curves.problem(f"line-{place}", inputs, inputs[:, 0] + place * inputs[:, 1], False) for place in range(5)]
+    monkeypatch.setattr(curves, "problems", lambda: made)
+    monkeypatch.setitem(curves.RANGES, "epochs", (8, 20))
+    (tmp_path / "runs").mkdir()
+    curves.make(tmp_path / "runs" / "c.h5", 30, seed=2)
+    store.create(tmp_path / "c.sqlite")
+    ingest_folder(tmp_path / "runs", tmp_path / "c.sqlite")
+    tiny = ["units:8", "members:1", "epochs:1", "passes:1"]
+    words = ["oracle.py", str(tmp_path / "c.sqlite"), "--only", "curves", "--folder", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", [*words, "--models", "change", "--seeds", "1", "--settings", *tiny])
+    rows = benchmark.curves_rows(benchmark.parse_arguments())
+    names = [row["name"] for row in rows]
+    assert names[0].startswith("change, seed 0: MAE after 20% of the run, mean of the targets (best baseline: ")
+    assert "ridge: MAE of error after 5%" in names
+    assert sum(name.startswith("change, seed 0: coverage of loss") for name in names) == 6
+    assert (tmp_path / "curves" / "change_seed_0" / "scores.json").exists()
 
 
 def test_a_score_is_set_beside_the_best_baseline_at_that_share(benchmark):
