@@ -7,8 +7,9 @@
     python benchmarks/oracle.py curves.sqlite --only curves          the tables of the card, for these runs
 
 A run is one training on one data set, a step an epoch: of perceptrons, --runs by scikit-learn and --keras by Keras, and
-those that sweeps of sweep.yaml have put into a store, or that lie in folders (histories.py). scikit-learn's data sets are
-classified (or regressed), of the oracle's tables the last column is told from the others. Data sets, not runs, are split.
+those that sweeps of sweep.yaml have put into a store, or that lie in folders (histories.py). scikit-learn's data sets
+are classified (or regressed), of the oracle's tables the last column is told from the others. Data sets, not runs, are
+split.
 """
 
 from __future__ import annotations
