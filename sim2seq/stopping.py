@@ -228,9 +228,7 @@ class Oracle:
             seen, inputs = stretches.asked(seen, self.features, inputs, until)
         elif until != 1:
             raise ValueError(f"{model.folder}: expected an oracle that has learned later points; it foretells the end")
-        conditions, doubts = self.known(inputs)
-        if (seen < self.reach[0]).any() or (seen > self.reach[1]).any():
-            doubts = tuple(model.doubts(seen[None], conditions))
+        conditions, doubts = self.outside(seen, inputs)
         if self.together is None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", surrogate.OutsideTraining)
@@ -240,6 +238,20 @@ class Oracle:
             bands = model.band.around(members[:, None, None], [[model.place(seen)]])
         middle, low, high = (np.asarray(each).reshape(-1) for each in bands)
         return Answer(self.outputs, middle, low, high, model.band.level, doubts)
+
+    def doubts_of(self, series, inputs: Mapping[str, float] | None = None) -> tuple[str, ...]:
+        """What the run has, so far and before it, that training runs had not: those of the answer, unasked."""
+        seen = np.asarray(series, dtype=float)
+        if self.of_stretches:
+            seen, inputs = stretches.asked(seen, self.features, inputs, 1.0)
+        return self.outside(seen, inputs)[1]
+
+    def outside(self, seen, inputs: Mapping[str, float] | None) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        """The inputs as `known` tells them, and with what training runs had not; a curve far from theirs, too."""
+        conditions, doubts = self.known(inputs)
+        if (seen < self.reach[0]).any() or (seen > self.reach[1]).any():
+            doubts = tuple(self.surrogate.doubts(seen[None], conditions))
+        return conditions, doubts
 
     def checked(self, series) -> np.ndarray:
         """The checkpoints of a run, (steps, features). Raises ValueError for what cannot be asked about."""

@@ -127,6 +127,15 @@ def test_one_training_foretells_later_points_and_the_end(runs, tmp_path):
     np.testing.assert_allclose(along[0][0, 2], end.middle, rtol=1e-4)
 
 
+def test_doubts_are_those_of_the_answer(runs, trained):
+    seer, known = Oracle.load(trained.folder), {name: float(runs.inputs[name][0]) for name in KEPT}
+    usual, far = runs.values[0, :6], runs.values[0, :6] + [[9.0, *np.zeros(len(SEEN) - 1)]]
+    for series, inputs in ((usual, known), (far, known), (usual, known | {"table_spread": 9.0})):
+        assert seer.doubts_of(series, inputs) == seer.ask(series, inputs).doubts
+    assert len(seer.doubts_of(far, known)) == 1
+    assert not seer.doubts_of(usual, known)
+
+
 def test_an_oracle_of_ends_alone_says_nothing_of_later_points(runs, trained):
     seer, known = Oracle.load(trained.folder), {name: float(runs.inputs[name][0]) for name in KEPT}
     assert seer.later(runs.values[0, :3], known) == {}
