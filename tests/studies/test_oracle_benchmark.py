@@ -52,6 +52,62 @@ def test_numpy_trains_the_maps_that_it_is_timed_for(benchmark, monkeypatch):
         assert theirs[run].T.reshape(10, 10, 8) == pytest.approx(ours, abs=1e-10)
 
 
+def test_the_sources_networks_are_trained_as_published(benchmark):
+    """Section C2 of its description: Adam 1e-3, 32 a batch, 100 epochs, patience 20, halved at plateaus, whole runs."""
+    import _oracle_scores as scores
+
+    jobs = scores.every_job(SimpleNamespace(seeds=2, settings=["units:8"]))
+    published = {name: job for name, job in jobs.items() if name.endswith(scores.PUBLISHED)}
+    assert [name.partition(",")[0] for name in published] == list(scores.SOURCES)
+    for name, (words, whole) in published.items():
+        found = scores.STUDY.settings.parse(words)
+        assert whole
+        assert (found.model, found.inputs, found.members) == (name.partition(",")[0], (), 1)
+        assert (found.optimizer, found.learning_rate, found.schedule) == ("adam", 1e-3, "plateau")
+        assert (found.loss, found.batch_size, found.epochs, found.patience) == ("squared", 32, 100, 20)
+    others = [jobs[name][1] for name in jobs if name not in published]
+    assert others == [False] * (2 + 1 + len(scores.SOURCES))
+
+
+def test_kept_baselines_are_those_of_the_same_data_only(benchmark, tmp_path):
+    import _oracle_scores as scores
+
+    runs, settings = (
+        runs_on([name for part in tables.PARTS for name in tables.names(part)[:3]]),
+        scores.STUDY.settings(),
+    )
+    test, path = scores.STUDY.split(runs, settings).test.runs, tmp_path / "baselines.npz"
+    first = scores.baselines_of_runs(runs, test, path, settings)
+    with np.load(path) as held:
+        np.savez(path, **dict(held) | {"mean": first["mean"] + 1})
+    again = scores.baselines_of_runs(runs, test, path, settings)
+    np.testing.assert_array_equal(again["mean"], first["mean"] + 1)  # read, not asked
+    other = replace(runs, results=runs.results | {"mqe_final": runs.results["mqe_final"] + 2})
+    np.testing.assert_allclose(
+        scores.baselines_of_runs(other, test, path, settings)["mean"][..., 0], first["mean"][..., 0] + 2
+    )
+    fewer = scores.baselines_of_runs(other, test[:2], path, settings)
+    assert fewer["mean"].shape == (2, len(scores.SHARES), 3)
+
+
+def test_details_tell_each_measure_by_target_and_by_table(benchmark):
+    import _oracle_scores as scores
+
+    truth = np.zeros((4, len(scores.SHARES), 2))
+    off = truth + np.array([0.1, 0.1, 0.3, 0.3])[:, None, None] + [0.0, 1.0]
+    said = {"change": scores.Said(off, off - 0.2, off + 0.2)}
+    rows = scores.detail_rows(said, truth, np.array(["a", "a", "b", "b"]), ("first", "second"))
+    by = {row["name"]: row for row in rows}
+    assert len(by) == len(rows) == 4 * len(scores.SHARES) * 4  # measures, shares, two targets and two tables
+    assert by["change: MAE of first after 20%"]["measured"] == pytest.approx(0.2)
+    assert by["change: MAE of second after 20%"]["measured"] == pytest.approx(1.2)
+    assert by["change: MAE on b after 50%, mean of the targets"]["measured"] == pytest.approx(0.8)
+    assert by["change: coverage on a after 50%, mean of the targets"]["measured"] == pytest.approx(0.5)
+    assert by["change: correlation of first after 5%"]["measured"] is None  # of a truth that never varies
+    assert by["change: coverage of first after 5%"]["better"] == "higher"
+    assert by["change: RMSE of first after 5%"]["goal"] is None
+
+
 def test_later_points_are_scored_each_beside_its_best_baseline(benchmark):
     import _oracle_later as later
     from _oracle_scores import SHARES, Said

@@ -197,6 +197,21 @@ def test_a_search_replayed_costs_what_its_runs_had_cost():
     assert found.saved - dear.saved == pytest.approx(0.01 * found.asked / 40)
 
 
+def test_a_replayed_search_is_the_same_in_every_call():
+    """Hyperband deals trials to brackets by the name of the study, which Optuna would draw anew."""
+    import optuna
+    from _oracle_replay import REPORTS, Board, theirs
+
+    draw, shape = np.random.default_rng(0), (40, len(REPORTS))
+    ends = draw.uniform(1, 2, 40)
+    goals = ends[:, None] + draw.normal(0, 0.2, shape)
+    doubts = [[()] * len(REPORTS)] * 40
+    on = Board("made", goals, ends, np.tile(REPORTS, (40, 1)), np.ones(40), goals, np.ones(shape), doubts)
+    found = [theirs(on, 3, lambda: optuna.pruners.HyperbandPruner(1, len(REPORTS) + 1, 3)) for _ in range(4)]
+    assert found == found[:1] * 4
+    assert found[0].saved > 0
+
+
 def recorded_runs(spread=1.0, errors=(0.5, 0.3)):
     """Two whole runs of 20 checkpoints, their error as it is at all of them but for the last half of the second run."""
     from _oracle_runs import Recorded
