@@ -109,6 +109,8 @@ def baselines_of_runs(ensemble, run_ids, path: Path, settings, study=STUDY) -> d
                 return {name: kept[name] for name in kept.files if name not in ("run_ids", "digest")}
     say("baselines ...")
     split = split_runs(ensemble, settings, study)
+    if both := set(split.train.runs) & set(run_ids):
+        raise ValueError(f"expected test runs that baselines have not learned from; got {min(both)} and others")
     parts = (select(ensemble, part) for part in (split.train, replace(split.test, runs=tuple(run_ids))))
     found = study.task.baselines(*parts, settings, {})
     np.savez(path, run_ids=np.array(run_ids), digest=of, **found)

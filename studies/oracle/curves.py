@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Not only maps: validation curves of networks of scikit-learn and Keras, learned by the oracle's own code.
 
-    python studies/oracle/curves.py curves.h5 --runs 1000 --keras 200 --histories ball=STORE
-    sim2seq create curves.sqlite && sim2seq ingest curves.h5 curves.sqlite
+    python studies/oracle/curves.py runs/curves.h5 --runs 1000 --keras 200 --histories ball=STORE
+    sim2seq create curves.sqlite && sim2seq ingest runs curves.sqlite
     sim2seq train curves.sqlite --study studies/oracle/curves.py --output curves --report curves.html
     python benchmarks/oracle.py curves.sqlite --only curves          the tables of the card, for these runs
 
@@ -155,6 +155,7 @@ def make(path, runs: int, seed: int, more: Iterable[Curve] = ()) -> None:
     data = {name: np.array([known[name] for _, known, _ in found]) for name in KNOWN}
     data |= {f"{name}_final": last[:, place] for place, name in enumerate(FEATURES[:2])}
     series = {name: values[..., place] for place, name in enumerate(FEATURES)}
+    Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
     arrays.write(path, [run for run, _, _ in found], data, series, range(1, values.shape[1] + 1), lengths=lengths)
 
 
@@ -170,6 +171,7 @@ def study():
     class CurveSettings(OracleSettings, recipes=OracleSettings.recipes | later):
         inputs: tuple[str, ...] = KNOWN
         split: str = "by_group"
+        split_seed: int = 15  # trainings of any seed are judged on the same data sets
 
     task = Ends(("error_final", "loss_final"), inputs=FEATURES, at=SHARES, share="progress")
     own = {"read": None, "split": None, "needs": KNOWN, "figures": None}

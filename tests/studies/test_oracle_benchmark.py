@@ -86,6 +86,8 @@ def test_kept_baselines_are_those_of_the_same_data_only(benchmark, tmp_path):
     np.testing.assert_allclose(
         scores.baselines_of_runs(other, test, path, settings)["mean"][..., 0], first["mean"][..., 0] + 2
     )
+    with pytest.raises(ValueError, match="expected test runs that baselines have not learned from"):
+        scores.baselines_of_runs(other, scores.STUDY.split(runs, settings).train.runs, path, settings)
     fewer = scores.baselines_of_runs(other, test[:2], path, settings)
     assert fewer["mean"].shape == (2, len(scores.SHARES), 3)
 
@@ -155,7 +157,7 @@ def test_curves_are_scored_by_the_code_that_scores_maps(benchmark, tmp_path, mon
     ingest_folder(tmp_path / "runs", tmp_path / "c.sqlite")
     tiny = ["units:8", "members:1", "epochs:1", "passes:1"]
     words = ["oracle.py", str(tmp_path / "c.sqlite"), "--only", "curves", "--folder", str(tmp_path)]
-    monkeypatch.setattr(sys, "argv", [*words, "--models", "change", "--seeds", "1", "--settings", *tiny])
+    monkeypatch.setattr(sys, "argv", [*words, "--models", "change", "--seeds", "2", "--settings", *tiny])
     rows = benchmark.curves_rows(benchmark.parse_arguments())
     names = [row["name"] for row in rows]
     assert names[0].startswith("change, seed 0: MAE after 20% of the run, mean of the targets (best baseline: ")

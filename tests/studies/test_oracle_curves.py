@@ -118,4 +118,5 @@ def test_the_study_of_curves_is_the_oracles_with_other_names():
     assert study.settings().inputs == curves.KNOWN
     assert study.settings().split == "by_group"
     assert study.task.at == own.task.at
+    assert study.settings.parse(["seed:3"]).split_seed == study.settings().split_seed >= 0
     assert study.settings.parse(["recipe:later"]).inputs == (*curves.KNOWN, "until")
