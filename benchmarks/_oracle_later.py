@@ -26,12 +26,24 @@ def later_rows(asked) -> list[dict]:
         return []
     test = trained.predictions["test"]
     runs = stretches.chosen(ensemble, settings)
-    naive = baselines_of_runs(runs, test.run_ids, Path(asked.folder, "baselines_later.npz"), settings)
+    until = dict(zip(runs.run_ids, runs.inputs[stretches.UNTIL], strict=True))
+    asked_for = np.array([until[run] for run in test.run_ids])
+    naive = baselines_by_point(runs, test.run_ids, asked_for, Path(asked.folder), settings)
     said = {f"{OURS}, later points": Said(test.middle, test.low, test.high)}
     said |= {name: Said(each) for name, each in naive.items()}
-    places = {run: place for place, run in enumerate(runs.run_ids)}
-    until = runs.inputs[stretches.UNTIL][[places[run] for run in test.run_ids]]
-    return rows_of(said, list(naive), test.truth, until)
+    return rows_of(said, list(naive), test.truth, asked_for)
+
+
+def baselines_by_point(runs, run_ids, until: np.ndarray, folder: Path, settings) -> dict[str, np.ndarray]:
+    """Name -> prediction for these test runs; a baseline learns each point from the stretches to that point alone."""
+    found: dict[str, np.ndarray] = {}
+    for point in np.unique(until):
+        here, of_point = until == point, runs.take(np.flatnonzero(runs.inputs[stretches.UNTIL] == point))
+        ids = [run for run, is_here in zip(run_ids, here, strict=True) if is_here]
+        each = baselines_of_runs(of_point, ids, folder / f"baselines_until_{point:g}.npz", settings)
+        for name, values in each.items():
+            found.setdefault(name, np.full((len(until), *values.shape[1:]), np.nan))[here] = values
+    return found
 
 
 def rows_of(said: dict[str, Said], naive: list[str], truth: np.ndarray, until: np.ndarray) -> list[dict]:
