@@ -32,7 +32,8 @@ class Board:
 
     goals     (runs, reports): the goal at each of REPORTS; finals (runs,) at the end
     seconds   (runs, reports): core seconds up to each; totals (runs,): of whole runs
-    middle, half   (runs, reports): what the oracle says of the final goal; doubts (runs,): why it should not be asked
+    middle, half   (runs, reports): what the oracle says of the final goal
+    doubts   of each run, at each of REPORTS: what it had by then that training runs had not
     """
 
     table: str
@@ -42,7 +43,7 @@ class Board:
     totals: np.ndarray
     middle: np.ndarray
     half: np.ndarray
-    doubts: list[tuple[str, ...]]
+    doubts: list[list[tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def board(recorded, oracle: Oracle) -> Board:
     half = np.linalg.norm((high - low)[..., chosen] / 2 * weights, axis=2)
     half = np.where(places < 0, np.inf, half)  # fewer steps than the oracle needs
     told = [{name: values[run] for name, values in inputs.items()} for run in rows]
-    doubts = [oracle.known(told[run])[1] for run in rows]
+    doubts = [[oracle.doubts_of(seen[run, : step + 1], told[run]) for step in steps[run]] for run in rows]
     return Board(
         str(recorded.table[0]),
         values[rows[:, None], steps],
@@ -105,7 +106,7 @@ class Replayed:
         self.asked += 1
         run, report = int(inputs["run"]), len(series) - 1
         middle, half = self.on.middle[run, report : report + 1], self.on.half[run, report : report + 1]
-        return Answer(self.outputs, middle, middle - half, middle + half, self.level, self.on.doubts[run])
+        return Answer(self.outputs, middle, middle - half, middle + half, self.level, self.on.doubts[run][report])
 
 
 def search(on: Board, order: np.ndarray, pruner, name: str) -> tuple[np.ndarray, float]:

@@ -16,7 +16,8 @@ from sim2seq.notebook import STORE
 from sim2seq.report.colours import GREY
 from sim2seq.report.prediction_figures import predicted_against_true
 from sim2seq.report.style import COLOURS, Picture, grid, plain, styled
-from sim2seq.training.fit import fit
+from sim2seq.study import read
+from sim2seq.training.fit import fit, split_runs
 from sim2seq.training.folder import Training, digest
 from studies.oracle.study import ASKED, STUDY
 
@@ -24,7 +25,7 @@ OURS, SHARES = "change", STUDY.task.at
 GOALS = {0.2: 0.75, 0.5: 0.8}  # share of the run -> error as a share of the best baseline's
 COVERAGE = (0.85, 0.95)
 PUBLISHED = "as published"  # trained on whole runs alone, told nothing else
-AS_PUBLISHED = ("epochs:100", "patience:20", "targets_per_epoch:10000000")  # a run has one target, not one a step
+AS_PUBLISHED = ("epochs:100", "patience:20", "schedule:plateau", "targets_per_epoch:10000000")  # one target a run
 SOURCES = ("standard", "bidirectional", "lite")
 MEASURES = {"MAE": "lower", "RMSE": "lower", "correlation": "higher", "coverage": "higher"}
 
@@ -57,53 +58,61 @@ def jobs(asked) -> dict[str, tuple[list[str], bool]]:
     }
 
 
-def scores_rows(asked) -> list[dict]:
+def targets_of(study) -> list[str]:
+    """The names of what is asked for."""
+    return [name.removesuffix("_final") for name in study.task.outputs]
+
+
+def scores_rows(asked, of=STUDY) -> list[dict]:
     """Train, or read, everything in `asked.folder`; rows of the goals, then of every model, target, share and table."""
     if not (chosen := jobs(asked)):
         raise ValueError(f"--models: expected some of {', '.join(every_job(asked))}; got {', '.join(asked.models)}")
     if asked.pictures and not any(name.startswith(OURS) for name in chosen):
         raise ValueError(f"--pictures shows {OURS}, seed 0, too: it has to be among --models")
-    ensemble = STUDY.read(str(store_of(Path(asked.study))))
+    ensemble = read(of, str(store_of(Path(asked.study))))
     found: dict[str, Training] = {}
     for name, (words, whole) in chosen.items():
-        study = replace(STUDY, task=replace(STUDY.task, whole=whole))
+        study = replace(of, task=replace(of.task, whole=whole))
         say(f"{name} ...")
         begun = cpu()
         folder = Path(asked.folder, name.replace(", ", "_").replace(" ", "_"))
-        found[name] = fit(ensemble, STUDY.settings.parse(words), folder, study=study, quiet=True, naive=last_value)
+        found[name] = fit(ensemble, of.settings.parse(words), folder, study=study, quiet=True, naive=last_value)
         say(f"{name}: {cpu() - begun:.0f} s of CPU")
     if asked.train_only:
         return []
     test = next(iter(found.values())).predictions["test"]
-    naive = baselines(ensemble, test.run_ids, Path(asked.folder, "baselines.npz"))
+    naive = baselines_of_runs(ensemble, test.run_ids, Path(asked.folder, "baselines.npz"), of.settings(), of)
     said = {name: Said(each.middle, each.low, each.high) for name, each in predictions(found).items()}
     said |= {name: Said(each) for name, each in naive.items()}
     names = np.array([run.rpartition("_")[0] for run in test.run_ids])
     if asked.pictures:
         save_pictures(Path(asked.pictures), next(iter(found.values())), said, list(naive), test.truth)
-    print(markdown(said, list(naive), test.truth))
-    return [*goal_rows(said, list(naive), test.truth), *detail_rows(said, test.truth, names)]
+    targets = targets_of(of)
+    print(markdown(said, list(naive), test.truth, targets))
+    return [*goal_rows(said, list(naive), test.truth), *detail_rows(said, test.truth, names, targets)]
 
 
 def last_value(study, parts, settings) -> dict[str, np.ndarray]:
-    """The one baseline that each training is set beside at once; `baselines` are asked once for all."""
+    """The one baseline that each training is set beside at once; `baselines_of_runs` are asked once for all."""
     test, task = parts["test"], study.task
-    values = np.asarray(test.values, dtype=float)[..., test.places(ASKED)]
+    values = np.asarray(test.values, dtype=float)[..., test.places(targets_of(study))]
     last = [values[np.arange(test.runs), task.steps_seen(test, share, settings) - 1] for share in SHARES]
     return {"last value": np.stack(last, axis=1)}
 
 
-def baselines(ensemble, run_ids, path: Path) -> dict[str, np.ndarray]:
+def baselines_of_runs(ensemble, run_ids, path: Path, settings, study=STUDY) -> dict[str, np.ndarray]:
     """Name -> prediction for these test runs, told all that is known, from every training run; kept in `path`."""
-    of = digest(ensemble, STUDY.settings().inputs)  # ids are the same for other data of as many runs
+    of = digest(ensemble, settings.inputs)  # ids are the same for other data of as many runs
     if path.exists():
         with np.load(path) as kept:
             if kept["run_ids"].tolist() == list(run_ids) and kept.get("digest") == of:
                 return {name: kept[name] for name in kept.files if name not in ("run_ids", "digest")}
     say("baselines ...")
-    split = STUDY.split(ensemble, STUDY.settings())
+    split = split_runs(ensemble, settings, study)
+    if both := set(split.train.runs) & set(run_ids):
+        raise ValueError(f"expected test runs that baselines have not learned from; got {min(both)} and others")
     parts = (select(ensemble, part) for part in (split.train, replace(split.test, runs=tuple(run_ids))))
-    found = STUDY.task.baselines(*parts, STUDY.settings(), {})
+    found = study.task.baselines(*parts, settings, {})
     np.savez(path, run_ids=np.array(run_ids), digest=of, **found)
     return found
 
@@ -130,11 +139,11 @@ def save_pictures(folder: Path, ours: Training, said: dict, naive: list[str], tr
     """The pictures of the card: predicted against true by share, and errors and coverage by share."""
     folder.mkdir(parents=True, exist_ok=True)
     predicted_against_true(ours).savefig(folder / "predicted.png", dpi=110)
-    by_share(said, naive, truth).savefig(folder / "by_share.png", dpi=110)
+    by_share(said, naive, truth, targets_of(ours.study)).savefig(folder / "by_share.png", dpi=110)
 
 
 @styled
-def by_share(said: dict, naive: list[str], truth: np.ndarray) -> Picture:
+def by_share(said: dict, naive: list[str], truth: np.ndarray, targets=ASKED) -> Picture:
     """Left: the error of each model and baseline by share of the run that was seen. Right: coverage of our band."""
     figure, ((errors, covered),) = grid(1, 2, width=11, height=4.2)
     shares, by = [100 * share for share in SHARES], {name: measured(each, truth) for name, each in said.items()}
@@ -151,7 +160,7 @@ def by_share(said: dict, naive: list[str], truth: np.ndarray) -> Picture:
     errors.set(yscale="log", xlim=(0, 100), title="mean absolute error, mean of the targets")
     ours = next(name for name in by if name.startswith(OURS))
     covered.axhspan(*(100 * each for each in COVERAGE), color=GREY, alpha=0.15, lw=0, label="what the goal allows")
-    for place, (target, colour) in enumerate(zip(ASKED, COLOURS, strict=False)):
+    for place, (target, colour) in enumerate(zip(targets, COLOURS, strict=False)):
         covered.plot(shares, 100 * by[ours]["coverage"][:, place], color=colour, marker=".", label=plain(target))
     covered.plot(shares, 100 * by[ours]["coverage"].mean(axis=1), color="black", lw=2, label="mean of the targets")
     covered.set(ylim=(70, 100), title="test runs within the 90 % band, %")
@@ -191,13 +200,13 @@ def goal_rows(said: dict, naive: list[str], truth: np.ndarray) -> list[dict]:
     return rows
 
 
-def detail_rows(said: dict, truth: np.ndarray, names: np.ndarray) -> list[dict]:
+def detail_rows(said: dict, truth: np.ndarray, names: np.ndarray, targets=ASKED) -> list[dict]:
     """Without goals: each measure by share and target, and by share and table, mean of the targets."""
     rows = []
     for who, each in said.items():
         for measure, values in measured(each, truth).items():
             for (place, target), value in np.ndenumerate(values):
-                what = f"{who}: {measure} of {ASKED[target]} after {SHARES[place]:.0%}"
+                what = f"{who}: {measure} of {targets[target]} after {SHARES[place]:.0%}"
                 rows.append(row(what, value if np.isfinite(value) else None, None, MEASURES[measure], "-"))
         for table in dict.fromkeys(names):
             here = names == table
@@ -209,7 +218,7 @@ def detail_rows(said: dict, truth: np.ndarray, names: np.ndarray) -> list[dict]:
     return rows
 
 
-def markdown(said: dict, naive: list[str], truth: np.ndarray) -> str:
+def markdown(said: dict, naive: list[str], truth: np.ndarray, targets=ASKED) -> str:
     """Tables for the card: error by share, mean of the targets; every measure after 20 and 50 %; coverage."""
     head = line("", SHARES, ".0%") + "\n" + "|---" * (1 + len(SHARES)) + "|"
     by = {name: measured(each, truth) for name, each in said.items()}
@@ -219,12 +228,12 @@ def markdown(said: dict, naive: list[str], truth: np.ndarray) -> str:
         head,
     ]
     lines += [line(name, found["MAE"].mean(axis=1), ".4f") for name, found in by.items()]
-    lines += ["", "Coverage of the 90 % band, mean of the three targets:", "", head]
+    lines += ["", "Coverage of the 90 % band, mean of the targets:", "", head]
     lines += [line(name, found["coverage"].mean(axis=1), ".1%") for name, found in by.items() if "coverage" in found]
     for share in GOALS:
         place = SHARES.index(share)
-        lines += ["", f"After {share:.0%}, by target: MAE, RMSE, correlation", "", "| | " + " | ".join(ASKED) + " |"]
-        lines.append("|---" * (1 + len(ASKED)) + "|")
+        lines += ["", f"After {share:.0%}, by target: MAE, RMSE, correlation", "", "| | " + " | ".join(targets) + " |"]
+        lines.append("|---" * (1 + len(targets)) + "|")
         lines += [of_targets(name, found, place) for name, found in by.items()]
     return "\n".join(lines) + "\n"
 

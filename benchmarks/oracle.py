@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """The oracle: what a run costs, and how well its end is foretold.
 
-    python benchmarks/oracle.py [studies_output/oracle_...] [--json FILE] [--only cost scores]
+    python benchmarks/oracle.py [studies_output/oracle_...] [--json FILE] [--only cost scores later curves]
 
 cost   1000 trainings of a 10 x 10 map on 500 rows of 8 columns for 10 epochs, beside MiniSom's in the same call (a
        share of them, scaled: `--minisom`), beside what NumPy can do for 64 runs at a time, and beside the limit of the
@@ -11,6 +11,10 @@ scores   of a study: every network, three seeds of the study's own, beside every
        of the run that was seen: MAE, RMSE, correlation, coverage of the band, by target and by table. The source's
        networks stand there twice: trained on prefixes and told what is known, and as published, on whole runs alone.
        Trainings are kept in `--folder`.
+later    of a study: the values at 50 and 75 % of the run, and the end, foretold by one more training, beside the
+       baselines, with the coverage of the band at each point.
+curves   of a store of validation curves (studies/oracle/curves.py), which stands in the place of the study: scored in
+       the same way. Only where it is asked for.
 
 Each part is a function in PARTS that gives rows (_rows.py); a part that needs a study takes it from `asked.study`.
 """
@@ -23,6 +27,7 @@ if __name__ == "__main__":
 import argparse
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 from _rows import publish, row
@@ -134,7 +139,23 @@ def scores_rows(asked) -> list[dict]:
     return scores_rows(asked)
 
 
-PARTS = {"cost": cost_rows, "scores": scores_rows}
+def later_rows(asked) -> list[dict]:
+    """See _oracle_later.py."""
+    from _oracle_later import later_rows
+
+    return later_rows(asked)
+
+
+def curves_rows(asked) -> list[dict]:
+    """The scores of the study of curves, by the code that scores maps."""
+    from _oracle_scores import scores_rows
+
+    from studies.oracle.curves import study
+
+    return scores_rows(argparse.Namespace(**vars(asked) | {"folder": Path(asked.folder, "curves")}), study())
+
+
+PARTS = {"cost": cost_rows, "scores": scores_rows, "later": later_rows, "curves": curves_rows}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -151,8 +172,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3, help="of each way; the best counts")
     parser.add_argument("--json", metavar="FILE", help="write the rows there")
     asked = parser.parse_args()
-    asked.only = asked.only or [part for part in PARTS if asked.study or part == "cost"]
-    if "scores" in asked.only and not asked.study:
+    asked.only = asked.only or ["cost", *(["scores", "later"] if asked.study else [])]
+    if set(asked.only) - {"cost"} and not asked.study:
         parser.error("the scores need a study: its folder, or its store")
     return asked
 

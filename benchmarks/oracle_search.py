@@ -162,8 +162,8 @@ def choose(asked) -> None:
     """Print what rules save and lose on these runs: those of validation tables."""
     boards, level = boards_of(asked), asked.oracle.surrogate.band.level
     answer = answer_seconds(asked.oracle, asked.recorded)
-    doubtful = np.mean([bool(each) for on in boards for each in on.doubts])
-    print(f"answer {1000 * answer:.2f} core ms; {100 * doubtful:.0f} % of the runs lie outside the training")
+    doubtful = np.mean([bool(each) for on in boards for run in on.doubts for each in run])
+    print(f"answer {1000 * answer:.2f} core ms; {100 * doubtful:.0f} % of them lie outside the training")
     print("bold share chance: saved, loss median, loss 90 %, best 5 % ended, in %")
     for bold in (False, True):
         for share in SHARES:

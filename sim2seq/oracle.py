@@ -186,10 +186,17 @@ def predict(asked) -> int:
 def say(oracle: Oracle, series, inputs: Mapping[str, float], asked) -> None:
     """Print the prediction of a run (steps, features), and whether to go on; `asked` has the options of `add_goal`."""
     answer = oracle.ask(series, inputs)
-    for name, *each in zip(answer.outputs, answer.middle, answer.low, answer.high, strict=True):
-        print("{} {:.4g} ({:.4g} to {:.4g})".format(name, *each))
+    for point, said in oracle.later(series, inputs).items():
+        print_answer(said, f" at {100 * point:g} %", ending="_final")
+    print_answer(answer)
     decision = decided(answer, dict(map(named_number, asked.weights)), asked.below, asked.chance)
     print(f"{decision.word}: {plain(decision.reason)}")
+
+
+def print_answer(answer: Answer, where: str = "", *, ending: str = "") -> None:
+    """A line a target: its name, without this ending, where it will stand so, middle and interval."""
+    for name, *each in zip(answer.outputs, answer.middle, answer.low, answer.high, strict=True):
+        print("{}{} {:.4g} ({:.4g} to {:.4g})".format(name.removesuffix(ending), where, *each))
 
 
 def decided(answer: Answer, weights: Mapping[str, float], below: float | None, chance: float) -> Decision:

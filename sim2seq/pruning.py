@@ -15,7 +15,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sim2seq.stopping import PROGRESS, Decision, Goal, Rule, loaded
+from sim2seq.data.stretches import PROGRESS
+from sim2seq.stopping import Decision, Goal, Rule, loaded
 
 try:
     import optuna

@@ -25,10 +25,10 @@ from statistics import NormalDist
 import numpy as np
 
 from sim2seq import surrogate
+from sim2seq.data import stretches
 from sim2seq.surrogate import Surrogate
 
 GO_ON, STOP, NOT_SURE = "go on", "stop", "not sure"
-PROGRESS = "progress"  # a feature of this name is the share of the run that was seen: nobody has to be told it
 PER_RUN = "target per run"
 
 
@@ -187,7 +187,8 @@ class Oracle:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        return self.surrogate.inputs
+        """What has to be told of a run; until which point it is asked about is no fact of it."""
+        return tuple(name for name in self.surrogate.inputs if name != stretches.UNTIL)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -206,15 +207,28 @@ class Oracle:
         low, high = np.array(list(self.surrogate.scores.first_window.values())).T
         return low - surrogate.FAR * (high - low), high + surrogate.FAR * (high - low)
 
-    def ask(self, series, inputs: Mapping[str, float] | None = None) -> Answer:
+    @property
+    def of_stretches(self) -> bool:
+        """Whether it has learned what stands at later points, too (data/stretches.py)."""
+        return stretches.UNTIL in self.surrogate.inputs
+
+    def later(self, series, inputs: Mapping[str, float] | None = None) -> dict[float, Answer]:
+        """What will stand at later points, share of the run -> Answer, of those that it has learned; {} for none."""
+        points = stretches.later(series, self.features) if self.of_stretches else []
+        return {point: self.ask(series, inputs, until=point) for point in points}
+
+    def ask(self, series, inputs: Mapping[str, float] | None = None, *, until: float = 1.0) -> Answer:
         """How the run will end whose checkpoints so far are `series` (steps, features), known before it: `inputs`.
 
+        until   1: its end; less: what stands after that share of it, of an oracle of stretches
         Raises ValueError, in one line, as `Surrogate.answer` does, and for more steps than any training run had.
         """
         seen, model = self.checked(series), self.surrogate
-        conditions, doubts = self.known(inputs)
-        if (seen < self.reach[0]).any() or (seen > self.reach[1]).any():
-            doubts = tuple(model.doubts(seen[None], conditions))
+        if self.of_stretches:
+            seen, inputs = stretches.asked(seen, self.features, inputs, until)
+        elif until != 1:
+            raise ValueError(f"{model.folder}: expected an oracle that has learned later points; it foretells the end")
+        conditions, doubts = self.outside(seen, inputs)
         if self.together is None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", surrogate.OutsideTraining)
@@ -224,6 +238,20 @@ class Oracle:
             bands = model.band.around(members[:, None, None], [[model.place(seen)]])
         middle, low, high = (np.asarray(each).reshape(-1) for each in bands)
         return Answer(self.outputs, middle, low, high, model.band.level, doubts)
+
+    def doubts_of(self, series, inputs: Mapping[str, float] | None = None) -> tuple[str, ...]:
+        """What the run has, so far and before it, that training runs had not: those of the answer, unasked."""
+        seen = np.asarray(series, dtype=float)
+        if self.of_stretches:
+            seen, inputs = stretches.asked(seen, self.features, inputs, 1.0)
+        return self.outside(seen, inputs)[1]
+
+    def outside(self, seen, inputs: Mapping[str, float] | None) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        """The inputs as `known` tells them, and with what training runs had not; a curve far from theirs, too."""
+        conditions, doubts = self.known(inputs)
+        if (seen < self.reach[0]).any() or (seen > self.reach[1]).any():
+            doubts = tuple(self.surrogate.doubts(seen[None], conditions))
+        return conditions, doubts
 
     def checked(self, series) -> np.ndarray:
         """The checkpoints of a run, (steps, features). Raises ValueError for what cannot be asked about."""
@@ -256,6 +284,8 @@ class Oracle:
         from sim2seq.models.one_step import answers
 
         model, held = self.surrogate, held_to_the_end(np.asarray(values, dtype=float))
+        if self.of_stretches:
+            held, inputs = stretches.asked(held, self.features, inputs, 1.0)
         conditions = model.check_inputs(inputs, len(held))
         members = [answers(each, held, model.window, conditions=conditions) for each in model.models]
         places = np.zeros((len(held), members[0].shape[1]), dtype=int)

@@ -1,4 +1,4 @@
-"""An oracle for tests that says what it is told to say, and files in the formats of the oracle's source."""
+"""An oracle for tests that says what it is told, runs for one that learns, files in the formats of its source."""
 
 import json
 from dataclasses import dataclass, field
@@ -6,7 +6,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from sim2seq import Ensemble
 from sim2seq.stopping import Answer
+
+STEPS = 20
 
 
 @dataclass
@@ -27,6 +30,9 @@ class Told:
         self.asked += 1
         middle, half = (np.atleast_1d(np.asarray(each, dtype=float)) for each in self.says(np.asarray(series), inputs))
         return Answer(self.outputs, middle, middle - half, middle + half, 0.9, self.doubts)
+
+    def later(self, series, inputs=None) -> dict[float, Answer]:
+        return {}
 
 
 def source_curves(path, runs: int, *, seed: int = 0):
@@ -51,3 +57,22 @@ def source_curves(path, runs: int, *, seed: int = 0):
         lines.append(f'run{run % (runs - 1)},{mqe},{topographic},{dead},"{quoted}"')
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def runs_on(names) -> Ensemble:
+    """Two runs on each of these tables: errors that fall to an end of their own, over STEPS or half as many."""
+    from studies.oracle.study import KNOWN, SEEN
+
+    draw = np.random.default_rng(0)
+    ids = [f"{name}_{run}" for name in names for run in (1, 2)]
+    lengths = np.where(np.arange(len(ids)) % 2, STEPS, STEPS // 2)
+    share = np.arange(1, STEPS + 1) / lengths[:, None]
+    end, fall = draw.uniform(0.1, 0.4, (3, len(ids), 1)), np.exp(-3 * share)
+    errors = end + 0.3 * fall
+    series = [*errors, share, share, 0.5 * fall, 1 + 5 * fall]
+    values = np.where(share[..., None] < 1 + 1e-9, np.stack(series, axis=2), np.nan)
+    inputs = {name: draw.uniform(0, 1, len(ids)) for name in KNOWN}
+    last = values[np.arange(len(ids)), lengths - 1]
+    results = {f"{name}_final": last[:, place] for place, name in enumerate(SEEN[:3])}
+    shape = {"lengths": lengths, "inputs": inputs, "results": results, "step_unit": ""}
+    return Ensemble(values, tuple(ids), SEEN, np.arange(1.0, STEPS + 1), **shape)

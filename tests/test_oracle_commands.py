@@ -1,10 +1,11 @@
 """The oracle's commands on files in the formats of its source; one tiny training serves all tests."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from oracles import source_curves
+from oracles import Told, source_curves
 
 from sim2seq import load_store, load_surrogate, oracle
 from sim2seq._support.command import run
@@ -62,6 +63,19 @@ def test_a_partial_sequence_gets_an_interval_and_a_word(training, sequence, caps
     assert "against 1: a chance of" in word  # the source's limit
     assert oracle.main(["predict", str(training), str(sequence), "--below", "-9"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("stop: ")
+
+
+def test_what_stands_at_later_points_is_told_before_the_end(capsys):
+    class OfStretches(Told):
+        def later(self, series, inputs=None):
+            return {0.5: self.ask(series + 1), 0.75: self.ask(series)}
+
+    seer = OfStretches(lambda series, inputs: (series[-1], np.full(1, 0.5)))
+    asked = SimpleNamespace(weights=[], below=1.0, chance=0.05)
+    oracle.say(seer, np.array([[3.0]]), {}, asked)
+    *lines, word = capsys.readouterr().out.splitlines()
+    assert lines == ["loss at 50 % 4 (3.5 to 4.5)", "loss at 75 % 3 (2.5 to 3.5)", "loss_final 3 (2.5 to 3.5)"]
+    assert word.startswith("stop: ")
 
 
 def test_one_compiled_answer_is_that_of_the_models(training):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import math
 import time
 from pathlib import Path
 
@@ -69,3 +71,43 @@ class Deadline(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if time.monotonic() > self.end:
             self.model.stop_training = True
+
+
+class Plateau(keras.callbacks.Callback):
+    """Halves the learning rate after ten epochs without a better validation loss, down to 1e-7.
+
+    Own code, because keras.callbacks.ReduceLROnPlateau (3.15) counts anew where a training goes on; here the losses in
+    the file `history` count. It must stand before the Checkpoint, which keeps the learning rate.
+    """
+
+    FACTOR, PATIENCE, LEAST, MORE = 0.5, 10, 1e-7, 1e-4  # MORE: by which a loss has to be better, as Keras has it
+
+    def __init__(self, history: Path):
+        super().__init__()
+        self.history, self.best, self.wait = history, math.inf, 0
+
+    def on_train_begin(self, logs=None):
+        self.best, self.wait = math.inf, 0
+        for loss in losses_in(self.history):
+            self.is_over(loss)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.is_over((logs or {})["val_loss"]):
+            optimizer = self.model.optimizer
+            optimizer.learning_rate = max(float(optimizer.learning_rate) * self.FACTOR, self.LEAST)
+
+    def is_over(self, loss: float) -> bool:
+        """Whether, after this epoch, there were enough without a better loss."""
+        if loss < self.best - self.MORE:
+            self.best, self.wait = loss, 0
+            return False
+        self.wait = (self.wait + 1) % self.PATIENCE
+        return self.wait == 0
+
+
+def losses_in(path: Path) -> list[float]:
+    """The validation loss of each epoch in a history.csv; none where there is no file yet, or an empty one."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [float(row["val_loss"]) for row in csv.DictReader(file)]

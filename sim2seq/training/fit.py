@@ -22,7 +22,7 @@ from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import PARTS, SPLITS, Part, Split, select
 from sim2seq.models.builders import physical, teacher_forced
 from sim2seq.training import candidates
-from sim2seq.training.checkpoint import Checkpoint, Deadline
+from sim2seq.training.checkpoint import Checkpoint, Deadline, Plateau
 from sim2seq.training.evaluate import baselines_of, evaluate, kept_baselines
 from sim2seq.training.folder import (
     Models,
@@ -34,7 +34,7 @@ from sim2seq.training.folder import (
     versions,
     write_predictions,
 )
-from sim2seq.training.settings import COMBINED, OPTIMIZERS, Settings, loss_of
+from sim2seq.training.settings import COMBINED, Settings, loss_of, optimizer_of
 from sim2seq.training.study import FORECAST, Study
 from sim2seq.training.task import Scalings
 
@@ -194,6 +194,7 @@ def train(
             keras.callbacks.TensorBoard(paths["logs"]),
             early,
             Deadline(seconds),
+            *([Plateau(paths["history"])] if settings.schedule == "plateau" else []),
             checkpoint,
             keras.callbacks.LambdaCallback(
                 on_epoch_end=lambda epoch, logs: tell(folder, settings, member, epoch, logs)
@@ -238,15 +239,14 @@ def saved_model(core, training: Ensemble, settings, study: Study, scalings: Scal
 
 
 def compiled(core: keras.Model, settings: Settings, targets: int, batches: int, *, loss=None) -> keras.Model:
-    """A model of the core's own layers with loss and optimizer, whose learning rate falls to 0 along a cosine.
+    """A model of the core's own layers with loss and optimizer, whose learning rate is the settings' schedule.
 
     loss None: that of the settings. The core itself stays without, since a saved model with our loss would not load.
     """
     learner = teacher_forced(core, targets)
-    rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * batches)
     learner.compile(
         loss=loss or loss_of(core, settings.loss),
-        optimizer=OPTIMIZERS[settings.optimizer](rate),
+        optimizer=optimizer_of(settings, settings.epochs * batches),
         jit_compile=settings.jit_compile,
         steps_per_execution=min(settings.steps_per_execution, batches),
     )

@@ -52,6 +52,7 @@ MADE_LATER = {
     "controls": [],
     "loss": "squared",
     "optimizer": "adam",
+    "schedule": "cosine",
     "split_seed": -1,
     "augment": True,
 }  # not in 0.1

@@ -41,6 +41,16 @@ OPTIMIZERS = {
     "sgd": keras.optimizers.SGD,
 }
 
+SCHEDULES = {  # rate, steps -> what an optimizer is given; plateau: halved on the way (checkpoint.Plateau)
+    "cosine": keras.optimizers.schedules.CosineDecay,
+    "plateau": lambda rate, steps: rate,
+}
+
+
+def optimizer_of(settings: Settings, steps: int) -> keras.optimizers.Optimizer:
+    """The optimizer of these settings for a training of so many steps."""
+    return OPTIMIZERS[settings.optimizer](SCHEDULES[settings.schedule](settings.learning_rate, steps))
+
 
 def loss_of(core: keras.Model, name: str):
     """The loss that a core is trained with: its own, where it has one, or the named one in units of its error."""
@@ -116,7 +126,8 @@ class Settings(Config, recipes=RECIPES):
     targets: int = 50  # steps to predict in each sample, each from all before it; fewer where the runs are shorter
     targets_per_epoch: int = 16_000  # at most, drawn anew: a larger ensemble is learned in the same time
     passes: int = 2  # over those samples in an epoch, whose end costs time: validation, files
-    learning_rate: float = 5e-3  # at the start; falls to 0 along a cosine over all epochs
+    learning_rate: float = 5e-3  # at the start
+    schedule: str = "cosine"  # it falls to 0 along a cosine over all epochs; plateau: halves where the loss stays
     augment: bool = True  # one model alone: learn from the study's variations of samples, where it has some, too
     # data
     split: str = "by_run"  # or by_group, by_name, in_time
@@ -129,7 +140,7 @@ class Settings(Config, recipes=RECIPES):
     steps_per_execution: int = 10
 
     def __post_init__(self):
-        for name, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS), ("split", SPLITS)):
+        for name, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("split", SPLITS)):
             one_of(name, getattr(self, name), known)
         one_of("model", self.model, self.models)
         seconds_of(self.budget)

@@ -3,9 +3,10 @@
 
     python studies/oracle/ask.py TRAINING SEQUENCE.json MASS-Boston map_rows:12 grid:square [--epochs 1000]
 
-SEQUENCE.json is the source's: epochs, mqe, topographic_error, dead_neuron_ratio, as far as the run has come. The table,
-a name that tables.py lists or a CSV file, and the settings (settings.py) say what is known before the run. `--epochs`:
-of the whole run; without it, they are taken for its iterations. Options of the goal: python -m sim2seq.oracle predict.
+SEQUENCE.json is the source's: epochs, mqe, topographic_error, dead_neuron_ratio, as far as the run has come: it says,
+too, how many checkpoints the whole run will have. The table, a name that tables.py lists or a CSV file, and settings
+(settings.py) say what else is known before the run. `--epochs`: of the whole run; without it, they are taken for its
+iterations. Options of the goal: python -m sim2seq.oracle predict.
 """
 
 from __future__ import annotations
@@ -48,13 +49,23 @@ def curves_of_run(seen: dict[str, np.ndarray], planned: maps.Plan, epochs: float
     return {**seen, **known}
 
 
+def inputs_of_run(table, settings: Settings, planned: maps.Plan, progress: np.ndarray) -> dict:
+    """What is known before the run; of its checkpoints as many as the whole run will have, by those that are there.
+
+    The other program decides how often it looks, and fewer than settings.py allows are told to the oracle, too: it says
+    that it has not seen such a run.
+    """
+    from studies.oracle.simulate import inputs_of
+
+    return inputs_of(table, settings, planned) | {"checkpoints": round(len(progress) / progress[-1])}
+
+
 def main(argv=None) -> None:
     from sim2seq import oracle as commands
     from sim2seq._support.command import Parser
     from sim2seq.stopping import Oracle
     from studies.oracle import tables
     from studies.oracle.ending import told
-    from studies.oracle.simulate import inputs_of
 
     parser = Parser(description="Ask the oracle about a map that another program trains.")
     parser.add_argument("model", metavar="TRAINING", help="the folder of a finished training of this study")
@@ -70,10 +81,11 @@ def main(argv=None) -> None:
     settings, oracle = Settings.parse(asked.settings), Oracle.load(asked.model)
     planned = maps.plan(settings, len(table.values))
     try:
-        series = curves.as_series(curves_of_run(seen, planned, asked.epochs), oracle.features)
+        found = curves_of_run(seen, planned, asked.epochs)
+        series = curves.as_series(found, oracle.features)
     except ValueError as error:
         raise ValueError(f"{asked.sequence}: {error}") from None
-    commands.say(oracle, series, told(oracle, inputs_of(table, settings, planned)), asked)
+    commands.say(oracle, series, told(oracle, inputs_of_run(table, settings, planned, found["progress"])), asked)
 
 
 if __name__ == "__main__":

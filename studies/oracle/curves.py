@@ -1,20 +1,25 @@
 #!/usr/bin/env python
-"""Not only maps: validation curves of scikit-learn's multi-layer perceptrons, learned by the oracle's own code.
+"""Not only maps: validation curves of networks of scikit-learn and Keras, learned by the oracle's own code.
 
-    python studies/oracle/curves.py curves.h5 --runs 1000
-    sim2seq create curves.sqlite && sim2seq ingest curves.h5 curves.sqlite
+    python studies/oracle/curves.py runs/curves.h5 --runs 1000 --keras 200 --histories ball=STORE
+    sim2seq create curves.sqlite && sim2seq ingest runs curves.sqlite
     sim2seq train curves.sqlite --study studies/oracle/curves.py --output curves --report curves.html
+    python benchmarks/oracle.py curves.sqlite --only curves          the tables of the card, for these runs
 
-A run is one training on one data set, a step an epoch. scikit-learn's own data sets are classified (or regressed), of
-the oracle's tables the last column is told from the others. Data sets, not runs, are split.
+A run is one training on one data set, a step an epoch: of perceptrons, --runs by scikit-learn and --keras by Keras, and
+those that sweeps of sweep.yaml have put into a store, or that lie in folders (histories.py). scikit-learn's data sets
+are classified (or regressed), of the oracle's tables the last column is told from the others. Data sets, not runs, are
+split.
 """
 
 from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -24,7 +29,12 @@ from studies.oracle import tables
 FEATURES = ("error", "loss", "progress")
 KNOWN = ("rows", "columns", "classes", "hidden", "learning_rate", "alpha", "batch", "adam", "relu", "epochs")
 CLASSIFIED = ("iris", "wine", "breast_cancer", "digits")
-MOST_ROWS, MOST_EPOCHS, MOST_ERROR = 600, 60, 2.0  # an error of 1 is that of the mean, or of no hit at all
+MOST_ROWS, MOST_EPOCHS, MOST_ERROR, MOST_LOSS = (
+    600,
+    60,
+    2.0,
+    10.0,
+)  # an error of 1 is that of the mean, or of no hit at all
 RANGES = {
     "hidden": (4, 64),
     "learning_rate": (3e-4, 0.1),
@@ -34,6 +44,8 @@ RANGES = {
 }
 WHOLE = ("hidden", "batch", "epochs")
 MOST_SEED = 4294  # a training has the seed SEED x 1 000 000 + its number, which scikit-learn takes below 2^32
+
+Curve = tuple[str, dict, np.ndarray]  # id of the run, what is known before it by the names KNOWN, (epochs, FEATURES)
 
 
 @dataclass(frozen=True)
@@ -105,46 +117,61 @@ def curve(given: Problem, known: dict, seed: int) -> np.ndarray:
         for epoch in range(1, int(known["epochs"]) + 1):
             model.partial_fit(given.inputs[train], given.targets[train], **told)
             error = min(1 - model.score(given.inputs[rest], given.targets[rest]), MOST_ERROR)
-            found.append((error, min(model.loss_, 10.0), epoch / known["epochs"]))
+            found.append((error, min(model.loss_, MOST_LOSS), epoch / known["epochs"]))
     return np.nan_to_num(np.array(found), nan=MOST_ERROR)
 
 
-def make(path, runs: int, seed: int) -> None:
-    """Train `runs` networks, evenly over the data sets, and write their curves to the array file `path`.
+def trained(runs: int, seed: int, train=curve, mark: str = "") -> Iterator[Curve]:
+    """`runs` networks, evenly over the data sets, that `train` (Problem, known, seed) trains; `mark` is in their ids.
 
     One that scikit-learn refuses since its weights overflow is left out.
     """
-    from sim2seq.data import arrays
-
-    given = problems()
-    values, rows = np.full((runs, MOST_EPOCHS, len(FEATURES)), np.nan), []
-    for run, known in enumerate(drawn(runs, seed)):
+    given = problems() if runs else []
+    for run, known in enumerate(drawn(runs, seed) if runs else []):
         one = given[run % len(given)]
         rows_and_columns = dict(zip(("rows", "columns"), map(float, one.inputs.shape), strict=True))
         known |= rows_and_columns | {"classes": float(one.classes)}
         try:
-            found = curve(one, known, seed * 1_000_000 + run)
+            yield f"{one.name}_{mark}{run + 1}", known, train(one, known, seed * 1_000_000 + run)
         except ValueError as error:
-            print(f"left out: {one.name}_{run + 1}: {error}", file=sys.stderr)
-            continue
-        values[len(rows), : len(found)] = found
-        ends = {f"{name}_final": value for name, value in zip(FEATURES[:2], found[-1], strict=False)}
-        rows.append({"id": f"{one.name}_{run + 1}", "length": len(found)} | known | ends)
-    ids, lengths = ([row.pop(name) for row in rows] for name in ("id", "length"))
-    data = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    series = {name: values[: len(rows), :, place] for place, name in enumerate(FEATURES)}
-    arrays.write(path, ids, data, series, range(1, MOST_EPOCHS + 1), lengths=lengths)
+            print(f"left out: {one.name}_{mark}{run + 1}: {error}", file=sys.stderr)
+
+
+def make(path, runs: int, seed: int, more: Iterable[Curve] = ()) -> None:
+    """Train `runs` networks of scikit-learn's and write their curves, and `more`, to the array file `path`.
+
+    Raises ValueError without any.
+    """
+    from sim2seq.data import arrays
+
+    found = [*trained(runs, seed), *more]
+    if not found:
+        raise ValueError("expected curves to write: --runs, --keras or --histories of one or more")
+    lengths = [len(each) for _, _, each in found]
+    values = np.full((len(found), max(MOST_EPOCHS, *lengths), len(FEATURES)), np.nan)
+    for place, (_, _, each) in enumerate(found):
+        values[place, : len(each)] = each
+    last = values[np.arange(len(found)), np.array(lengths) - 1]
+    data = {name: np.array([known[name] for _, known, _ in found]) for name in KNOWN}
+    data |= {f"{name}_final": last[:, place] for place, name in enumerate(FEATURES[:2])}
+    series = {name: values[..., place] for place, name in enumerate(FEATURES)}
+    Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
+    arrays.write(path, [run for run, _, _ in found], data, series, range(1, values.shape[1] + 1), lengths=lengths)
 
 
 @lru_cache(maxsize=1)
 def study():
     """The oracle's Study with other names in it."""
+    from sim2seq.data.stretches import UNTIL
     from studies.oracle.study import SHARES, STUDY, Ends, OracleSettings
 
+    later = {"later": {"inputs": (*KNOWN, UNTIL)}}
+
     @dataclass(frozen=True)
-    class CurveSettings(OracleSettings):
+    class CurveSettings(OracleSettings, recipes=OracleSettings.recipes | later):
         inputs: tuple[str, ...] = KNOWN
         split: str = "by_group"
+        split_seed: int = 15  # trainings of any seed are judged on the same data sets
 
     task = Ends(("error_final", "loss_final"), inputs=FEATURES, at=SHARES, share="progress")
     own = {"read": None, "split": None, "needs": KNOWN, "figures": None}
@@ -161,14 +188,30 @@ def __getattr__(name: str):
 def main(argv=None) -> None:
     from sim2seq._support.command import Parser
 
-    parser = Parser(description="Validation curves of scikit-learn's multi-layer perceptrons, as an array file.")
+    parser = Parser(description="Validation curves of networks, as an array file.")
     parser.add_argument("output", help="file to write: HDF5")
-    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=1000, metavar="N", help="trainings by scikit-learn")
+    parser.add_argument("--keras", type=int, default=0, metavar="N", help="trainings by Keras, on the same data sets")
+    kept = "trainings in the store of a sweep, or in folders below one, and the name of their data set"
+    parser.add_argument("--histories", nargs="+", action="extend", default=[], metavar="NAME=PATH", help=kept)
     parser.add_argument("--seed", type=int, default=9)
     asked = parser.parse_args(argv)
-    if asked.runs < 1 or not 0 <= asked.seed < MOST_SEED:
-        parser.error(f"expected --runs of 1 or more and a --seed from 0 to {MOST_SEED - 1}")
-    make(asked.output, asked.runs, asked.seed)
+    if min(asked.runs, asked.keras) < 0 or not 0 <= asked.seed < MOST_SEED:
+        parser.error(f"expected --runs and --keras of 0 or more and a --seed from 0 to {MOST_SEED - 1}")
+    make(asked.output, asked.runs, asked.seed, others(asked.keras, asked.seed, asked.histories))
+
+
+def others(runs: int, seed: int, histories: list[str]) -> Iterator[Curve]:
+    """Curves of Keras' trainings, and of those in NAME=PATH. Raises ValueError for a name or path that cannot be."""
+    from sim2seq.data.records import check_id
+    from studies.oracle.histories import kept, keras_curve
+
+    for text in histories:
+        name, _, path = text.partition("=")
+        if not name or not Path(path or ".").exists() or not path:
+            raise ValueError(f"--histories {text:.80}: expected NAME=PATH, a store or a folder that is there")
+        yield from kept(check_id(name), path)
+    yield from trained(runs, seed, keras_curve, "k")
 
 
 if __name__ == "__main__":

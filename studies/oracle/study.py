@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sim2seq import Ensemble, PerRun, Study, TargetSettings, load_store
+from sim2seq.data import stretches
 from sim2seq.data.splits import PARTS, Part, Split
 from sim2seq.data.windows import Scaling
 from sim2seq.store.store import connect
@@ -33,6 +34,7 @@ RECIPES = {
     "standard": SOURCE | {"model": "standard", "epochs": 2},
     "bidirectional": SOURCE | {"model": "bidirectional", "epochs": 12, "targets_per_epoch": 20_000},
     "lite": SOURCE | {"model": "lite", "epochs": 5},
+    "later": {"inputs": (*KNOWN, stretches.UNTIL)},  # the values at 50 and 75 % of the run, too
     "attention": {"model": "attention", "units": (32,), "members": 1, "epochs": 3},
     "debug": {"units": (8,), "members": 1, "epochs": 1, "passes": 1, "targets_per_epoch": 2_000}
     | {"steps_per_execution": 1},
@@ -123,6 +125,7 @@ STUDY = Study(
     title="sim2seq: the oracle",
     settings=OracleSettings,
     read=read,
+    choose=stretches.chosen,
     task=Ends(tuple(f"{name}_final" for name in ASKED), inputs=SEEN, at=SHARES, share="progress"),
     split=split_by_table,
     models=NETWORKS,

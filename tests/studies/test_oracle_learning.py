@@ -5,33 +5,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from oracles import STEPS, runs_on
 
 from sim2seq import Ensemble, load_surrogate
 from sim2seq.models.builders import Sizes
 from sim2seq.models.rollout import is_causal
+from sim2seq.stopping import Oracle
 from sim2seq.training.fit import fit
 from studies.oracle import networks, tables
 from studies.oracle.study import KNOWN, SEEN, STUDY, OracleSettings, read, split_by_table
 
-STEPS, KEPT = 20, ("table_spread", "radius_100")
+KEPT = ("table_spread", "radius_100")
 COUNTS = {"standard": 131_043, "bidirectional": 78_211, "lite": 30_403}
-
-
-def runs_on(names) -> Ensemble:
-    """Two runs on each of these tables: errors that fall to an end of their own, over STEPS or half as many."""
-    draw = np.random.default_rng(0)
-    ids = [f"{name}_{run}" for name in names for run in (1, 2)]
-    lengths = np.where(np.arange(len(ids)) % 2, STEPS, STEPS // 2)
-    share = np.arange(1, STEPS + 1) / lengths[:, None]
-    end, fall = draw.uniform(0.1, 0.4, (3, len(ids), 1)), np.exp(-3 * share)
-    errors = end + 0.3 * fall
-    series = [*errors, share, share, 0.5 * fall, 1 + 5 * fall]
-    values = np.where(share[..., None] < 1 + 1e-9, np.stack(series, axis=2), np.nan)
-    inputs = {name: draw.uniform(0, 1, len(ids)) for name in KNOWN}
-    last = values[np.arange(len(ids)), lengths - 1]
-    results = {f"{name}_final": last[:, place] for place, name in enumerate(SEEN[:3])}
-    shape = {"lengths": lengths, "inputs": inputs, "results": results, "step_unit": ""}
-    return Ensemble(values, tuple(ids), SEEN, np.arange(1.0, STEPS + 1), **shape)
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +105,42 @@ def test_a_training_answers_with_a_band_and_says_what_it_has_not_seen(runs, trai
     assert model.place(runs.values[0, :2]) == model.place(runs.values[1, :4]) == 2  # 20 % of a short and of a long run
     with pytest.warns(match="table_spread 9 is outside the range of the training runs"):
         model.answer(runs.values[0, :6], inputs=known | {"table_spread": 9.0})
+
+
+def test_one_training_foretells_later_points_and_the_end(runs, tmp_path):
+    """The points that are still to come, each with a band of its own; whoever asks for the end tells nothing more."""
+    settings = OracleSettings.parse(["recipe:later", "units:8", "members:1", "epochs:1", "passes:1"])
+    trained = fit(runs, settings, tmp_path / "t", study=STUDY, quiet=True)
+    assert trained.scores.runs["test"] == 3 * 6  # three tables, two runs each, to three points
+    seer, known = Oracle.load(trained.folder), {name: float(runs.inputs[name][0]) for name in KNOWN}
+    assert seer.inputs == KNOWN
+    series = runs.values[0]  # of 10 checkpoints
+    for steps, points in ((3, [0.5, 0.75]), (5, [0.75]), (8, [])):
+        found = seer.later(series[:steps], known)
+        assert list(found) == points
+        for answer in found.values():
+            assert (answer.low < answer.middle).all()
+            assert not answer.doubts
+    end, half = seer.ask(series[:3], known), seer.ask(series[:3], known, until=0.5)
+    assert (end.middle != half.middle).any()
+    along = seer.along(series[None, :3], [3], {name: np.array([value]) for name, value in known.items()})
+    np.testing.assert_allclose(along[0][0, 2], end.middle, rtol=1e-4)
+
+
+def test_doubts_are_those_of_the_answer(runs, trained):
+    seer, known = Oracle.load(trained.folder), {name: float(runs.inputs[name][0]) for name in KEPT}
+    usual, far = runs.values[0, :6], runs.values[0, :6] + [[9.0, *np.zeros(len(SEEN) - 1)]]
+    for series, inputs in ((usual, known), (far, known), (usual, known | {"table_spread": 9.0})):
+        assert seer.doubts_of(series, inputs) == seer.ask(series, inputs).doubts
+    assert len(seer.doubts_of(far, known)) == 1
+    assert not seer.doubts_of(usual, known)
+
+
+def test_an_oracle_of_ends_alone_says_nothing_of_later_points(runs, trained):
+    seer, known = Oracle.load(trained.folder), {name: float(runs.inputs[name][0]) for name in KEPT}
+    assert seer.later(runs.values[0, :3], known) == {}
+    with pytest.raises(ValueError, match="expected an oracle that has learned later points"):
+        seer.ask(runs.values[0, :3], known, until=0.5)
 
 
 def test_a_store_without_the_ends_of_schedules_has_them_in_its_runs(runs, monkeypatch):

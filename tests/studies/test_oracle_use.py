@@ -182,7 +182,7 @@ def test_a_search_replayed_costs_what_its_runs_had_cost():
     ends = np.arange(1.0, 41.0)
     goals = ends[:, None] + 100 * (1 - np.array(REPORTS))  # every run falls alike, so the order is plain from the start
     middle, half = np.repeat(ends[:, None], len(REPORTS), 1), np.full((40, len(REPORTS)), 0.1)
-    on = Board("made", goals, ends, np.tile(REPORTS, (40, 1)), np.ones(40), middle, half, [()] * 40)
+    on = Board("made", goals, ends, np.tile(REPORTS, (40, 1)), np.ones(40), middle, half, [[()] * len(REPORTS)] * 40)
     import optuna
 
     whole = theirs(on, 0, optuna.pruners.NopPruner)
@@ -195,6 +195,58 @@ def test_a_search_replayed_costs_what_its_runs_had_cost():
     assert found.loss == 0.0
     dear = ours(on, 0, Rule(), level=0.9, answer=0.01)
     assert found.saved - dear.saved == pytest.approx(0.01 * found.asked / 40)
+
+
+def test_a_replayed_search_is_the_same_in_every_call():
+    """Hyperband deals trials to brackets by the name of the study, which Optuna would draw anew."""
+    import optuna
+    from _oracle_replay import REPORTS, Board, theirs
+
+    draw, shape = np.random.default_rng(0), (40, len(REPORTS))
+    ends = draw.uniform(1, 2, 40)
+    goals = ends[:, None] + draw.normal(0, 0.2, shape)
+    doubts = [[()] * len(REPORTS)] * 40
+    on = Board("made", goals, ends, np.tile(REPORTS, (40, 1)), np.ones(40), goals, np.ones(shape), doubts)
+    found = [theirs(on, 3, lambda: optuna.pruners.HyperbandPruner(1, len(REPORTS) + 1, 3)) for _ in range(4)]
+    assert found == found[:1] * 4
+    assert found[0].saved > 0
+
+
+def recorded_runs(spread=1.0, errors=(0.5, 0.3)):
+    """Two whole runs of 20 checkpoints, their error as it is at all of them but for the last half of the second run."""
+    from _oracle_runs import Recorded
+
+    series = np.full((2, 20, len(maps.SERIES)), 0.1)
+    series[..., maps.SERIES.index("progress")] = np.arange(1, 21) / 20
+    series[..., maps.SERIES.index("mqe")] = np.array(errors)[:, None]
+    series[1, 10:, maps.SERIES.index("mqe")] = 9.0
+    inputs = {"table_spread": np.full(2, spread)}
+    seconds = np.tile(np.arange(1.0, 21), (2, 1))
+    return Recorded(series, np.full(2, 20), seconds, inputs, np.array([TABLE] * 2))
+
+
+class Along(Told):
+    """An oracle of maps that doubts what has an error above 1, by all of its methods."""
+
+    def doubts_of(self, series, inputs=None):
+        return ("mqe is far",) if (series[:, 0] > 1).any() else ()
+
+    def along(self, values, lengths, inputs=None):
+        middle = values[..., :3]
+        return middle, middle - 0.1, middle + 0.1
+
+
+def test_a_replay_doubts_a_run_from_where_its_curve_is_far():
+    """As the pruner would: not at its first reports, but once the curve has left what training runs had."""
+    from _oracle_replay import REPORTS, Replayed, board
+
+    oracle = Along(last_values, features=SEEN, outputs=ending.TARGETS, inputs=("table_spread",))
+    on = board(recorded_runs(), oracle)
+    assert on.doubts[0] == [()] * len(REPORTS)
+    far = [share > 0.5 for share in REPORTS]
+    assert [bool(each) for each in on.doubts[1]] == far
+    replayed = Replayed(on, 0.9)
+    assert [bool(replayed.ask([0] * (place + 1), {"run": 1}).doubts) for place in range(len(REPORTS))] == far
 
 
 SEQUENCE = {"epochs": [10, 20], "mqe": [0.3, 0.2], "topographic_error": [0.1, 0.1], "dead_neuron_ratio": [0.3, 0.2]}
@@ -232,6 +284,17 @@ def test_a_map_that_somebody_trains_gets_a_word(tmp_path, monkeypatch, capsys):
     ask.main(["training", str(tmp_path / "x.json"), TABLE, *TINY, "--below", "0.35"])
     *_, word = capsys.readouterr().out.splitlines()
     assert word.startswith("stop: 0.4 ")  # 0.2 + 0.1 + half of 0.2
+
+
+def test_a_map_of_another_program_has_the_checkpoints_it_shows(tmp_path, monkeypatch):
+    """Two in a fifth of the run are ten in all, whatever the settings say of trainings of our own."""
+    told = []
+    oracle = Told(lambda series, inputs: told.append(inputs) or last_values(series, inputs))
+    oracle.features, oracle.outputs, oracle.inputs = SEEN, ending.TARGETS, ("checkpoints",)
+    as_loaded(monkeypatch, oracle)
+    (tmp_path / "x.json").write_text(json.dumps(SEQUENCE))
+    ask.main(["training", str(tmp_path / "x.json"), TABLE, *TINY, "--epochs", "100"])
+    assert told == [{"checkpoints": 10.0}]
 
 
 def test_a_story_shows_where_a_run_was_ended(tmp_path, monkeypatch):

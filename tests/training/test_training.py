@@ -232,6 +232,33 @@ def interrupt_at_epoch_4(log, epoch, logs=None):
         raise KeyboardInterrupt
 
 
+def test_a_rate_halves_at_a_plateau_across_an_interruption(tmp_path, monkeypatch):
+    """Steps too small to count: it halves after epochs 11 and 21, and the 16th is done twice."""
+    ensemble, rates = counting_ensemble(runs=6, steps=20), []
+    small = ["size=debug", "model=stacked_lstm", "units=2", "window=3", "patience=100"]
+    settings = Settings.parse([*small, "epochs=23", "learning_rate=4e-7", "schedule=plateau"])
+    halve = fitting.Plateau.on_epoch_end
+
+    def noted(plateau, epoch, logs=None):
+        halve(plateau, epoch, logs)
+        rates.append(float(plateau.model.optimizer.learning_rate))
+
+    def interrupt_at_epoch_16(log, epoch, logs=None):
+        if epoch == 15:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting.Plateau, "on_epoch_end", noted)
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.callbacks.TensorBoard, "on_epoch_end", interrupt_at_epoch_16)
+        with pytest.raises(KeyboardInterrupt):
+            fit(ensemble, settings, tmp_path)
+    assert len(rates) == 15
+    fit(ensemble, settings, tmp_path)
+    assert rates == pytest.approx([4e-7] * 10 + [2e-7] * 10 + [1e-7] * 3)
+    with pytest.raises(ValueError, match="unknown schedule 'step'; known: cosine, plateau"):
+        Settings.parse(["schedule=step"])
+
+
 def test_a_learned_residual_is_what_the_linear_part_leaves(tmp_path):
     """The logistic map again, by an LSTM on top of the same linear part, on whole runs."""
     options = ["size=debug", "units=32", "window=3", "targets=27", "epochs=2", "passes=25", "steps_per_execution=100"]
