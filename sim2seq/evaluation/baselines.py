@@ -173,7 +173,7 @@ TARGET_BASELINES = {
 
 
 def counted(baseline: Callable, scale: np.ndarray | None) -> Callable:
-    """A baseline of targets that learns them in units of `scale` (outputs,), as the score counts them; None: as it is."""
+    """A baseline of targets that learns them in units of `scale` (outputs,), as the score counts them; None: itself."""
     if scale is None:
         return baseline
     unit = np.where(scale > 0, scale, 1.0)
@@ -255,9 +255,11 @@ def regress(regressor, inputs, targets, queries, *, scale: np.ndarray | None = N
 
 def counted_in(training: Told) -> np.ndarray:
     """What each feature is counted in, (features,): of those that have one unit, their spread together."""
-    found = spread(training.values) if training.scale is None else training.scale
-    if training.scale is None:
-        found = np.full_like(found, np.sqrt(np.square(found).mean()))
+    found = training.scale
+    if found is None:
+        assert training.values is not None  # as window_and_future asks
+        each = spread(training.values)
+        found = np.full_like(each, np.sqrt(np.square(each).mean()))
     return found if found.any() else np.ones_like(found)
 
 

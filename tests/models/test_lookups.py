@@ -21,7 +21,7 @@ def waves(runs, seed, *, window=6) -> Runs:
 
 
 def in_deviations(training: Runs, *parts: Runs) -> list[Runs]:
-    """As candidates see runs, and as baselines that learn make them: all in standard deviations of the training runs."""
+    """As candidates see runs, and as baselines that learn make them: in standard deviations of the training runs."""
     size = np.sqrt(np.square(spread(training.values)).mean())
     told = [each.std(axis=0) for each in (training.conditions, training.controls)]
     return [Runs(one.values / size, one.window, one.conditions / told[0], one.controls / told[1]) for one in parts]
