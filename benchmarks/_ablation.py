@@ -48,7 +48,11 @@ def error_of(names: list[str], said: list[dict], parts, test: Runs, seed: int) -
     """The test error of a combination of these candidates, in standard deviations of the training runs."""
     validation, later = said
     found = combination.weigh(
-        {name: validation[name] for name in names}, parts.validation.future, *parts.training.bounds(0), seed=seed
+        {name: validation[name] for name in names},
+        parts.validation.future,
+        *parts.training.bounds(0),
+        seed=seed,
+        groups=parts.groups,
     )
     each = np.stack([later[name] for name in found.names])
     weights = combination.weights_at(found.centres, found.weights, test.future.shape[1])

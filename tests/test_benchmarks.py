@@ -1,10 +1,13 @@
 """The benchmarks measure what they say: on trainings that end in seconds, on systems and results made up."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scripts import script
 
 from sim2seq.data.splits import Part, select
+from sim2seq.training import candidates
 from sim2seq.training.fit import split_runs
 from sim2seq.training.settings import Settings
 
@@ -133,6 +136,17 @@ def test_what_a_candidate_is_worth_is_a_mean_of_all_systems():
     lines = script("_ablation").ablation([*results, {"title": "x", "seed": 0, "failed": "no file"}]).splitlines()
     assert lines[2] == "| ridge | 2 of 2 | 3 times | lorenz63, seed 1: 4 times |"
     assert lines[3] == "| polynomial | 1 of 2 | 1.25 times | lorenz63, seed 0: 1.5 times |"
+
+
+def test_without_each_candidate_all_are_still_there_to_be_weighed(tmp_path):
+    models = SimpleNamespace(used=["ridge"])
+    for name in ("ridge", "hold"):
+        candidates.place_of(tmp_path, name).mkdir(parents=True)
+    with script("_ablation").all_kept():
+        candidates.end(tmp_path, models)
+    assert candidates.place_of(tmp_path, "hold").exists()
+    candidates.end(tmp_path, models)
+    assert candidates.place_of(tmp_path, "ridge").exists() > candidates.place_of(tmp_path, "hold").exists()
 
 
 def test_results_of_another_setup_are_not_gone_on_with(tmp_path):

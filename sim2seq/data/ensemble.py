@@ -116,7 +116,7 @@ class Ensemble:
     @property
     def groups(self) -> tuple[str, ...]:
         """The group of each run: what stands before the last "_" of its id."""
-        return tuple(run_id.rpartition("_")[0] for run_id in self.run_ids)
+        return groups_of(self.run_ids)
 
     def take(self, indices, *, steps: slice = slice(None)) -> Ensemble:
         """The runs at `indices`, in that order, and these steps, as an Ensemble; what is copied: streaming.take."""
@@ -216,6 +216,11 @@ def check_finite(ensemble: Ensemble) -> None:
                 f"expected a finite number, got {chunk[run, step, feature]}"
             )
         seen += len(chunk)
+
+
+def groups_of(run_ids) -> tuple[str, ...]:
+    """The group of each run: what stands before the last "_" of its id."""
+    return tuple(run_id.rpartition("_")[0] for run_id in run_ids)
 
 
 def is_varying(column) -> bool:

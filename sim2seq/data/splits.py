@@ -136,6 +136,12 @@ def shares(count: int, fractions) -> list[int]:
     return [count - validation - test, validation, test]
 
 
+def groups_apart(groups: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]] | None:
+    """The group of each run by part (Ensemble.groups), where no group stands in two parts; else None."""
+    names = [set(each) for each in groups.values()]
+    return groups if sum(map(len, names)) == len(set().union(*names)) else None
+
+
 def select(ensemble: Ensemble, part: Part) -> Ensemble:
     """The runs and steps of `part`, as an Ensemble. Raises ValueError, naming the run, when one is not there."""
     place = {run: i for i, run in enumerate(ensemble.run_ids)}

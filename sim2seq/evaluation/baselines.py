@@ -4,7 +4,8 @@ Of a forecast, (training, context, steps, told) -> prediction, with training: To
 are whole runs; context (runs, window, features), prediction (runs, steps, features), all in physical units. A baseline
 that learns does so from the start of the training runs: their first window, and the `steps` steps that follow it; of a
 run that ends before, its last value stands for the rest. `told` is what is told of the runs to be forecast: conditions
-of the run, and controls over the whole stretch, which the models are told too.
+of the run, and controls over the whole stretch, which the models are told too. What learns sees features as the score
+counts them (Told.scale), inputs and controls in standard deviations: else those of large numbers alone would decide.
 
 Of targets, (inputs, targets, queries) -> prediction: what is seen before each training target, (samples, numbers), the
 targets (samples, outputs), and what is seen before each target to be predicted, (queries, numbers).
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim2seq.evaluation.measures import scaled, spread
 from sim2seq.models.candidates.lookups import held_to_the_end, last_state
 
 
@@ -25,12 +27,14 @@ class Told:
     """What is told of runs beside their first steps: numbers (runs, numbers) or None; and of training runs the series.
 
     values (runs, steps, features), nan beyond the end of a run. `inputs`: how many of the numbers, the first ones, are
-    inputs of the run; the others are its controls, step by step; None: all.
+    inputs of the run; the others are its controls, step by step; None: all. `scale` (features,), of training runs: what
+    each feature is counted in, 0 of one that never changes (measures.scale_of); None: features have one unit.
     """
 
     numbers: np.ndarray | None = None
     values: np.ndarray | None = None
     inputs: int | None = None
+    scale: np.ndarray | None = None
 
 
 def hold(training: Told, context, steps: int, told: Told) -> np.ndarray:
@@ -57,6 +61,7 @@ def nearest_run(training: Told, context, steps: int, told: Told) -> np.ndarray:
     first, future = window_and_future(training, context, steps)
     if not context.shape[1]:
         return regress(neighbour(), training.numbers, future, told.numbers)
+    first, context = (scaled(each, training.scale) for each in (first, context))
     nearest = [((first - window) ** 2).sum(axis=(1, 2)).argmin() for window in context]
     return future[nearest]
 
@@ -66,8 +71,9 @@ def ridge(training: Told, context, steps: int, told: Told, *, alpha: float = 1e-
     from sklearn.linear_model import Ridge
 
     first, future = window_and_future(training, context, steps)
-    inputs, queries = join(flat(first), training.numbers), join(flat(context), told.numbers)
-    return regress(Ridge(alpha=alpha), inputs, future, queries)
+    windows = [flat(scaled(each, counted_in(training))) for each in (first, context)]
+    inputs, queries = map(join, windows, in_deviations(training.numbers, told.numbers))
+    return regress(Ridge(alpha=alpha), inputs, future, queries, scale=training.scale)
 
 
 def extra_trees(training: Told, context, steps: int, told: Told, *, trees: int = 300, seed: int = 0):
@@ -77,7 +83,7 @@ def extra_trees(training: Told, context, steps: int, told: Told, *, trees: int =
     """
     first, future = window_and_future(training, context, steps)
     inputs, queries = join(last_state(first), training.numbers), join(last_state(context), told.numbers)
-    return forest(inputs, future, queries, trees=trees, seed=seed)
+    return forest(inputs, future, queries, trees=trees, seed=seed, scale=training.scale)
 
 
 def gaussian_process(training: Told, context, steps: int, told: Told) -> np.ndarray:
@@ -166,17 +172,28 @@ TARGET_BASELINES = {
 }
 
 
-def forest(inputs, targets, queries, *, trees: int, seed: int) -> np.ndarray:
+def counted(baseline: Callable, scale: np.ndarray | None) -> Callable:
+    """A baseline of targets that learns them in units of `scale` (outputs,), as the score counts them; None: itself."""
+    if scale is None:
+        return baseline
+    unit = np.where(scale > 0, scale, 1.0)
+    return lambda inputs, targets, queries: baseline(inputs, targets / unit, queries) * unit
+
+
+def forest(inputs, targets, queries, *, trees: int, seed: int, scale: np.ndarray | None = None) -> np.ndarray:
     """The mean of the trees of ExtraTreesRegressor(trees, random_state=seed), grown one by one.
 
     All at once take 3 GB for 1000 runs. What they learn from is checked once, which takes as long as a small tree.
+    Splits make the squares of targets (samples, ..., outputs) least, in units of `scale` (outputs,).
     """
     from joblib import Parallel, delayed
+    from sklearn.preprocessing import StandardScaler
     from sklearn.tree import ExtraTreeRegressor
     from sklearn.utils import check_array
 
-    within, restore = spanned(targets)
-    inputs, queries = (check_array(each, dtype="float32") for each in (inputs, queries))
+    within, restore = spanned(targets, scale)
+    seen = StandardScaler().fit(inputs)  # trees take numbers less than 1e-7 apart for equal
+    inputs, queries = (check_array(seen.transform(each), dtype="float32") for each in (inputs, queries))
 
     def forecast_of_tree(state):
         tree = ExtraTreeRegressor(max_features=1.0, random_state=state).fit(inputs, within, check_input=False)
@@ -187,19 +204,27 @@ def forest(inputs, targets, queries, *, trees: int, seed: int) -> np.ndarray:
     return restore(sum(grown) / trees)
 
 
-def spanned(targets: np.ndarray) -> tuple[np.ndarray, Callable]:
-    """Targets (samples, ...) as (samples, numbers), and what makes targets (queries, ...) of such numbers.
+def spanned(targets: np.ndarray, scale: np.ndarray | None = None) -> tuple[np.ndarray, Callable]:
+    """Targets (samples, ..., outputs) as (samples, numbers), and what makes targets (queries, ...) of such numbers.
 
     What a regressor learns that is linear in its targets, or sees no more of them than their distances, does not depend
     on the axes along which they are measured. So where a target has more outputs than there are samples, one for each
-    step of each feature, it is measured along axes that span the samples alone: as many numbers as samples.
+    step of each feature, it is measured along axes that span the samples alone: as many numbers as samples. Distances
+    are in units of `scale` (outputs,), where it is given.
     """
-    samples, outputs = len(targets), flat(targets)
-    if outputs.shape[1] <= samples:
-        return outputs, lambda numbers: np.reshape(numbers, (-1, *targets.shape[1:]))
-    centre = outputs.mean(axis=0)
-    axes, numbers = np.linalg.qr((outputs - centre).T)
-    return numbers.T, lambda numbers: np.reshape(centre + numbers @ axes.T, (-1, *targets.shape[1:]))
+    unit = 1.0 if scale is None else np.where(scale > 0, scale, 1.0)
+    wide, axes = targets[0].size > len(targets), None
+    centre = targets.mean(axis=0) if wide else np.zeros(targets.shape[1:])
+    numbers = flat((targets - centre) / unit)
+    if wide:
+        axes, numbers = np.linalg.qr(numbers.T)
+        numbers = numbers.T
+
+    def restore(found) -> np.ndarray:
+        within = found if axes is None else found @ axes.T
+        return centre + unit * np.reshape(within, (-1, *centre.shape))
+
+    return numbers, restore
 
 
 def window_and_future(training: Told, context, steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -222,10 +247,29 @@ def window_and_future(training: Told, context, steps: int) -> tuple[np.ndarray, 
     return whole[:, :window], whole[:, window:]
 
 
-def regress(regressor, inputs, targets, queries) -> np.ndarray:
+def regress(regressor, inputs, targets, queries, *, scale: np.ndarray | None = None) -> np.ndarray:
     """Fit a scikit-learn regressor from inputs to flattened targets and predict the targets of `queries`."""
-    within, restore = spanned(targets)
+    within, restore = spanned(targets, scale)
     return restore(regressor.fit(inputs, within).predict(queries))
+
+
+def counted_in(training: Told) -> np.ndarray:
+    """What each feature is counted in, (features,): of those that have one unit, their spread together."""
+    found = training.scale
+    if found is None:
+        assert training.values is not None  # as window_and_future asks
+        each = spread(training.values)
+        found = np.full_like(each, np.sqrt(np.square(each).mean()))
+    return found if found.any() else np.ones_like(found)
+
+
+def in_deviations(numbers, others) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """What is told of training runs and of others, (runs, numbers) or None, in standard deviations of the first."""
+    if numbers is None or others is None:
+        return numbers, others
+    unit = spread(numbers[:, None])
+    unit = np.where(unit > 0, unit, 1.0)
+    return numbers / unit, others / unit
 
 
 def join(state, told) -> np.ndarray:

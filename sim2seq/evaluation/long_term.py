@@ -23,6 +23,7 @@ from sim2seq.evaluation.measures import spread
 VALID = 0.4  # standard deviations (Pathak et al., Hybrid forecasting of chaotic processes, 2018)
 BINS = 30  # of a histogram, between the lowest and the highest value of the truth
 SMOOTHING = 2  # neighbouring frequencies, of a spectrum
+LEAST_STEPS = 50  # that all runs have: of fewer a spectrum says little
 LEVELS = (0.01, 0.99)  # quantiles that are called extremes
 REFERENCES, CANDIDATES = 1000, 40_000  # states whose neighbours are followed, and states among which they are sought
 E_FOLDS, STRAIGHT = 1.5, 0.9  # least growth of a distance, and least share of it that a straight line explains
@@ -44,6 +45,11 @@ class LongTerm:
     histogram: dict[str, float]
     extremes: dict[str, list[float]]
     true_extremes: dict[str, list[float]]
+
+
+def is_long(truth) -> bool:
+    """Whether there are steps enough to compare statistics of a forecast with those of the truth."""
+    return shared_steps(truth) >= LEAST_STEPS
 
 
 def long_term(prediction, truth, training, features, *, one_law: bool = True) -> LongTerm:
@@ -89,8 +95,13 @@ def spectral_distance(prediction, truth) -> np.ndarray:
 
     Of the steps that all runs have. A forecast at rest is 1 away from a truth that moves, and 0 from one at rest.
     """
-    steps = int(np.isfinite(truth).all(axis=(0, 2)).sum())
+    steps = shared_steps(truth)
     return hellinger(*(spectrum(np.asarray(each, dtype=float)[:, :steps]) for each in (prediction, truth)))
+
+
+def shared_steps(truth) -> int:
+    """How many steps all runs have."""
+    return int(np.isfinite(truth).all(axis=(0, 2)).sum())
 
 
 def spectrum(values) -> np.ndarray:

@@ -19,6 +19,7 @@ from sim2seq.report.tables import (
     outside_table,
     part_table,
     score_table,
+    statistics_table,
 )
 from sim2seq.training.folder import Training
 
@@ -75,6 +76,7 @@ def write_report(
         table=score_table(scores),
         most_features=MOST_FEATURES,
         parts=part_table(scores),
+        statistics=statistics_table(training),
         unit=scores.unit,
         settings=asdict(training.settings),
         versions=training.versions,

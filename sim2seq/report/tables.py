@@ -9,6 +9,7 @@ import numpy as np
 
 from sim2seq.data.ensemble import Ensemble, is_varying
 from sim2seq.data.splits import PARTS
+from sim2seq.evaluation import long_term
 from sim2seq.evaluation.measures import common_unit
 from sim2seq.evaluation.scores import Errors, Scores, skill
 from sim2seq.models.builders import LEAST_WINDOW
@@ -125,6 +126,38 @@ def not_there(training: Training) -> str:
     if settings.window < LEAST_WINDOW.get(ALWAYS, 1):
         return "it goes on from a window, and there is none"
     return f"it has not learned: the budget of {settings.budget} left it no time"
+
+
+@dataclass(frozen=True)
+class StatisticsRow:
+    """How far the statistics of a feature's forecast are from the truth's (evaluation.long_term.LongTerm).
+
+    extremes, true_extremes   lower and upper one, in the unit of the feature
+    """
+
+    name: str
+    spectrum: float
+    histogram: float
+    extremes: list[float]
+    true_extremes: list[float]
+
+
+def statistics_table(training: Training) -> list[StatisticsRow] | None:
+    """A row for each feature that is shown; None for other kinds of task, and for a forecast of few steps."""
+    scores = training.scores
+    if scores.task != "forecast" or not long_term.is_long(truth := training.predictions["test"].truth):
+        return None
+    names, units = by_error(scores.errors["test"].by_feature), dict(zip(scores.features, scores.units, strict=True))
+    places = [scores.features.index(name) for name in names]
+    truth, forecast = truth[..., places], training.predictions["test"].middle[..., places]
+    columns = (
+        long_term.spectral_distance(forecast, truth),
+        long_term.histogram_distance(forecast, truth),
+        long_term.extremes(np.where(np.isfinite(truth), forecast, np.nan)),
+        long_term.extremes(truth),
+    )
+    rows = zip(names, *(each.tolist() for each in columns), strict=True)
+    return [StatisticsRow(heading(name, units), *numbers) for name, *numbers in rows]
 
 
 def outside_table(scores: Scores) -> list[dict] | None:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from sim2seq._support.files import read_json, remove, write_json
-from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.splits import PARTS, Part, Split, select
+from sim2seq.data.ensemble import Ensemble, groups_of
+from sim2seq.data.splits import PARTS, Part, Split, groups_apart, select
 from sim2seq.data.windows import Scaling
 from sim2seq.evaluation.scores import Combined
 from sim2seq.models.builders import Stepwise
@@ -74,13 +74,17 @@ NAMES = (*LOOKUPS, *OTHERS, "residual_lstm", "stacked_lstm", NETWORK, f"{NETWORK
 
 @dataclass(frozen=True)
 class Parts:
-    """What candidates learn from and are weighed by, scaled, and the scalings."""
+    """What candidates learn from and are weighed by, scaled, and the scalings.
+
+    groups   of the validation runs, where a split keeps groups apart; else None
+    """
 
     training: Runs
     validation: Runs
     series: Scaling
     conditions: Scaling | None
     controls: Scaling | None
+    groups: tuple[str, ...] | None = None
 
 
 def parts_of(ensemble: Ensemble, settings, split: Split, task) -> Parts:
@@ -92,7 +96,8 @@ def parts_of(ensemble: Ensemble, settings, split: Split, task) -> Parts:
     controls = None if steered is None else Scaling.of(steered)
     scalings = (series, conditions, controls)
     training, validation = (scaled_runs(part, settings, task, *scalings) for part in parts)
-    return Parts(training, validation, *scalings)
+    apart = groups_apart({part: groups_of(getattr(split, part).runs) for part in PARTS})
+    return Parts(training, validation, *scalings, parts[1].groups if apart else None)
 
 
 def runs_of(part: Ensemble, settings, task, parts: Parts) -> Runs:
@@ -140,7 +145,7 @@ def weigh(folder: Path, parts: Parts, seed: int) -> tuple[Combination, Weighing]
         name: one.forecast(runs.context, steps, conditions=runs.conditions, controls=runs.controls)
         for name, one in fitted.items()
     }
-    found = combination.weigh(said, truth, *parts.training.bounds(0), seed=seed)
+    found = combination.weigh(said, truth, *parts.training.bounds(0), seed=seed, groups=parts.groups)
     kept = {name: fitted[name] for name in found.names}
     scalings = (parts.series, parts.conditions, parts.controls)
     low, high = parts.training.bounds(combination.MARGIN)
@@ -215,6 +220,11 @@ def end(folder: Path, models: Combination) -> None:
     """Nothing learns here any more: away with what it learned from, and with candidates that have no weight."""
     for name in (TASK, DATA):
         remove(folder / FOLDER / name)
+    tidy(folder, models)
+
+
+def tidy(folder: Path, models: Combination) -> None:
+    """Away with candidates that have no weight."""
     for name in NAMES:
         if name not in models.used:
             remove(place_of(folder, name))

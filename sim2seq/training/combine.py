@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sim2seq._support.files import NOTE, read_json, write_json, write_text
+from sim2seq._support.files import NOTE, read_json, remove, write_json, write_text
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import Split, select
 from sim2seq.models.candidates import closed_loop, keeping, lookups
@@ -114,7 +114,7 @@ def train(
         if not (folder / "scores.json").exists():
             judge()
             work.say("a first model can be used")
-        if work.left >= LEAST["residual_lstm"] and knows_law(work):
+        if holds_law(work):
             lane.stop()
             lane = Lane(work, [("stacked_lstm", SHARE_BESIDE_A_LAW)])
             other = Lane(work, [("residual_lstm", 1.0)])
@@ -158,10 +158,23 @@ def cheap(work: Work, table: dict[str, Callable]) -> None:
         work.done(name, start, error)
 
 
+def holds_law(work: Work, name: str = "residual_lstm") -> bool:
+    """Whether residual_lstm is a candidate: in time, and of a system whose law it holds. Without time it is named."""
+    if not fits_window(name, work.settings):
+        return False
+    done = work.is_done(name)
+    if work.left < LEAST[name]:
+        if not done:
+            work.done(name, time.monotonic(), NO_TIME)
+        return False
+    known = knows_law(work)
+    if not known and not done:
+        remove(work.place(name))  # of an earlier try that had no time
+    return known
+
+
 def knows_law(work: Work) -> bool:
     """Whether the linear part of residual_lstm predicts a step almost exactly: a law that it holds."""
-    if not fits_window("residual_lstm", work.settings):
-        return False
     from sim2seq.training.fit import build
 
     settings = replace(work.settings, model="residual_lstm")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sim2seq.data.ensemble import Ensemble, is_varying
-from sim2seq.data.splits import PARTS, Part, Split, select
+from sim2seq.data.splits import PARTS, Part, Split, groups_apart, select
 from sim2seq.data.streaming import extent
 from sim2seq.evaluation import conformal
 from sim2seq.evaluation.conformal import Band
@@ -58,7 +58,7 @@ def evaluate(
     scale = scale_of(layout.units, truths["train"], task.measure)
     told: dict[str, Any] = {
         "made_of_baselines": combined is not None,
-        "groups": groups_apart(parts),
+        "groups": groups_apart({name: part.groups for name, part in parts.items()}),
         "measure": task.measure,
         "scale": scale,
     }
@@ -100,13 +100,6 @@ def evaluate(
     )
     kept = {name: prediction(parts[name], predictions[name], truths[name], found.band) for name in parts}
     return scores, found.band, kept
-
-
-def groups_apart(parts: dict[str, Ensemble]) -> dict[str, tuple[str, ...]] | None:
-    """Part -> the group of each run, where no group stands in two parts; else None."""
-    names = [set(part.groups) for part in parts.values()]
-    apart = sum(map(len, names)) == len(set().union(*names))
-    return {name: part.groups for name, part in parts.items()} if apart else None
 
 
 def kept_baselines() -> Callable:

@@ -12,6 +12,7 @@ from sim2seq.data.clock import uneven_step
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.windows import Columns
 from sim2seq.evaluation.baselines import BASELINES, FROM_INPUTS, ONE_STEP, Told, held_to_the_end
+from sim2seq.evaluation.measures import scale_of
 from sim2seq.models.candidates.combination import Combination
 from sim2seq.models.one_step import one_step
 from sim2seq.models.rollout import rollout
@@ -93,13 +94,16 @@ class Forecast(Task):
     def told(self, part: Ensemble, settings, steps: int, *, values: bool = False) -> Told:
         """What a baseline is told of the runs: as the models, conditions, and the controls up to `steps`.
 
-        With `values` also the whole runs, to learn from.
+        With `values` also the whole runs, to learn from, and what the score counts their features in.
         """
         features, controls = self.split(part, settings)
         conditions = part.inputs_of_runs(settings.inputs)
         flat = [each for each in (conditions, None if controls is None else controls[:, :steps]) if each is not None]
         numbers = np.concatenate([each.reshape(part.runs, -1) for each in flat], axis=1) if flat else None
-        return Told(numbers, features if values else None, len(settings.inputs))
+        if not values:
+            return Told(numbers, inputs=len(settings.inputs))
+        scale = scale_of(self.layout(part, settings).units, features[:, settings.window :], self.measure)
+        return Told(numbers, features, len(settings.inputs), scale)
 
     def baselines(self, training: Ensemble, part: Ensemble, settings, more: Mapping[str, Callable]) -> dict:
         """Name -> prediction of each baseline; `more` are the study's own, of the form of evaluation.baselines."""

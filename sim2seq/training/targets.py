@@ -11,8 +11,9 @@ import numpy as np
 
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.windows import Columns, Scaling, Windows
-from sim2seq.evaluation.baselines import TARGET_BASELINES, held_to_the_end
+from sim2seq.evaluation.baselines import TARGET_BASELINES, counted, held_to_the_end
 from sim2seq.evaluation.curves import CURVES, ends_of
+from sim2seq.evaluation.measures import scale_of
 from sim2seq.models.one_step import answers
 from sim2seq.training.task import TOGETHER, Layout, Scalings, Task, in_pieces, some
 
@@ -58,13 +59,14 @@ class PerStep(Task):
         """Name -> prediction: from the last window; and the target of the step before, where it was seen."""
         queries, truth = self.last_windows(part, settings), self.truth(part, settings)
         inputs, targets = self.last_windows(training, settings), self.truth(training, settings)
+        scale = scale_of(part.units_of(self.outputs), targets, self.measure)
         shape, there = truth.shape, np.isfinite(targets).all(axis=2).ravel()
         inputs, targets = inputs.reshape(there.size, -1)[there], targets.reshape(there.size, -1)[there]
         chosen = np.unique(np.linspace(0, len(inputs) - 1, MOST_LEARNED).astype(int))
         flat = queries.reshape(shape[0] * shape[1], -1)
         found = {
             name: baseline(inputs[chosen], targets[chosen], flat).reshape(shape)
-            for name, baseline in {**TARGET_BASELINES, **more}.items()
+            for name, baseline in {**learners(scale), **more}.items()
         }
         before = settings.window - 2 + self.ahead
         if before >= 0:
@@ -150,10 +152,11 @@ class PerRun(Task):
         the last value itself and the ends of curves through the prefix.
         """
         targets = training.results_of_runs(self.outputs)
+        scale = scale_of(part.units_of(self.outputs), self.truth(training, settings), self.measure)
         pairs = [(self.summary(training, share, settings), self.summary(part, share, settings)) for share in self.at]
         found = {
             name: np.stack([baseline(inputs, targets, queries) for inputs, queries in pairs], axis=1)
-            for name, baseline in {**TARGET_BASELINES, **more}.items()
+            for name, baseline in {**learners(scale), **more}.items()
         }
         named = [name.removesuffix("_final") for name in self.outputs]
         if all(name in part.features for name in named):
@@ -176,6 +179,11 @@ class PerRun(Task):
         return np.concatenate(
             [last, mean, change, steps[:, None], *([] if conditions is None else [conditions])], axis=1
         )
+
+
+def learners(scale: np.ndarray | None) -> dict[str, Callable]:
+    """The package's baselines of targets, which they count as the score does (measures.scale_of)."""
+    return {name: counted(baseline, scale) for name, baseline in TARGET_BASELINES.items()}
 
 
 def answers_of(models, seen: np.ndarray, part: Ensemble, settings) -> np.ndarray:

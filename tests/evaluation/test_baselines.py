@@ -2,8 +2,16 @@ import numpy as np
 import pytest
 from helpers import counting_ensemble
 
-from sim2seq.evaluation.baselines import BASELINES, FROM_INPUTS, TARGET_BASELINES, Told, held_to_the_end, last_state
-from sim2seq.evaluation.measures import rmse
+from sim2seq.evaluation.baselines import (
+    BASELINES,
+    FROM_INPUTS,
+    TARGET_BASELINES,
+    Told,
+    counted,
+    held_to_the_end,
+    last_state,
+)
+from sim2seq.evaluation.measures import rmse, spread
 
 # rollout RMSE of 13 test runs after 38 training runs, by order, as published with the data
 PUBLISHED = {"hold": 21.0, "mean trajectory": 2.00, "nearest run": 0.85, "ridge": 0.92, "extra trees": 0.42}
@@ -78,6 +86,7 @@ def test_ridge_of_many_outputs_is_that_of_scikit_learn():
     from sklearn.linear_model import Ridge
 
     values = np.random.default_rng(0).normal(size=(12, 20, 40)).cumsum(axis=1)
+    values /= np.sqrt(np.square(spread(values)).mean())  # so that its penalty means the same
     ridge = Ridge(alpha=1e-3).fit(values[:, :5].reshape(12, -1), values[:, 5:].reshape(12, -1))
     expected = ridge.predict(values[:4, :5].reshape(4, -1) + 1).reshape(4, 15, 40)
     np.testing.assert_allclose(forecast_of("ridge", values, values[:4, :5] + 1, 15), expected, rtol=1e-6, atol=1e-9)
@@ -118,3 +127,51 @@ def test_controls_leave_the_input_that_decides_to_the_gaussian_process():
     alone = forecast(Told(inputs[:40], values[:40]), values[40:, :0], 60, Told(inputs[40:]))
     assert rmse(alone, values[40:]) < 0.01
     assert rmse(found, values[40:]) < 0.01
+
+
+def big_and_small(runs: int, seed: int) -> np.ndarray:
+    """Pressures of 1e5 that say nothing of what follows, beside a wave of metres that tells its course."""
+    rng, phase = np.random.default_rng(seed), np.random.default_rng(seed + 1).uniform(0, 6, (runs, 1))
+    wave = np.sin(0.3 * np.arange(40) + phase)
+    return np.stack([1e5 + 1e3 * rng.standard_normal((runs, 40)), wave, np.full((runs, 40), 3e4)], axis=2)
+
+
+@pytest.mark.parametrize(("name", "most"), [("nearest run", 0.45), ("extra trees", 0.1)])
+def test_a_feature_of_large_numbers_does_not_drown_the_others(name, most):
+    training, test = big_and_small(60, 0), big_and_small(20, 2)
+    told = Told(None, training, scale=spread(training))
+    found = BASELINES[name](told, test[:, :3], 37, Told())
+    assert rmse(found[..., 1], test[:, 3:, 1]) < most
+    raw = forecast_of(name, training, test[:, :3], 37)  # as it is where features have one unit
+    assert rmse(raw[..., 1], test[:, 3:, 1]) > 1.5 * most
+
+
+@pytest.mark.parametrize("name", ["nearest run", "ridge", "extra trees"])
+def test_a_baseline_forecasts_the_same_in_any_unit(name):
+    units = 2.0 ** np.array([17, -20, 0])  # powers of two leave rounding as it is, which decides between equal splits
+    waves, others = np.split(np.random.default_rng(0).standard_normal((69, 40, 3)).cumsum(axis=1), [60])
+    given, asked = waves[:, 3, 1:2], others[:, 3, 1:2]
+
+    def said(unit, of_input):
+        told = Told(given * of_input, waves * unit, scale=spread(waves * unit))
+        return BASELINES[name](told, others[:, :3] * unit, 37, Told(asked * of_input)) / unit
+
+    np.testing.assert_allclose(said(units, 2.0**-30), said(1.0, 1.0), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["nearest run", "ridge", "extra trees"])
+def test_features_that_never_change_leave_a_baseline_its_answer(name):
+    values = np.full((6, 20, 2), 7.0)
+    for scale in (None, np.zeros(2)):
+        found = BASELINES[name](Told(None, values, scale=scale), values[:2, :5] + 1, 15, Told())
+        np.testing.assert_allclose(found, 7.0)
+
+
+def test_trees_of_targets_count_each_as_the_score_does():
+    rng = np.random.default_rng(0)
+    inputs = rng.uniform(-1, 1, (300, 2))
+    targets = np.stack([1e5 * rng.standard_normal(300), np.sign(inputs[:, 0])], axis=1)
+    asked = rng.uniform(-1, 1, (100, 2))
+    raw, alike = (counted(TARGET_BASELINES["extra trees"], scale) for scale in (None, targets.std(axis=0)))
+    errors = [rmse(each(inputs, targets, asked)[:, 1], np.sign(asked[:, 0])) for each in (raw, alike)]
+    assert errors[1] < 0.6 * errors[0]

@@ -6,7 +6,9 @@ import pytest
 from sim2seq.data.windows import Scaling
 from sim2seq.models.candidates.candidate import Hold
 from sim2seq.models.candidates.combination import (
+    FOLDS,
     Combination,
+    folds_of,
     least_squares,
     mixed,
     stays,
@@ -140,3 +142,22 @@ class Away:
 
     def forecast(self, context, steps, **told):
         return np.repeat(1.8 * context[:, -1:], steps, axis=1)
+
+
+def test_weights_of_a_run_are_judged_without_its_group():
+    """Each candidate knows one of two groups: what the weights have not seen is forecast by the other's."""
+    truth, groups = noise(0), ["left"] * 20 + ["right"] * 20
+    left = np.array([group == "left" for group in groups])[:, None, None]
+    said = {"of left": truth + np.where(left, 0.01, 1.0), "of right": truth + np.where(left, 1.0, 0.01)}
+    assert weigh(said, truth, LOW, HIGH, groups=groups).error == pytest.approx(1, abs=0.02)
+    assert weigh(said, truth, LOW, HIGH).error < 0.8
+
+
+def test_a_fold_holds_whole_groups_or_runs_of_a_single_one():
+    groups = np.repeat([f"table {number}" for number in range(15)], 4)
+    folds = folds_of(60, groups, 0)
+    assert all(len(set(folds[groups == name])) == 1 for name in set(groups))
+    assert len(set(folds)) == FOLDS
+    for single in (None, ["one"] * 60):
+        assert np.bincount(folds_of(60, single, 0)).tolist() == [6] * FOLDS
+    assert folds_of(1, ["one"], 0).tolist() == [0]

@@ -5,6 +5,7 @@ import pytest
 
 from sim2seq.evaluation import baselines
 from sim2seq.evaluation.baselines import Told
+from sim2seq.evaluation.measures import spread
 from sim2seq.models.candidates import lookups
 from sim2seq.models.candidates.candidate import Runs, fit_hold
 
@@ -17,6 +18,13 @@ def waves(runs, seed, *, window=6) -> Runs:
     values = np.stack([np.sin(phase), np.cos(phase)], axis=2)
     values[::5, 25:] = np.nan
     return Runs(values, window, pace, rng.normal(size=(runs, 30, 1)))
+
+
+def in_deviations(training: Runs, *parts: Runs) -> list[Runs]:
+    """As candidates see runs, and as baselines that learn make them: in standard deviations of the training runs."""
+    size = np.sqrt(np.square(spread(training.values)).mean())
+    told = [each.std(axis=0) for each in (training.conditions, training.controls)]
+    return [Runs(one.values / size, one.window, one.conditions / told[0], one.controls / told[1]) for one in parts]
 
 
 def both(name: str, training: Runs, other: Runs) -> list[np.ndarray]:
@@ -38,7 +46,8 @@ def test_a_lookup_forecasts_what_the_baseline_does(name, monkeypatch):
     monkeypatch.setattr(lookups, "ALPHAS", (1e-3,))
     alike = lambda futures, **told: (None, baselines.flat(futures), None)  # noqa: E731
     monkeypatch.setattr(lookups, "principal", alike)  # rounding decides between splits that are as good
-    ours, theirs = both(name, waves(60, 0), waves(7, 1))  # of fewer runs trees learn along other axes
+    training, other = waves(60, 0), waves(7, 1)
+    ours, theirs = both(name, *in_deviations(training, training, other))  # of fewer runs trees learn along other axes
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 

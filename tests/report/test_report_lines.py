@@ -3,10 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made import ForecastOffBy, PerRunOffBy, made, noise
+from page import Page
 
 from sim2seq.report.page import number, skill_text
+from sim2seq.report.report import write_report
 from sim2seq.report.summary import band_summary, doubts, summary, trust
-from sim2seq.report.tables import largest_correlation, score_table
+from sim2seq.report.tables import largest_correlation, score_table, statistics_table
 
 ENSEMBLE = noise()
 UNEQUAL = noise(lengths=np.arange(21, 41))
@@ -111,3 +113,24 @@ def test_numbers_are_written_for_people(value, text):
 )
 def test_a_skill_is_1_only_when_it_is(value, text):
     assert skill_text(value) == text
+
+
+def test_a_long_forecast_has_the_statistics_of_its_features(tmp_path):
+    """Off by 0.5 where numbers reach from -20 to 20: the spectrum is the truth's, the extremes are 0.5 higher."""
+    ensemble = noise(steps=90, units={"f0": "m", "f1": "kg"})
+    training = made(ensemble, tmp_path, errors=(0.5,))
+    first, second = statistics_table(training)
+    assert (first.name, second.name) == ("f0 [m]", "f1 [kg]")
+    assert first.spectrum == pytest.approx(0, abs=1e-6)
+    assert 0 < first.histogram < 0.3
+    assert np.subtract(first.extremes, first.true_extremes) == pytest.approx([0.5, 0.5])
+    rows = Page(write_report(tmp_path / "report.html", ensemble, training).read_text()).text
+    shown = " ".join(" ".join(rows).split())
+    assert "Statistics of the whole forecast" in shown
+    assert f"f0 [m] {number(first.spectrum)} {number(first.histogram)} {number(first.extremes[0])}" in shown
+
+
+def test_a_forecast_of_few_shared_steps_has_no_statistics(tmp_path):
+    assert statistics_table(made(ENSEMBLE, tmp_path)) is None
+    mostly = noise(steps=90, lengths=[30] * 10 + [90] * 10)
+    assert statistics_table(made(mostly, tmp_path)) is None

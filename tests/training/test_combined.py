@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import sim2seq
+from sim2seq._support.files import read_json, write_json
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.models.candidates.lookups import Lookup
 from sim2seq.training import candidates, combine, fit
@@ -94,6 +95,19 @@ def test_a_folder_forecasts_the_same_wherever_it_is_moved(trained, tmp_path):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
+def test_weights_are_judged_by_group_where_a_split_keeps_groups_apart():
+    ensemble = pendulums()
+    ensemble = replace(ensemble, run_ids=tuple(f"table{run // 3}_{run}" for run in range(30)))
+    found = []
+    for words in ("split:by_group", "split:by_run", "split:in_time"):
+        settings = Settings.parse([*SMALL, words])
+        split = split_runs(ensemble, settings)
+        groups = candidates.parts_of(ensemble, settings, split, FORECAST.task).groups
+        found.append((groups, tuple(run.rpartition("_")[0] for run in split.validation.runs)))
+    assert found[0][0] == found[0][1]
+    assert found[1][0] is found[2][0] is None
+
+
 def train(folder, monkeypatch, **tables):
     """A training with other candidates in the place of some."""
     for table, changes in tables.items():
@@ -144,11 +158,31 @@ def test_a_training_interrupted_at_its_scores_is_finished(tmp_path, monkeypatch)
 
 def test_what_had_no_time_is_named_and_learns_when_there_is_some(tmp_path, monkeypatch):
     out = train(tmp_path, monkeypatch).scores.combined.out
-    assert (out["stacked_lstm"], out[NETWORK]) == (combine.NO_TIME, combine.NO_TIME)
+    assert {out[name] for name in ("stacked_lstm", "residual_lstm", NETWORK)} == {combine.NO_TIME}
     work = SimpleNamespace(place=lambda name: candidates.place_of(tmp_path, name))
     for name, error, is_done in (("stacked_lstm", combine.NO_TIME, False), ("hold", None, True)):
         combine.Work.done(work, name, 0.0, error)
         assert combine.Work.is_done(work, name) is is_done
+
+
+def test_residual_lstm_is_named_only_where_time_decided(tmp_path, monkeypatch):
+    """What it learned before stays, and of a system whose law it does not hold nobody has to read."""
+    monkeypatch.setattr(combine, "knows_law", lambda work: False)
+
+    def named(left: float, window: int = 5) -> str | None:
+        settings = Settings.parse([f"window:{window}", "controls:push"])
+        made = combine.Work(pendulums(), settings, None, FORECAST, tmp_path, None, time.monotonic() + left, True)
+        assert not combine.holds_law(made)
+        path = made.place("residual_lstm") / "done.json"
+        return read_json(path)["error"] if path.exists() else "not named"
+
+    assert named(0.0, window=1) == "not named"
+    assert named(0.0) == combine.NO_TIME
+    assert named(1000.0) == "not named"
+    place = candidates.place_of(tmp_path, "residual_lstm")
+    place.mkdir(parents=True)
+    write_json(place / "done.json", {"seconds": 9.0, "error": None})
+    assert named(0.0) is None
 
 
 def test_a_candidate_that_fails_or_runs_away_is_out_and_named(tmp_path, monkeypatch):

@@ -152,10 +152,12 @@ class Weighing:
     spread: np.ndarray = field(repr=False)
 
 
-def weigh(forecasts: Mapping[str, np.ndarray], truth: np.ndarray, low, high, *, seed: int = 0) -> Weighing:
+def weigh(forecasts: Mapping[str, np.ndarray], truth: np.ndarray, low, high, *, seed: int = 0, groups=None) -> Weighing:
     """Weights of the candidates, from their forecasts (runs, steps, features) of validation runs, scaled.
 
-    low, high (features,): the range of the training runs. Raises ValueError when every candidate leaves it.
+    low, high (features,): the range of the training runs. groups (runs,): runs of one are alike, so that what the
+    weights have not seen is none of them; None: each run for itself. Raises ValueError when every candidate leaves the
+    range.
     """
     forecasts = {name: held_still(each, low, high) for name, each in forecasts.items()}
     out = {name: why for name, each in forecasts.items() if (why := leaves(each, truth, low, high))}
@@ -167,9 +169,9 @@ def weigh(forecasts: Mapping[str, np.ndarray], truth: np.ndarray, low, high, *, 
     errors = kept - np.where(there, truth, 0)
     errors[:, ~there] = 0
     stretches = stretches_of(truth.shape[1])
-    groups = [[place] for place in range(truth.shape[2])] if truth.shape[2] <= MOST_FEATURES else [slice(None)]
-    grams = np.stack([[gram_of(errors[:, :, steps][..., group]) for group in groups] for steps in stretches])
-    folds = np.random.default_rng(seed).permutation(truth.shape[0]) % min(FOLDS, truth.shape[0])
+    features = [[place] for place in range(truth.shape[2])] if truth.shape[2] <= MOST_FEATURES else [slice(None)]
+    grams = np.stack([[gram_of(errors[:, :, steps][..., some]) for some in features] for steps in stretches])
+    folds = folds_of(truth.shape[0], groups, seed)
     centres = np.array([(each.start + 1 + each.stop) / 2 for each in stretches])
     stay = stays(kept, low, high)
     del errors  # as large as all forecasts together, and so is what follows
@@ -182,6 +184,13 @@ def weigh(forecasts: Mapping[str, np.ndarray], truth: np.ndarray, low, high, *, 
     alone = {name: rmse_of(each, truth) for name, each in forecasts.items()}
     weights = RULES[rule](grams.sum(axis=2))
     return Weighing(names, centres, weights, alone, out, rule, found[rule], *unseen(rule))
+
+
+def folds_of(runs: int, groups, seed: int) -> np.ndarray:
+    """The fold of each run, (runs,), one for all runs of a group; of a single group, runs are all that can be apart."""
+    alone = groups is None or len(set(groups)) == 1
+    names, places = np.unique(np.arange(runs) if alone else groups, return_inverse=True)
+    return (np.random.default_rng(seed).permutation(len(names)) % min(FOLDS, len(names)))[places]
 
 
 def held_still(forecast, low, high):
