@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from sim2seq.data.foreign.clock import SINCE
+from sim2seq.data.foreign.formats import UNNAMED, text_of
 from sim2seq.data.foreign.reading import (
     COUNTERS,
     NO_TIME,
@@ -23,7 +24,6 @@ from sim2seq.data.foreign.reading import (
 )
 from sim2seq.data.records import RecordError, shown
 
-UNNAMED = "phony_dim_"  # how h5netcdf calls the axes of arrays without named dimensions, and `named` here
 NUMBERS = "biuf"
 TEXTS = "OSUT"
 PER_RUN = ("inputs_", "input_", "param_", "params_", "parameter_")  # how arrays of one number a run begin
@@ -259,36 +259,6 @@ def by_shape(data: xr.Dataset, time: str, run: str, labels: dict, one_run: bool)
 
 def ambiguous(name: str, array: xr.DataArray) -> str:
     return f"{name} {array.shape}: what are its axes? --dims says it, such as --dims run,time or --dims time,feature"
-
-
-def named(arrays: dict[str, np.ndarray]) -> xr.Dataset:
-    """Arrays without named dimensions as a Dataset: axes of one size are one dimension."""
-    variables = {}
-    for name, array in arrays.items():
-        seen: Counter[int] = Counter()
-        dims = []
-        for size in array.shape:
-            seen[size] += 1
-            dims.append(f"{UNNAMED}{size}" + (f"_{seen[size]}" if seen[size] > 1 else ""))
-        variables[name] = (dims, array)
-    return xr.Dataset(variables)
-
-
-def with_fields(data: xr.Dataset) -> xr.Dataset:
-    """The Dataset with the fields of tables, arrays of records, as variables of their own."""
-    tables = {name: each for name, each in data.variables.items() if each.dtype.names and each.ndim == 1}
-    apart = {
-        field: (each.dims, each.values[field])
-        for each in tables.values()
-        for field in each.dtype.names
-        if not each.dtype[field].shape and field not in data.variables
-    }
-    return data.drop_vars(tables).assign(apart) if tables else data
-
-
-def text_of(value) -> str:
-    """A text that a file holds as text or bytes."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def plain(value):

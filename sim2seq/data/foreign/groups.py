@@ -12,17 +12,12 @@ import numpy as np
 import xarray as xr
 
 from sim2seq.data.arrays import Block
-from sim2seq.data.foreign.axes import UNNAMED, named, text_of
+from sim2seq.data.foreign.formats import MATLAB, hdf5_arrays, members, of_hdf5, of_zarr
 from sim2seq.data.foreign.reading import Reading, id_of, listed, named_clock, natural
-from sim2seq.data.foreign.tidy import decoded
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import CURVE_SET, RecordError, shown
 
-HARMLESS: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "cache": False}
-MATLAB = "MATLAB_class"  # an attribute of each array that MATLAB 7.3 writes
-NETCDF = "_NCProperties"  # an attribute of files in HDF5 that NetCDF's libraries write
 INPUTS = {"inputs", "input", "parameters", "params"}  # groups
-HIDDEN = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates")
 PARTS_OF_RUN = {*INPUTS, "outputs", "output"}  # groups in a file that is one run
 
 
@@ -122,11 +117,6 @@ def group_of_many(held: h5py.Group) -> str:
     return others[0] if large == {expected} and len(set(expected)) > 1 else ""
 
 
-def members(group: h5py.Group, kind: type) -> list[str]:
-    """The names of the groups, or of the datasets, in a group."""
-    return [name for name, each in group.items() if isinstance(each, kind) and not name.startswith("#")]  # MATLAB's own
-
-
 def axes_in(dataset: h5py.Dataset) -> int:
     """How many axes an array has; MATLAB gives two to every one."""
     return sum(size > 1 for size in dataset.shape) if MATLAB in dataset.attrs else dataset.ndim
@@ -141,69 +131,6 @@ def of_one_kind(runs: dict[str, set[str]]) -> None:
     """Raise RecordError where groups have nothing in common, so that they are no runs."""
     if not set.intersection(*runs.values()):
         raise RecordError(f"which of the groups {listed(sorted(runs))} holds the runs? --group NAME says it")
-
-
-def of_hdf5(path: str, group: str, shared: list[str]) -> xr.Dataset:
-    """A group with one run, read as a whole with the groups in it, and the datasets that all runs share."""
-    with h5py.File(path, "r", locking="best-effort") as file:
-        found, attributes = {name.rpartition("/")[2]: file[name] for name in shared}, dict(file[group].attrs)
-
-        def visit(name: str, each) -> None:
-            if name.startswith("#"):  # MATLAB's own
-                return
-            if isinstance(each, h5py.Group):
-                attributes.update(each.attrs)
-            else:
-                short = name.rpartition("/")[2]
-                found[name.replace("/", "_") if short in found else short] = each
-
-        file[group].visititems(visit)
-        variables, netcdf = {name: of_dataset(each) for name, each in found.items()}, NETCDF in file.attrs
-    told = {str(name): value for name, value in attributes.items()}
-    data = of_matlab(xr.Dataset(variables, attrs=told))
-    return decoded(data, netcdf=netcdf)
-
-
-def of_matlab(data: xr.Dataset) -> xr.Dataset:
-    """The Dataset, where MATLAB 7.3 wrote it, with the arrays as MATLAB has them, without axes of length 1; in memory.
-
-    HDF5 has MATLAB's axes in reverse order, and letters as numbers.
-    """
-    classes = {str(name): text_of(each.attrs[MATLAB]) for name, each in data.variables.items() if MATLAB in each.attrs}
-    if not classes:
-        return data
-    arrays = {}
-    for name, each in data.variables.items():
-        values, kind = np.asarray(each.values), classes.get(str(name))
-        if kind == "char":
-            values = np.array(["".join(map(chr, row)).strip() for row in np.atleast_2d(values.T)])
-        elif values.dtype.kind == "O":  # of cells
-            kind = None
-        arrays[str(name)] = values.T.squeeze() if kind else values
-    arrays = {name: each for name, each in arrays.items() if "MATLAB_empty" not in data[name].attrs}
-    made = named(arrays).assign_attrs(data.attrs)
-    for name in arrays:
-        made[name].attrs.update(data[name].attrs)
-    return made
-
-
-def of_dataset(dataset: h5py.Dataset) -> xr.Variable:
-    """A dataset as a variable; axes without a scale are named by their size."""
-    texts = h5py.check_string_dtype(dataset.dtype) is not None
-    if dataset.dtype.kind == "O" and not texts and MATLAB not in dataset.attrs:
-        raise RecordError(f"{shown(dataset.name)}: expected numbers or texts, got arrays of unequal lengths")
-    values = np.asarray(dataset.asstr()[()] if texts else dataset[()])
-    dims, seen = [], set[str]()
-    for size, axis in zip(dataset.shape, dataset.dims, strict=True):
-        name = axis[0].name.rpartition("/")[2] if len(axis) else f"{UNNAMED}{size}"
-        name = dataset.name.rpartition("/")[2] if dataset.is_scale and dataset.ndim == 1 else name
-        while name in seen:
-            name += "_2"
-        seen.add(name)
-        dims.append(name)
-    told = {name: dataset.attrs[name] for name in dataset.attrs if name.isidentifier() and name.isascii()}
-    told = {name: text_of(value) if isinstance(value, bytes) else value for name, value in told.items()}
-    return xr.Variable(dims, values, {name: each for name, each in told.items() if name not in HIDDEN})
 
 
 def zarr_groups(path: str, group: str) -> tuple[str, dict[str, Callable[[], xr.Dataset]]]:
@@ -222,24 +149,6 @@ def zarr_groups(path: str, group: str) -> tuple[str, dict[str, Callable[[], xr.D
     runs = {f"{place}/{name}".strip("/"): set(each.array_keys()) for name, each in inner.items()}
     of_one_kind(runs)
     return place, {name: partial(of_zarr, path, name) for name in sorted(runs, key=natural)}
-
-
-def of_zarr(path: str, group: str) -> xr.Dataset:
-    try:
-        return xr.open_dataset(path, engine="zarr", group=group or None, consolidated=False, **HARMLESS)
-    except KeyError:  # the axes have no names
-        return zarr_without_names(path, group)
-
-
-def zarr_without_names(path: str, group: str) -> xr.Dataset:
-    import zarr
-
-    held = zarr.open_group(path, mode="r", path=group or None)
-    arrays = dict(held.arrays())
-    data = named({name: np.asarray(each[...]) for name, each in arrays.items()}).assign_attrs(dict(held.attrs))
-    for name, each in arrays.items():
-        data[name].attrs.update(each.attrs)
-    return data
 
 
 def groups_beside(path: str, kind: str, place: str) -> dict[str, xr.Dataset | None]:
@@ -290,11 +199,3 @@ def inputs_beside(read: Callable[[str, str], xr.Dataset], path: str, place: str,
         return read(path, f"{place}/{name}".strip("/"))
     except Exception:  # of what was of no use so far, libraries raise whatever they like
         return None
-
-
-def hdf5_arrays(path: str, group: str) -> xr.Dataset:
-    """The arrays in a group of an HDF5 file, unread."""
-    with h5py.File(path, "r", locking="best-effort") as file:
-        netcdf = NETCDF in file.attrs
-    data = xr.open_dataset(path, engine="h5netcdf", group=group or None, phony_dims="access", **HARMLESS)
-    return decoded(of_matlab(data), netcdf=netcdf)

@@ -1,0 +1,203 @@
+"""Formats: a file of arrays, or a group in one, as a Dataset, by the library that knows its kind."""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from struct import unpack
+from typing import Any
+
+import h5py
+import numpy as np
+import scipy.io
+import xarray as xr
+from numpy.lib import format as npy
+
+from sim2seq.data.foreign.tidy import decoded
+from sim2seq.data.records import RecordError, shown
+
+HARMLESS: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "cache": False}
+UNNAMED = "phony_dim_"  # how h5netcdf calls the axes of arrays without named dimensions, and `named` here
+MATLAB = "MATLAB_class"  # an attribute of each array that MATLAB 7.3 writes
+NETCDF = "_NCProperties"  # an attribute of files in HDF5 that NetCDF's libraries write
+HIDDEN = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates")
+LOCAL_HEADER = 30  # bytes of a zip file's header of a member, before its name
+
+
+def opened(path: str, kind: str, group: str = "") -> xr.Dataset:
+    """A file of arrays as a Dataset, unread, with times as they stand there."""
+    if kind == "npz":
+        return named(npz_arrays(path))
+    if kind == "npy":
+        return named({"values": np.load(path, mmap_mode="r", allow_pickle=False)})
+    if kind == "mat":
+        held = scipy.io.loadmat(path, squeeze_me=True)
+        plain = {name: np.asarray(each) for name, each in held.items() if not name.startswith("__")}
+        return named({name: each for name, each in plain.items() if each.dtype.kind in "biufU"})
+    if kind == "netcdf3":
+        return decoded(xr.open_dataset(path, engine="scipy", **HARMLESS))
+    if kind == "hdf5":
+        return hdf5_arrays(path, group)
+    return of_zarr(path, group)
+
+
+def npz_arrays(path: str) -> dict[str, np.ndarray]:
+    """The arrays in an .npz file. Raises RecordError for arrays of Python's objects, which could run anything."""
+    found = {}
+    with zipfile.ZipFile(path) as file:
+        for member in file.infolist():
+            if member.filename.endswith(".npy"):
+                found[member.filename.removesuffix(".npy")] = of_member(path, file, member)
+    if not found:
+        raise RecordError("a zip file without arrays of NumPy; save a spreadsheet as CSV")
+    return found
+
+
+def of_member(path: str, file: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """One array, mapped where it is not compressed."""
+    with file.open(member) as content:
+        shape, fortran, dtype = header(content)
+        if dtype.hasobject:
+            name = member.filename.removesuffix(".npy")
+            raise RecordError(
+                f"{name} holds objects of Python, such as arrays of unequal lengths: expected numbers or texts"
+            )
+        begin = content.tell()
+        if member.compress_type != zipfile.ZIP_STORED or 0 in shape or not shape:
+            content.seek(0)
+            return npy.read_array(content, allow_pickle=False)
+    with open(path, "rb") as whole:
+        whole.seek(member.header_offset)
+        lengths = unpack("<HH", whole.read(LOCAL_HEADER)[-4:])
+    offset = member.header_offset + LOCAL_HEADER + sum(lengths) + begin
+    return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
+
+
+def header(content) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, order and type of an array."""
+    version = npy.read_magic(content)
+    return npy.read_array_header_1_0(content) if version == (1, 0) else npy.read_array_header_2_0(content)
+
+
+def hdf5_arrays(path: str, group: str) -> xr.Dataset:
+    """The arrays in a group of an HDF5 file, unread."""
+    with h5py.File(path, "r", locking="best-effort") as file:
+        netcdf = NETCDF in file.attrs
+    data = xr.open_dataset(path, engine="h5netcdf", group=group or None, phony_dims="access", **HARMLESS)
+    return decoded(of_matlab(data), netcdf=netcdf)
+
+
+def of_hdf5(path: str, group: str, shared: list[str]) -> xr.Dataset:
+    """A group with one run, read as a whole with the groups in it, and the datasets that all runs share."""
+    with h5py.File(path, "r", locking="best-effort") as file:
+        found, attributes = {name.rpartition("/")[2]: file[name] for name in shared}, dict(file[group].attrs)
+
+        def visit(name: str, each) -> None:
+            if name.startswith("#"):  # MATLAB's own
+                return
+            if isinstance(each, h5py.Group):
+                attributes.update(each.attrs)
+            else:
+                short = name.rpartition("/")[2]
+                found[name.replace("/", "_") if short in found else short] = each
+
+        file[group].visititems(visit)
+        variables, netcdf = {name: of_dataset(each) for name, each in found.items()}, NETCDF in file.attrs
+    told = {str(name): value for name, value in attributes.items()}
+    data = of_matlab(xr.Dataset(variables, attrs=told))
+    return decoded(data, netcdf=netcdf)
+
+
+def of_dataset(dataset: h5py.Dataset) -> xr.Variable:
+    """A dataset as a variable; axes without a scale are named by their size."""
+    texts = h5py.check_string_dtype(dataset.dtype) is not None
+    if dataset.dtype.kind == "O" and not texts and MATLAB not in dataset.attrs:
+        raise RecordError(f"{shown(dataset.name)}: expected numbers or texts, got arrays of unequal lengths")
+    values = np.asarray(dataset.asstr()[()] if texts else dataset[()])
+    dims, seen = [], set[str]()
+    for size, axis in zip(dataset.shape, dataset.dims, strict=True):
+        name = axis[0].name.rpartition("/")[2] if len(axis) else f"{UNNAMED}{size}"
+        name = dataset.name.rpartition("/")[2] if dataset.is_scale and dataset.ndim == 1 else name
+        while name in seen:
+            name += "_2"
+        seen.add(name)
+        dims.append(name)
+    told = {name: dataset.attrs[name] for name in dataset.attrs if name.isidentifier() and name.isascii()}
+    told = {name: text_of(value) if isinstance(value, bytes) else value for name, value in told.items()}
+    return xr.Variable(dims, values, {name: each for name, each in told.items() if name not in HIDDEN})
+
+
+def members(group: h5py.Group, kind: type) -> list[str]:
+    """The names of the groups, or of the datasets, in a group."""
+    return [name for name, each in group.items() if isinstance(each, kind) and not name.startswith("#")]  # MATLAB's own
+
+
+def of_matlab(data: xr.Dataset) -> xr.Dataset:
+    """The Dataset, where MATLAB 7.3 wrote it, with the arrays as MATLAB has them, without axes of length 1; in memory.
+
+    HDF5 has MATLAB's axes in reverse order, and letters as numbers.
+    """
+    classes = {str(name): text_of(each.attrs[MATLAB]) for name, each in data.variables.items() if MATLAB in each.attrs}
+    if not classes:
+        return data
+    arrays = {}
+    for name, each in data.variables.items():
+        values, kind = np.asarray(each.values), classes.get(str(name))
+        if kind == "char":
+            values = np.array(["".join(map(chr, row)).strip() for row in np.atleast_2d(values.T)])
+        elif values.dtype.kind == "O":  # of cells
+            kind = None
+        arrays[str(name)] = values.T.squeeze() if kind else values
+    arrays = {name: each for name, each in arrays.items() if "MATLAB_empty" not in data[name].attrs}
+    made = named(arrays).assign_attrs(data.attrs)
+    for name in arrays:
+        made[name].attrs.update(data[name].attrs)
+    return made
+
+
+def of_zarr(path: str, group: str) -> xr.Dataset:
+    try:
+        return xr.open_dataset(path, engine="zarr", group=group or None, consolidated=False, **HARMLESS)
+    except KeyError:  # the axes have no names
+        return zarr_without_names(path, group)
+
+
+def zarr_without_names(path: str, group: str) -> xr.Dataset:
+    import zarr
+
+    held = zarr.open_group(path, mode="r", path=group or None)
+    arrays = dict(held.arrays())
+    data = named({name: np.asarray(each[...]) for name, each in arrays.items()}).assign_attrs(dict(held.attrs))
+    for name, each in arrays.items():
+        data[name].attrs.update(each.attrs)
+    return data
+
+
+def named(arrays: dict[str, np.ndarray]) -> xr.Dataset:
+    """Arrays without named dimensions as a Dataset: axes of one size are one dimension."""
+    variables = {}
+    for name, array in arrays.items():
+        seen: Counter[int] = Counter()
+        dims = []
+        for size in array.shape:
+            seen[size] += 1
+            dims.append(f"{UNNAMED}{size}" + (f"_{seen[size]}" if seen[size] > 1 else ""))
+        variables[name] = (dims, array)
+    return xr.Dataset(variables)
+
+
+def with_fields(data: xr.Dataset) -> xr.Dataset:
+    """The Dataset with the fields of tables, arrays of records, as variables of their own."""
+    tables = {name: each for name, each in data.variables.items() if each.dtype.names and each.ndim == 1}
+    apart = {
+        field: (each.dims, each.values[field])
+        for each in tables.values()
+        for field in each.dtype.names
+        if not each.dtype[field].shape and field not in data.variables
+    }
+    return data.drop_vars(tables).assign(apart) if tables else data
+
+
+def text_of(value) -> str:
+    """A text that a file holds as text or bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
