@@ -337,3 +337,54 @@ def test_an_input_without_end_is_refused_with_its_run(tmp_path):
     held.to_netcdf(tmp_path / "a.nc")
     with pytest.raises(RecordError, match="run a, input tol: expected a finite number or a gap, got inf"):
         read(tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_zeros_in_zarr_are_numbers_and_other_fills_are_not(tmp_path, version):
+    zarr = pytest.importorskip("zarr")
+    x = np.array([[0.0, 1, 0, 3, 0], [5, -999, 7, 8, 9]])
+    held = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=version)
+    for name, each, fill in (("x", x, 0), ("n", x.astype("i4"), 0), ("gaps", x, -999), ("time", T, 0)):
+        dims = ["run", "time"][-each.ndim :]
+        named = {"dimension_names": dims} if version == 3 else {}
+        array = held.create_array(name, shape=each.shape, dtype=each.dtype, fill_value=fill, **named)
+        array[...] = each
+        array.attrs.update({"_ARRAY_DIMENSIONS": dims} if version == 2 else {})
+    first, second = read(tmp_path / "a.zarr", features=("x", "n")).values()
+    assert (first.series["x"], second.series["n"]) == (x[0].tolist(), x[1].tolist())
+    assert first.series["time"] == T.tolist()
+    if version == 2:  # in version 3 a fill value is no word of a gap
+        with pytest.raises(RecordError, match="gaps 1; run a_1: gaps 1"):
+            read(tmp_path / "a.zarr", features=("gaps",))
+
+
+@pytest.mark.parametrize("group", ["", "result"])
+def test_axes_of_which_only_some_have_a_scale_are_read(tmp_path, group):
+    x = np.outer([1.0, 2, 3], T)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        held = file.require_group(group or "/")
+        held["time"], held["x"], held["y"], held["mass"] = T, x, 2 * x, [4.0, 5, 6]
+        held["time"].make_scale("time")
+        held["x"].dims[1].attach_scale(held["time"])
+        held.attrs["solver"], held.attrs["dt"], held["x"].attrs["units"] = "exact", 0.25, "m"
+    assert open_arrays(str(tmp_path / "a.h5"), Reading()).passed_by == []
+    for options in ({}, {"dims": ("run", "time")}):
+        run = read(tmp_path / "a.h5", **options)["a_2"]
+        assert run.series == {"time": T.tolist(), "x": x[2].tolist(), "y": (2 * x[2]).tolist()}
+        assert (run.data["mass"], run.units["x"]) == (6, "m")
+
+
+def test_objects_of_python_are_left_out_and_said(tmp_path):
+    x = np.outer([1.0, 2, 3], T)
+    np.savez(tmp_path / "a.npz", t=T, x=x, mass=[4, 5, 6], config=np.array({"seed": 1}, dtype=object))
+    assert open_arrays(str(tmp_path / "a.npz"), Reading()).passed_by == ["config"]
+    assert [(run.series["x"], run.data) for run in read(tmp_path / "a.npz").values()] == [
+        (x[place].tolist(), {"mass": 4 + place}) for place in range(3)
+    ]
+
+
+def test_what_is_no_array_in_matlabs_files_is_said(tmp_path):
+    others = {"config": {"seed": 1.0}, "words": np.array(["a", 2.0], dtype=object), "waves": 1j * T}
+    scipy.io.savemat(tmp_path / "a.mat", {"t": T, "x": np.outer([1, 2, 3], T), "mass": [4, 5, 6], **others})
+    assert open_arrays(str(tmp_path / "a.mat"), Reading()).passed_by == list(others)
+    assert read(tmp_path / "a.mat")["a_2"].data == {"mass": 6}

@@ -230,6 +230,8 @@ def open_arrays(path: str, reading: Reading) -> Wide | Groups:
         if groups:
             found: Wide | Groups = Groups(groups, reading, name)
         else:
-            found = Wide.of(opened(path, kind, group), name, reading, groups=groups_beside(path, kind, group))
+            data, others = opened(path, kind, group)
+            beside = groups_beside(path, kind, group) | dict.fromkeys(others)
+            found = Wide.of(data, name, reading, groups=beside)
         _ = found.series, found.passed_by  # what is wrong with them is wrong with this file
         return found

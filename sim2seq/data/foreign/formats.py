@@ -24,25 +24,27 @@ HIDDEN = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", 
 LOCAL_HEADER = 30  # bytes of a zip file's header of a member, before its name
 
 
-def opened(path: str, kind: str, group: str = "") -> xr.Dataset:
-    """A file of arrays as a Dataset, unread, with times as they stand there."""
+def opened(path: str, kind: str, group: str = "") -> tuple[xr.Dataset, list[str]]:
+    """A file of arrays as a Dataset, unread, with times as they stand there; and the names of what else it holds."""
     if kind == "npz":
-        return named(npz_arrays(path))
+        arrays, others = npz_arrays(path)
+        return named(arrays), others
     if kind == "npy":
-        return named({"values": np.load(path, mmap_mode="r", allow_pickle=False)})
+        return named({"values": np.load(path, mmap_mode="r", allow_pickle=False)}), []
     if kind == "mat":
-        held = scipy.io.loadmat(path, squeeze_me=True)
-        plain = {name: np.asarray(each) for name, each in held.items() if not name.startswith("__")}
-        return named({name: each for name, each in plain.items() if each.dtype.kind in "biufU"})
+        arrays = {name: np.asarray(each) for name, each in scipy.io.loadmat(path, squeeze_me=True).items()}
+        others = [name for name, each in arrays.items() if each.dtype.kind not in "biufU" and not name.startswith("__")]
+        return named({name: arrays[name] for name in arrays if name[:2] != "__" and name not in others}), others
     if kind == "netcdf3":
-        return decoded(xr.open_dataset(path, engine="scipy", **HARMLESS))
-    if kind == "hdf5":
-        return hdf5_arrays(path, group)
-    return of_zarr(path, group)
+        return decoded(xr.open_dataset(path, engine="scipy", **HARMLESS)), []
+    return hdf5_arrays(path, group) if kind == "hdf5" else of_zarr(path, group), []
 
 
-def npz_arrays(path: str) -> dict[str, np.ndarray]:
-    """The arrays in an .npz file. Raises RecordError for arrays of Python's objects, which could run anything."""
+def npz_arrays(path: str) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The arrays in an .npz file; and the names of those of Python's objects, which could run anything: never read.
+
+    Raises RecordError where there is no other.
+    """
     found = {}
     with zipfile.ZipFile(path) as file:
         for member in file.infolist():
@@ -50,18 +52,19 @@ def npz_arrays(path: str) -> dict[str, np.ndarray]:
                 found[member.filename.removesuffix(".npy")] = of_member(path, file, member)
     if not found:
         raise RecordError("a zip file without arrays of NumPy; save a spreadsheet as CSV")
-    return found
+    arrays = {name: each for name, each in found.items() if each is not None}
+    if not arrays:
+        what = "holds objects of Python, such as arrays of unequal lengths: expected numbers or texts"
+        raise RecordError(f"{next(iter(found))} {what}")
+    return arrays, [name for name in found if name not in arrays]
 
 
-def of_member(path: str, file: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    """One array, mapped where it is not compressed."""
+def of_member(path: str, file: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray | None:
+    """One array, mapped where it is not compressed; None for one of Python's objects."""
     with file.open(member) as content:
         shape, fortran, dtype = header(content)
         if dtype.hasobject:
-            name = member.filename.removesuffix(".npy")
-            raise RecordError(
-                f"{name} holds objects of Python, such as arrays of unequal lengths: expected numbers or texts"
-            )
+            return None
         begin = content.tell()
         if member.compress_type != zipfile.ZIP_STORED or 0 in shape or not shape:
             content.seek(0)
@@ -82,8 +85,12 @@ def header(content) -> tuple[tuple[int, ...], bool, np.dtype]:
 def hdf5_arrays(path: str, group: str) -> xr.Dataset:
     """The arrays in a group of an HDF5 file, unread."""
     with h5py.File(path, "r", locking="best-effort") as file:
-        netcdf = NETCDF in file.attrs
-    data = xr.open_dataset(path, engine="h5netcdf", group=group or None, phony_dims="access", **HARMLESS)
+        netcdf, held = NETCDF in file.attrs, file[group or "/"]
+        found = {name: held[name] for name in members(held, h5py.Dataset)}
+        if partly := any(map(is_partly_named, found.values())):  # which NetCDF's libraries do not read
+            data = of_datasets(found).assign_attrs({str(name): value for name, value in held.attrs.items()})
+    if not partly:
+        data = xr.open_dataset(path, engine="h5netcdf", group=group or None, phony_dims="access", **HARMLESS)
     return decoded(of_matlab(data), netcdf=netcdf)
 
 
@@ -102,21 +109,33 @@ def of_hdf5(path: str, group: str, shared: list[str]) -> xr.Dataset:
                 found[name.replace("/", "_") if short in found else short] = each
 
         file[group].visititems(visit)
-        variables, netcdf = {name: of_dataset(each) for name, each in found.items()}, NETCDF in file.attrs
+        data, netcdf = of_datasets(found), NETCDF in file.attrs
     told = {str(name): value for name, value in attributes.items()}
-    data = of_matlab(xr.Dataset(variables, attrs=told))
-    return decoded(data, netcdf=netcdf)
+    return decoded(of_matlab(data.assign_attrs(told)), netcdf=netcdf)
 
 
-def of_dataset(dataset: h5py.Dataset) -> xr.Variable:
-    """A dataset as a variable; axes without a scale are named by their size."""
+def is_partly_named(dataset: h5py.Dataset) -> bool:
+    """Whether some axes of an array have a scale, others none."""
+    return len({len(axis) > 0 for axis in dataset.dims}) > 1 and not dataset.is_scale
+
+
+def of_datasets(found: dict[str, h5py.Dataset]) -> xr.Dataset:
+    """Datasets as variables, in memory; an axis without a scale is along the only scale that is as long, if any."""
+    scales = [(each.size, each.name.rpartition("/")[2]) for each in found.values() if each.is_scale and each.ndim == 1]
+    sizes = Counter(size for size, _ in scales)
+    names = {size: name for size, name in scales if sizes[size] == 1}
+    return xr.Dataset({name: of_dataset(each, names) for name, each in found.items()})
+
+
+def of_dataset(dataset: h5py.Dataset, names: dict[int, str]) -> xr.Variable:
+    """A dataset as a variable; `names`: of axes without a scale, by their size, which else names them."""
     texts = h5py.check_string_dtype(dataset.dtype) is not None
     if dataset.dtype.kind == "O" and not texts and MATLAB not in dataset.attrs:
         raise RecordError(f"{shown(dataset.name)}: expected numbers or texts, got arrays of unequal lengths")
     values = np.asarray(dataset.asstr()[()] if texts else dataset[()])
     dims, seen = [], set[str]()
     for size, axis in zip(dataset.shape, dataset.dims, strict=True):
-        name = axis[0].name.rpartition("/")[2] if len(axis) else f"{UNNAMED}{size}"
+        name = axis[0].name.rpartition("/")[2] if len(axis) else names.get(size, f"{UNNAMED}{size}")
         name = dataset.name.rpartition("/")[2] if dataset.is_scale and dataset.ndim == 1 else name
         while name in seen:
             name += "_2"
@@ -156,16 +175,25 @@ def of_matlab(data: xr.Dataset) -> xr.Dataset:
 
 
 def of_zarr(path: str, group: str) -> xr.Dataset:
-    try:
-        return xr.open_dataset(path, engine="zarr", group=group or None, consolidated=False, **HARMLESS)
-    except KeyError:  # the axes have no names
-        return zarr_without_names(path, group)
-
-
-def zarr_without_names(path: str, group: str) -> xr.Dataset:
+    """The arrays in a group of a Zarr store, unread where their axes have names."""
     import zarr
 
     held = zarr.open_group(path, mode="r", path=group or None)
+    way: dict[str, Any] = HARMLESS | {"consolidated": False, "mask_and_scale": False}
+    try:
+        data = xr.open_dataset(path, engine="zarr", group=group or None, **way)
+    except KeyError:  # the axes have no names
+        return zarr_without_names(held)
+    for each in data.variables.values() if held.metadata.zarr_format == 2 else ():
+        if np.array_equal(
+            each.attrs.get("_FillValue", 1), 0
+        ):  # Zarr's own default, no sign of a gap
+            del each.attrs["_FillValue"]
+    return decoded(data, netcdf=False)
+
+
+def zarr_without_names(held) -> xr.Dataset:
+    """The arrays in a group of a Zarr store, in memory."""
     arrays = dict(held.arrays())
     data = named({name: np.asarray(each[...]) for name, each in arrays.items()}).assign_attrs(dict(held.attrs))
     for name, each in arrays.items():
