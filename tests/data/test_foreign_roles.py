@@ -1,5 +1,7 @@
 """What an array is in its file, a series, an input, the clock or the lengths of runs; in groups, and MATLAB's."""
 
+from contextlib import nullcontext
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -388,3 +390,74 @@ def test_what_is_no_array_in_matlabs_files_is_said(tmp_path):
     scipy.io.savemat(tmp_path / "a.mat", {"t": T, "x": np.outer([1, 2, 3], T), "mass": [4, 5, 6], **others})
     assert open_arrays(str(tmp_path / "a.mat"), Reading()).passed_by == list(others)
     assert read(tmp_path / "a.mat")["a_2"].data == {"mass": 6}
+
+
+def bare_group(path, kind):
+    """An open file of groups, of HDF5 or Zarr."""
+    if kind == "h5":
+        return h5py.File(path, "w")
+    return nullcontext(pytest.importorskip("zarr").open_group(str(path), mode="w"))
+
+
+@pytest.mark.parametrize("kind", ["h5", "zarr"])
+def test_a_run_without_arrays_and_a_mesh_are_said(tmp_path, kind):
+    with bare_group(tmp_path / f"a.{kind}", kind) as root:
+        for run in range(3):
+            group = root.create_group(f"runs/run_{run}")
+            group.attrs["k"] = float(run)
+            for name in ("t", "x") if run != 1 else ():
+                group[name] = T + run if name == "x" else T
+        root.create_group("runs/mesh")["nodes"] = np.zeros(7)
+        root.create_group("made").attrs["by"] = "a solver"
+    runs = read(tmp_path / f"a.{kind}")
+    assert {name: (run.series["x"], run.data) for name, run in runs.items()} == {
+        f"run_{number}": ((T + number).tolist(), {"k": number}) for number in (0, 2)
+    }
+    passed_by = open_arrays(str(tmp_path / f"a.{kind}"), Reading()).passed_by
+    assert sorted(passed_by) == ["made (no arrays)", "mesh", "run_1 (no arrays)"]
+
+
+@pytest.mark.parametrize("kind", ["h5", "zarr"])
+def test_the_only_run_that_did_not_crash_tells_the_others(tmp_path, kind):
+    with bare_group(tmp_path / f"a.{kind}", kind) as root:
+        root.create_group("run_0")
+        root.create_group("run_1")["t"] = T
+        root["run_1"]["x"] = T
+    assert open_arrays(str(tmp_path / f"a.{kind}"), Reading()).passed_by == ["run_0 (no arrays)"]
+
+
+@pytest.mark.parametrize("kind", ["h5", "zarr"])
+def test_a_mesh_beside_series_is_no_run(tmp_path, kind):
+    with bare_group(tmp_path / f"a.{kind}", kind) as root:
+        root["t"], root["x"], root.create_group("mesh")["nodes"] = T, T + 1, np.zeros(7)
+    (run,) = read(tmp_path / f"a.{kind}").values()
+    assert (run.id, run.series) == ("a", {"time": T.tolist(), "x": (T + 1).tolist()})
+    assert open_arrays(str(tmp_path / f"a.{kind}"), Reading()).passed_by == ["mesh"]
+
+
+def test_two_kinds_of_groups_are_asked_about(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for number in range(2):
+            file[f"run_{number}/x"], file[f"mesh_{number}/nodes"] = T, T
+    with pytest.raises(RecordError, match="which of the groups /mesh_0, /mesh_1, /run_0, /run_1 holds the runs"):
+        read(tmp_path / "a.h5")
+
+
+def test_inputs_in_groups_of_a_run_are_read_in_every_kind(tmp_path):
+    pytest.importorskip("zarr")
+    groups = {}
+    for run in range(2):
+        groups[f"/run_{run}/outputs"] = xr.Dataset({"x": ("time", run + T)}, {"time": T})
+        groups[f"/run_{run}/inputs"] = xr.Dataset({"mass": ((), float(run))}, attrs={"drag": 0.5})
+        groups[f"/run_{run}/inputs/shape"] = xr.Dataset({"size": ((), 3.0), "table": ("cell", [1.0, 2])})
+    tree = xr.DataTree.from_dict(groups)
+    tree.to_zarr(tmp_path / "a.zarr", consolidated=False)
+    tree.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    for path in (tmp_path / "a.zarr", tmp_path / "a.nc"):
+        runs = read(path)
+        assert {name: run.data for name, run in runs.items()} == {
+            f"run_{run}": {"mass": run, "drag": 0.5, "size": 3} for run in range(2)
+        }
+    inputs = {name: each.tolist() for name, each in Ensemble.from_xarray(tree).inputs.items()}
+    assert inputs == {"mass": [0, 1], "drag": [0.5, 0.5], "size": [3, 3]}
+    assert Ensemble.from_xarray(tree["run_1"]).inputs["mass"].tolist() == [1]

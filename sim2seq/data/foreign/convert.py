@@ -14,6 +14,7 @@ from sim2seq.data.array_layout import features_of
 from sim2seq.data.arrays import Block
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.foreign.files import Source, with_index, with_units
+from sim2seq.data.foreign.formats import flattened
 from sim2seq.data.foreign.groups import PARTS_OF_RUN, Groups
 from sim2seq.data.foreign.reading import Reading, id_of
 from sim2seq.data.foreign.runs import Seen, check_gaps, check_ids, remember
@@ -29,18 +30,33 @@ def from_xarray(data, reading: Reading) -> Ensemble:
     """As Ensemble.from_xarray."""
     if isinstance(data, xr.DataTree) and any(each.ndim > 1 for each in data.data_vars.values()):
         return ensemble_of(Wide.of(decoded(data.to_dataset()), "run", reading, groups=parts_of_run(data)), reading)
-    if isinstance(data, xr.DataTree):
-        opened: dict = {name: partial(decoded, each.to_dataset()) for name, each in data.children.items()}
+    if isinstance(data, xr.DataTree) and data.children:
+        one = PARTS_OF_RUN & {str(name).lower() for name in data.children}
+        runs = {"": data} if one else data.children
+        opened: dict = {name: partial(decoded, whole(each)) for name, each in runs.items()}
         return ensemble_of(Groups(opened, reading), reading)
+    if isinstance(data, xr.DataTree):
+        data = data.to_dataset()
     if isinstance(data, xr.DataArray):
         data = data.to_dataset(name=data.name or "values")
     return ensemble_of(Wide.of(decoded(data), "run", reading), reading)
 
 
+def whole(tree: xr.DataTree) -> xr.Dataset:
+    """A group of a tree with those in it, as one Dataset."""
+    return flattened({"": tree.to_dataset()} | {name: each for name, each in below(tree).items() if name})
+
+
+def below(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    """The groups in a group of a tree, and in these, and so on, by their paths; and itself as ""."""
+    start = len(tree.path.rstrip("/")) + 1
+    return {each.path[start:]: each.to_dataset(inherit=False) for each in tree.subtree}
+
+
 def parts_of_run(tree: xr.DataTree) -> dict[str, xr.Dataset | None]:
     """The groups beside the arrays of a tree, as for Wide.of."""
-    found = {str(name): each.to_dataset(inherit=False) for name, each in tree.children.items()}
-    return {name: each if name.lower() in PARTS_OF_RUN else None for name, each in found.items()}
+    found = {name: each for name, each in below(tree).items() if name}
+    return {name: each if name.partition("/")[0].lower() in PARTS_OF_RUN else None for name, each in found.items()}
 
 
 def from_pandas(frame, reading: Reading, inputs=None) -> Ensemble:

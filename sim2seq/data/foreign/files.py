@@ -15,7 +15,7 @@ import pandas as pd
 from sim2seq.data.foreign import text
 from sim2seq.data.foreign.columns import ungrouped
 from sim2seq.data.foreign.formats import opened
-from sim2seq.data.foreign.groups import Groups, groups_beside, hdf5_groups, zarr_groups
+from sim2seq.data.foreign.groups import Groups, groups_beside, groups_of
 from sim2seq.data.foreign.reading import Reading, named_apart, natural, stem
 from sim2seq.data.foreign.table import NO_NAME, Piece, Table
 from sim2seq.data.foreign.wide import Wide
@@ -222,16 +222,16 @@ def open_arrays(path: str, reading: Reading) -> Wide | Groups:
     name = reading.label or stem(path)
     with reading_errors(path):
         if kind in ("hdf5", "zarr"):
-            group, groups = (hdf5_groups if kind == "hdf5" else zarr_groups)(path, reading.group)
+            group, groups, passed = groups_of(path, kind, reading.group)
         elif reading.group:
             raise RecordError("it has no groups")
         else:
-            group, groups = "", {}
+            group, groups, passed = "", {}, []
         if groups:
-            found: Wide | Groups = Groups(groups, reading, name)
+            found: Wide | Groups = Groups(groups, reading, name, passed)
         else:
             data, others = opened(path, kind, group)
-            beside = groups_beside(path, kind, group) | dict.fromkeys(others)
+            beside = groups_beside(path, kind, group) | dict.fromkeys([*others, *passed])
             found = Wide.of(data, name, reading, groups=beside)
         _ = found.series, found.passed_by  # what is wrong with them is wrong with this file
         return found

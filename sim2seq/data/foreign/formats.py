@@ -185,11 +185,42 @@ def of_zarr(path: str, group: str) -> xr.Dataset:
     except KeyError:  # the axes have no names
         return zarr_without_names(held)
     for each in data.variables.values() if held.metadata.zarr_format == 2 else ():
-        if np.array_equal(
-            each.attrs.get("_FillValue", 1), 0
-        ):  # Zarr's own default, no sign of a gap
+        if np.array_equal(each.attrs.get("_FillValue", 1), 0):  # Zarr's own default, no sign of a gap
             del each.attrs["_FillValue"]
     return decoded(data, netcdf=False)
+
+
+def of_zarr_run(path: str, group: str, shared: list[str]) -> xr.Dataset:
+    """A group of a Zarr store with one run and the groups in it, and the arrays that all runs share."""
+    import zarr
+
+    held = zarr.open_group(path, mode="r", path=group or None)
+    below = sorted(name for name, each in held.members(max_depth=None) if isinstance(each, zarr.Group))
+    last, above = group.strip("/"), shared[0].rpartition("/")[0] if shared else ""
+    names = [name.rpartition("/")[2] for name in shared]
+    found = {"/": of_zarr(path, above)[names]} if shared else {}
+    found |= {name: of_zarr(path, f"{last}/{name}".strip("/")) for name in ("", *below)}
+    return flattened(found)
+
+
+def flattened(groups: dict[str, xr.Dataset]) -> xr.Dataset:
+    """A group with those in it, by their names, as one Dataset; what has a name that is taken gets that of its group.
+
+    An axis of another length than the one of its name before gets the name of its group too.
+    """
+    variables, sizes, told = dict[str, xr.Variable](), dict[Any, int](), dict[Any, Any]()
+    for group, each in groups.items():
+        prefix = group.strip("/").replace("/", "_")
+        other = {axis: f"{prefix}_{axis}" for axis, size in each.sizes.items() if sizes.get(axis, size) != size}
+        for name, held in each.variables.items():
+            new = held.to_base_variable().copy(deep=False)
+            new.dims = tuple(other.get(axis, axis) for axis in held.dims)
+            name = str(other.get(name, name))
+            if name not in variables or not variables[name].equals(new):
+                variables[f"{prefix}_{name}" if name in variables else name] = new
+        sizes |= {other.get(axis, axis): size for axis, size in each.sizes.items()}
+        told |= each.attrs
+    return xr.Dataset(variables, attrs=told)
 
 
 def zarr_without_names(held) -> xr.Dataset:

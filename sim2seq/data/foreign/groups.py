@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from sim2seq.data.arrays import Block
-from sim2seq.data.foreign.formats import MATLAB, hdf5_arrays, members, of_hdf5, of_zarr
+from sim2seq.data.foreign.formats import MATLAB, hdf5_arrays, members, of_hdf5, of_zarr, of_zarr_run
 from sim2seq.data.foreign.reading import Reading, id_of, listed, named_clock, natural
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import CURVE_SET, RecordError, shown
@@ -22,12 +22,15 @@ PARTS_OF_RUN = {*INPUTS, "outputs", "output"}  # groups in a file that is one ru
 
 
 class Groups:
-    """Runs of which each is a Dataset of its own. `opened`: name of the run -> a function that opens it; "": label."""
+    """Runs of which each is a Dataset of its own. `opened`: name of the run -> a function that opens it; "": label.
+
+    others   the names of what is beside these groups and is passed by
+    """
 
     runs_at_once = 1
 
-    def __init__(self, opened: dict[str, Callable[[], xr.Dataset]], reading: Reading, label: str = "run"):
-        self.names, self.reading = list(opened), reading
+    def __init__(self, opened: dict[str, Callable[[], xr.Dataset]], reading: Reading, label: str = "run", others=()):
+        self.names, self.reading, self.others = list(opened), reading, others
         self.ids = [id_of(name.strip("/").rpartition("/")[2] or label) for name in self.names]
         self._opened = opened
         self.run = lru_cache(maxsize=2)(self._run)
@@ -50,7 +53,7 @@ class Groups:
 
     @property
     def passed_by(self) -> list[str]:
-        return self.run(0).passed_by
+        return [*self.run(0).passed_by, *self.others]
 
     def inputs_of(self, row: int) -> dict:
         return self.run(row).inputs_of(0)
@@ -72,83 +75,123 @@ class Groups:
         return Block({name: block.series[name] for name in self.series}, block.times, block.lengths)
 
 
-def hdf5_groups(path: str, group: str) -> tuple[str, dict[str, Callable[[], xr.Dataset]]]:
-    """The group with the arrays of an HDF5 file, or, where there is a group for each run, all of these."""
-    with h5py.File(path, "r", locking="best-effort") as file:
-        if CURVE_SET in file and not group:
+def groups_of(path: str, kind: str, group: str) -> tuple[str, dict[str, Callable[[], xr.Dataset]], list[str]]:
+    """The group with the arrays of HDF5 or Zarr, or, where there is a group for each run, all of these.
+
+    And the names of the groups beside them that are no runs, or hold no arrays, as that of a run that crashed.
+    """
+    with root_of(path, kind) as root:
+        if kind == "hdf5" and CURVE_SET in root and not group:
             raise RecordError("an array file of this package: sim2seq ingest reads it")
-        if group and not isinstance(file.get(group), h5py.Group):
-            raise RecordError(f"no group {shown(group)}: it has {listed(sorted(file))}")
-        place = group
-        while True:
-            held = file[place or "/"]
-            inner = [name for name in members(held, h5py.Group) if has_arrays(held[name])]
-            flat = [name for name in members(held, h5py.Dataset) if held[name].shape]
-            parts = PARTS_OF_RUN & {name.lower() for name in members(held, h5py.Group)}
-            if len(inner) != 1 or flat or parts:
-                break
-            place = f"{place}/{inner[0]}"
-        shared = [f"{place}/{name}" for name in flat if axes_in(file[f"{place}/{name}"]) < 2]
-        if not inner or len(shared) < len(flat):
-            return place, {}
-        if parts and not flat and (arrays := group_of_many(held)):
-            return f"{place}/{arrays}", {}
-        alike = [set(held[name]) for name in inner if name.lower() not in PARTS_OF_RUN]
-        if parts and len(alike) > 1 and all(each == alike[0] for each in alike):
-            raise RecordError(f"groups of equal arrays beside {listed(parts)}: --group NAME reads one")
+        if group and not is_group(root, group):
+            raise RecordError(f"no group {shown(group)}: it has {listed(sorted(root))}")
+        place, others = descended(root, group)
+        held = root[place] if place else root
+        found, arrays = inner_of(held), arrays_in(held)
+        inner = [name for name, each in found.items() if has_arrays(each)]
+        parts = PARTS_OF_RUN & {name.lower() for name in found}
+        inner = inner if parts else along_clock({name: found[name] for name in inner}, arrays)
+        shared = [f"{place}/{name}".strip("/") for name, each in arrays.items() if axes_in(each) < 2]
+        if not inner or len(shared) < len(arrays):
+            return place, {}, others
+        if parts and not arrays and (many := group_of_many(held)):
+            return f"{place}/{many}".strip("/"), {}, others
+        groups = {f"/{place}/{name}".replace("//", "/"): set(found[name]) for name in inner}
+        runs = alike({name: each for name, each in groups.items() if not is_part(name)}, parts)
         if parts:
-            return place, {"": partial(of_hdf5, path, place or "/", [])}
-        of_one_kind({f"{place}/{name}": set(file[f"{place}/{name}"]) for name in inner})
-    runs = sorted((f"{place}/{name}" for name in inner), key=natural)
-    return place, {name: partial(of_hdf5, path, name, shared) for name in runs}
+            return place, {"": partial(OPENED[kind], path, place or "/", [])}, others
+        left = {name: each for name, each in found.items() if name not in inner}
+        others += [name if has_arrays(each) else f"{name} (no arrays)" for name, each in left.items()]
+    others += [name.rpartition("/")[2] for name in groups if name not in runs]
+    return place, {name: partial(OPENED[kind], path, name, shared) for name in sorted(runs, key=natural)}, others
 
 
-def group_of_many(held: h5py.Group) -> str:
+def descended(root, group: str) -> tuple[str, list[str]]:
+    """The group that holds several groups with arrays, or arrays, or parts of a run; and what is beside the way."""
+    place, others = group.strip("/"), list[str]()
+    while True:
+        held = root[place] if place else root
+        found = inner_of(held)
+        inner = [name for name, each in found.items() if has_arrays(each)]
+        if len(inner) != 1 or arrays_in(held) or PARTS_OF_RUN & {name.lower() for name in found}:
+            return place, others
+        others += [f"{name} (no arrays)" for name in found if name not in inner]
+        place = f"{place}/{inner[0]}".strip("/")
+
+
+def alike(groups: dict[str, set[str]], parts) -> list[str]:
+    """Those of some groups that are runs: more than one, with arrays in common; others have none of these, as a mesh.
+
+    groups   name -> the names in it; `parts`: the groups beside them that are parts of one run
+    Raises RecordError where more than one kind of group could be the runs, or none.
+    """
+    if parts:
+        if len(groups) > len({frozenset(held) for held in groups.values()}):
+            raise RecordError(f"groups of equal arrays beside {listed(parts)}: --group NAME reads one")
+        return list(groups)
+    kinds = [[name for name in groups if held & groups[name]] for held in groups.values()]
+    kinds = [list(names) for names in dict.fromkeys(map(tuple, kinds)) if len(names) > 1 or len(groups) == 1]
+    if len(kinds) != 1 or not set.intersection(*(groups[name] for name in kinds[0])):
+        raise RecordError(f"which of the groups {listed(sorted(groups))} holds the runs? --group NAME says it")
+    return kinds[0]
+
+
+def group_of_many(held) -> str:
     """The group with arrays (runs, steps, ...) and times (steps,) beside groups of inputs (runs,); "": none."""
-    held_in = {name: [each[key] for key in members(each, h5py.Dataset)] for name, each in inner_of(held).items()}
-    shapes = {each.shape for name, found in held_in.items() if name.lower() in INPUTS for each in found} - {()}
+    held_in = {name: arrays_in(each) for name, each in inner_of(held).items()}
+    shapes = {each.shape for name, found in held_in.items() if name.lower() in INPUTS for each in found.values()}
     others = [name for name in held_in if name.lower() not in INPUTS and has_arrays(held[name])]
     if len(shapes) != 1 or len(others) != 1:
         return ""
     arrays = held_in[others[0]]
-    clock = named_clock([each.name.rpartition("/")[2] for each in arrays if each.ndim == 1])
-    expected = (*shapes.pop(), held[others[0]][clock].size if clock else 0)
-    large = {each.shape[:2] for each in arrays if each.ndim > 1}
+    clock = named_clock([name for name, each in arrays.items() if each.ndim == 1])
+    expected = (*shapes.pop(), arrays[clock].size if clock else 0)
+    large = {each.shape[:2] for each in arrays.values() if each.ndim > 1}
     return others[0] if large == {expected} and len(set(expected)) > 1 else ""
 
 
-def axes_in(dataset: h5py.Dataset) -> int:
+def axes_in(array) -> int:
     """How many axes an array has; MATLAB gives two to every one."""
-    return sum(size > 1 for size in dataset.shape) if MATLAB in dataset.attrs else dataset.ndim
+    return sum(size > 1 for size in array.shape) if MATLAB in array.attrs else array.ndim
 
 
-def has_arrays(group: h5py.Group) -> bool:
+def arrays_in(group) -> dict[str, Any]:
+    """Name -> array in a group of HDF5 or Zarr, without single numbers."""
+    names = members(group, h5py.Dataset) if isinstance(group, h5py.Group) else group.array_keys()
+    return {name: each for name in names if (each := group[name]).shape}
+
+
+def has_arrays(group) -> bool:
     """Whether a group, or one in it, has an array."""
-    return bool(group.visititems(lambda name, each: True if isinstance(each, h5py.Dataset) and each.shape else None))
+    return bool(arrays_in(group)) or any(map(has_arrays, inner_of(group).values()))
 
 
-def of_one_kind(runs: dict[str, set[str]]) -> None:
-    """Raise RecordError where groups have nothing in common, so that they are no runs."""
-    if not set.intersection(*runs.values()):
-        raise RecordError(f"which of the groups {listed(sorted(runs))} holds the runs? --group NAME says it")
+def along_clock(groups: dict[str, Any], shared: dict[str, Any]) -> list[str]:
+    """Those of some groups that may be runs: with times, or with something along the times beside them, if any."""
+    clock = named_clock([name for name, each in shared.items() if each.ndim == 1])
+    if not clock:
+        return list(groups)
+    steps = shared[clock].size
+    return [name for name, each in groups.items() if named_clock(list(each)) or has_axis(each, steps)]
 
 
-def zarr_groups(path: str, group: str) -> tuple[str, dict[str, Callable[[], xr.Dataset]]]:
-    """As `hdf5_groups`, of a Zarr store."""
-    import zarr
+def has_axis(group, size: int) -> bool:
+    """Whether an array in a group, or in one in it, is so long along one of its axes."""
+    arrays = any(size in each.shape for each in arrays_in(group).values())
+    return arrays or any(has_axis(each, size) for each in inner_of(group).values())
 
-    place = group
-    while True:
-        held = zarr.open_group(path, mode="r", path=place or None)
-        inner, flat = dict(held.groups()), dict(held.arrays())
-        if len(inner) != 1 or flat:
-            break
-        place = f"{place}/{next(iter(inner))}".strip("/")
-    if not inner or flat:
-        return place, {}
-    runs = {f"{place}/{name}".strip("/"): set(each.array_keys()) for name, each in inner.items()}
-    of_one_kind(runs)
-    return place, {name: partial(of_zarr, path, name) for name in sorted(runs, key=natural)}
+
+def is_part(name: str) -> bool:
+    """Whether a group is named as a part of a run."""
+    return name.rpartition("/")[2].lower() in PARTS_OF_RUN
+
+
+def is_group(root, name: str) -> bool:
+    """Whether there is a group of this name."""
+    return name in root and not hasattr(root[name], "shape")
+
+
+OPENED = {"hdf5": of_hdf5, "zarr": of_zarr_run}  # a group as one run
 
 
 def groups_beside(path: str, kind: str, place: str) -> dict[str, xr.Dataset | None]:
