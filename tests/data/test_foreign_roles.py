@@ -461,3 +461,21 @@ def test_inputs_in_groups_of_a_run_are_read_in_every_kind(tmp_path):
     inputs = {name: each.tolist() for name, each in Ensemble.from_xarray(tree).inputs.items()}
     assert inputs == {"mass": [0, 1], "drag": [0.5, 0.5], "size": [3, 3]}
     assert Ensemble.from_xarray(tree["run_1"]).inputs["mass"].tolist() == [1]
+
+
+def test_an_input_that_a_run_lacks_is_named_with_the_run():
+    frame = pd.DataFrame({"run": [1, 1, 2, 2], "t": [0, 1, 0, 1], "x": [1.0, 2, 3, 4]})
+    frame["mass"], frame["mode"] = [1.0, 1, None, None], ["a", "a", "b", "b"]
+    data = xr.Dataset({"x": (("run", "time"), np.outer([1, 2], T)), "mass": ("run", [1.0, np.nan])}, {"time": T})
+    data["mode"], data["run"] = ("run", ["a", "b"]), [1, 2]
+    for ensemble in (Ensemble.from_pandas(frame), Ensemble.from_xarray(data)):
+        assert ensemble.unusable == {"mass": "run 2 lacks it", "mode": "run 1 has 'a'"}
+        with pytest.raises(ValueError, match="input 'mass': expected a number in every run; run 2 lacks it"):
+            ensemble.inputs_of_runs(["mass"])
+
+
+def test_complex_columns_of_a_frame_are_refused():
+    frame = pd.DataFrame({"t": T, "x": T, "wave": 1 + 1j * T})
+    with pytest.raises(RecordError, match="column 'wave': expected real numbers, got complex ones"):
+        Ensemble.from_pandas(frame)
+    assert Ensemble.from_pandas(frame, features=("x",)).features == ("x",)

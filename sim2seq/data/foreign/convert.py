@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -21,7 +22,7 @@ from sim2seq.data.foreign.runs import Seen, check_gaps, check_ids, remember
 from sim2seq.data.foreign.table import Table
 from sim2seq.data.foreign.tidy import decoded, tidy
 from sim2seq.data.foreign.wide import Wide
-from sim2seq.data.records import is_result
+from sim2seq.data.records import RecordError, is_result, shown
 
 PART = re.compile(r"(.+)\[([\d,]+)\]")  # of a series with further dimensions
 
@@ -62,12 +63,22 @@ def parts_of_run(tree: xr.DataTree) -> dict[str, xr.Dataset | None]:
 def from_pandas(frame, reading: Reading, inputs=None) -> Ensemble:
     """As Ensemble.from_pandas."""
     frames = frame if isinstance(frame, Mapping) else nested(frame) or {"run": frame}
-    pieces = [with_units(with_index(each), f"run {name}", str(name), {}) for name, each in frames.items()]
+    real = {name: without_complex(with_index(each), reading) for name, each in frames.items()}
+    pieces = [with_units(each, f"run {name}", str(name), {}) for name, each in real.items()]
     table = Table(pieces, reading)
     if inputs is None:
         return ensemble_of(table, reading)
     given = inputs.rename(columns=reading.name).T.to_dict()
     return ensemble_of(table, reading, {id_of(run): values for run, values in given.items()})
+
+
+def without_complex(frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """A frame without columns of complex numbers. Raises RecordError where these were to be read."""
+    found = [name for name, kind in frame.dtypes.items() if kind.kind == "c"]
+    if wanted := [name for name in found if not reading.series or reading.name(str(name)) in reading.series]:
+        what = f"column {shown(str(wanted[0]))}: expected real numbers, got complex ones"
+        raise RecordError(f"{what}: make a column of each part, or say with features= which to read")
+    return frame.drop(columns=found)
 
 
 def nested(frame: pd.DataFrame) -> dict:
@@ -81,7 +92,7 @@ def nested(frame: pd.DataFrame) -> dict:
 def ensemble_of(runs, reading: Reading, inputs: dict | None = None) -> Ensemble:
     """The runs of a source as an Ensemble. Raises RecordError, in one line, as `runs.runs_of` does."""
     check_ids([Source("", runs)], inputs)
-    seen, ids, blocks = Seen(), list[str](), list[Block]()
+    seen, ids, blocks, data = Seen(), list[str](), list[Block](), list[dict]()
     for first in range(0, len(runs.ids), runs.runs_at_once):
         rows = list(range(first, min(first + runs.runs_at_once, len(runs.ids))))
         kept, block = tidy(runs.block(rows), [runs.ids[row] for row in rows], reading, seen.gaps)
@@ -93,9 +104,24 @@ def ensemble_of(runs, reading: Reading, inputs: dict | None = None) -> Ensemble:
         for run_id, place in zip(some, kept, strict=True):
             given = runs.inputs_of(rows[place]) | (inputs or {}).get(run_id, {})
             remember(seen, run_id, given, runs.units_of(rows[place]))
+            data.append(given)
     reading.check_renamed()
     check_gaps(seen, reading)
-    return assembled(ids, blocks, seen)
+    return replace(assembled(ids, blocks, seen), unusable=unusable(ids, data))
+
+
+def unusable(ids: list[str], data: list[dict]) -> dict[str, str]:
+    """Name -> which run has no number of it, of what some run was given or ended with."""
+    found: dict[str, str] = {}
+    names = {name: None for given in data for name in given}
+    for run_id, given in zip(ids, data, strict=True):
+        for name in names.keys() - found.keys():
+            value = given.get(name)
+            if not isinstance(value, (int, float)) or value != value:
+                found[name] = f"run {run_id} " + (
+                    "lacks it" if value is None or value != value else f"has {shown(value)}"
+                )
+    return found
 
 
 def assembled(ids: list[str], blocks: list[Block], seen: Seen) -> Ensemble:
