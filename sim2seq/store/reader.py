@@ -20,7 +20,7 @@ SHOWN = 5  # names in a message
 
 
 class ArrayFile:
-    """An array file of this package, as `foreign.place.ForeignFile` is one of others."""
+    """An array file of this package, as `foreign.ForeignFile` is one of others."""
 
     def __init__(self, path: str):
         self.path, layout = path, arrays.layout_of(path)
@@ -35,7 +35,7 @@ def opened(path: str, reading: str):
     """The file that holds the series of some runs: an array file, or with a `reading`, JSON, a foreign one."""
     if not reading:
         return ArrayFile(path)
-    from sim2seq.data.foreign.place import ForeignFile  # a second, which other stores must not pay
+    from sim2seq.store.foreign import ForeignFile  # a second, which other stores must not pay
 
     return ForeignFile(path, json.loads(reading))
 

@@ -132,7 +132,7 @@ def test_axes_of_one_size_are_what_they_are_said_to_be(tmp_path):
 def test_zarr_without_names_of_axes_is_read_by_sizes(tmp_path):
     zarr = pytest.importorskip("zarr")
     zarr.save_group(str(tmp_path / "a.zarr"), x=np.outer([1, 2, 3], T), y=np.outer([1, 2, 3], T), t=T)
-    assert read(tmp_path / "a.zarr")["a_2"].series["x"] == (3 * T).tolist()
+    assert read(tmp_path / "a.zarr", dims=("run", "time"))["a_2"].series["x"] == (3 * T).tolist()
 
 
 def test_a_missing_package_is_named_with_the_extra(tmp_path, monkeypatch):
@@ -179,17 +179,17 @@ def test_what_files_of_netcdf_never_wrote_is_missing(tmp_path, engine, kind, fil
 
 def test_large_numbers_of_other_files_are_numbers(tmp_path):
     values = np.array([[1, 2, 3, 4, 5], [6, 9.969209968386869e36, 8, 9, 1e38]])
-    np.savez(tmp_path / "a.npz", t=T, x=values, y=values)
+    np.savez(tmp_path / "a.npz", t=T, x=values, y=values, inputs_k=[1, 2])
     pd.DataFrame({"t": T, "x": values[1]}).to_csv(tmp_path / "a_1.csv", index=False)
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["t"], file["x"], file["y"] = T, values, values
+        file["t"], file["x"], file["y"], file["inputs_k"] = T, values, values, [1, 2]
     for path in tmp_path.iterdir():
         assert read(path)["a_1"].series["x"] == values[1].tolist()
 
 
 def test_matlabs_files_are_arrays_without_names_of_axes(tmp_path):
     scipy.io.savemat(tmp_path / "a.mat", {"t": T, "x": np.outer(T, [1, 2, 3]), "y": np.outer(T, [4, 5, 6])})
-    runs = read(tmp_path)
+    runs = read(tmp_path, dims=("time", "run"))
     assert runs["a_2"].series == {"time": T.tolist(), "x": (3 * T).tolist(), "y": (6 * T).tolist()}
 
 

@@ -1,5 +1,7 @@
 """What an array is in its file, a series, an input, the clock or the lengths of runs; in groups, and MATLAB's."""
 
+from contextlib import nullcontext
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -167,6 +169,62 @@ def test_runs_as_many_as_steps_leave_open_what_the_time_is(tmp_path):
         assert (run.series, run.data) == ({"time": T.tolist(), "x": x[:, 2].tolist()}, {"mass": 1.5})
 
 
+def write_arrays(path, arrays):
+    """Arrays without names of axes, in the kind of file that the suffix says."""
+    if path.suffix == ".npz":
+        np.savez(path, **arrays)
+    elif path.suffix == ".mat":
+        scipy.io.savemat(path, arrays)
+    else:
+        with h5py.File(path, "w") as file:
+            for name, each in arrays.items():
+                file[name] = each
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".mat", ".h5"])
+def test_three_places_of_one_run_are_not_taken_for_three_runs(tmp_path, suffix):
+    place = np.arange(15.0).reshape(5, 3)
+    path = write_arrays(tmp_path / f"a{suffix}", {"t": T, "pos": place, "vel": 2 * place})
+    with pytest.raises(
+        RecordError, match=r"(pos|vel) \(5, 3\): what are its axes\? --dims says it, such as --dims run,"
+    ):
+        read(path)
+    (run,) = read(path, dims=("time", "feature")).values()
+    assert [run.series[f"vel[{axis}]"] for axis in range(3)] == (2 * place.T).tolist()
+    assert {run.id: run.series["pos"] for run in read(path, dims=("time", "run")).values()} == {
+        f"a_{number}": place[:, number].tolist() for number in range(3)
+    }
+
+
+@pytest.mark.parametrize("arrays", [{"x": np.ones((3, 5)), "y": np.ones((3, 5))}, {"t": T, "f": np.ones((5, 3, 3))}])
+def test_arrays_without_a_sign_of_runs_are_asked_about(tmp_path, arrays):
+    with pytest.raises(RecordError, match=r"what are its axes\? --dims says it, such as --dims run,time"):
+        read(write_arrays(tmp_path / "a.npz", arrays))
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5), (5, 2, 3)])
+def test_a_number_for_each_run_shows_the_runs(tmp_path, shape):
+    x = np.arange(np.prod(shape), dtype=float).reshape(shape)
+    runs = read(write_arrays(tmp_path / "a.npz", {"t": T, "x": x, "y": x, "mass": [4, 5, 6]}))
+    along = np.moveaxis(x, shape.index(3), 0).reshape(3, 5, -1)
+    for run, values, mass in zip(runs.values(), along, (4, 5, 6), strict=True):
+        assert run.series["x" if len(shape) == 2 else "x[0]"] == values[:, 0].tolist()
+        assert run.data.get("mass") == mass
+
+
+def test_times_of_each_run_show_the_runs(tmp_path):
+    x = np.arange(15.0).reshape(3, 5)
+    runs = read(write_arrays(tmp_path / "a.npz", {"t": np.tile(T, (3, 1)), "x": x, "y": x}))
+    assert [(run.series["time"], run.series["y"]) for run in runs.values()] == [(T.tolist(), row.tolist()) for row in x]
+
+
+def test_dims_are_those_of_arrays_along_the_times(tmp_path):
+    path = write_arrays(tmp_path / "a.h5", {"edges": np.zeros((7, 2)), "t": T, "x": np.ones((5, 3))})
+    (run,) = read(path, dims=("time", "feature")).values()
+    assert run.series == {"time": T.tolist()} | {f"x[{place}]": [1] * 5 for place in range(3)}
+
+
 def test_arrays_of_other_runs_are_no_features_of_these(tmp_path):
     train, test = np.arange(24.0).reshape(4, 3, 2), np.arange(30.0).reshape(5, 3, 2)
     np.savez(tmp_path / "a.npz", x_train=train, x_test=test)
@@ -310,3 +368,143 @@ def test_labels_and_fields_of_tables_take_other_names(tmp_path):
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file["table"] = table
     assert read(tmp_path / "b.h5", rename={"x": "y"})["b"].series["y"] == (2 * T).tolist()
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_zeros_in_zarr_are_numbers_and_other_fills_are_not(tmp_path, version):
+    zarr = pytest.importorskip("zarr")
+    x = np.array([[0.0, 1, 0, 3, 0], [5, -999, 7, 8, 9]])
+    held = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=version)
+    for name, each, fill in (("x", x, 0), ("n", x.astype("i4"), 0), ("gaps", x, -999), ("time", T, 0)):
+        dims = ["run", "time"][-each.ndim :]
+        named = {"dimension_names": dims} if version == 3 else {}
+        array = held.create_array(name, shape=each.shape, dtype=each.dtype, fill_value=fill, **named)
+        array[...] = each
+        array.attrs.update({"_ARRAY_DIMENSIONS": dims} if version == 2 else {})
+    first, second = read(tmp_path / "a.zarr", features=("x", "n")).values()
+    assert (first.series["x"], second.series["n"]) == (x[0].tolist(), x[1].tolist())
+    assert first.series["time"] == T.tolist()
+    if version == 2:  # in version 3 a fill value is no word of a gap
+        with pytest.raises(RecordError, match="gaps 1; run a_1: gaps 1"):
+            read(tmp_path / "a.zarr", features=("gaps",))
+
+
+@pytest.mark.parametrize("group", ["", "result"])
+def test_axes_of_which_only_some_have_a_scale_are_read(tmp_path, group):
+    x = np.outer([1.0, 2, 3], T)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        held = file.require_group(group or "/")
+        held["time"], held["x"], held["y"], held["mass"] = T, x, 2 * x, [4.0, 5, 6]
+        held["time"].make_scale("time")
+        held["x"].dims[1].attach_scale(held["time"])
+        held.attrs["solver"], held.attrs["dt"], held["x"].attrs["units"] = "exact", 0.25, "m"
+    assert open_arrays(str(tmp_path / "a.h5"), Reading()).passed_by == []
+    for options in ({}, {"dims": ("run", "time")}):
+        run = read(tmp_path / "a.h5", **options)["a_2"]
+        assert run.series == {"time": T.tolist(), "x": x[2].tolist(), "y": (2 * x[2]).tolist()}
+        assert (run.data["mass"], run.units["x"]) == (6, "m")
+
+
+def test_objects_of_python_are_left_out_and_said(tmp_path):
+    x = np.outer([1.0, 2, 3], T)
+    np.savez(tmp_path / "a.npz", t=T, x=x, mass=[4, 5, 6], config=np.array({"seed": 1}, dtype=object))
+    assert open_arrays(str(tmp_path / "a.npz"), Reading()).passed_by == ["config"]
+    assert [(run.series["x"], run.data) for run in read(tmp_path / "a.npz").values()] == [
+        (x[place].tolist(), {"mass": 4 + place}) for place in range(3)
+    ]
+
+
+def test_what_is_no_array_in_matlabs_files_is_said(tmp_path):
+    others = {"config": {"seed": 1.0}, "words": np.array(["a", 2.0], dtype=object), "waves": 1j * T}
+    scipy.io.savemat(tmp_path / "a.mat", {"t": T, "x": np.outer([1, 2, 3], T), "mass": [4, 5, 6], **others})
+    assert open_arrays(str(tmp_path / "a.mat"), Reading()).passed_by == list(others)
+    assert read(tmp_path / "a.mat")["a_2"].data == {"mass": 6}
+
+
+def bare_group(path, kind):
+    """An open file of groups, of HDF5 or Zarr."""
+    if kind == "h5":
+        return h5py.File(path, "w")
+    return nullcontext(pytest.importorskip("zarr").open_group(str(path), mode="w"))
+
+
+@pytest.mark.parametrize("kind", ["h5", "zarr"])
+def test_a_run_without_arrays_and_a_mesh_are_said(tmp_path, kind):
+    with bare_group(tmp_path / f"a.{kind}", kind) as root:
+        for run in range(3):
+            group = root.create_group(f"runs/run_{run}")
+            group.attrs["k"] = float(run)
+            for name in ("t", "x") if run != 1 else ():
+                group[name] = T + run if name == "x" else T
+        root.create_group("runs/mesh")["nodes"] = np.zeros(7)
+        root.create_group("made").attrs["by"] = "a solver"
+    runs = read(tmp_path / f"a.{kind}")
+    assert {name: (run.series["x"], run.data) for name, run in runs.items()} == {
+        f"run_{number}": ((T + number).tolist(), {"k": number}) for number in (0, 2)
+    }
+    passed_by = open_arrays(str(tmp_path / f"a.{kind}"), Reading()).passed_by
+    assert sorted(passed_by) == ["made (no arrays)", "mesh", "run_1 (no arrays)"]
+
+
+@pytest.mark.parametrize("kind", ["h5", "zarr"])
+def test_the_only_run_that_did_not_crash_tells_the_others(tmp_path, kind):
+    with bare_group(tmp_path / f"a.{kind}", kind) as root:
+        root.create_group("run_0")
+        root.create_group("run_1")["t"] = T
+        root["run_1"]["x"] = T
+    assert open_arrays(str(tmp_path / f"a.{kind}"), Reading()).passed_by == ["run_0 (no arrays)"]
+
+
+@pytest.mark.parametrize("kind", ["h5", "zarr"])
+def test_a_mesh_beside_series_is_no_run(tmp_path, kind):
+    with bare_group(tmp_path / f"a.{kind}", kind) as root:
+        root["t"], root["x"], root.create_group("mesh")["nodes"] = T, T + 1, np.zeros(7)
+    (run,) = read(tmp_path / f"a.{kind}").values()
+    assert (run.id, run.series) == ("a", {"time": T.tolist(), "x": (T + 1).tolist()})
+    assert open_arrays(str(tmp_path / f"a.{kind}"), Reading()).passed_by == ["mesh"]
+
+
+def test_two_kinds_of_groups_are_asked_about(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for number in range(2):
+            file[f"run_{number}/x"], file[f"mesh_{number}/nodes"] = T, T
+    with pytest.raises(RecordError, match="which of the groups /mesh_0, /mesh_1, /run_0, /run_1 holds the runs"):
+        read(tmp_path / "a.h5")
+
+
+def test_inputs_in_groups_of_a_run_are_read_in_every_kind(tmp_path):
+    pytest.importorskip("zarr")
+    groups = {}
+    for run in range(2):
+        groups[f"/run_{run}/outputs"] = xr.Dataset({"x": ("time", run + T)}, {"time": T})
+        groups[f"/run_{run}/inputs"] = xr.Dataset({"mass": ((), float(run))}, attrs={"drag": 0.5})
+        groups[f"/run_{run}/inputs/shape"] = xr.Dataset({"size": ((), 3.0), "table": ("cell", [1.0, 2])})
+    tree = xr.DataTree.from_dict(groups)
+    tree.to_zarr(tmp_path / "a.zarr", consolidated=False)
+    tree.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    for path in (tmp_path / "a.zarr", tmp_path / "a.nc"):
+        runs = read(path)
+        assert {name: run.data for name, run in runs.items()} == {
+            f"run_{run}": {"mass": run, "drag": 0.5, "size": 3} for run in range(2)
+        }
+    inputs = {name: each.tolist() for name, each in Ensemble.from_xarray(tree).inputs.items()}
+    assert inputs == {"mass": [0, 1], "drag": [0.5, 0.5], "size": [3, 3]}
+    assert Ensemble.from_xarray(tree["run_1"]).inputs["mass"].tolist() == [1]
+
+
+def test_an_input_that_a_run_lacks_is_named_with_the_run():
+    frame = pd.DataFrame({"run": [1, 1, 2, 2], "t": [0, 1, 0, 1], "x": [1.0, 2, 3, 4]})
+    frame["mass"], frame["mode"] = [1.0, 1, None, None], ["a", "a", "b", "b"]
+    data = xr.Dataset({"x": (("run", "time"), np.outer([1, 2], T)), "mass": ("run", [1.0, np.nan])}, {"time": T})
+    data["mode"], data["run"] = ("run", ["a", "b"]), [1, 2]
+    for ensemble in (Ensemble.from_pandas(frame), Ensemble.from_xarray(data)):
+        assert ensemble.unusable == {"mass": "run 2 lacks it", "mode": "run 1 has 'a'"}
+        with pytest.raises(ValueError, match="input 'mass': expected a number in every run; run 2 lacks it"):
+            ensemble.inputs_of_runs(["mass"])
+
+
+def test_complex_columns_of_a_frame_are_refused():
+    frame = pd.DataFrame({"t": T, "x": T, "wave": 1 + 1j * T})
+    with pytest.raises(RecordError, match="column 'wave': expected real numbers, got complex ones"):
+        Ensemble.from_pandas(frame)
+    assert Ensemble.from_pandas(frame, features=("x",)).features == ("x",)

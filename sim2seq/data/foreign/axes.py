@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from sim2seq.data.foreign.clock import SINCE
+from sim2seq.data.foreign.formats import UNNAMED, text_of
 from sim2seq.data.foreign.reading import (
     COUNTERS,
     NO_TIME,
@@ -23,7 +23,6 @@ from sim2seq.data.foreign.reading import (
 )
 from sim2seq.data.records import RecordError, shown
 
-UNNAMED = "phony_dim_"  # how h5netcdf calls the axes of arrays without named dimensions, and `named` here
 NUMBERS = "biuf"
 TEXTS = "OSUT"
 PER_RUN = ("inputs_", "input_", "param_", "params_", "parameter_")  # how arrays of one number a run begin
@@ -85,7 +84,9 @@ def asked_for(data: xr.Dataset, reading: Reading) -> dict[str, str]:
     fitting = [one for one in data.data_vars.values() if one.dtype.kind in NUMBERS and one.ndim == len(reading.dims)]
     if not fitting or "time" not in reading.dims:
         raise RecordError(f"--dims {','.join(reading.dims)}: expected the axes of an array, time among them")
-    return dict(zip(reading.dims, map(str, fitting[0].dims), strict=True))
+    clock = clock_of(data, reading)
+    timed = [one for one in fitting if clock and set(data[clock].dims) <= set(one.dims)]
+    return dict(zip(reading.dims, map(str, (timed or fitting)[0].dims), strict=True))
 
 
 def with_flat_times(data: xr.Dataset, reading: Reading) -> xr.Dataset:
@@ -244,51 +245,45 @@ def by_shape(data: xr.Dataset, time: str, run: str, labels: dict, one_run: bool)
         return time, run
     name, largest = max(arrays.items(), key=lambda item: item[1].ndim)
     free = [str(each) for each in largest.dims if each not in (time, run, *labels)]
-    alone = largest.ndim == 2 and Counter(each.dims for each in arrays.values())[largest.dims] == 1 and not labels
-    texts = any(each in labels and str(each).startswith(UNNAMED) for each in largest.dims[:-1])  # of the runs as well?
-    if not (run or one_run) and (texts or (free and (alone or len(free) + bool(time) < 2))):
-        raise RecordError(ambiguous(name, largest))
+    if not (run or one_run) and any(
+        each in labels and each.startswith(UNNAMED) for each in map(str, largest.dims[:-1])
+    ):
+        raise RecordError(ambiguous(name, largest))  # texts may name the runs as well as the features
     if not free or one_run:
         return time or (free[0] if free else ""), run
-    time, run = time or free[0 if run else 1], run or free[0]
+    run = run or runs_by_shape(data, name, time, free)
+    time = time or next(each for each in free if each != run)
     for other, each in arrays.items():
         if each.ndim == largest.ndim and run not in each.dims:
             raise RecordError(f"{name} {largest.shape}, {other} {each.shape}: expected the same runs, or a file each")
     return time, run
 
 
+def runs_by_shape(data: xr.Dataset, name: str, time: str, free: list[str]) -> str:
+    """That of the `free` axes of an array that is the run. Raises RecordError where nothing shows that there is one.
+
+    It shows in times of each run, in a number for each, and in more than two axes of which the first is not the time:
+    (steps, 3) are as well the three places of one run as three runs, and (steps, 32, 32) its frames.
+    """
+    array = data[name]
+    if (array.ndim > 2 and time != array.dims[0] and len(free) + bool(time) > 1) or timed_by_run(data, free):
+        return free[0]
+    flat = {each.dims for each in data.variables.values() if each.ndim == 1 and each.dtype.kind in NUMBERS}
+    told = [axis for axis in free if time and (axis,) in flat]
+    if len(told) != 1:
+        raise RecordError(ambiguous(name, array))
+    return told[0]
+
+
+def timed_by_run(data: xr.Dataset, free: list[str]) -> bool:
+    """Whether there are times for each step of each run, along two `free` axes."""
+    clock = named_clock([str(name) for name, each in data.variables.items() if each.dims == tuple(free)])
+    return len(free) == 2 and bool(clock)
+
+
 def ambiguous(name: str, array: xr.DataArray) -> str:
-    return f"{name} {array.shape}: what are its axes? --dims says it, such as --dims run,time or --dims time,feature"
-
-
-def named(arrays: dict[str, np.ndarray]) -> xr.Dataset:
-    """Arrays without named dimensions as a Dataset: axes of one size are one dimension."""
-    variables = {}
-    for name, array in arrays.items():
-        seen: Counter[int] = Counter()
-        dims = []
-        for size in array.shape:
-            seen[size] += 1
-            dims.append(f"{UNNAMED}{size}" + (f"_{seen[size]}" if seen[size] > 1 else ""))
-        variables[name] = (dims, array)
-    return xr.Dataset(variables)
-
-
-def with_fields(data: xr.Dataset) -> xr.Dataset:
-    """The Dataset with the fields of tables, arrays of records, as variables of their own."""
-    tables = {name: each for name, each in data.variables.items() if each.dtype.names and each.ndim == 1}
-    apart = {
-        field: (each.dims, each.values[field])
-        for each in tables.values()
-        for field in each.dtype.names
-        if not each.dtype[field].shape and field not in data.variables
-    }
-    return data.drop_vars(tables).assign(apart) if tables else data
-
-
-def text_of(value) -> str:
-    """A text that a file holds as text or bytes."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    ways = ("run,time", "time,feature") if array.ndim == 2 else ("run,time,feature", "time,feature,feature")
+    return f"{name} {array.shape}: what are its axes? --dims says it, such as --dims {ways[0]} or --dims {ways[1]}"
 
 
 def plain(value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -14,13 +15,14 @@ from sim2seq.data.array_layout import features_of
 from sim2seq.data.arrays import Block
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.foreign.files import Source, with_index, with_units
+from sim2seq.data.foreign.formats import flattened
 from sim2seq.data.foreign.groups import PARTS_OF_RUN, Groups
 from sim2seq.data.foreign.reading import Reading, id_of
 from sim2seq.data.foreign.runs import Seen, check_gaps, check_ids, remember
 from sim2seq.data.foreign.table import Table
 from sim2seq.data.foreign.tidy import decoded, tidy
 from sim2seq.data.foreign.wide import Wide
-from sim2seq.data.records import is_result
+from sim2seq.data.records import RecordError, is_result, shown
 
 PART = re.compile(r"(.+)\[([\d,]+)\]")  # of a series with further dimensions
 
@@ -29,29 +31,54 @@ def from_xarray(data, reading: Reading) -> Ensemble:
     """As Ensemble.from_xarray."""
     if isinstance(data, xr.DataTree) and any(each.ndim > 1 for each in data.data_vars.values()):
         return ensemble_of(Wide.of(decoded(data.to_dataset()), "run", reading, groups=parts_of_run(data)), reading)
-    if isinstance(data, xr.DataTree):
-        opened: dict = {name: partial(decoded, each.to_dataset()) for name, each in data.children.items()}
+    if isinstance(data, xr.DataTree) and data.children:
+        one = PARTS_OF_RUN & {str(name).lower() for name in data.children}
+        runs = {"": data} if one else data.children
+        opened: dict = {name: partial(decoded, whole(each)) for name, each in runs.items()}
         return ensemble_of(Groups(opened, reading), reading)
+    if isinstance(data, xr.DataTree):
+        data = data.to_dataset()
     if isinstance(data, xr.DataArray):
         data = data.to_dataset(name=data.name or "values")
     return ensemble_of(Wide.of(decoded(data), "run", reading), reading)
 
 
+def whole(tree: xr.DataTree) -> xr.Dataset:
+    """A group of a tree with those in it, as one Dataset."""
+    return flattened({"": tree.to_dataset()} | {name: each for name, each in below(tree).items() if name})
+
+
+def below(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    """The groups in a group of a tree, and in these, and so on, by their paths; and itself as ""."""
+    start = len(tree.path.rstrip("/")) + 1
+    return {each.path[start:]: each.to_dataset(inherit=False) for each in tree.subtree}
+
+
 def parts_of_run(tree: xr.DataTree) -> dict[str, xr.Dataset | None]:
     """The groups beside the arrays of a tree, as for Wide.of."""
-    found = {str(name): each.to_dataset(inherit=False) for name, each in tree.children.items()}
-    return {name: each if name.lower() in PARTS_OF_RUN else None for name, each in found.items()}
+    found = {name: each for name, each in below(tree).items() if name}
+    return {name: each if name.partition("/")[0].lower() in PARTS_OF_RUN else None for name, each in found.items()}
 
 
 def from_pandas(frame, reading: Reading, inputs=None) -> Ensemble:
     """As Ensemble.from_pandas."""
     frames = frame if isinstance(frame, Mapping) else nested(frame) or {"run": frame}
-    pieces = [with_units(with_index(each), f"run {name}", str(name), {}) for name, each in frames.items()]
+    real = {name: without_complex(with_index(each), reading) for name, each in frames.items()}
+    pieces = [with_units(each, f"run {name}", str(name), {}) for name, each in real.items()]
     table = Table(pieces, reading)
     if inputs is None:
         return ensemble_of(table, reading)
     given = inputs.rename(columns=reading.name).T.to_dict()
     return ensemble_of(table, reading, {id_of(run): values for run, values in given.items()})
+
+
+def without_complex(frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """A frame without columns of complex numbers. Raises RecordError where these were to be read."""
+    found = [name for name, kind in frame.dtypes.items() if kind.kind == "c"]
+    if wanted := [name for name in found if not reading.series or reading.name(str(name)) in reading.series]:
+        what = f"column {shown(str(wanted[0]))}: expected real numbers, got complex ones"
+        raise RecordError(f"{what}: make a column of each part, or say with features= which to read")
+    return frame.drop(columns=found)
 
 
 def nested(frame: pd.DataFrame) -> dict:
@@ -65,7 +92,7 @@ def nested(frame: pd.DataFrame) -> dict:
 def ensemble_of(runs, reading: Reading, inputs: dict | None = None) -> Ensemble:
     """The runs of a source as an Ensemble. Raises RecordError, in one line, as `runs.runs_of` does."""
     check_ids([Source("", runs)], inputs)
-    seen, ids, blocks = Seen(), list[str](), list[Block]()
+    seen, ids, blocks, data = Seen(), list[str](), list[Block](), list[dict]()
     for first in range(0, len(runs.ids), runs.runs_at_once):
         rows = list(range(first, min(first + runs.runs_at_once, len(runs.ids))))
         kept, block = tidy(runs.block(rows), [runs.ids[row] for row in rows], reading, seen.gaps)
@@ -77,9 +104,24 @@ def ensemble_of(runs, reading: Reading, inputs: dict | None = None) -> Ensemble:
         for run_id, place in zip(some, kept, strict=True):
             given = runs.inputs_of(rows[place]) | (inputs or {}).get(run_id, {})
             remember(seen, run_id, given, runs.units_of(rows[place]))
+            data.append(given)
     reading.check_renamed()
     check_gaps(seen, reading)
-    return assembled(ids, blocks, seen)
+    return replace(assembled(ids, blocks, seen), unusable=unusable(ids, data))
+
+
+def unusable(ids: list[str], data: list[dict]) -> dict[str, str]:
+    """Name -> which run has no number of it, of what some run was given or ended with."""
+    found: dict[str, str] = {}
+    names = {name: None for given in data for name in given}
+    for run_id, given in zip(ids, data, strict=True):
+        for name in names.keys() - found.keys():
+            value = given.get(name)
+            if not isinstance(value, (int, float)) or value != value:
+                found[name] = f"run {run_id} " + (
+                    "lacks it" if value is None or value != value else f"has {shown(value)}"
+                )
+    return found
 
 
 def assembled(ids: list[str], blocks: list[Block], seen: Seen) -> Ensemble:

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
-from struct import unpack
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import scipy.io
-import xarray as xr
-from numpy.lib import format as npy
 
 from sim2seq.data.foreign import text
-from sim2seq.data.foreign.axes import UNNAMED as UNNAMED
-from sim2seq.data.foreign.axes import named
 from sim2seq.data.foreign.columns import ungrouped
-from sim2seq.data.foreign.groups import HARMLESS, Groups, groups_beside, hdf5_arrays, hdf5_groups, of_zarr, zarr_groups
+from sim2seq.data.foreign.formats import opened
+from sim2seq.data.foreign.groups import Groups, groups_beside, groups_of
 from sim2seq.data.foreign.reading import Reading, named_apart, natural, stem
 from sim2seq.data.foreign.table import NO_NAME, Piece, Table
-from sim2seq.data.foreign.tidy import decoded
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import RecordError
 
@@ -44,7 +36,6 @@ SUFFIXES = (
     *(".csv", ".txt", ".tsv", ".dat", ".parquet", ".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".he5", ".mat", ".npz"),
     *(".npy", ".zarr"),
 )
-LOCAL_HEADER = 30  # bytes of a zip file's header of a member, before its name
 PACKAGES = {"zarr": "zarr", "parquet": "pyarrow"}  # of the extra `import`
 TABLES = ("text", "parquet")
 
@@ -231,69 +222,16 @@ def open_arrays(path: str, reading: Reading) -> Wide | Groups:
     name = reading.label or stem(path)
     with reading_errors(path):
         if kind in ("hdf5", "zarr"):
-            group, groups = (hdf5_groups if kind == "hdf5" else zarr_groups)(path, reading.group)
+            group, groups, passed = groups_of(path, kind, reading.group)
         elif reading.group:
             raise RecordError("it has no groups")
         else:
-            group, groups = "", {}
+            group, groups, passed = "", {}, []
         if groups:
-            found: Wide | Groups = Groups(groups, reading, name)
+            found: Wide | Groups = Groups(groups, reading, name, passed)
         else:
-            found = Wide.of(opened(path, kind, group), name, reading, groups=groups_beside(path, kind, group))
+            data, others = opened(path, kind, group)
+            beside = groups_beside(path, kind, group) | dict.fromkeys([*others, *passed])
+            found = Wide.of(data, name, reading, groups=beside)
         _ = found.series, found.passed_by  # what is wrong with them is wrong with this file
         return found
-
-
-def opened(path: str, kind: str, group: str = "") -> xr.Dataset:
-    """A file of arrays as a Dataset, unread, with times as they stand there."""
-    if kind == "npz":
-        return named(npz_arrays(path))
-    if kind == "npy":
-        return named({"values": np.load(path, mmap_mode="r", allow_pickle=False)})
-    if kind == "mat":
-        held = scipy.io.loadmat(path, squeeze_me=True)
-        plain = {name: np.asarray(each) for name, each in held.items() if not name.startswith("__")}
-        return named({name: each for name, each in plain.items() if each.dtype.kind in "biufU"})
-    if kind == "netcdf3":
-        return decoded(xr.open_dataset(path, engine="scipy", **HARMLESS))
-    if kind == "hdf5":
-        return hdf5_arrays(path, group)
-    return of_zarr(path, group)
-
-
-def npz_arrays(path: str) -> dict[str, np.ndarray]:
-    """The arrays in an .npz file. Raises RecordError for arrays of Python's objects, which could run anything."""
-    found = {}
-    with zipfile.ZipFile(path) as file:
-        for member in file.infolist():
-            if member.filename.endswith(".npy"):
-                found[member.filename.removesuffix(".npy")] = of_member(path, file, member)
-    if not found:
-        raise RecordError("a zip file without arrays of NumPy; save a spreadsheet as CSV")
-    return found
-
-
-def of_member(path: str, file: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    """One array, mapped where it is not compressed."""
-    with file.open(member) as content:
-        shape, fortran, dtype = header(content)
-        if dtype.hasobject:
-            name = member.filename.removesuffix(".npy")
-            raise RecordError(
-                f"{name} holds objects of Python, such as arrays of unequal lengths: expected numbers or texts"
-            )
-        begin = content.tell()
-        if member.compress_type != zipfile.ZIP_STORED or 0 in shape or not shape:
-            content.seek(0)
-            return npy.read_array(content, allow_pickle=False)
-    with open(path, "rb") as whole:
-        whole.seek(member.header_offset)
-        lengths = unpack("<HH", whole.read(LOCAL_HEADER)[-4:])
-    offset = member.header_offset + LOCAL_HEADER + sum(lengths) + begin
-    return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
-
-
-def header(content) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, order and type of an array."""
-    version = npy.read_magic(content)
-    return npy.read_array_header_1_0(content) if version == (1, 0) else npy.read_array_header_2_0(content)

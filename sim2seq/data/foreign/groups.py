@@ -12,27 +12,25 @@ import numpy as np
 import xarray as xr
 
 from sim2seq.data.arrays import Block
-from sim2seq.data.foreign.axes import UNNAMED, named, text_of
+from sim2seq.data.foreign.formats import MATLAB, hdf5_arrays, members, of_hdf5, of_zarr, of_zarr_run
 from sim2seq.data.foreign.reading import Reading, id_of, listed, named_clock, natural
-from sim2seq.data.foreign.tidy import decoded
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import CURVE_SET, RecordError, shown
 
-HARMLESS: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "cache": False}
-MATLAB = "MATLAB_class"  # an attribute of each array that MATLAB 7.3 writes
-NETCDF = "_NCProperties"  # an attribute of files in HDF5 that NetCDF's libraries write
 INPUTS = {"inputs", "input", "parameters", "params"}  # groups
-HIDDEN = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates")
 PARTS_OF_RUN = {*INPUTS, "outputs", "output"}  # groups in a file that is one run
 
 
 class Groups:
-    """Runs of which each is a Dataset of its own. `opened`: name of the run -> a function that opens it; "": label."""
+    """Runs of which each is a Dataset of its own. `opened`: name of the run -> a function that opens it; "": label.
+
+    others   the names of what is beside these groups and is passed by
+    """
 
     runs_at_once = 1
 
-    def __init__(self, opened: dict[str, Callable[[], xr.Dataset]], reading: Reading, label: str = "run"):
-        self.names, self.reading = list(opened), reading
+    def __init__(self, opened: dict[str, Callable[[], xr.Dataset]], reading: Reading, label: str = "run", others=()):
+        self.names, self.reading, self.others = list(opened), reading, others
         self.ids = [id_of(name.strip("/").rpartition("/")[2] or label) for name in self.names]
         self._opened = opened
         self.run = lru_cache(maxsize=2)(self._run)
@@ -55,7 +53,7 @@ class Groups:
 
     @property
     def passed_by(self) -> list[str]:
-        return self.run(0).passed_by
+        return [*self.run(0).passed_by, *self.others]
 
     def inputs_of(self, row: int) -> dict:
         return self.run(row).inputs_of(0)
@@ -77,169 +75,123 @@ class Groups:
         return Block({name: block.series[name] for name in self.series}, block.times, block.lengths)
 
 
-def hdf5_groups(path: str, group: str) -> tuple[str, dict[str, Callable[[], xr.Dataset]]]:
-    """The group with the arrays of an HDF5 file, or, where there is a group for each run, all of these."""
-    with h5py.File(path, "r", locking="best-effort") as file:
-        if CURVE_SET in file and not group:
+def groups_of(path: str, kind: str, group: str) -> tuple[str, dict[str, Callable[[], xr.Dataset]], list[str]]:
+    """The group with the arrays of HDF5 or Zarr, or, where there is a group for each run, all of these.
+
+    And the names of the groups beside them that are no runs, or hold no arrays, as that of a run that crashed.
+    """
+    with root_of(path, kind) as root:
+        if kind == "hdf5" and CURVE_SET in root and not group:
             raise RecordError("an array file of this package: sim2seq ingest reads it")
-        if group and not isinstance(file.get(group), h5py.Group):
-            raise RecordError(f"no group {shown(group)}: it has {listed(sorted(file))}")
-        place = group
-        while True:
-            held = file[place or "/"]
-            inner = [name for name in members(held, h5py.Group) if has_arrays(held[name])]
-            flat = [name for name in members(held, h5py.Dataset) if held[name].shape]
-            parts = PARTS_OF_RUN & {name.lower() for name in members(held, h5py.Group)}
-            if len(inner) != 1 or flat or parts:
-                break
-            place = f"{place}/{inner[0]}"
-        shared = [f"{place}/{name}" for name in flat if axes_in(file[f"{place}/{name}"]) < 2]
-        if not inner or len(shared) < len(flat):
-            return place, {}
-        if parts and not flat and (arrays := group_of_many(held)):
-            return f"{place}/{arrays}", {}
-        alike = [set(held[name]) for name in inner if name.lower() not in PARTS_OF_RUN]
-        if parts and len(alike) > 1 and all(each == alike[0] for each in alike):
-            raise RecordError(f"groups of equal arrays beside {listed(parts)}: --group NAME reads one")
+        if group and not is_group(root, group):
+            raise RecordError(f"no group {shown(group)}: it has {listed(sorted(root))}")
+        place, others = descended(root, group)
+        held = root[place] if place else root
+        found, arrays = inner_of(held), arrays_in(held)
+        inner = [name for name, each in found.items() if has_arrays(each)]
+        parts = PARTS_OF_RUN & {name.lower() for name in found}
+        inner = inner if parts else along_clock({name: found[name] for name in inner}, arrays)
+        shared = [f"{place}/{name}".strip("/") for name, each in arrays.items() if axes_in(each) < 2]
+        if not inner or len(shared) < len(arrays):
+            return place, {}, others
+        if parts and not arrays and (many := group_of_many(held)):
+            return f"{place}/{many}".strip("/"), {}, others
+        groups = {f"/{place}/{name}".replace("//", "/"): set(found[name]) for name in inner}
+        runs = alike({name: each for name, each in groups.items() if not is_part(name)}, parts)
         if parts:
-            return place, {"": partial(of_hdf5, path, place or "/", [])}
-        of_one_kind({f"{place}/{name}": set(file[f"{place}/{name}"]) for name in inner})
-    runs = sorted((f"{place}/{name}" for name in inner), key=natural)
-    return place, {name: partial(of_hdf5, path, name, shared) for name in runs}
+            return place, {"": partial(OPENED[kind], path, place or "/", [])}, others
+        left = {name: each for name, each in found.items() if name not in inner}
+        others += [name if has_arrays(each) else f"{name} (no arrays)" for name, each in left.items()]
+    others += [name.rpartition("/")[2] for name in groups if name not in runs]
+    return place, {name: partial(OPENED[kind], path, name, shared) for name in sorted(runs, key=natural)}, others
 
 
-def group_of_many(held: h5py.Group) -> str:
+def descended(root, group: str) -> tuple[str, list[str]]:
+    """The group that holds several groups with arrays, or arrays, or parts of a run; and what is beside the way."""
+    place, others = group.strip("/"), list[str]()
+    while True:
+        held = root[place] if place else root
+        found = inner_of(held)
+        inner = [name for name, each in found.items() if has_arrays(each)]
+        if len(inner) != 1 or arrays_in(held) or PARTS_OF_RUN & {name.lower() for name in found}:
+            return place, others
+        others += [f"{name} (no arrays)" for name in found if name not in inner]
+        place = f"{place}/{inner[0]}".strip("/")
+
+
+def alike(groups: dict[str, set[str]], parts) -> list[str]:
+    """Those of some groups that are runs: more than one, with arrays in common; others have none of these, as a mesh.
+
+    groups   name -> the names in it; `parts`: the groups beside them that are parts of one run
+    Raises RecordError where more than one kind of group could be the runs, or none.
+    """
+    if parts:
+        if len(groups) > len({frozenset(held) for held in groups.values()}):
+            raise RecordError(f"groups of equal arrays beside {listed(parts)}: --group NAME reads one")
+        return list(groups)
+    kinds = [[name for name in groups if held & groups[name]] for held in groups.values()]
+    kinds = [list(names) for names in dict.fromkeys(map(tuple, kinds)) if len(names) > 1 or len(groups) == 1]
+    if len(kinds) != 1 or not set.intersection(*(groups[name] for name in kinds[0])):
+        raise RecordError(f"which of the groups {listed(sorted(groups))} holds the runs? --group NAME says it")
+    return kinds[0]
+
+
+def group_of_many(held) -> str:
     """The group with arrays (runs, steps, ...) and times (steps,) beside groups of inputs (runs,); "": none."""
-    held_in = {name: [each[key] for key in members(each, h5py.Dataset)] for name, each in inner_of(held).items()}
-    shapes = {each.shape for name, found in held_in.items() if name.lower() in INPUTS for each in found} - {()}
+    held_in = {name: arrays_in(each) for name, each in inner_of(held).items()}
+    shapes = {each.shape for name, found in held_in.items() if name.lower() in INPUTS for each in found.values()}
     others = [name for name in held_in if name.lower() not in INPUTS and has_arrays(held[name])]
     if len(shapes) != 1 or len(others) != 1:
         return ""
     arrays = held_in[others[0]]
-    clock = named_clock([each.name.rpartition("/")[2] for each in arrays if each.ndim == 1])
-    expected = (*shapes.pop(), held[others[0]][clock].size if clock else 0)
-    large = {each.shape[:2] for each in arrays if each.ndim > 1}
+    clock = named_clock([name for name, each in arrays.items() if each.ndim == 1])
+    expected = (*shapes.pop(), arrays[clock].size if clock else 0)
+    large = {each.shape[:2] for each in arrays.values() if each.ndim > 1}
     return others[0] if large == {expected} and len(set(expected)) > 1 else ""
 
 
-def members(group: h5py.Group, kind: type) -> list[str]:
-    """The names of the groups, or of the datasets, in a group."""
-    return [name for name, each in group.items() if isinstance(each, kind) and not name.startswith("#")]  # MATLAB's own
-
-
-def axes_in(dataset: h5py.Dataset) -> int:
+def axes_in(array) -> int:
     """How many axes an array has; MATLAB gives two to every one."""
-    return sum(size > 1 for size in dataset.shape) if MATLAB in dataset.attrs else dataset.ndim
+    return sum(size > 1 for size in array.shape) if MATLAB in array.attrs else array.ndim
 
 
-def has_arrays(group: h5py.Group) -> bool:
+def arrays_in(group) -> dict[str, Any]:
+    """Name -> array in a group of HDF5 or Zarr, without single numbers."""
+    names = members(group, h5py.Dataset) if isinstance(group, h5py.Group) else group.array_keys()
+    return {name: each for name in names if (each := group[name]).shape}
+
+
+def has_arrays(group) -> bool:
     """Whether a group, or one in it, has an array."""
-    return bool(group.visititems(lambda name, each: True if isinstance(each, h5py.Dataset) and each.shape else None))
+    return bool(arrays_in(group)) or any(map(has_arrays, inner_of(group).values()))
 
 
-def of_one_kind(runs: dict[str, set[str]]) -> None:
-    """Raise RecordError where groups have nothing in common, so that they are no runs."""
-    if not set.intersection(*runs.values()):
-        raise RecordError(f"which of the groups {listed(sorted(runs))} holds the runs? --group NAME says it")
+def along_clock(groups: dict[str, Any], shared: dict[str, Any]) -> list[str]:
+    """Those of some groups that may be runs: with times, or with something along the times beside them, if any."""
+    clock = named_clock([name for name, each in shared.items() if each.ndim == 1])
+    if not clock:
+        return list(groups)
+    steps = shared[clock].size
+    return [name for name, each in groups.items() if named_clock(list(each)) or has_axis(each, steps)]
 
 
-def of_hdf5(path: str, group: str, shared: list[str]) -> xr.Dataset:
-    """A group with one run, read as a whole with the groups in it, and the datasets that all runs share."""
-    with h5py.File(path, "r", locking="best-effort") as file:
-        found, attributes = {name.rpartition("/")[2]: file[name] for name in shared}, dict(file[group].attrs)
-
-        def visit(name: str, each) -> None:
-            if name.startswith("#"):  # MATLAB's own
-                return
-            if isinstance(each, h5py.Group):
-                attributes.update(each.attrs)
-            else:
-                short = name.rpartition("/")[2]
-                found[name.replace("/", "_") if short in found else short] = each
-
-        file[group].visititems(visit)
-        variables, netcdf = {name: of_dataset(each) for name, each in found.items()}, NETCDF in file.attrs
-    told = {str(name): value for name, value in attributes.items()}
-    data = of_matlab(xr.Dataset(variables, attrs=told))
-    return decoded(data, netcdf=netcdf)
+def has_axis(group, size: int) -> bool:
+    """Whether an array in a group, or in one in it, is so long along one of its axes."""
+    arrays = any(size in each.shape for each in arrays_in(group).values())
+    return arrays or any(has_axis(each, size) for each in inner_of(group).values())
 
 
-def of_matlab(data: xr.Dataset) -> xr.Dataset:
-    """The Dataset, where MATLAB 7.3 wrote it, with the arrays as MATLAB has them, without axes of length 1; in memory.
-
-    HDF5 has MATLAB's axes in reverse order, and letters as numbers.
-    """
-    classes = {str(name): text_of(each.attrs[MATLAB]) for name, each in data.variables.items() if MATLAB in each.attrs}
-    if not classes:
-        return data
-    arrays = {}
-    for name, each in data.variables.items():
-        values, kind = np.asarray(each.values), classes.get(str(name))
-        if kind == "char":
-            values = np.array(["".join(map(chr, row)).strip() for row in np.atleast_2d(values.T)])
-        elif values.dtype.kind == "O":  # of cells
-            kind = None
-        arrays[str(name)] = values.T.squeeze() if kind else values
-    arrays = {name: each for name, each in arrays.items() if "MATLAB_empty" not in data[name].attrs}
-    made = named(arrays).assign_attrs(data.attrs)
-    for name in arrays:
-        made[name].attrs.update(data[name].attrs)
-    return made
+def is_part(name: str) -> bool:
+    """Whether a group is named as a part of a run."""
+    return name.rpartition("/")[2].lower() in PARTS_OF_RUN
 
 
-def of_dataset(dataset: h5py.Dataset) -> xr.Variable:
-    """A dataset as a variable; axes without a scale are named by their size."""
-    texts = h5py.check_string_dtype(dataset.dtype) is not None
-    if dataset.dtype.kind == "O" and not texts and MATLAB not in dataset.attrs:
-        raise RecordError(f"{shown(dataset.name)}: expected numbers or texts, got arrays of unequal lengths")
-    values = np.asarray(dataset.asstr()[()] if texts else dataset[()])
-    dims, seen = [], set[str]()
-    for size, axis in zip(dataset.shape, dataset.dims, strict=True):
-        name = axis[0].name.rpartition("/")[2] if len(axis) else f"{UNNAMED}{size}"
-        name = dataset.name.rpartition("/")[2] if dataset.is_scale and dataset.ndim == 1 else name
-        while name in seen:
-            name += "_2"
-        seen.add(name)
-        dims.append(name)
-    told = {name: dataset.attrs[name] for name in dataset.attrs if name.isidentifier() and name.isascii()}
-    told = {name: text_of(value) if isinstance(value, bytes) else value for name, value in told.items()}
-    return xr.Variable(dims, values, {name: each for name, each in told.items() if name not in HIDDEN})
+def is_group(root, name: str) -> bool:
+    """Whether there is a group of this name."""
+    return name in root and not hasattr(root[name], "shape")
 
 
-def zarr_groups(path: str, group: str) -> tuple[str, dict[str, Callable[[], xr.Dataset]]]:
-    """As `hdf5_groups`, of a Zarr store."""
-    import zarr
-
-    place = group
-    while True:
-        held = zarr.open_group(path, mode="r", path=place or None)
-        inner, flat = dict(held.groups()), dict(held.arrays())
-        if len(inner) != 1 or flat:
-            break
-        place = f"{place}/{next(iter(inner))}".strip("/")
-    if not inner or flat:
-        return place, {}
-    runs = {f"{place}/{name}".strip("/"): set(each.array_keys()) for name, each in inner.items()}
-    of_one_kind(runs)
-    return place, {name: partial(of_zarr, path, name) for name in sorted(runs, key=natural)}
-
-
-def of_zarr(path: str, group: str) -> xr.Dataset:
-    try:
-        return xr.open_dataset(path, engine="zarr", group=group or None, consolidated=False, **HARMLESS)
-    except KeyError:  # the axes have no names
-        return zarr_without_names(path, group)
-
-
-def zarr_without_names(path: str, group: str) -> xr.Dataset:
-    import zarr
-
-    held = zarr.open_group(path, mode="r", path=group or None)
-    arrays = dict(held.arrays())
-    data = named({name: np.asarray(each[...]) for name, each in arrays.items()}).assign_attrs(dict(held.attrs))
-    for name, each in arrays.items():
-        data[name].attrs.update(each.attrs)
-    return data
+OPENED = {"hdf5": of_hdf5, "zarr": of_zarr_run}  # a group as one run
 
 
 def groups_beside(path: str, kind: str, place: str) -> dict[str, xr.Dataset | None]:
@@ -290,11 +242,3 @@ def inputs_beside(read: Callable[[str, str], xr.Dataset], path: str, place: str,
         return read(path, f"{place}/{name}".strip("/"))
     except Exception:  # of what was of no use so far, libraries raise whatever they like
         return None
-
-
-def hdf5_arrays(path: str, group: str) -> xr.Dataset:
-    """The arrays in a group of an HDF5 file, unread."""
-    with h5py.File(path, "r", locking="best-effort") as file:
-        netcdf = NETCDF in file.attrs
-    data = xr.open_dataset(path, engine="h5netcdf", group=group or None, phony_dims="access", **HARMLESS)
-    return decoded(of_matlab(data), netcdf=netcdf)

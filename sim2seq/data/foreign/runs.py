@@ -13,10 +13,9 @@ import pandas as pd
 
 from sim2seq.data import clock
 from sim2seq.data.array_layout import features_of
-from sim2seq.data.arrays import Block
+from sim2seq.data.arrays import Block, digests_of_kept
 from sim2seq.data.foreign.columns import cells_of, matched
 from sim2seq.data.foreign.files import TABLES, Source, kind_of, pieces_of, reading_errors
-from sim2seq.data.foreign.place import digests_of_kept
 from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, listed, stem
 from sim2seq.data.foreign.table import Table
 from sim2seq.data.foreign.text import format_of

@@ -21,11 +21,10 @@ from sim2seq.data.foreign.axes import (
     is_time,
     on_its_axis,
     plain,
-    text_of,
-    with_fields,
     with_flat_times,
     with_inputs,
 )
+from sim2seq.data.foreign.formats import text_of, with_fields
 from sim2seq.data.foreign.reading import Reading, id_of, is_about_file, listed, with_run_of, without_prefix
 from sim2seq.data.foreign.tidy import is_one_clock, plain_type
 from sim2seq.data.records import RecordError

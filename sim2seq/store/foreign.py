@@ -1,15 +1,9 @@
-"""Place: runs whose numbers stay in the foreign file that they came in, read again as they were read at the import."""
-
-from __future__ import annotations
-
-import os
-from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256  # twice as fast as blake2b on processors of today
+"""Foreign: a file of another program in which the series of runs stayed, read again as it was at the import."""
 
 import numpy as np
 
 from sim2seq.data.array_layout import features_of
-from sim2seq.data.arrays import Block, digests_of
+from sim2seq.data.arrays import Block, digests
 from sim2seq.data.foreign.files import open_arrays, reading_errors
 from sim2seq.data.foreign.reading import Reading
 from sim2seq.data.foreign.tidy import Gaps, tidy
@@ -49,29 +43,3 @@ class ForeignFile:
                 if was != now:
                     raise RecordError(f"run {run_id} has other numbers than at the import")
         return block
-
-
-def digests_of_kept(block: Block, ids: list[str], series: dict) -> list[str]:
-    """The `digests` of runs that stay in their file. Raises RecordError where their `series` cannot hold the numbers.
-
-    series   name -> (shape of a step, type), those of the first run
-    """
-    for name, values in block.series.items():
-        if not np.can_cast(values.dtype, kind := series[name][1], "safe"):
-            what = f"expected {name} in numbers of type {kind}, as in the first run; got {values.dtype}"
-            raise RecordError(f"run {ids[0]}: {what}: write all runs in one type")
-    return digests(block)
-
-
-def digests(block: Block) -> list[str]:
-    """A fingerprint for each run of a block, on all processors: hashing takes as long as reading."""
-    count = min(os.cpu_count() or 1, len(block.lengths))
-    parts = [part_of(block, slice(place, None, count)) for place in range(count)]
-    with ThreadPoolExecutor(count) as pool:
-        found = list(pool.map(lambda part: list(digests_of(part, sha256)), parts))
-    return [found[place % count][place // count] for place in range(len(block.lengths))]
-
-
-def part_of(block: Block, runs: slice) -> Block:
-    """Some runs of a block."""
-    return Block({name: values[runs] for name, values in block.series.items()}, block.times, block.lengths[runs])
