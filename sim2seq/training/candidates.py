@@ -209,7 +209,7 @@ def combined(folder: Path, parts: Parts, found: Weighing, test: Runs) -> Combine
         steps=found.centres.tolist(),
         weights={name: column for name, column in weights.items() if any(column)},
         validation=found.errors,
-        test={name: lookups.error_of(one, test) for name, one in learned(folder, parts).items()},
+        test={name: candidate.error_of(one, test) for name, one in learned(folder, parts).items()},
         out=found.out | failed,
         seconds={name: each["seconds"] for name, each in done.items()},
         rule=found.rule,

@@ -20,7 +20,7 @@ import numpy as np
 from sim2seq._support.files import NOTE, read_json, remove, write_json, write_text
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import Split, select
-from sim2seq.models.candidates import closed_loop, keeping, lookups
+from sim2seq.models.candidates import candidate, closed_loop, keeping
 from sim2seq.models.candidates.candidate import NotForThese
 from sim2seq.training.candidates import (
     FOLDER,
@@ -149,7 +149,7 @@ def cheap(work: Work, table: dict[str, Callable]) -> None:
             with threadpool_limits(HALF_OF_CORES, user_api="blas"):
                 fitted = fit(work.parts.training, work.parts.validation, seconds=seconds, seed=work.settings.seed)
             keeping.save(fitted, work.place(name))
-            found = lookups.error_of(fitted, work.parts.validation)
+            found = candidate.error_of(fitted, work.parts.validation)
             work.say(f"{name}: {found:.3g} standard deviations on the validation runs")
         except NotForThese:
             continue

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from sim2seq.models.candidates import components, keeping
-from sim2seq.models.candidates.candidate import Runs
-from sim2seq.models.candidates.lookups import error_of
+from sim2seq.models.candidates.candidate import Runs, error_of
 
 FEATURES, WINDOW = 12, 3
 MIXED = np.random.default_rng(7).normal(size=(2, FEATURES))

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from sim2seq.models.candidates import gaussian
-from sim2seq.models.candidates.candidate import Runs
-from sim2seq.models.candidates.lookups import error_of
+from sim2seq.models.candidates.candidate import Runs, error_of
 
 
 def bumps(runs, seed, *, window=0) -> Runs:

@@ -7,7 +7,7 @@ from sim2seq.evaluation import baselines
 from sim2seq.evaluation.baselines import Told
 from sim2seq.evaluation.measures import spread
 from sim2seq.models.candidates import lookups
-from sim2seq.models.candidates.candidate import Runs, fit_hold
+from sim2seq.models.candidates.candidate import Runs, error_of, fit_hold
 
 
 def waves(runs, seed, *, window=6) -> Runs:
@@ -86,9 +86,9 @@ def test_a_forecast_that_is_no_number_has_no_error_to_be_chosen_by():
         def forecast(self, context, steps, **told):
             return np.where(np.arange(steps)[:, None] < 20, np.zeros((len(context), steps, 2)), np.nan)
 
-    assert lookups.error_of(Some(), runs) == np.inf
+    assert error_of(Some(), runs) == np.inf
     runs.values[:, 26:] = np.nan  # no run is longer: nothing is missing
-    assert lookups.error_of(Some(), runs) < 2
+    assert error_of(Some(), runs) < 2
 
 
 def test_blocks_are_as_long_as_the_longest_training_run_allows():
@@ -101,8 +101,8 @@ def test_blocks_are_as_long_as_the_longest_training_run_allows():
 
 def test_without_a_window_lookups_go_by_what_is_told_of_a_run():
     training = waves(40, 0, window=0)
-    assert lookups.error_of(lookups.fit_nearest(training, training), training) == 0
-    assert lookups.error_of(lookups.fit_ridge(training, training), training) < 0.5
+    assert error_of(lookups.fit_nearest(training, training), training) == 0
+    assert error_of(lookups.fit_ridge(training, training), training) < 0.5
     with pytest.raises(ValueError, match="hold needs a window"):
         fit_hold(training, training)
 
@@ -135,3 +135,15 @@ def test_blocks_of_many_features_are_learned_from_fewer_windows(monkeypatch):
         monkeypatch.setattr(lookups, "NUMBERS", numbers)
         lookups.attempt(training, waves(5, 2), 4, False, 0)
     assert rows[1] <= 80 < rows[0]
+
+
+@pytest.mark.parametrize("most", [100, 300, 1000, 5000])
+@pytest.mark.parametrize("block", [3, 7, 23])
+def test_blocks_never_hold_more_numbers_than_they_may(block, most, monkeypatch):
+    """Twice as many came of a step between windows that was rounded down, any number of one window a run."""
+    monkeypatch.setattr(lookups, "NUMBERS", most)
+    training = waves(60, 1)
+    query, change = lookups.told_and_changes(training, block, False, 4)
+    told_ahead = query.shape[0] * block * training.controls.shape[2]
+    assert 0 < change.size + told_ahead <= most
+    assert len(query) == len(change)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from sim2seq.models.candidates import keeping, reservoir
-from sim2seq.models.candidates.candidate import Runs
-from sim2seq.models.candidates.lookups import error_of
+from sim2seq.models.candidates.candidate import Runs, error_of
 
 STEPS, WINDOW = 80, 20
 

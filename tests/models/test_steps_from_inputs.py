@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from sim2seq.models.candidates import gaussian, keeping
-from sim2seq.models.candidates.candidate import NotForThese, Runs
-from sim2seq.models.candidates.lookups import error_of
+from sim2seq.models.candidates.candidate import NotForThese, Runs, error_of
 from sim2seq.models.candidates.steps_from_inputs import StepsFromInputs, fit
 
 STEPS = 100

@@ -15,8 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import NotForThese, Runs, best_in_time
-from sim2seq.models.candidates.lookups import best_of
+from sim2seq.models.candidates.candidate import NotForThese, Runs, best_in_time, best_of
 
 WINDOWS, NUMBERS = 20_000, 10_000_000  # looked up among at most so many windows, drawn at random, of so many numbers
 AHEAD = (60, 20, 100)  # steps taken over at once

@@ -128,3 +128,15 @@ def fit_hold(training: Runs, validation: Runs, **options) -> Hold:
     if training.window < 1:
         raise NotForThese("hold needs a window of a step or more")
     return Hold(training.values.shape[2])
+
+
+def error_of(fit, runs: Runs) -> float:
+    """Root mean squared error of a forecast of whole runs."""
+    steps = runs.future.shape[1]
+    forecast = fit.forecast(runs.context, steps, conditions=runs.conditions, controls=runs.controls)
+    return rmse_of(forecast, runs.future)
+
+
+def best_of(fitted: Iterable, validation: Runs) -> tuple:
+    """The one of these whose forecasts of the validation runs err least, after its error."""
+    return min(((error_of(one, validation), one) for one in fitted), key=lambda pair: pair[0])

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs, best_in_time
-from sim2seq.models.candidates.lookups import best_of, held_to_the_end
+from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs, best_in_time, best_of
+from sim2seq.models.candidates.lookups import held_to_the_end
 from sim2seq.models.candidates.polynomial import Polynomial, fits, products_in
 
 FEW = 6  # features: fewer have no need of components

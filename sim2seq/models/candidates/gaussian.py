@@ -14,8 +14,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import Runs
-from sim2seq.models.candidates.lookups import error_of, held_to_the_end, told
+from sim2seq.models.candidates.candidate import Runs, error_of
+from sim2seq.models.candidates.lookups import held_to_the_end, told
 
 MOST, FITTED = 400, 200  # training runs, and those that lengths are fitted to: the cost grows with their cube
 COMPONENTS = 24  # of the future, at most

@@ -14,12 +14,12 @@ they forecast, since every run begins at step 0. A block is learned from many mo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs, rmse_of
+from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs, error_of
 
 MOST = 2000  # training runs that are looked up
 ALPHAS = (1e-3, 1e-1, 1e1, 1e3)  # of ridge regression, chosen on validation runs
@@ -236,22 +236,33 @@ def fit_blocks(training: Runs, validation: Runs, *, seconds: float = 30, seed: i
 
 def attempt(training: Runs, validation: Runs, block: int, clock: bool, seed: int) -> tuple[float, Blocks]:
     """Trees for blocks of this length, after their error."""
-    values, lag = training.values, min(LAG + 1, training.window)
-    starts = np.arange(lag, values.shape[1] - block + 1)
-    windows = min(WINDOWS, NUMBERS // (block * training.features))
-    every = max(1, len(values) * len(starts) // max(1, windows))
+    lag = min(LAG + 1, training.window)
+    query, change = told_and_changes(training, block, clock, lag)
+    mean, scores, components = principal(change)
+    forest = grown(query, scores, BLOCK_TREES, seed, share=min(1.0, MOST_TRIED / query.shape[1]))
+    fitted = Blocks(lag, clock, training.values.shape[1], scores, mean, components, *training.bounds(MARGIN), forest)
+    return error_of(fitted, validation), fitted
+
+
+def told_and_changes(training: Runs, block: int, clock: bool, lag: int) -> tuple[np.ndarray, np.ndarray]:
+    """What is told before windows anywhere in the runs, and the change over the block after each.
+
+    About WINDOWS of them, and no more than hold NUMBERS, of fewer runs where one window of each were too many.
+    """
+    steps, controls = training.values.shape[1], 0 if training.controls is None else training.controls.shape[2]
+    most = max(1, NUMBERS // (block * (training.features + controls)))
+    if most < len(training.values):
+        whole = np.flatnonzero(np.isfinite(training.values[:, lag + block - 1]).all(axis=1))
+        training = training.take(whole[:: -(-len(whole) // most)])
+    values, starts = training.values, np.arange(lag, steps - block + 1)
+    every = max(1, len(values) * len(starts) // WINDOWS, -(-len(starts) // (most // len(values))))
     queries, changes = [], []
     for start in starts[::every]:
         some = training.take(np.isfinite(values[:, start + block - 1]).all(axis=1))
         window = some.values[:, start - lag : start]
-        told = (window, start, block, clock, values.shape[1], some.conditions, some.controls)
-        queries.append(told_of_block(*told))
+        queries.append(told_of_block(window, start, block, clock, steps, some.conditions, some.controls))
         changes.append(some.values[:, start : start + block] - window[:, -1:])
-    query, change = np.concatenate(queries), np.concatenate(changes)
-    mean, scores, components = principal(change)
-    forest = grown(query, scores, BLOCK_TREES, seed, share=min(1.0, MOST_TRIED / query.shape[1]))
-    fitted = Blocks(lag, clock, values.shape[1], scores, mean, components, *training.bounds(MARGIN), forest)
-    return error_of(fitted, validation), fitted
+    return np.concatenate(queries), np.concatenate(changes)
 
 
 def principal(changes, *, share=SHARE, most=COMPONENTS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -285,15 +296,3 @@ def grown(known, targets, trees: int, seed: int, *, share=1.0, seconds=np.inf) -
     each = Parallel(n_jobs=-1, prefer="threads")(some)
     sizes = {name: max(len(tree[name]) for tree in each) for name in each[0]}  # what fills up is never reached
     return {name: np.stack([np.resize(tree[name], size) for tree in each]) for name, size in sizes.items()}
-
-
-def error_of(fit, runs: Runs) -> float:
-    """Root mean squared error of a forecast of whole runs."""
-    steps = runs.future.shape[1]
-    forecast = fit.forecast(runs.context, steps, conditions=runs.conditions, controls=runs.controls)
-    return rmse_of(forecast, runs.future)
-
-
-def best_of(fitted: Iterable, validation: Runs) -> tuple:
-    """The one of these whose forecasts of the validation runs err least, after its error."""
-    return min(((error_of(one, validation), one) for one in fitted), key=lambda pair: pair[0])

@@ -20,8 +20,8 @@ from itertools import combinations_with_replacement, product
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs
-from sim2seq.models.candidates.lookups import best_of, held_to_the_end
+from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs, best_of
+from sim2seq.models.candidates.lookups import held_to_the_end
 
 SAMPLES, HELD = 40_000, 5e7  # steps that are learned from, at most; numbers in them
 TERMS = 400  # products at most; of fewer factors where there would be more

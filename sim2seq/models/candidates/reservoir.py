@@ -14,8 +14,8 @@ from functools import cached_property
 
 import numpy as np
 
-from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs, best_in_time
-from sim2seq.models.candidates.lookups import best_of, held_to_the_end
+from sim2seq.models.candidates.candidate import MARGIN, NotForThese, Runs, best_in_time, best_of
+from sim2seq.models.candidates.lookups import held_to_the_end
 from sim2seq.models.candidates.polynomial import solve
 
 UNITS, CONNECTIONS = 300, 10  # units; of each, those that feed it

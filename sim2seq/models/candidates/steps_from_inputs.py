@@ -16,10 +16,10 @@ from functools import cache
 import numpy as np
 
 from sim2seq.models.candidates import components, gaussian, polynomial, walled
-from sim2seq.models.candidates.candidate import NotForThese, Runs
+from sim2seq.models.candidates.candidate import NotForThese, Runs, best_of, error_of
 from sim2seq.models.candidates.components import Components
 from sim2seq.models.candidates.gaussian import GaussianProcess
-from sim2seq.models.candidates.lookups import best_of, error_of, held_to_the_end
+from sim2seq.models.candidates.lookups import held_to_the_end
 from sim2seq.models.candidates.polynomial import Polynomial, normal_of, powers_of, products_in, solve
 from sim2seq.models.candidates.walled import Walled
 
