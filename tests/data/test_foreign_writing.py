@@ -221,3 +221,10 @@ def test_files_may_differ_in_columns_that_nobody_asked_for(tmp_path, order):
         read(*files, features=("x", "y"))
     table = sources(files, Reading(features=("x",)))[0].runs
     assert {*table.passed_by, *table.given} == ({"mass", "y", "z"})
+
+
+def test_a_row_that_lacks_a_cell_does_not_name_the_columns(tmp_path):
+    """The rows above it would be lost: cpunish.dat of statsmodels has blanks in the place of some tabs."""
+    (tmp_path / "a.dat").write_text("STATE\tX  Y  Z\nOhio\t9.5\t3 7\nUtah\t6\t1.5\t2\nIowa\t4\t2.5\t3\n")
+    with pytest.raises(RecordError, match="expected a line of names above"):
+        read(tmp_path / "a.dat")

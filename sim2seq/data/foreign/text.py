@@ -232,9 +232,10 @@ def above(lines, full: list[int], first: int, separator: str, width: int) -> tup
 
 
 def fits(row: list[str], width: int, separator: str) -> bool:
-    """Whether a line can hold the names of so many columns, or of all but the first."""
+    """Whether a line can hold the names of so many columns, or of all but the first; a whole number may be a name."""
     enough = len(row) == width or (len(row) == width - 1 and (len(row) > 1 or separator == " "))
-    return enough and not all(map(is_number, row))
+    numbers = [cell for cell in row if is_number(cell)]
+    return enough and len(numbers) < len(row) and all(map(str.isdigit, numbers))
 
 
 class Rows:
