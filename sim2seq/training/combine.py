@@ -46,7 +46,8 @@ SHARE_OF_END = 0.1  # of the budget: for predictions and scores
 ATTENTION = 0.5  # seconds between two looks at a process
 NO_TIME = "no time was left for it"
 HALF_OF_CORES = max(1, len(os.sched_getaffinity(0)) // 2)
-GRACE = 30.0  # seconds after which a process that should have ended is ended
+GRACE = 10.0  # seconds after which a process that should have ended is ended, or, where that is more,
+SHARE_OF_GRACE = 0.1  # of the budget
 
 
 @dataclass
@@ -198,7 +199,7 @@ class Lane:
     def runs(self) -> bool:
         """Go on to the next candidate where one has ended; whether there is one."""
         if self.process is not None and self.process.poll() is None:
-            if time.monotonic() > self.end + GRACE:
+            if self.is_late():
                 self.process.kill()
             self.tell()
             return True
@@ -215,6 +216,9 @@ class Lane:
                 return True
             self.work.done(self.name, time.monotonic(), NO_TIME)
         return False
+
+    def is_late(self) -> bool:
+        return time.monotonic() > self.end + max(GRACE, SHARE_OF_GRACE * self.work.settings.seconds)
 
     def begin(self, seconds: float) -> None:
         place = self.work.place(self.name)
@@ -246,8 +250,7 @@ class Lane:
         self.tell()
         error = None
         if self.process.returncode < 0:
-            late = time.monotonic() > self.end + GRACE
-            error = "it took longer than its time" if late else f"killed by signal {-self.process.returncode}"
+            error = "it took longer than its time" if self.is_late() else f"killed by signal {-self.process.returncode}"
         elif self.process.returncode:
             lines = (self.work.place(self.name) / "log.txt").read_text(encoding="utf-8", errors="replace").split("\n")
             error = next((line for line in reversed(lines) if line.strip()), f"exit code {self.process.returncode}")
