@@ -338,12 +338,12 @@ def test_what_is_kept_of_other_episodes_is_no_result(tmp_path):
 
 
 def test_a_seed_changes_no_goal():
-    module, found = script("_pong_models"), {"distance": [1.0] * 20, "others": [1.0] * 20, "pixel_mse": [1.0] * 20}
-    for name in ("ours, angle told", f"ours, angle told, {module.SHIFT}"):
+    rows_of, found = script("_pong_rows").rows_of, dict.fromkeys(("distance", "others", "pixel_mse"), [1.0] * 20)
+    for name in ("ours, angle told", f"ours, angle told, {script('_pong_models').SHIFT}"):
         seeded = name.replace("angle told", "angle told, seed 1")
-        goals = [[row["goal"] for row in module.rows_of(each, found, None)] for each in (name, seeded)]
+        goals = [[row["goal"] for row in rows_of(each, found)] for each in (name, seeded)]
         assert goals[0] == goals[1]
-    assert 1.5 in [row["goal"] for row in module.rows_of("ours, angle told, seed 1", found, None)]
+    assert 1.5 in [row["goal"] for row in rows_of("ours, angle told, seed 1", found)]
 
 
 def test_the_time_of_a_training_that_was_cut_off_is_added_up(tmp_path):

@@ -1,0 +1,122 @@
+"""Pong's table: guesses shown as many frames as a model, goals that each line is measured by, and means over seeds."""
+
+import json
+from argparse import Namespace
+
+import numpy as np
+import pytest
+from scripts import script
+
+from studies.pong import dream, guesses
+from studies.pong.agents import make_agent
+from studies.pong.scores import HORIZONS
+from studies.pong.simulate import simulate
+from studies.pong.worlds import CubeCrash, Pong
+
+PONG, CUBE = Pong(), CubeCrash()
+OURS, TOLD = ([f"ours, {shown}{seed}" for seed in ("", ", seed 1", ", seed 2")] for shown in ("P = 3", "angle told"))
+
+
+def played(world, episodes: int = 24):
+    return simulate(world, range(episodes), make_agent(world, range(episodes), 0.6))
+
+
+def next_frames(guess, episodes, known: int) -> np.ndarray:
+    """What a guess makes of episodes one step after the known frames."""
+    state = guess.begin(episodes.frames[:, :known], episodes.actions[:, :known])
+    return guess.step(state, episodes.actions[:, known])[0]
+
+
+@pytest.mark.parametrize("known", [1, 3, 16])
+@pytest.mark.parametrize("world", [PONG, CUBE], ids=lambda world: world.name)
+def test_guesses_go_on_from_the_known_frames_at_each_p(world, known):
+    episodes = played(world)
+    lasting = np.flatnonzero(episodes.lengths > known)
+    found = guesses.beside(world, episodes.frames, episodes.lengths, known)
+    made = {name: next_frames(make(), episodes, known)[lasting] for name, make in found.items()}
+    true = episodes.frames[lasting, known] / np.float32(255)
+    assert np.allclose(made["copy the last frame"], episodes.frames[lasting, known - 1] / 255)
+    assert np.allclose(made["mean frame"], true.mean(axis=0))
+    assert (
+        np.allclose(made["nearest training episode"][:, : world.height - 5], true[:, : world.height - 5]) or known == 1
+    )
+    if world is CUBE:
+        assert np.allclose(made["told the rules"], true)
+    assert ("constant velocity" in made) == ("constant velocity with walls" in made) == (world is PONG and known > 1)
+
+
+@pytest.mark.parametrize("guess", [dream.constant_velocity, guesses.rules])
+def test_one_frame_of_pong_shows_no_way_of_the_ball(guess):
+    with pytest.raises(ValueError, match="expected 2 or more, which show which way the ball flies; got 1"):
+        guess(PONG, 1)
+
+
+def scored(distance: float, ends: float = 0.95) -> dict:
+    """What the benchmark keeps of a model: the same distance at each horizon."""
+    numbers = {"distance": [distance] * len(HORIZONS), "others": [0.5] * len(HORIZONS)}
+    numbers |= {"pixel_mse": [0.01] * len(HORIZONS), "ends_right": ends, "bounce_right": 0.5}
+    return numbers | {"training_cpu_seconds": 60.0, "frames_a_second": 200.0}
+
+
+def rows_of_table(folder, models: dict[str, dict], capsys) -> tuple[dict[str, dict], str]:
+    """The rows of a table of small sets, by name, and what was printed; `models` were trained before."""
+    module = script("_pong_models")
+    asked = [name for name in module.trials(PONG) if any(part in name for part in models)]
+    assert sorted(asked) == sorted(models)  # nothing is trained here
+    for name, numbers in models.items():
+        place = folder / "pong" / name.replace(" ", "_").replace(",", "").replace("=", "")
+        place.mkdir(parents=True)
+        for file in ("test.json", "shift.json"):
+            (place / file).write_text(json.dumps(numbers))
+    sizes = {"train": 20, "validation": 4, "test": 4}
+    (folder / "pong" / "setup.json").write_text(json.dumps({"setup": sizes}))
+    options = {"environment": "pong", "episodes": 4, "training_episodes": 20, "only": list(models)}
+    rows = module.models(Namespace(folder=folder, **options))
+    return {row["name"]: row for row in rows}, capsys.readouterr().out
+
+
+def test_each_source_family_has_a_verdict_beside_the_copy(tmp_path, capsys):
+    models = {f"{family}, P = 3": scored(1.0) for family in script("_pong_models").FAMILIES}
+    models |= {"spatial_transformer, angle told": scored(90.0)} | {name: scored(1.0) for name in OURS}
+    rows, printed = rows_of_table(tmp_path, models, capsys)
+    found = {name: row for name, row in rows.items() if "no worse than copying the last frame at 10 steps" in name}
+    assert len(found) == 6
+    for name, row in found.items():
+        known = 1 if "told" in name else 3
+        assert (
+            row["goal"] == row["reference"] == rows[f"copy the last frame, P = {known}: distance, 10 steps"]["measured"]
+        )
+        assert script("_rows").met(row) == ("no" if "told" in name else "yes")
+    assert rows["ours, P = 3: distance, 10 steps"]["reference"] == row_of_copy(rows, 3)
+    assert rows["limit, angle told: distance, 60 steps"]["measured"] == 0
+    assert [f"| limit, {each} |" in printed for each in ("P = 3", "P = 16", "angle told")] == [True] * 3
+
+
+def row_of_copy(rows, known: int) -> float:
+    return rows[f"copy the last frame, P = {known}: distance, 10 steps"]["measured"]
+
+
+def test_the_goal_of_ends_is_that_of_our_model_alone(tmp_path, capsys):
+    told = {name: scored(1.0) for name in (*TOLD, "dense_rnn, angle told")}
+    rows, _ = rows_of_table(tmp_path, told, capsys)
+    assert rows["ours, angle told: ends_right"]["goal"] == 0.9
+    assert rows["dense_rnn, angle told: ends_right"]["goal"] is None
+    assert rows["ours, angle told, other players: ends_right"]["goal"] is None
+
+
+def test_a_mean_over_seeds_has_the_goal_and_a_deviation(tmp_path, capsys):
+    models = {name: scored(distance, distance / 4) for name, distance in zip(TOLD, (1.0, 2.0, 3.0), strict=True)}
+    rows, printed = rows_of_table(tmp_path, models, capsys)
+    mean, deviation = (
+        rows[f"ours, angle told, {each} of 3 seeds: distance, 60 steps"] for each in ("mean", "deviation")
+    )
+    assert (mean["measured"], mean["goal"]) == (2.0, 1.5)
+    assert (deviation["measured"], deviation["goal"]) == (1.0, None)
+    assert rows["ours, angle told, mean of 3 seeds: ends_right"]["measured"] == 0.5
+    assert "| ours, angle told, mean of 3 seeds | 2.00 |" in printed
+    assert "| ours, angle told, deviation of 3 seeds | 1.00 |" in printed
+
+
+def test_one_seed_has_neither_mean_nor_deviation(tmp_path, capsys):
+    rows, _ = rows_of_table(tmp_path, {"frame_transformer, P = 3": scored(1.0)}, capsys)
+    assert not [name for name in rows if "seeds" in name]
