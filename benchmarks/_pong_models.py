@@ -24,6 +24,7 @@ from studies.pong import guesses, limit, simulate
 from studies.pong.dream import load, of_training
 from studies.pong.scores import HORIZONS, Episodes, rollout, summary
 from studies.pong.simulate import SETS
+from studies.pong.trainings import OWN_FRAMES
 from studies.pong.worlds import make_world
 
 LONG = ("budget:1h",)
@@ -49,13 +50,19 @@ def trials(world) -> dict[str, tuple[str, ...]]:
     """Name -> words of its settings, in the order in which they are trained: those that matter most come first."""
     if world.name != "pong":
         ours = {"ours": (*CUBE, "model:objects", "epochs:60", "patience:60", *LONG)}
-        return ours | {name: (*CUBE, *PIXELS, f"model:{name}") for name in FAMILIES}
+        return ours | {name: (*CUBE, *of_family(name)) for name in FAMILIES}
     found = dict(OURS)
-    found |= {f"{name}, P = 3": (*PIXELS, f"model:{name}") for name in FAMILIES}
+    found |= {f"{name}, P = 3": of_family(name) for name in FAMILIES}
     for name in FAMILIES[:-1]:
-        found[f"{name}, skip 8"] = (*PIXELS, f"model:{name}", "skip:8")
-        found[f"{name}, angle told"] = (*PIXELS, f"model:{name}", *TOLD)
+        found[f"{name}, skip 8"] = (*of_family(name), "skip:8")
+        found[f"{name}, angle told"] = (*of_family(name), *TOLD)
+    found |= {f"{name}, true frames": (*PIXELS, f"model:{name}") for name in OWN_FRAMES}
     return found | {f"{name}, seed {seed}": (*words, f"seed:{seed}") for name, words in OURS.items() for seed in (1, 2)}
+
+
+def of_family(name: str) -> tuple[str, ...]:
+    """The words of one of the source's families; of some of them, to learn from their own frames."""
+    return (*PIXELS, f"model:{name}", *OWN_FRAMES.get(name, "").split())
 
 
 def sets(folder: Path, world, episodes: dict[str, int]) -> Path:

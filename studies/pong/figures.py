@@ -30,7 +30,7 @@ DASHES = "--", ":", "-."
 STYLES = {
     0: [{"color": colour, "marker": "o", "ms": 3.5} for colour in COLOURS],
     1: [{"color": "black", "lw": 1.2, "ls": dashes} for dashes in DASHES],
-    2: [{"color": GREY, "lw": 1, "ms": 3.5, "ls": ls, "marker": mark} for mark, ls in product("sx^", DASHES)],
+    2: [{"color": GREY, "lw": 1, "ms": 3.5, "ls": ls, "marker": mark} for mark, ls in product("sx^vd", DASHES)],
 }
 ROWS = ("true", "made", "difference")
 
@@ -110,10 +110,24 @@ def by_horizon(results: dict[str, list[float]], *, guesses=()) -> Picture:
     for name in shown:
         style = next(styles[kind_of(name, guesses)])
         axes[0, 0].plot(HORIZONS, results[name], label=plain(name.replace(" P  ", ", P = ")), **style)
-    axes[0, 0].set(xlabel="steps ahead", ylabel="distance of the ball [px]", xscale="log", yscale="log")
+    axes[0, 0].set(xlabel="steps ahead", xscale="log")
     axes[0, 0].set_xticks(HORIZONS, [str(step) for step in HORIZONS])
+    distance_axis(axes[0, 0], [results[name] for name in shown])
     figure.legend(loc="outside right upper", fontsize=8)
     return figure
+
+
+def distance_axis(axis, drawn) -> None:
+    """A logarithmic axis of distances; linear at its foot where some are 0, so that these are seen too."""
+    values = np.concatenate([np.asarray(each, dtype=float).ravel() for each in drawn])
+    axis.set_ylabel("distance of the ball [px]")
+    if not (values == 0).any():
+        axis.set_yscale("log")
+        return
+    least = 10 ** np.floor(np.log10(values[values > 0].min(initial=1.0)))
+    axis.set_yscale("symlog", linthresh=least, linscale=0.5)
+    axis.set_ylim(bottom=-least / 4)
+    axis.set_ylabel(f"distance of the ball [px], linear below {least:g}")
 
 
 def film(model: dream.Dream, episodes: Episodes, path: Path) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scripts import script
 
-from studies.pong import dream, guesses
+from studies.pong import dream, figures, guesses, trainings
 from studies.pong.agents import make_agent
 from studies.pong.scores import HORIZONS
 from studies.pong.simulate import simulate
@@ -104,6 +104,18 @@ def test_the_goal_of_ends_is_that_of_our_model_alone(tmp_path, capsys):
     assert rows["ours, angle told, other players: ends_right"]["goal"] is None
 
 
+def test_the_spatial_transformer_learns_from_its_own_frames():
+    words = trainings.trainings(["spatial_transformer", "dense_rnn"], ["1"], ours="", theirs="", shared="", told=True)
+    assert ["closed_loop:true" in each for each in words] == [True, True, False, False]
+    (chosen,) = trainings.trainings(
+        ["spatial_transformer"], ["1"], ours="", theirs="closed_loop:false", shared="", told=False
+    )
+    assert "closed_loop:true" not in chosen
+    learned = script("_pong_models").trials(PONG)
+    of_it = {name: "closed_loop:true" in each for name, each in learned.items() if "spatial" in name}
+    assert [name for name, own in of_it.items() if not own] == ["spatial_transformer, true frames"]
+
+
 def test_a_mean_over_seeds_has_the_goal_and_a_deviation(tmp_path, capsys):
     models = {name: scored(distance, distance / 4) for name, distance in zip(TOLD, (1.0, 2.0, 3.0), strict=True)}
     rows, printed = rows_of_table(tmp_path, models, capsys)
@@ -120,3 +132,23 @@ def test_a_mean_over_seeds_has_the_goal_and_a_deviation(tmp_path, capsys):
 def test_one_seed_has_neither_mean_nor_deviation(tmp_path, capsys):
     rows, _ = rows_of_table(tmp_path, {"frame_transformer, P = 3": scored(1.0)}, capsys)
     assert not [name for name in rows if "seeds" in name]
+
+
+def test_an_exact_forecast_is_seen_on_the_axis_of_distances():
+    results = {"ours": [0.0, 0.0, 0.02, 0.0, 0.0, 0.0], "copy": [1.0, 5.0, 8.0, 8.0, 10.0, 8.0]}
+    axis = figures.by_horizon(results, guesses=["copy"]).axes[0]
+    heights = axis.transData.transform([(1, 0.0), (1, 0.02), (1, 1.0), (1, 8.0)])[:, 1]
+    bottom = axis.bbox.y0
+    assert axis.get_yscale() == "symlog"
+    assert bottom < heights[0] < heights[1] < heights[2] < heights[3]
+    assert axis.get_ylabel() == "distance of the ball [px], linear below 0.01"
+
+
+def test_distances_above_zero_stand_on_a_logarithmic_axis():
+    axis = figures.by_horizon({"copy": [1.0, 5.0, 8.0, np.nan, np.nan, np.nan]}).axes[0]
+    assert (axis.get_yscale(), axis.get_ylabel()) == ("log", "distance of the ball [px]")
+
+
+def test_distances_that_are_all_zero_are_drawn():
+    axis = figures.by_horizon({"ours": [0.0] * len(HORIZONS)}).axes[0]
+    assert axis.get_ylim()[0] < 0 < axis.get_ylim()[1]
