@@ -388,3 +388,4 @@ def test_the_report_shows_places_and_strips_of_frames(trained, ensemble, tmp_pat
     assert "ball_x" in text
     assert "frame[0,0]" not in text
     assert "the median of the test episodes, and the worst one" in text
+    assert "the best that can be known from the frames that the model was shown" in text

@@ -2,14 +2,15 @@
 
 import json
 from argparse import Namespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scripts import script
 
-from studies.pong import dream, figures, guesses, trainings
+from studies.pong import dream, figures, guesses, limit, trainings
 from studies.pong.agents import make_agent
-from studies.pong.scores import HORIZONS
+from studies.pong.scores import HORIZONS, Episodes
 from studies.pong.simulate import simulate
 from studies.pong.worlds import CubeCrash, Pong
 
@@ -136,12 +137,44 @@ def test_one_seed_has_neither_mean_nor_deviation(tmp_path, capsys):
 
 def test_an_exact_forecast_is_seen_on_the_axis_of_distances():
     results = {"ours": [0.0, 0.0, 0.02, 0.0, 0.0, 0.0], "copy": [1.0, 5.0, 8.0, 8.0, 10.0, 8.0]}
-    axis = figures.by_horizon(results, guesses=["copy"]).axes[0]
+    axis = figures.by_horizon(results, guessed=["copy"]).axes[0]
     heights = axis.transData.transform([(1, 0.0), (1, 0.02), (1, 1.0), (1, 8.0)])[:, 1]
     bottom = axis.bbox.y0
     assert axis.get_yscale() == "symlog"
     assert bottom < heights[0] < heights[1] < heights[2] < heights[3]
     assert axis.get_ylabel() == "distance of the ball [px], linear below 0.01"
+
+
+def episodes_of(world, found) -> Episodes:
+    return Episodes(found.frames, found.actions.astype(float), found.lengths, world.inputs(found.states[:, 0]))
+
+
+@pytest.mark.parametrize("known", [3, 16])
+def test_the_limit_of_a_report_is_that_of_the_true_states(known):
+    found = played(PONG)
+    (name,), (said,) = zip(*figures.limits(dream.copy(PONG, known), episodes_of(PONG, found)).items(), strict=True)
+    paths = limit.every_angle(PONG, found.frames.shape[1])
+    errors = limit.limit(paths, found.states, found.actions, found.lengths, known)
+    assert name == f"limit, P = {known}"
+    assert said == pytest.approx(limit.by_horizon(errors, known, HORIZONS)[0].tolist(), nan_ok=True)
+
+
+def test_a_report_has_limit_and_guesses_beside_the_model():
+    found = episodes_of(PONG, played(PONG))
+    results = figures.beside(dream.copy(PONG, 3), "objects", found, found)
+    assert set(results) == {"objects", "limit, P = 3", *guesses.beside(PONG, found.frames, found.lengths, 3)}
+    assert results["objects"] == results["copy the last frame"]
+    assert results["limit, P = 3"][3] < min(results[name][3] for name in ("copy the last frame", "mean frame"))
+    legend = figures.by_horizon(results, guessed=[name for name in results if name != "objects"]).legends[0]
+    told = [text.get_text() for text in legend.get_texts()]
+    assert told[:2] == [f"{name}: {results[name][2]:.2f}" for name in ("objects", "limit, P = 3")]
+
+
+def test_what_a_frame_or_the_angle_tells_has_the_limit_zero():
+    cubes = episodes_of(CUBE, played(CUBE))
+    assert figures.limits(dream.copy(CUBE), cubes) == {"limit": [0.0] * len(HORIZONS)}
+    told = replace(dream.copy(PONG), told=("launch_sin", "launch_cos"))
+    assert figures.limits(told, episodes_of(PONG, played(PONG))) == {"limit": [0.0] * len(HORIZONS)}
 
 
 def test_distances_above_zero_stand_on_a_logarithmic_axis():
