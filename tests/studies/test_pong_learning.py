@@ -287,10 +287,14 @@ def test_a_training_leaves_a_model_that_can_be_played(trained, ensemble):
 def test_a_judge_names_the_steps_that_it_has_judged(trained, ensemble):
     """Episodes of 24 rows, of which 3 are known; 8 steps are learned."""
     judged = judge(trained, ensemble)
-    assert list(judged) == ["distance_21", "distance_20", "wrong_ends"]
+    assert list(judged) == ["distance_21", "distance_20", "wrong_ends", "copied_21"]
     seen = trained.predictions["validation"]
     away = np.linalg.norm(seen.middle[:, -1, :2] - seen.truth[:, -1, :2], axis=-1)
     assert judged["distance_21"] == pytest.approx(np.nanmean(away))
+    known = [ensemble.run_ids.index(run) for run in trained.split.validation.runs]
+    last = places.find(PONG, places.frames_of(PONG, np.asarray(ensemble.values[known])))[:, 2]
+    copied = np.linalg.norm(last[:, :2] - seen.truth[:, 20, :2], axis=-1)
+    assert judged["copied_21"] == pytest.approx(np.nanmean(copied))
 
 
 def test_a_model_of_another_environment_is_refused(trained, tmp_path):
