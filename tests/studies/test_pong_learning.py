@@ -147,6 +147,19 @@ def test_in_a_closed_loop_a_network_sees_its_own_frames_only(name):
     assert stepped(layer, fed, own_from=3) == pytest.approx(whole, abs=1e-5)
     fed[:, 3:, :257] = 0
     assert ops.convert_to_numpy(layer(fed)) == pytest.approx(whole, abs=1e-6)
+    assert stepped(layer, fed) == pytest.approx(whole, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["spatial_transformer", "frame_transformer"])
+def test_what_learned_in_a_closed_loop_can_be_played(name, ensemble, tmp_path):
+    settings = PongSettings.parse([f"model={name}", "size=debug", "epochs=1", "closed_loop=true"])
+    found = fit(ensemble, settings, tmp_path / "closed", study=STUDY, quiet=True)
+    judge(found, ensemble)
+    model = dream.load(tmp_path / "closed")
+    episodes = played(PONG, 4)
+    _, state = model.step(model.begin(episodes.frames[:, :3], episodes.actions[:, :3]), episodes.actions[:, 3])
+    frame, _ = model.step(state, episodes.actions[:, 4])
+    assert np.isfinite(frame).all()
 
 
 def test_padding_does_not_count_in_the_losses():
