@@ -8,22 +8,23 @@ Everything is kept in a folder and only what is missing is made, so a benchmark 
 from __future__ import annotations
 
 import json
-import re
 import resource
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
+from _pong_rows import NOTHING, Beside, distance_rows, over_seeds, told, without_seed
 from _rows import kept as kept_rows
-from _rows import row
 
 from sim2seq._support.files import write_json
 from sim2seq.data import arrays
 from sim2seq.store import store
 from studies.pong import guesses, limit, simulate
-from studies.pong.dream import constant_velocity, copy, load, of_training
+from studies.pong.dream import load, of_training
 from studies.pong.scores import HORIZONS, Episodes, rollout, summary
 from studies.pong.simulate import SETS
+from studies.pong.trainings import OWN_FRAMES
 from studies.pong.worlds import make_world
 
 LONG = ("budget:1h",)
@@ -36,9 +37,8 @@ OURS = {
     "ours, P = 16": LONG,
     "ours, P = 3": ("window:3", *LONG),
 }
-GOALS = {("ours, angle told", "distance", 60): 1.5}
-LIMITS = {"ours, P = 16": 16, "ours, P = 3": 3}  # whose distance is compared with the limit of so many frames
-TIMES = 3  # the limit: the goal at 20 and 60 steps
+KNOWN = {"pong": (3, 16, 1), "cube_crash": (1,)}  # frames that models are shown; of Pong with one, the angle is told
+LIMIT_TOLD = {"pong": "limit, angle told", "cube_crash": "limit, P = 1"}
 STEPS = 60
 COMPLETE = "complete"  # a file beside a store that holds all sets
 PLAYED = 300  # frames, to measure how fast
@@ -50,13 +50,19 @@ def trials(world) -> dict[str, tuple[str, ...]]:
     """Name -> words of its settings, in the order in which they are trained: those that matter most come first."""
     if world.name != "pong":
         ours = {"ours": (*CUBE, "model:objects", "epochs:60", "patience:60", *LONG)}
-        return ours | {name: (*CUBE, *PIXELS, f"model:{name}") for name in FAMILIES}
+        return ours | {name: (*CUBE, *of_family(name)) for name in FAMILIES}
     found = dict(OURS)
-    found |= {f"{name}, P = 3": (*PIXELS, f"model:{name}") for name in FAMILIES}
+    found |= {f"{name}, P = 3": of_family(name) for name in FAMILIES}
     for name in FAMILIES[:-1]:
-        found[f"{name}, skip 8"] = (*PIXELS, f"model:{name}", "skip:8")
-        found[f"{name}, angle told"] = (*PIXELS, f"model:{name}", *TOLD)
+        found[f"{name}, skip 8"] = (*of_family(name), "skip:8")
+        found[f"{name}, angle told"] = (*of_family(name), *TOLD)
+    found |= {f"{name}, true frames": (*PIXELS, f"model:{name}") for name in OWN_FRAMES}
     return found | {f"{name}, seed {seed}": (*words, f"seed:{seed}") for name, words in OURS.items() for seed in (1, 2)}
+
+
+def of_family(name: str) -> tuple[str, ...]:
+    """The words of one of the source's families; of some of them, to learn from their own frames."""
+    return (*PIXELS, f"model:{name}", *OWN_FRAMES.get(name, "").split())
 
 
 def sets(folder: Path, world, episodes: dict[str, int]) -> Path:
@@ -161,21 +167,6 @@ def frames_a_second(dream, episodes: Episodes) -> float:
     return PLAYED / (time.process_time() - began)
 
 
-def guesses_of(world, training: Episodes) -> dict:
-    """Name -> what makes the guess."""
-    found = {
-        "copy the last frame": lambda: copy(world, 3 if world.name == "pong" else 1),
-        "mean frame": lambda: guesses.mean_frame(world, training.frames, training.lengths),
-        "nearest training episode, P = 3": lambda: guesses.nearest(world, training.frames, training.lengths, 3),
-    }
-    if world.name != "pong":
-        return found | {"told the rules": lambda: guesses.rules(world, 1)}
-    for known in (3, 16):
-        found[f"constant velocity, P = {known}"] = lambda known=known: constant_velocity(world, known)
-        found[f"constant velocity with walls, P = {known}"] = lambda known=known: guesses.rules(world, known)
-    return found
-
-
 def limits(world, played, known: int) -> list[float]:
     """The mean distance of the best forecast from the ball at each horizon."""
     paths = limit.every_angle(world, played.states.shape[1])
@@ -183,75 +174,79 @@ def limits(world, played, known: int) -> list[float]:
     return limit.by_horizon(errors, known, HORIZONS)[0].tolist()
 
 
-def rows_of(name: str, found: dict, limit_of: list[float] | None) -> list[dict]:
-    """The rows of one line of the table."""
+def known_by(words) -> int:
+    """How many frames a model with these settings is shown."""
+    from studies.pong.study import PongSettings
+
+    return PongSettings.parse(list(words)).window
+
+
+def heading(world) -> None:
+    """The head of the table."""
+    shares, others = (("ends", "bounce"), "planks 20") if world.name == "pong" else (("ends", "exact"), "hole 20")
+    heads = ["1 step", *map(str, HORIZONS[1:]), *shares, "MSE 20", others, "CPU min", "frames/s"]
+    print("| | " + " | ".join(heads) + " |")
+    print("|---" * (len(heads) + 1) + "|", flush=True)
+
+
+def limits_of(results: Path, world, played) -> tuple[dict[int, list[float]], list[dict]]:
+    """The limit by the number of known frames, its lines and rows; 0 where the angle is told, or a frame shows all."""
+    found = {known: [0.0] * len(HORIZONS) for known in KNOWN[world.name]}
+    for known in found:
+        if known > 1:
+            make = partial(lambda known: {"distance": limits(world, played, known)}, known)
+            found[known] = kept(results / f"limit_{known}.json", make)["distance"]
     rows = []
-    for measure, unit in (("distance", "px"), ("others", "px"), ("pixel_mse", "")):
-        for place, step in enumerate(HORIZONS):
-            goal = GOALS.get((without_seed(name), measure, step))
-            if measure == "distance" and limit_of and step in (20, STEPS):
-                goal = TIMES * limit_of[place]
-            rows.append(row(f"{name}: {measure}, {step} steps", found[measure][place], goal, "lower", unit))
-    ends = 0.99 if "exact" in found else 0.9 if "told" in name and SHIFT not in name else None
-    for measure, goal in (("ends_right", ends), ("bounce_right", None), ("exact", 0.99)):
-        if measure in found:
-            rows.append(row(f"{name}: {measure}", found[measure], goal, "higher", "share"))
-    if "frames_a_second" in found:
-        rows.append(row(f"{name}: play", found["frames_a_second"], 60, "higher", "frames a second"))
-        rows.append(row(f"{name}: training", found["training_cpu_seconds"] / 60, 60, "lower", "CPU minutes"))
-    return rows
+    for known, distances in found.items():
+        name = f"limit, P = {known}" if known > 1 else LIMIT_TOLD[world.name]
+        print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in distances) + " |" * 7, flush=True)
+        rows += distance_rows(name, distances, NOTHING)
+    return found, rows
 
 
-def without_seed(name: str) -> str:
-    return re.sub(r", seed \d+", "", name)
-
-
-def line(name: str, found: dict) -> str:
-    """A line of the table in Markdown."""
-    cells = [f"{value:.2f}" for value in found["distance"]]
-    cells += [f"{100 * found[each]:.3g} %" for each in ("ends_right", "bounce_right", "exact") if each in found]
-    cells += [f"{found['pixel_mse'][3]:.4f}", f"{found['others'][3]:.2f}"]
-    cells += [f"{found['training_cpu_seconds'] / 60:.1f}" if "training_cpu_seconds" in found else ""]
-    cells += [f"{found['frames_a_second']:.0f}" if "frames_a_second" in found else ""]
-    return f"| {name} | " + " | ".join("–" if "nan" in each else each for each in cells) + " |"
+def guessed(results: Path, world, training: Episodes, episodes: Episodes) -> tuple[dict[int, list[float]], list[dict]]:
+    """Distances of copying the last frame, by the number of known frames; the rows of all guesses, at each."""
+    copied, rows = {}, []
+    for known in KNOWN[world.name]:
+        for name, make in guesses.beside(world, training.frames, training.lengths, known).items():
+            whole = f"{name}, P = {known}"
+            scored = partial(lambda make: summary(rollout(make(), episodes, STEPS), world), make)
+            found = kept(results / f"{whole.replace(' ', '_')}.json", scored)
+            rows += told(whole, found)
+            if name == guesses.COPY:
+                copied[known] = found["distance"]
+    return copied, rows
 
 
 def models(arguments) -> list[dict]:
     """Every model, guess and limit; see the module."""
-    folder, world, rows = arguments.folder, make_world(arguments.environment), []
+    folder, world = arguments.folder, make_world(arguments.environment)
     many = {"train": arguments.training_episodes, "validation": arguments.episodes, "test": arguments.episodes}
-    check_setup(folder / world.name / "setup.json", many)
+    results = folder / world.name
+    check_setup(results / "setup.json", many)
     path = sets(folder, world, many)
     played, episodes = episodes_of(world, arguments.episodes, "test")
     shift = episodes_of(world, arguments.episodes, "shift")[1] if world.name == "pong" else None
     _, training = episodes_of(world, arguments.training_episodes, "train")
-    shares, others = ("ends", "bounce"), "planks 20"
-    if world.name != "pong":
-        shares, others = ("ends", "exact"), "hole 20"
-    heads = ["1 step", *map(str, HORIZONS[1:]), *shares, "MSE 20", others, "CPU min", "frames/s"]
-    print("| | " + " | ".join(heads) + " |")
-    print("|---" * (len(heads) + 1) + "|", flush=True)
-    results, known = folder / world.name, {}
-    if world.name == "pong":
-        for frames in (3, 16):
-            known[frames] = kept(
-                results / f"limit_{frames}.json", lambda frames=frames: {"distance": limits(world, played, frames)}
-            )["distance"]
-            print(f"| limit, P = {frames} | " + " | ".join(f"{value:.2f}" for value in known[frames]) + " |" * 7)
-    for name, make in guesses_of(world, training).items():
-        file = results / f"{name.replace(' ', '_')}.json"
-        found = kept(file, lambda make=make: summary(rollout(make(), episodes, STEPS), world))
-        print(line(name, found), flush=True)
-        rows += rows_of(name, found, None)
+    heading(world)
+    known, rows = limits_of(results, world, played)
+    copied, more = guessed(results, world, training, episodes)
+    rows, scored, beside = rows + more, {}, {}
     for name, trial in trials(world).items():
         if arguments.only and not any(part in name for part in arguments.only):
             continue
         place = results / name.replace(" ", "_").replace(",", "").replace("=", "")
-        found = kept(place / "test.json", lambda place=place, trial=trial: trained(path, place, trial, episodes))
-        print(line(name, found), flush=True)
-        rows += rows_of(name, found, known.get(LIMITS.get(without_seed(name), 0)))
+        scored[name] = kept(place / "test.json", partial(trained, path, place, trial, episodes))
+        beside[without_seed(name)] = compared = beside_of(name, world, trial, known, copied)
+        rows += told(name, scored[name], compared)
         if shift:
             found = kept(place / "shift.json", lambda place=place: summary(rollout(load(place), shift, STEPS), world))
-            print(line(f"{name}, {SHIFT}", found), flush=True)
-            rows += rows_of(f"{name}, {SHIFT}", found, None)
-    return rows
+            rows += told(f"{name}, {SHIFT}", found)
+    return rows + over_seeds(scored, beside)
+
+
+def beside_of(name: str, world, words, known: dict[int, list[float]], copied: dict[int, list[float]]) -> Beside:
+    """What a model's line is compared with, by the frames that it is shown; of ours with a limit above 0, that too."""
+    frames, family = known_by(words), not name.startswith("ours")
+    limited = known[frames] if not family and any(known[frames]) else None
+    return Beside(limited, copied[frames], family and world.name == "pong")

@@ -124,8 +124,18 @@ def copy(world=None, known: int = 1) -> Dream:
     return Dream(world or Pong(), known, (), lambda frames, actions, meta: frames[:, -1] / np.float32(BRIGHT), advance)
 
 
+def check_moving(known: int) -> None:
+    """Raise ValueError, in one line, for fewer frames than show which way a ball flies."""
+    if known < 2:
+        raise ValueError(f"known frames: expected 2 or more, which show which way the ball flies; got {known}")
+
+
 def constant_velocity(world: Pong | None = None, known: int = 2) -> Dream:
-    """Pong: the ball goes on as from the first to the last known frame; the planks do what the actions say."""
+    """Pong: the ball goes on as from the first to the last known frame; the planks do what the actions say.
+
+    Raises ValueError for fewer than two frames.
+    """
+    check_moving(known)
     world = world or Pong()
 
     def start(frames, actions, meta):

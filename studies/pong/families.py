@@ -117,17 +117,25 @@ class Family(layers.Layer):
         return ops.transpose(said, (1, 0, 2))
 
     def begin(self, runs):
-        """The state before the first step: the known frames so far, how many steps there were, and its own."""
-        return [ops.zeros((runs, self.known, self.pixels)), ops.zeros((runs, 1)), *self.own(runs)]
+        """The state before the first step: the known frames so far, how many steps there were, and its own.
+
+        In a closed loop also what it said last, which it goes on from whatever it is shown, as in `call`.
+        """
+        said = [ops.zeros((runs, self.pixels))] if self.closed else []
+        return [ops.zeros((runs, self.known, self.pixels)), ops.zeros((runs, 1)), *said, *self.own(runs)]
 
     def step(self, fed, state, training=None):
         """One step: (runs, what is known of it), state -> answer, state."""
         (frame, action, told), (seen, count, *own) = self.parts(fed), state
         seen, count = ops.concatenate([seen[:, 1:], frame[:, None]], axis=1), count + 1
         first, begun = (ops.cast(each, fed.dtype) for each in (count == self.known, count >= self.known))
+        if self.closed:
+            last, *own = own
+            frame = self.blend(begun - first, last, frame)
         fresh = self.start(seen, told)
         own = [self.blend(first, new, old) for new, old in zip(fresh, own, strict=True)]
         said, own = self.advance(frame, action, own, training)
+        own = [said[:, : self.pixels], *own] if self.closed else own
         return begun * said, [seen, count, *(self.blend(begun, each, 0 * each) for each in own)]
 
     @staticmethod

@@ -19,8 +19,10 @@ from PIL import Image
 from sim2seq._support.command import Parser, run
 from sim2seq.report.colours import GREY
 from sim2seq.report.style import COLOURS, Picture, grid, plain, styled
-from studies.pong import dream, places, scores, simulate
+from studies.pong import dream, guesses, limit, places, scores, simulate
+from studies.pong.locating import find_planks
 from studies.pong.scores import HORIZONS, Episodes
+from studies.pong.worlds import CubeCrash, Pong
 
 SHOWN = 12  # frames of a strip
 STEPS, EPISODES = 60, 200
@@ -30,9 +32,19 @@ DASHES = "--", ":", "-."
 STYLES = {
     0: [{"color": colour, "marker": "o", "ms": 3.5} for colour in COLOURS],
     1: [{"color": "black", "lw": 1.2, "ls": dashes} for dashes in DASHES],
-    2: [{"color": GREY, "lw": 1, "ms": 3.5, "ls": ls, "marker": mark} for mark, ls in product("sx^", DASHES)],
+    2: [{"color": GREY, "lw": 1, "ms": 3.5, "ls": ls, "marker": mark} for mark, ls in product("sx^vd", DASHES)],
 }
 ROWS = ("true", "made", "difference")
+LEARNED_FROM = 500  # training episodes that the guesses of a report know
+AT = HORIZONS.index(10)  # whose distance the legend says
+STRIPS_SAY = (
+    "What was, what the model made of it, and the difference: the median of the test episodes, and the worst one."
+)
+DISTANCE_SAYS = (
+    "Distance of the ball, or the cube, from the truth, free-running on the recorded actions of test episodes. Black: "
+    "the best that can be known from the frames that the model was shown; grey: guesses shown as many, the nearest and "
+    f"the mean of {LEARNED_FROM} training episodes at most."
+)
 
 
 def episodes_of(world, many: int = EPISODES) -> Episodes:
@@ -45,15 +57,53 @@ def episodes_of(world, many: int = EPISODES) -> Episodes:
 
 def of_training(training, ensemble, *, most: int = 100) -> dict:
     """The figures of the report: name -> (figure, caption); of a trained model, on the first test episodes."""
-    model = dream.of_training(training)
-    rows = [number for number, group in enumerate(ensemble.groups) if group == "test"][:most]
+    model, name = dream.of_training(training), training.settings.model
+    episodes = recorded(model.world, ensemble, "test", most)
+    results = beside(model, name, episodes, recorded(model.world, ensemble, "train", LEARNED_FROM))
+    return {
+        "strips": (strips(model, episodes, name), STRIPS_SAY),
+        "distance": (by_horizon(results, guessed=[each for each in results if each != name]), DISTANCE_SAYS),
+    }
+
+
+def recorded(world, ensemble, group: str, most: int) -> Episodes:
+    """The first episodes of a set, from the runs of a store."""
+    rows = [number for number, each in enumerate(ensemble.groups) if each == group][:most]
     values = np.asarray(ensemble.values[rows])
     inputs = {name: column[rows] for name, column in ensemble.inputs.items()}
-    episodes = Episodes(places.frames_of(model.world, values), values[..., -1], ensemble.lengths[rows], inputs)
-    said = (
-        "What was, what the model made of it, and the difference: the median of the test episodes, and the worst one."
-    )
-    return {"strips": (strips(model, episodes, training.settings.model), said)}
+    return Episodes(places.frames_of(world, values), values[..., -1], ensemble.lengths[rows], inputs)
+
+
+def beside(model: dream.Dream, name: str, episodes: Episodes, training: Episodes) -> dict[str, list[float]]:
+    """Name -> distance at each horizon: of a model, of guesses shown as many frames, and the best that can be known."""
+    makers = guesses.beside(model.world, training.frames, training.lengths, model.known)
+    dreams = {name: model} | {each: make() for each, make in makers.items()}
+    distances = {each: scores.rollout(made, episodes, STEPS).distance for each, made in dreams.items()}
+    return {each: scores.by_horizon(distance) for each, distance in distances.items()} | limits(model, episodes)
+
+
+def limits(model: dream.Dream, episodes: Episodes) -> dict[str, list[float]]:
+    """The best that can be known of what a model is shown: 0 where it is told the angle, or a frame shows all.
+
+    Of a game without rules of its own, nobody knows it.
+    """
+    world = model.world
+    if world.name == CubeCrash.name or (world.name == Pong.name and model.told):
+        return {"limit": [0.0] * len(HORIZONS)}
+    if world.name != Pong.name:
+        return {}
+    states = states_of(world, episodes)
+    paths = limit.every_angle(world, states.shape[1])
+    errors = limit.limit(paths, states, episodes.actions.astype(int), episodes.lengths, model.known)
+    return {f"limit, P = {model.known}": limit.by_horizon(errors, model.known, HORIZONS)[0].tolist()}
+
+
+def states_of(world: Pong, episodes: Episodes) -> np.ndarray:
+    """(episodes, steps, 6): what the limit asks for: launches from their angles, planks as frames show them."""
+    launches = world.launch_at(np.arctan2(episodes.inputs["launch_sin"], episodes.inputs["launch_cos"]))
+    states = np.repeat(launches[:, None], episodes.frames.shape[1], axis=1)
+    states[..., 4:] = find_planks(world, episodes.frames)
+    return states
 
 
 def made_of(model: dream.Dream, episodes: Episodes) -> tuple[np.ndarray, np.ndarray]:
@@ -93,27 +143,42 @@ def strips(model: dream.Dream, episodes: Episodes, title: str) -> Picture:
     return figure
 
 
-def kind_of(name: str, guesses) -> int:
+def kind_of(name: str, guessed) -> int:
     """0 of a model, 1 of a limit, 2 of a guess: the order of the legend."""
-    return 0 if name not in guesses else 1 if name.startswith("limit") else 2
+    return 0 if name not in guessed else 1 if name.startswith("limit") else 2
 
 
 @styled
-def by_horizon(results: dict[str, list[float]], *, guesses=()) -> Picture:
-    """Distance of the ball at each horizon: a coloured line a model, black ones the limits, grey those of `guesses`.
+def by_horizon(results: dict[str, list[float]], *, guessed=()) -> Picture:
+    """Distance of the ball at each horizon: a coloured line a model, black ones the limits, grey those of `guessed`.
 
     Of several seeds of a model the first is shown.
     """
     figure, axes = grid(1, 1, width=9, height=4.6)
-    shown = sorted((name for name in results if " seed " not in name), key=lambda name: kind_of(name, guesses))
+    shown = sorted((name for name in results if " seed " not in name), key=lambda name: kind_of(name, guessed))
     styles = {kind: cycle(each) for kind, each in STYLES.items()}
     for name in shown:
-        style = next(styles[kind_of(name, guesses)])
-        axes[0, 0].plot(HORIZONS, results[name], label=plain(name.replace(" P  ", ", P = ")), **style)
-    axes[0, 0].set(xlabel="steps ahead", ylabel="distance of the ball [px]", xscale="log", yscale="log")
+        style = next(styles[kind_of(name, guessed)])
+        words = f"{name.replace(' P  ', ', P = ')}: {results[name][AT]:.2f}"
+        axes[0, 0].plot(HORIZONS, results[name], label=plain(words.replace("nan", "–")), **style)
+    axes[0, 0].set(xlabel="steps ahead", xscale="log")
     axes[0, 0].set_xticks(HORIZONS, [str(step) for step in HORIZONS])
-    figure.legend(loc="outside right upper", fontsize=8)
+    distance_axis(axes[0, 0], [results[name] for name in shown])
+    figure.legend(loc="outside right upper", fontsize=8, title=f"px after {HORIZONS[AT]} steps", title_fontsize=8)
     return figure
+
+
+def distance_axis(axis, drawn) -> None:
+    """A logarithmic axis of distances; linear at its foot where some are 0, so that these are seen too."""
+    values = np.concatenate([np.asarray(each, dtype=float).ravel() for each in drawn])
+    axis.set_ylabel("distance of the ball [px]")
+    if not (values == 0).any():
+        axis.set_yscale("log")
+        return
+    least = 10 ** np.floor(np.log10(values[values > 0].min(initial=1.0)))
+    axis.set_yscale("symlog", linthresh=least, linscale=0.5)
+    axis.set_ylim(bottom=-least / 4)
+    axis.set_ylabel(f"distance of the ball [px], linear below {least:g}")
 
 
 def film(model: dream.Dream, episodes: Episodes, path: Path) -> int:
@@ -149,8 +214,8 @@ def main(argv=None) -> None:
     if not results:
         raise ValueError(f"{options.folder}: expected models that benchmarks/pong.py has trained")
     learned = [path.parent for path in sorted(options.folder.glob("*/test.json"))]
-    guesses = [name for name in results if name not in {path.name.replace("_", " ") for path in learned}]
-    by_horizon(results, guesses=guesses).savefig(options.output / "horizon.png", dpi=110)
+    guessed = [name for name in results if name not in {path.name.replace("_", " ") for path in learned}]
+    by_horizon(results, guessed=guessed).savefig(options.output / "horizon.png", dpi=110)
     for folder in learned:
         model = dream.load(folder)
         episodes = episodes_of(model.world)

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from studies.pong import places
-from studies.pong.dream import Dream
-from studies.pong.worlds import BRIGHT, CubeCrash, draw
+from studies.pong.dream import Dream, check_moving, constant_velocity, copy
+from studies.pong.worlds import BRIGHT, CubeCrash, Pong, draw
 
 MIDDLE = np.array([0.5, -0.5])  # of a pixel, from the place that it shows: places are cut to whole ones
+COPY = "copy the last frame"
+
+
+def beside(world, frames: np.ndarray, lengths: np.ndarray, known: int) -> dict[str, Callable[[], Dream]]:
+    """Name -> what makes the guess: all that stand beside a model which is shown `known` frames.
+
+    frames, lengths   those of the training episodes
+    Which way a ball flies one frame does not tell: then Pong has three of them; CubeCrash has all in any frame.
+    """
+    found = {
+        COPY: lambda: copy(world, known),
+        "mean frame": lambda: mean_frame(world, frames, lengths, known),
+        "nearest training episode": lambda: nearest(world, frames, lengths, known),
+    }
+    if world.name == CubeCrash.name:
+        found["told the rules"] = lambda: rules(world, known)
+    elif world.name == Pong.name and known > 1:
+        found["constant velocity"] = lambda: constant_velocity(world, known)
+        found["constant velocity with walls"] = lambda: rules(world, known)
+    return found
 
 
 def mean_frame(world, frames: np.ndarray, lengths: np.ndarray, known: int = 1) -> Dream:
@@ -47,7 +69,10 @@ def rules(world, known: int) -> Dream:
     """The world itself, told the rules: CubeCrash from its first frame, Pong from a launch at the angle that was seen.
 
     That is the direction of the ball's way over the known frames in which it can have met no limit.
+    Raises ValueError for fewer than two frames of Pong.
     """
+    if world.name != CubeCrash.name:
+        check_moving(known)
 
     def start(frames, actions, meta):
         if world.name == CubeCrash.name:

@@ -159,7 +159,8 @@ class Played(Forecast):
 def judge(training, ensemble: Ensemble) -> dict[str, float]:
     """On validation episodes: distance of the ball, or cube, after 60 and 20 steps, or 20 and 10; wrong ends.
 
-    Where all episodes end before, after as many as the longest has: the names say how many. Beside the model it leaves
+    Where all episodes end before, after as many as the longest has: the names say how many. `copied_` is the distance
+    after the first of them of copying the last known frame, by which worlds are comparable. Beside the model it leaves
     what makes frames of its answers: the world's name, and pictures for who has places only.
     """
     world = places.world_of(ensemble.features)
@@ -172,7 +173,17 @@ def judge(training, ensemble: Ensemble) -> dict[str, float]:
     wanted = (20, 10) if world.name == CubeCrash.name else (FARTHEST, 20)
     horizons = dict.fromkeys(min(steps, reached) for steps in wanted)
     found = {f"distance_{steps}": float(np.nanmean(away[:, steps - 1])) for steps in horizons}
-    return found | {"wrong_ends": scores.wrong_ends(seen.middle[..., -1], seen.truth[..., -1], max(horizons))}
+    found["wrong_ends"] = scores.wrong_ends(seen.middle[..., -1], seen.truth[..., -1], max(horizons))
+    shown = last_known(world, ensemble, training.split.validation.runs, training.settings.window)
+    copied = np.linalg.norm(shown[:, None, :2] - seen.truth[..., :2], axis=-1)
+    return found | {f"{scores.COPIED}{steps}": float(np.nanmean(copied[:, steps - 1])) for steps in [max(horizons)]}
+
+
+def last_known(world, ensemble: Ensemble, runs, window: int) -> np.ndarray:
+    """(runs, places): where things are in the last frame that a model is shown."""
+    number = {run: place for place, run in enumerate(ensemble.run_ids)}
+    values = np.asarray(ensemble.values[[number[run] for run in runs]])[:, window - 1]
+    return places.find(world, places.frames_of(world, values))
 
 
 def learned_pictures(world, ensemble: Ensemble, runs) -> pictures.Pictures:

@@ -22,6 +22,9 @@ OURS = "objects"  # the one network that is given places instead of frames
 NOT_DILATED = (OURS, "frame_transformer")
 TOLD = "inputs:launch_sin,launch_cos window:1"  # the angle says all that frames could
 NEVER_TOLD = ("frame_transformer",)
+OWN_FRAMES = {
+    "spatial_transformer": "closed_loop:true"
+}  # shown true frames only, it loses the ball in three of its own
 
 
 def trainings(models: list[str], skips: list[str], *, ours: str, theirs: str, shared: str, told: bool) -> list[str]:
@@ -29,6 +32,8 @@ def trainings(models: list[str], skips: list[str], *, ours: str, theirs: str, sh
     found = []
     for model in models:
         words = f"model:{model} {ours if model == OURS else theirs} {shared}"
+        if "closed_loop" not in words:
+            words += f" {OWN_FRAMES.get(model, '')}"
         for skip in ["1"] if model in NOT_DILATED else skips:
             found.append(f"{words} skip:{skip}" if skip != "1" else words)
             if told and model not in NEVER_TOLD:

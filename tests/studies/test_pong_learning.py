@@ -147,6 +147,19 @@ def test_in_a_closed_loop_a_network_sees_its_own_frames_only(name):
     assert stepped(layer, fed, own_from=3) == pytest.approx(whole, abs=1e-5)
     fed[:, 3:, :257] = 0
     assert ops.convert_to_numpy(layer(fed)) == pytest.approx(whole, abs=1e-6)
+    assert stepped(layer, fed) == pytest.approx(whole, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["spatial_transformer", "frame_transformer"])
+def test_what_learned_in_a_closed_loop_can_be_played(name, ensemble, tmp_path):
+    settings = PongSettings.parse([f"model={name}", "size=debug", "epochs=1", "closed_loop=true"])
+    found = fit(ensemble, settings, tmp_path / "closed", study=STUDY, quiet=True)
+    judge(found, ensemble)
+    model = dream.load(tmp_path / "closed")
+    episodes = played(PONG, 4)
+    _, state = model.step(model.begin(episodes.frames[:, :3], episodes.actions[:, :3]), episodes.actions[:, 3])
+    frame, _ = model.step(state, episodes.actions[:, 4])
+    assert np.isfinite(frame).all()
 
 
 def test_padding_does_not_count_in_the_losses():
@@ -287,10 +300,14 @@ def test_a_training_leaves_a_model_that_can_be_played(trained, ensemble):
 def test_a_judge_names_the_steps_that_it_has_judged(trained, ensemble):
     """Episodes of 24 rows, of which 3 are known; 8 steps are learned."""
     judged = judge(trained, ensemble)
-    assert list(judged) == ["distance_21", "distance_20", "wrong_ends"]
+    assert list(judged) == ["distance_21", "distance_20", "wrong_ends", "copied_21"]
     seen = trained.predictions["validation"]
     away = np.linalg.norm(seen.middle[:, -1, :2] - seen.truth[:, -1, :2], axis=-1)
     assert judged["distance_21"] == pytest.approx(np.nanmean(away))
+    known = [ensemble.run_ids.index(run) for run in trained.split.validation.runs]
+    last = places.find(PONG, places.frames_of(PONG, np.asarray(ensemble.values[known])))[:, 2]
+    copied = np.linalg.norm(last[:, :2] - seen.truth[:, 20, :2], axis=-1)
+    assert judged["copied_21"] == pytest.approx(np.nanmean(copied))
 
 
 def test_a_model_of_another_environment_is_refused(trained, tmp_path):
@@ -338,12 +355,12 @@ def test_what_is_kept_of_other_episodes_is_no_result(tmp_path):
 
 
 def test_a_seed_changes_no_goal():
-    module, found = script("_pong_models"), {"distance": [1.0] * 20, "others": [1.0] * 20, "pixel_mse": [1.0] * 20}
-    for name in ("ours, angle told", f"ours, angle told, {module.SHIFT}"):
+    rows_of, found = script("_pong_rows").rows_of, dict.fromkeys(("distance", "others", "pixel_mse"), [1.0] * 20)
+    for name in ("ours, angle told", f"ours, angle told, {script('_pong_models').SHIFT}"):
         seeded = name.replace("angle told", "angle told, seed 1")
-        goals = [[row["goal"] for row in module.rows_of(each, found, None)] for each in (name, seeded)]
+        goals = [[row["goal"] for row in rows_of(each, found)] for each in (name, seeded)]
         assert goals[0] == goals[1]
-    assert 1.5 in [row["goal"] for row in module.rows_of("ours, angle told, seed 1", found, None)]
+    assert 1.5 in [row["goal"] for row in rows_of("ours, angle told, seed 1", found)]
 
 
 def test_the_time_of_a_training_that_was_cut_off_is_added_up(tmp_path):
@@ -388,3 +405,4 @@ def test_the_report_shows_places_and_strips_of_frames(trained, ensemble, tmp_pat
     assert "ball_x" in text
     assert "frame[0,0]" not in text
     assert "the median of the test episodes, and the worst one" in text
+    assert "the best that can be known from the frames that the model was shown" in text

@@ -1,0 +1,187 @@
+"""Pong's table: guesses shown as many frames as a model, goals that each line is measured by, and means over seeds."""
+
+import json
+from argparse import Namespace
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scripts import script
+
+from studies.pong import dream, figures, guesses, limit, trainings
+from studies.pong.agents import make_agent
+from studies.pong.scores import HORIZONS, Episodes
+from studies.pong.simulate import simulate
+from studies.pong.worlds import CubeCrash, Pong
+
+PONG, CUBE = Pong(), CubeCrash()
+OURS, TOLD = ([f"ours, {shown}{seed}" for seed in ("", ", seed 1", ", seed 2")] for shown in ("P = 3", "angle told"))
+
+
+def played(world, episodes: int = 24):
+    return simulate(world, range(episodes), make_agent(world, range(episodes), 0.6))
+
+
+def next_frames(guess, episodes, known: int) -> np.ndarray:
+    """What a guess makes of episodes one step after the known frames."""
+    state = guess.begin(episodes.frames[:, :known], episodes.actions[:, :known])
+    return guess.step(state, episodes.actions[:, known])[0]
+
+
+@pytest.mark.parametrize("known", [1, 3, 16])
+@pytest.mark.parametrize("world", [PONG, CUBE], ids=lambda world: world.name)
+def test_guesses_go_on_from_the_known_frames_at_each_p(world, known):
+    episodes = played(world)
+    lasting = np.flatnonzero(episodes.lengths > known)
+    found = guesses.beside(world, episodes.frames, episodes.lengths, known)
+    made = {name: next_frames(make(), episodes, known)[lasting] for name, make in found.items()}
+    true = episodes.frames[lasting, known] / np.float32(255)
+    assert np.allclose(made["copy the last frame"], episodes.frames[lasting, known - 1] / 255)
+    assert np.allclose(made["mean frame"], true.mean(axis=0))
+    assert (
+        np.allclose(made["nearest training episode"][:, : world.height - 5], true[:, : world.height - 5]) or known == 1
+    )
+    if world is CUBE:
+        assert np.allclose(made["told the rules"], true)
+    assert ("constant velocity" in made) == ("constant velocity with walls" in made) == (world is PONG and known > 1)
+
+
+@pytest.mark.parametrize("guess", [dream.constant_velocity, guesses.rules])
+def test_one_frame_of_pong_shows_no_way_of_the_ball(guess):
+    with pytest.raises(ValueError, match="expected 2 or more, which show which way the ball flies; got 1"):
+        guess(PONG, 1)
+
+
+def scored(distance: float, ends: float = 0.95) -> dict:
+    """What the benchmark keeps of a model: the same distance at each horizon."""
+    numbers = {"distance": [distance] * len(HORIZONS), "others": [0.5] * len(HORIZONS)}
+    numbers |= {"pixel_mse": [0.01] * len(HORIZONS), "ends_right": ends, "bounce_right": 0.5}
+    return numbers | {"training_cpu_seconds": 60.0, "frames_a_second": 200.0}
+
+
+def rows_of_table(folder, models: dict[str, dict], capsys) -> tuple[dict[str, dict], str]:
+    """The rows of a table of small sets, by name, and what was printed; `models` were trained before."""
+    module = script("_pong_models")
+    asked = [name for name in module.trials(PONG) if any(part in name for part in models)]
+    assert sorted(asked) == sorted(models)  # nothing is trained here
+    for name, numbers in models.items():
+        place = folder / "pong" / name.replace(" ", "_").replace(",", "").replace("=", "")
+        place.mkdir(parents=True)
+        for file in ("test.json", "shift.json"):
+            (place / file).write_text(json.dumps(numbers))
+    sizes = {"train": 20, "validation": 4, "test": 4}
+    (folder / "pong" / "setup.json").write_text(json.dumps({"setup": sizes}))
+    options = {"environment": "pong", "episodes": 4, "training_episodes": 20, "only": list(models)}
+    rows = module.models(Namespace(folder=folder, **options))
+    return {row["name"]: row for row in rows}, capsys.readouterr().out
+
+
+def test_each_source_family_has_a_verdict_beside_the_copy(tmp_path, capsys):
+    models = {f"{family}, P = 3": scored(1.0) for family in script("_pong_models").FAMILIES}
+    models |= {"spatial_transformer, angle told": scored(90.0)} | {name: scored(1.0) for name in OURS}
+    rows, printed = rows_of_table(tmp_path, models, capsys)
+    found = {name: row for name, row in rows.items() if "no worse than copying the last frame at 10 steps" in name}
+    assert len(found) == 6
+    for name, row in found.items():
+        known = 1 if "told" in name else 3
+        assert (
+            row["goal"] == row["reference"] == rows[f"copy the last frame, P = {known}: distance, 10 steps"]["measured"]
+        )
+        assert script("_rows").met(row) == ("no" if "told" in name else "yes")
+    assert rows["ours, P = 3: distance, 10 steps"]["reference"] == row_of_copy(rows, 3)
+    assert rows["limit, angle told: distance, 60 steps"]["measured"] == 0
+    assert [f"| limit, {each} |" in printed for each in ("P = 3", "P = 16", "angle told")] == [True] * 3
+
+
+def row_of_copy(rows, known: int) -> float:
+    return rows[f"copy the last frame, P = {known}: distance, 10 steps"]["measured"]
+
+
+def test_the_goal_of_ends_is_that_of_our_model_alone(tmp_path, capsys):
+    told = {name: scored(1.0) for name in (*TOLD, "dense_rnn, angle told")}
+    rows, _ = rows_of_table(tmp_path, told, capsys)
+    assert rows["ours, angle told: ends_right"]["goal"] == 0.9
+    assert rows["dense_rnn, angle told: ends_right"]["goal"] is None
+    assert rows["ours, angle told, other players: ends_right"]["goal"] is None
+
+
+def test_the_spatial_transformer_learns_from_its_own_frames():
+    words = trainings.trainings(["spatial_transformer", "dense_rnn"], ["1"], ours="", theirs="", shared="", told=True)
+    assert ["closed_loop:true" in each for each in words] == [True, True, False, False]
+    (chosen,) = trainings.trainings(
+        ["spatial_transformer"], ["1"], ours="", theirs="closed_loop:false", shared="", told=False
+    )
+    assert "closed_loop:true" not in chosen
+    learned = script("_pong_models").trials(PONG)
+    of_it = {name: "closed_loop:true" in each for name, each in learned.items() if "spatial" in name}
+    assert [name for name, own in of_it.items() if not own] == ["spatial_transformer, true frames"]
+
+
+def test_a_mean_over_seeds_has_the_goal_and_a_deviation(tmp_path, capsys):
+    models = {name: scored(distance, distance / 4) for name, distance in zip(TOLD, (1.0, 2.0, 3.0), strict=True)}
+    rows, printed = rows_of_table(tmp_path, models, capsys)
+    mean, deviation = (
+        rows[f"ours, angle told, {each} of 3 seeds: distance, 60 steps"] for each in ("mean", "deviation")
+    )
+    assert (mean["measured"], mean["goal"]) == (2.0, 1.5)
+    assert (deviation["measured"], deviation["goal"]) == (1.0, None)
+    assert rows["ours, angle told, mean of 3 seeds: ends_right"]["measured"] == 0.5
+    assert "| ours, angle told, mean of 3 seeds | 2.00 |" in printed
+    assert "| ours, angle told, deviation of 3 seeds | 1.00 |" in printed
+
+
+def test_one_seed_has_neither_mean_nor_deviation(tmp_path, capsys):
+    rows, _ = rows_of_table(tmp_path, {"frame_transformer, P = 3": scored(1.0)}, capsys)
+    assert not [name for name in rows if "seeds" in name]
+
+
+def test_an_exact_forecast_is_seen_on_the_axis_of_distances():
+    results = {"ours": [0.0, 0.0, 0.02, 0.0, 0.0, 0.0], "copy": [1.0, 5.0, 8.0, 8.0, 10.0, 8.0]}
+    axis = figures.by_horizon(results, guessed=["copy"]).axes[0]
+    heights = axis.transData.transform([(1, 0.0), (1, 0.02), (1, 1.0), (1, 8.0)])[:, 1]
+    bottom = axis.bbox.y0
+    assert axis.get_yscale() == "symlog"
+    assert bottom < heights[0] < heights[1] < heights[2] < heights[3]
+    assert axis.get_ylabel() == "distance of the ball [px], linear below 0.01"
+
+
+def episodes_of(world, found) -> Episodes:
+    return Episodes(found.frames, found.actions.astype(float), found.lengths, world.inputs(found.states[:, 0]))
+
+
+@pytest.mark.parametrize("known", [3, 16])
+def test_the_limit_of_a_report_is_that_of_the_true_states(known):
+    found = played(PONG)
+    (name,), (said,) = zip(*figures.limits(dream.copy(PONG, known), episodes_of(PONG, found)).items(), strict=True)
+    paths = limit.every_angle(PONG, found.frames.shape[1])
+    errors = limit.limit(paths, found.states, found.actions, found.lengths, known)
+    assert name == f"limit, P = {known}"
+    assert said == pytest.approx(limit.by_horizon(errors, known, HORIZONS)[0].tolist(), nan_ok=True)
+
+
+def test_a_report_has_limit_and_guesses_beside_the_model():
+    found = episodes_of(PONG, played(PONG))
+    results = figures.beside(dream.copy(PONG, 3), "objects", found, found)
+    assert set(results) == {"objects", "limit, P = 3", *guesses.beside(PONG, found.frames, found.lengths, 3)}
+    assert results["objects"] == results["copy the last frame"]
+    assert results["limit, P = 3"][3] < min(results[name][3] for name in ("copy the last frame", "mean frame"))
+    legend = figures.by_horizon(results, guessed=[name for name in results if name != "objects"]).legends[0]
+    told = [text.get_text() for text in legend.get_texts()]
+    assert told[:2] == [f"{name}: {results[name][2]:.2f}" for name in ("objects", "limit, P = 3")]
+
+
+def test_what_a_frame_or_the_angle_tells_has_the_limit_zero():
+    cubes = episodes_of(CUBE, played(CUBE))
+    assert figures.limits(dream.copy(CUBE), cubes) == {"limit": [0.0] * len(HORIZONS)}
+    told = replace(dream.copy(PONG), told=("launch_sin", "launch_cos"))
+    assert figures.limits(told, episodes_of(PONG, played(PONG))) == {"limit": [0.0] * len(HORIZONS)}
+
+
+def test_distances_above_zero_stand_on_a_logarithmic_axis():
+    axis = figures.by_horizon({"copy": [1.0, 5.0, 8.0, np.nan, np.nan, np.nan]}).axes[0]
+    assert (axis.get_yscale(), axis.get_ylabel()) == ("log", "distance of the ball [px]")
+
+
+def test_distances_that_are_all_zero_are_drawn():
+    axis = figures.by_horizon({"ours": [0.0] * len(HORIZONS)}).axes[0]
+    assert axis.get_ylim()[0] < 0 < axis.get_ylim()[1]
