@@ -16,7 +16,7 @@ from sim2seq.training.task import Layout, some
 from studies.pong import dream, pictures, places, scores
 from studies.pong.networks import NETWORKS
 from studies.pong.places import ACTION, FRAME, PLACES, TERMINAL
-from studies.pong.trainings import NEVER_TOLD, NOT_DILATED, OURS
+from studies.pong.trainings import NEVER_TOLD, NOT_DILATED, OURS, SEE_THE_LAST
 from studies.pong.worlds import CubeCrash
 
 SIMPLE = ("hold", "constant velocity", "nearest run")  # of the package's baselines, those that say something here
@@ -64,8 +64,8 @@ class PongSettings(Settings, recipes=RECIPES):
         for name in ("skip", "episodes", "judged"):
             if getattr(self, name) < 1:
                 raise ValueError(f"setting {name}: expected 1 or more; got {getattr(self, name)}")
-        if self.closed_loop and self.model == OURS:
-            raise ValueError(f"setting closed_loop: {OURS} is never shown true frames; expected false")
+        if self.closed_loop and self.model not in SEE_THE_LAST:
+            raise ValueError(f"setting closed_loop: {self.model} is shown no frame after the known; expected false")
         if self.skip > 1 and self.model in NOT_DILATED:
             raise ValueError(f"setting skip: {self.model} has no dilated layers; expected 1, got {self.skip}")
         if self.inputs and self.model in NEVER_TOLD:

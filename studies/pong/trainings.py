@@ -22,9 +22,9 @@ OURS = "objects"  # the one network that is given places instead of frames
 NOT_DILATED = (OURS, "frame_transformer")
 TOLD = "inputs:launch_sin,launch_cos window:1"  # the angle says all that frames could
 NEVER_TOLD = ("frame_transformer",)
-OWN_FRAMES = {
-    "spatial_transformer": "closed_loop:true"
-}  # shown true frames only, it loses the ball in three of its own
+SEE_THE_LAST = ("spatial_transformer", "frame_transformer")  # what the others say depends on no frame after the known
+# shown true frames only, it loses the ball in three of its own
+OWN_FRAMES = {"spatial_transformer": "closed_loop:true"}
 
 
 def trainings(models: list[str], skips: list[str], *, ours: str, theirs: str, shared: str, told: bool) -> list[str]:

@@ -391,7 +391,8 @@ def test_every_model_is_trained_once_with_and_without_the_angle(tmp_path):
 
 
 TRANSFORMER = ["recipe=pixels", "model=frame_transformer"]
-IMPOSSIBLE = [["skip=0"], ["closed_loop=true"], ["model=combined"], ["window=0"], ["skip=8"], [*TRANSFORMER, "skip=8"]]
+IMPOSSIBLE = [["closed_loop=true"], ["recipe=pixels", "closed_loop=true"]]
+IMPOSSIBLE += [["skip=0"], ["model=combined"], ["window=0"], ["skip=8"], [*TRANSFORMER, "skip=8"]]
 
 
 @pytest.mark.parametrize("words", [*IMPOSSIBLE, [*TRANSFORMER, "inputs=launch_sin,launch_cos"]])
