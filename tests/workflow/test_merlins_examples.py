@@ -16,11 +16,12 @@ REFUSED = {
     **dict.fromkeys(("slurm_par", "slurm_par_restart", "lsf_par_srun", "null_spec", "null_chain"), SLURM),
     **dict.fromkeys(("hpc_demo", "iterative_demo"), ELSEWHERE),
     **dict.fromkeys(("openfoam_wf", "openfoam_wf_no_docker", "openfoam_wf_singularity"), FORM),
+    "hello_samples": "the study's samples: .*make_samples.py needs the package names, which is not installed",
     "lsf_par": LSF,
     "my_hello": "expected a name of the study",
 }
-BEGUN = {  # some then lack a shell, a package or a program: python2, names, spellbook, docker
-    *("hello", "hello_samples", "restart", "restart_delay", "simple_chain", "feature_demo", "remote_feature_demo"),
+BEGUN = {  # some then lack a shell, a package or a program: python2, spellbook, docker
+    *("hello", "restart", "restart_delay", "simple_chain", "feature_demo", "remote_feature_demo"),
     *("optimization_basic", "openfoam_wf_docker_template", "openfoam_wf_no_docker_template"),
     "openfoam_wf_singularity_template",
 }
