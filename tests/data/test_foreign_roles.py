@@ -508,3 +508,13 @@ def test_complex_columns_of_a_frame_are_refused():
     with pytest.raises(RecordError, match="column 'wave': expected real numbers, got complex ones"):
         Ensemble.from_pandas(frame)
     assert Ensemble.from_pandas(frame, features=("x",)).features == ("x",)
+
+
+@pytest.mark.parametrize("way", [("row", "sample_dimension"), ("obs", "instance_dimension")])
+def test_ragged_arrays_of_cf_are_refused_by_name(tmp_path, way):
+    dim, attribute = way
+    data = xr.Dataset({"x": ("obs", np.arange(6.0))}, {"time": ("obs", np.arange(6.0))})
+    data["which"] = (dim, np.array([2, 4] if dim == "row" else [0, 0, 1, 1, 1, 1]), {attribute: "obs"})
+    data.to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(RecordError, match=f"variable 'which' has {attribute}: a ragged array"):
+        read(tmp_path / "a.nc")

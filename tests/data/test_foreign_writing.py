@@ -228,3 +228,30 @@ def test_a_row_that_lacks_a_cell_does_not_name_the_columns(tmp_path):
     (tmp_path / "a.dat").write_text("STATE\tX  Y  Z\nOhio\t9.5\t3 7\nUtah\t6\t1.5\t2\nIowa\t4\t2.5\t3\n")
     with pytest.raises(RecordError, match="expected a line of names above"):
         read(tmp_path / "a.dat")
+
+
+@pytest.mark.parametrize("title", ["Test,Run 4", "Experiment 12,,", "a title"])
+def test_names_with_units_below_a_title_are_no_units(tmp_path, title):
+    (tmp_path / "a.csv").write_text(f"{title}\nTime (s),x (m),y (m)\n0,1,5\n1,2,6\n2,3,7\n")
+    (run,) = read(tmp_path / "a.csv").values()
+    assert run.series == {"time": [0, 1, 2], "x": [1, 2, 3], "y": [5, 6, 7]}
+    assert run.units == {"time": "s", "x": "m", "y": "m"}
+
+
+@pytest.mark.parametrize(
+    ("names", "unit"), [("t / s,x / mm", "s"), ("flow-time,x", ""), ("Physical Time (min),x [mm]", "min")]
+)
+def test_clocks_as_other_programs_name_them(tmp_path, names, unit):
+    (tmp_path / "a.csv").write_text(f"{names}\n0.5,1\n1.5,2\n2.5,3\n")
+    (run,) = read(tmp_path / "a.csv").values()
+    assert run.series == {"time": [0.5, 1.5, 2.5], "x": [1, 2, 3]}
+    assert run.units.get("time", "") == unit
+
+
+@pytest.mark.parametrize(("scale", "unit"), [(1, ""), (1e3, "ms"), (1e6, "us")])
+def test_stamps_since_1970_say_by_their_size_what_they_count(tmp_path, scale, unit):
+    stamps = [int((1_700_000_000 + each) * scale) for each in (0, 2, 4)]
+    (tmp_path / "a.csv").write_text("timestamp,x\n" + "".join(f"{each},{x}\n" for x, each in enumerate(stamps)))
+    (run,) = read(tmp_path / "a.csv").values()
+    assert run.units.get("time", "") == unit
+    assert [each - run.series["time"][0] for each in run.series["time"]] == [0, 2 * scale, 4 * scale]

@@ -49,6 +49,10 @@ def axes_of(data: xr.Dataset, reading: Reading, *, one_run: bool = False) -> Axe
 
     Raises RecordError, with the option that says it, where nothing tells.
     """
+    for name, each in data.variables.items():  # runs one after the other along one dimension, as CF has it
+        if ragged := {"sample_dimension", "instance_dimension"} & each.attrs.keys():
+            what = "a ragged array of runs, which is not read here: give each a row, filled up with nan"
+            raise RecordError(f"variable {shown(name)} has {ragged.pop()}: {what}")
     said = asked_for(data, reading)
     clock = clock_of(data, reading)
     run, ids = ("", "") if one_run else run_of(data, reading, said)

@@ -12,6 +12,7 @@ from sim2seq.data.foreign.reading import CLOCK_WITH_UNIT, COUNTERS, first_of
 from sim2seq.data.records import RecordError, shown
 
 SINCE = re.compile(r"\s*(\w+)\s+since\s+.*", re.IGNORECASE)
+STAMP = re.compile("stamp|date|epoch|unix")  # in the name of a clock that may count since 1970
 DURATION = re.compile(r"\s*(\d+ days?,? *)?\d+:\d\d(:\d\d([.,]\d+)?)?\s*")
 UNITS = {  # as other programs write it -> as it is shown
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
@@ -87,9 +88,17 @@ def unit_of(said: str, name: str, times: np.ndarray) -> tuple[str, bool]:
     word = since[1] if since else said.strip()
     if not word and (found := CLOCK_WITH_UNIT.fullmatch(name.lower())):
         word = found[1]
+    if not word and STAMP.search(name.lower()) and (counted := since_1970(times)):
+        return counted, True
     if not word and name.lower() in COUNTERS:
         word = "years" if name.lower() == "year" else name.lower().removesuffix("s")
     return UNITS.get(word.lower(), word), bool(since)
+
+
+def since_1970(times: np.ndarray) -> str:
+    """What times since 1970 count that are too large for seconds; "" for others: as seconds, 1e11 are the year 5138."""
+    least = np.nanmin(times) if np.isfinite(times).any() else 0
+    return next((unit for most, unit in ((1e17, "ns"), (1e14, "us"), (1e11, "ms")) if least > most), "")
 
 
 def count(times: np.ndarray, unit: str, from_start: bool) -> np.ndarray:

@@ -13,7 +13,7 @@ from sim2seq.data.records import LONGEST_ID, SAFE_ID, RecordError, shown
 # names, in lower case, of what holds the clock, the counter of steps, the run; earlier ones go before later ones
 CLOCKS = (
     *("time", "times", "t", "sim_time", "simtime", "simulation_time", "timestamp", "datetime", "date", "datum", "zeit"),
-    *("uhrzeit", "seconds"),
+    *("uhrzeit", "seconds", "flow_time", "physical_time", "elapsed_time"),
 )
 COUNTERS = (
     *("step", "steps", "timestep", "tick", "ticks", "cycle", "iteration", "iter", "frame", "epoch", "sample", "index"),
@@ -130,6 +130,8 @@ def split_unit(header: str) -> tuple[str, str]:
     """A name with its unit in brackets, "speed [m/s]" or "speed (m/s)", as a pair; an index as in x[0] is no unit."""
     header = " ".join(header.split())
     found = BRACKETS.fullmatch(header)
+    if not found and (name := header.partition(" / "))[2] and is_unit(name[2]):  # t / s, as ISO 80000 writes them
+        return name[0], name[2]
     if not found or not found[1] or re.fullmatch(r"[\d,: ]+", found[2] or found[3] or ""):
         return header, ""
     return found[1].strip(), (found[2] or found[3] or "").strip()
@@ -138,8 +140,13 @@ def split_unit(header: str) -> tuple[str, str]:
 def are_units(row: list[str]) -> bool:
     """Whether at least half of the cells are units, known ones or some in brackets."""
     some = [cell for cell in row if cell]
-    found = [cell for cell in some if cell.strip("[]() ") != cell or re.sub(r"[/*^.\d -].*", "", cell) in UNITS]
+    found = [cell for cell in some if is_unit(cell) or (cell[0] in "[(" and cell[-1] in ")]")]
     return len(found) > 0 and 2 * len(found) >= len(some)
+
+
+def is_unit(text: str) -> bool:
+    """Whether a text begins as known units do: mm, kg/s."""
+    return re.sub(r"[/*^.\d -].*", "", text) in UNITS
 
 
 def clock_among(names, asked: str = "") -> str:
@@ -168,7 +175,7 @@ def is_clock(name: str) -> bool:
 def first_of(names, known) -> str:
     """That of `names` that comes first among `known`, whatever its case; "": none of them."""
     names = [name for name in names if len(name) > 1 or name.islower()]  # T is a temperature
-    lower = {name.lower().replace(" ", "_"): name for name in reversed(names)}
+    lower = {re.sub("[ -]", "_", name.lower()): name for name in reversed(names)}
     return next((lower[each] for each in known if each in lower), "")
 
 
