@@ -255,3 +255,32 @@ def test_stamps_since_1970_say_by_their_size_what_they_count(tmp_path, scale, un
     (run,) = read(tmp_path / "a.csv").values()
     assert run.units.get("time", "") == unit
     assert [each - run.series["time"][0] for each in run.series["time"]] == [0, 2 * scale, 4 * scale]
+
+
+def test_probes_of_openfoam_have_their_time(tmp_path):
+    """The name of the clock stands alone below the names of the others."""
+    lines = [
+        "# Probe 0 (0 0 0)",
+        "# Probe 1 (1 0 0)",
+        "#       Probe     0     1",
+        "#        Time",
+        "0.1 1 5",
+        "0.2 2 6",
+    ]
+    (tmp_path / "p").write_text("\n".join(lines) + "\n")
+    (run,) = read(tmp_path / "p").values()
+    assert run.series == {"time": [0.1, 0.2], "0": [1, 2], "1": [5, 6]}
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        ("Total rows: 3", "a.csv, line 5: expected 3 cells, as above, got 'Total rows: 3'"),
+        ("3,1", "a.csv, line 5: expected 3 cells, as above, got '3,1'"),
+        ("Mean,0.1,0.2", "time 'Mean': expected numbers, durations or dates"),
+    ],
+)
+def test_a_last_line_that_is_no_row_is_named(tmp_path, last, words):
+    (tmp_path / "a.csv").write_text(f"time,x,y\n0,1,5\n1,2,6\n2,3,7\n{last}\n")
+    with pytest.raises(RecordError, match=words):
+        read(tmp_path / "a.csv")

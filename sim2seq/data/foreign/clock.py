@@ -139,10 +139,12 @@ def parse(values, dates: str = "") -> np.ndarray:
 
 def of_words(words: pd.Series, some: pd.Series, dates: str) -> np.ndarray:
     """Texts as times: numbers, durations or dates, whichever all of them are; `some`: those that are there."""
+    odd = some.iloc[0]
     if not dates:
         numbers, wrong = as_numbers(words)
         if not wrong.any():
             return numbers
+        odd = words[wrong].iloc[0]
         if DURATION.fullmatch(str(some.iloc[0])):
             return durations(words)
     first = {} if dates else {"dayfirst": day_first(some)}
@@ -156,7 +158,7 @@ def of_words(words: pd.Series, some: pd.Series, dates: str) -> np.ndarray:
         except (ValueError, TypeError, OverflowError):
             continue
     what = f"as {dates}" if dates else "(--dates FORMAT says how dates are written)"
-    raise RecordError(f"time {shown(some.iloc[0])}: expected numbers, durations or dates {what}")
+    raise RecordError(f"time {shown(odd)}: expected numbers, durations or dates {what}")
 
 
 def of_digits(values: np.ndarray, name: str) -> np.ndarray:

@@ -144,6 +144,11 @@ def are_units(row: list[str]) -> bool:
     return len(found) > 0 and 2 * len(found) >= len(some)
 
 
+def ends_oddly(widths: list[int]) -> bool:
+    """Whether the last line has another width than those before: a sum below a table, or what a full disk cut off."""
+    return len(widths) > 2 and len({*widths[1:-1]}) == 1 and widths[-1] not in widths[:-1]
+
+
 def is_unit(text: str) -> bool:
     """Whether a text begins as known units do: mm, kg/s."""
     return re.sub(r"[/*^.\d -].*", "", text) in UNITS

@@ -13,7 +13,7 @@ from typing import TextIO
 import pandas as pd
 
 from sim2seq.data.foreign.columns import COMMA, PADDED, THOUSANDS, WITH_POINTS, are_grouped, is_number, ungrouped
-from sim2seq.data.foreign.reading import RUNS, Reading, are_units, first_of, listed, split_unit
+from sim2seq.data.foreign.reading import RUNS, Reading, are_units, ends_oddly, first_of, listed, named_clock, split_unit
 from sim2seq.data.records import RecordError, shown
 
 MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -73,6 +73,9 @@ def format_of(path, reading: Reading) -> Format:
         raise RecordError(f"{path}: {what}: write it as CSV by the package it is of, as docs/data_format.md shows")
     separator, rows = separated(lines, full)
     first = first_row(rows, full)
+    if first in (None, full[-1]) and ends_oddly([len(rows[number]) for number in full[-TAIL:]]):
+        what = f"expected {len(rows[full[-2]])} cells, as above, got {shown(lines[full[-1]])}"
+        raise RecordError(f"{path}, line {starts[full[-1]] + 1}: {what}")
     if first is None:
         raise RecordError(f"{path}: expected a table of numbers below a line of names, got {shown(lines[full[0]])}")
     header, below = above(lines, said, first, separator, len(rows[first]))
@@ -225,6 +228,8 @@ def above(lines, full: list[int], first: int, separator: str, width: int) -> tup
     before = [number for number in full if number < first][-2:]
     rows = [[cell.strip() for cell in cut(BEGINS.sub("", lines[number]), separator)] for number in before]
     rows = [row[:-1] if len(row) == width + 1 and not row[-1] else row for row in rows]
+    if len(rows) == 2 and len(rows[1]) == 1 and named_clock(rows[1]):  # # Probe 0 1, # Time, as OpenFOAM writes
+        rows = [[rows[1][0], *rows[0][1:]]]
     fitting = [row for row in rows if fits(row, width, separator)]
     if len(fitting) == 2 and before[1] == before[0] + 1 and are_units(fitting[1]):
         return fitting[0], [cell.strip("[]() ") for cell in fitting[1]]
