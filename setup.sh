@@ -79,9 +79,10 @@ fi
 index="${PIP_INDEX_URL:-$(pip config get global.index-url 2>/dev/null || true)}"
 if [ -n "$index" ]; then export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"; fi
 
+uv() { .venv/bin/uv pip install --python .venv/bin/python "$@"; }  # it prefers an environment that is active
 with_uv() {
-    if [ -t 2 ]; then .venv/bin/uv pip install "$@"; return; fi
-    .venv/bin/uv pip install "$@" 2>&1 | { grep --line-buffered -v '^ *[-+~] ' || true; }  # not a line for each package
+    if [ -t 2 ]; then uv "$@"; return; fi
+    uv "$@" 2>&1 | { grep --line-buffered -v '^ *[-+~] ' || true; }  # not a line for each package
 }
 with_pip() {
     say "installing with pip, a few minutes"

@@ -142,6 +142,13 @@ def test_setup_installs_what_is_missing_and_keeps_extras(clone):
     assert built(clone)[1][4:] == [".[dodging-robot,pong]"]
 
 
+def test_an_active_environment_of_others_is_left_alone(clone):
+    """uv would install into it: the environment of VIRTUAL_ENV goes before that of the folder."""
+    built(clone)
+    calls = [line.split() for line in (clone / "calls").read_text().splitlines() if line.startswith("uv ")]
+    assert [call[call.index("--python") + 1] for call in calls] == [".venv/bin/python"] * len(calls)
+
+
 def test_a_kernel_is_registered_with_every_call_that_asks_for_one(clone):
     (clone / "python").write_text(PYTHON + '[ "$2" != ipykernel ] || echo "$* kernel" >> calls\n')
     assert built(clone, "--kernel")[1] == ["venv", ".", "kernel"]
