@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from collections import namedtuple
+from collections.abc import Callable
 
 DELIMITER = "%"
 LONGEST_ID = 255  # characters; Sina's column
@@ -53,6 +54,17 @@ class RecordError(ValueError):
 def shown(text) -> str:
     """Untrusted text as a message may hold it: short, quoted, without control characters."""
     return repr(str(text)[:SHOWN])[: 2 * SHOWN]
+
+
+def instead(value) -> str:
+    """What a run has in the place of a number, in words; None and nan: nothing."""
+    return "lacks it" if value is None or value != value else f"has {shown(value)}"
+
+
+def unlike(found: set[str], expected: set[str], listed: Callable[[list[str]], str]) -> str:
+    """How the features of a run differ from those expected, "lacks a and has b"; "" where they do not."""
+    pairs = (("lacks", expected - found), ("has", found - expected))
+    return " and ".join(f"{verb} {listed(sorted(names))}" for verb, names in pairs if names)
 
 
 def check_id(run_id: str) -> str:

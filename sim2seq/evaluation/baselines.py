@@ -95,9 +95,9 @@ def gaussian_process(training: Told, context, steps: int, told: Told) -> np.ndar
         raise ValueError("a Gaussian process needs numbers that are told of the runs")
     _, future = window_and_future(training, context, steps)
     centre, spread = training.numbers.mean(axis=0), training.numbers.std(axis=0)
-    spread = np.where(spread > 0, spread, 1.0)
+    spread = divisor(spread)
     scale, middle = future.std(axis=(0, 1)), future.mean(axis=(0, 1))
-    scale = np.where(scale > 0, scale, 1.0)
+    scale = divisor(scale)
 
     def apart(told: Told) -> dict:
         """Inputs and controls: of inputs each counts, of controls a few components."""
@@ -172,11 +172,16 @@ TARGET_BASELINES = {
 }
 
 
+def divisor(scale: np.ndarray) -> np.ndarray:
+    """A scale to divide by: 1 in the place of the 0 of what never changes."""
+    return np.where(scale > 0, scale, 1.0)
+
+
 def counted(baseline: Callable, scale: np.ndarray | None) -> Callable:
     """A baseline of targets that learns them in units of `scale` (outputs,), as the score counts them; None: itself."""
     if scale is None:
         return baseline
-    unit = np.where(scale > 0, scale, 1.0)
+    unit = divisor(scale)
     return lambda inputs, targets, queries: baseline(inputs, targets / unit, queries) * unit
 
 
@@ -212,7 +217,7 @@ def spanned(targets: np.ndarray, scale: np.ndarray | None = None) -> tuple[np.nd
     step of each feature, it is measured along axes that span the samples alone: as many numbers as samples. Distances
     are in units of `scale` (outputs,), where it is given.
     """
-    unit = 1.0 if scale is None else np.where(scale > 0, scale, 1.0)
+    unit = 1.0 if scale is None else divisor(scale)
     wide, axes = targets[0].size > len(targets), None
     centre = targets.mean(axis=0) if wide else np.zeros(targets.shape[1:])
     numbers = flat((targets - centre) / unit)
@@ -268,7 +273,7 @@ def in_deviations(numbers, others) -> tuple[np.ndarray | None, np.ndarray | None
     if numbers is None or others is None:
         return numbers, others
     unit = spread(numbers[:, None])
-    unit = np.where(unit > 0, unit, 1.0)
+    unit = divisor(unit)
     return numbers / unit, others / unit
 
 

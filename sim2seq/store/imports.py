@@ -161,7 +161,7 @@ class Looked:
             if self.changed and not why:
                 name = self.changed[0]["id"]
                 found = differences(self.stored([name])[name], self.changed[0])
-                why = f"run {name} is in the store with other content: {'; '.join(found[:5])}: --replace overwrites it"
+                why = f"{store.other_content(name, found)}: --replace overwrites it"
         return counts, [each["id"] for each in self.changed], why
 
 

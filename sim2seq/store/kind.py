@@ -3,7 +3,7 @@
 import json
 from itertools import chain
 
-from sim2seq.data.records import TIME
+from sim2seq.data.records import TIME, unlike
 from sim2seq.store.sina import CURVE_SET, StoreError, place_of
 
 MOST = 5  # names in a message
@@ -32,9 +32,8 @@ class Alike:
         if not (found := self._features_of(record)):
             return
         self.first, self.features = self.first or run, self.features or found
-        pairs = (("lacks", self.features - found), ("has", found - self.features))
-        if told := [f"{verb} {', '.join(sorted(names)[:MOST])}" for verb, names in pairs if names]:
-            what = f"run {run} {' and '.join(told)}: expected the features of run {self.first}"
+        if told := unlike(found, self.features, lambda names: ", ".join(names[:MOST])):
+            what = f"run {run} {told}: expected the features of run {self.first}"
             raise StoreError(f"{what}; a store holds runs of one kind", run=run)
 
     def _features_of(self, record: dict) -> set[str]:

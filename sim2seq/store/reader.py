@@ -12,7 +12,7 @@ import numpy as np
 
 from sim2seq.data import arrays, clock
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.records import TIME, is_result, shown
+from sim2seq.data.records import TIME, instead, is_result
 from sim2seq.store.room import Room
 from sim2seq.store.sina import CURVE_SET, NOTES, ROW, StoreError, place_of, units_of, values_of
 
@@ -230,7 +230,7 @@ def gather(columns: dict[str, array], lost: dict[str, str], data: dict, run_id: 
             columns[name].append(data[name])
         else:
             del columns[name]
-            lost[name] = f"run {run_id} " + (f"has {shown(data[name])}" if data.get(name) is not None else "lacks it")
+            lost[name] = f"run {run_id} {instead(data.get(name))}"
 
 
 def listed(names: list[str]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import chain, islice
 
-from sim2seq.data.records import is_result, shown
+from sim2seq.data.records import instead, is_result
 from sim2seq.store.backend import OpenStore, backend_of, patiently
 from sim2seq.store.backend import is_url as is_url
 from sim2seq.store.kind import Alike
@@ -108,7 +108,7 @@ def put(store, records: list[dict], replace: bool, written: set[str], kind: Alik
         elif not (found := differences_of(store.path, held[name], record)):
             counts["unchanged"] += 1
         elif not replace or name in written:
-            raise StoreError(f"run {name} is in the store with other content: {'; '.join(found[:5])}", run=name)
+            raise StoreError(other_content(name, found), run=name)
         else:
             counts["replaced"] += 1
             changed.append(record)
@@ -256,6 +256,11 @@ def requested(path, what: str, names: Iterable[str]) -> list[str]:
     return list(counts)
 
 
+def other_content(name: str, found: list[str]) -> str:
+    """That a run is stored and differs, `found` in what."""
+    return f"run {name} is in the store with other content: {'; '.join(found[:5])}"
+
+
 def unusable_inputs(path) -> dict[str, str]:
     """Numbers that are inputs of some runs and not of all, so that no Ensemble has them: name -> which run has not.
 
@@ -274,5 +279,4 @@ def unusable_inputs(path) -> dict[str, str]:
 
 def what_it_has(record: dict, name: str) -> str:
     """What a run has in the place of a number, in words."""
-    value = values_of(record["data"]).get(name)
-    return "lacks it" if value is None else f"has {shown(value)}"
+    return instead(values_of(record["data"]).get(name))

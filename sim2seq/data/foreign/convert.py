@@ -22,7 +22,7 @@ from sim2seq.data.foreign.runs import Seen, check_gaps, check_ids, remember
 from sim2seq.data.foreign.table import Table
 from sim2seq.data.foreign.tidy import decoded, tidy
 from sim2seq.data.foreign.wide import Wide
-from sim2seq.data.records import RecordError, is_result, shown
+from sim2seq.data.records import RecordError, instead, is_result, shown
 
 PART = re.compile(r"(.+)\[([\d,]+)\]")  # of a series with further dimensions
 
@@ -118,9 +118,7 @@ def unusable(ids: list[str], data: list[dict]) -> dict[str, str]:
         for name in names.keys() - found.keys():
             value = given.get(name)
             if not isinstance(value, (int, float)) or value != value:
-                found[name] = f"run {run_id} " + (
-                    "lacks it" if value is None or value != value else f"has {shown(value)}"
-                )
+                found[name] = f"run {run_id} {instead(value)}"
     return found
 
 

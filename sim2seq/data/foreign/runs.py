@@ -20,7 +20,7 @@ from sim2seq.data.foreign.reading import RUNS, TAKEN, Reading, first_of, id_of, 
 from sim2seq.data.foreign.table import Table
 from sim2seq.data.foreign.text import format_of
 from sim2seq.data.foreign.tidy import Gaps, Twice, holding, tidy
-from sim2seq.data.records import STEP_AXIS, TIME, RecordError, Run
+from sim2seq.data.records import STEP_AXIS, TIME, RecordError, Run, unlike
 
 STAYS = 1_000_000  # numbers in a file of arrays, from which on they stay there
 ROW = "row"  # the number that a store gives a run whose series stay in a file
@@ -63,12 +63,9 @@ class Seen:
         """Keep the names of the features. Raises RecordError for a run that has others than those before it."""
         found = {each for name, values in block.series.items() for each in features_of(name, values.shape[2:])}
         self.first, self.names = self.first or run_id, self.names or found
-        if found != self.names:
-            pairs = (("lacks", self.names - found), ("has", found - self.names))
-            told = " and ".join(f"{verb} {listed(sorted(names))}" for verb, names in pairs if names)
-            common = (
-                f"--features {','.join(sorted(found & self.names))}" if found & self.names else "a store of its own"
-            )
+        if told := unlike(found, self.names, listed):
+            common = ",".join(sorted(found & self.names))
+            common = f"--features {common}" if common else "a store of its own"
             raise RecordError(f"run {run_id} {told}: expected the features of run {self.first}; or {common}")
 
     def check_times(self, run_id: str, times: np.ndarray) -> None:

@@ -67,10 +67,8 @@ class Table:
     runs_at_once = 1
 
     def __init__(self, pieces: Iterable[Piece], reading: Reading):
-        self.reading, self.columns = (
-            reading,
-            Columns(reading.dates, (*reading.series, *reading.controls) if reading.series else ()),
-        )
+        asked = (*reading.series, *reading.controls) if reading.series else ()
+        self.reading, self.columns = reading, Columns(reading.dates, asked)
         self.time, self.said = "", dict[str, str]()
         self._run: dict[str, str] = {}  # file -> the column that tells its runs apart
         self._said: dict[str, tuple[str, dict]] = {}  # file -> its name, and what that column says where it is constant
