@@ -5,24 +5,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from foreign import read
 
-from sim2seq.data.foreign.files import sources
-from sim2seq.data.foreign.reading import Reading
-from sim2seq.data.foreign.runs import Seen, runs_of
 from sim2seq.data.records import RecordError
 
 OTHERS = Path(__file__).parent.parent / "samples" / "others"
 DAYS = 86_400
 
 
-def read(name, **options):
-    """Run id -> Run of a file."""
-    reading = Reading(**options)
-    return {run.id: run for run in runs_of(sources([OTHERS / name], reading), reading, Seen())}
-
-
 def test_runs_of_unequal_lengths_written_by_aeon():
-    runs = read("vowels.csv")
+    runs = read(OTHERS / "vowels.csv")
     assert [len(run.series["0"]) for run in runs.values()] == [20, 26, 22, 20, 21, 23]
     assert list(runs["1"].series)[1:] == [str(feature) for feature in range(12)]
     table = pd.read_csv(OTHERS / "vowels.csv")
@@ -40,15 +32,15 @@ def test_runs_of_unequal_lengths_written_by_aeon():
     ],
 )
 def test_dates_of_other_programs_are_times(name, steps, unit, last, feature, first):
-    (run,) = read(name).values()
+    (run,) = read(OTHERS / name).values()
     assert (len(run.series[feature]), run.units["time"], run.series[feature][0]) == (steps, unit, first)
     assert (run.series["time"][0], run.series["time"][-1]) == (0, last)
 
 
 def test_a_panel_of_firms_is_asked_about_and_then_read():
     with pytest.raises(RecordError, match="or is each firm a run"):
-        read("grunfeld.csv")
-    runs = read("grunfeld.csv", run="firm")
+        read(OTHERS / "grunfeld.csv")
+    runs = read(OTHERS / "grunfeld.csv", run="firm")
     assert len(runs) == 11
     assert {len(run.series["invest"]) for run in runs.values()} == {20}
     assert runs["General_Motors"].series["invest"][:2] == [317.6, 391.8]
@@ -65,4 +57,4 @@ def test_a_panel_of_firms_is_asked_about_and_then_read():
 )
 def test_what_could_be_meant_in_two_ways_is_asked_about(name, words):
     with pytest.raises(RecordError, match=words):
-        read(name)
+        read(OTHERS / name)

@@ -4,23 +4,17 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from foreign import read
 
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.foreign.files import open_arrays, sources
+from sim2seq.data.foreign.files import open_arrays
 from sim2seq.data.foreign.reading import Reading
-from sim2seq.data.foreign.runs import Seen, runs_of
 from sim2seq.data.records import RecordError
 
 RUNS, STEPS, FEATURES = 4, 6, 3
 VALUES = np.arange(RUNS * STEPS * FEATURES, dtype="float32").reshape(RUNS, STEPS, FEATURES)
 TIMES = np.arange(STEPS) / 2
 FIRST = VALUES[0, :, 0].tolist()
-
-
-def read(*paths, **options):
-    """Run id -> Run of these files."""
-    reading = Reading(**options)
-    return {run.id: run for run in runs_of(sources(paths, reading), reading, Seen())}
 
 
 def dataset():

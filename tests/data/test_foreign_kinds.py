@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import scipy.io
 import xarray as xr
+from foreign import read
 
 import ball_bounce
 from sim2seq.data import records
@@ -20,12 +21,6 @@ from sim2seq.data.records import RecordError
 from sim2seq.store.imports import first_look
 
 T = np.arange(5) / 4
-
-
-def read(*paths, **options):
-    """Run id -> Run of these files."""
-    reading = Reading(**options)
-    return {run.id: run for run in runs_of(sources(paths, reading), reading, Seen())}
 
 
 def package(name, *parts) -> Path:

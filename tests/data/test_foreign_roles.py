@@ -1,6 +1,4 @@
-"""What an array is in its file, a series, an input, the clock or the lengths of runs; in groups, and MATLAB's."""
-
-from contextlib import nullcontext
+"""What an array is in its file, a series, an input, the clock or the lengths of runs."""
 
 import h5py
 import numpy as np
@@ -8,20 +6,14 @@ import pandas as pd
 import pytest
 import scipy.io
 import xarray as xr
+from foreign import as_matlab_writes, read
 
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.foreign.files import open_arrays, sources
+from sim2seq.data.foreign.files import open_arrays
 from sim2seq.data.foreign.reading import Reading
-from sim2seq.data.foreign.runs import Seen, runs_of
 from sim2seq.data.records import RecordError
 
 T = np.arange(5) / 4
-
-
-def read(*paths, **options):
-    """Run id -> Run of these files."""
-    reading = Reading(**options)
-    return {run.id: run for run in runs_of(sources(paths, reading), reading, Seen())}
 
 
 @pytest.mark.parametrize("runs", [1, 3])
@@ -43,21 +35,6 @@ def test_places_that_are_coordinates_of_others_are_series(tmp_path, runs):
     assert sorted(open_arrays(str(tmp_path / "a.nc"), Reading(**options)).passed_by) == ["area", "month"]
 
 
-def as_matlab_writes(path, arrays):
-    """A file of MATLAB 7.3: HDF5 after a header, at least two axes, in reverse order, letters as numbers."""
-    with h5py.File(path, "w", userblock_size=512) as file:
-        for name, value in arrays.items():
-            letters = [[ord(letter) for letter in value]] if isinstance(value, str) else value
-            file[name] = np.atleast_2d(np.array(letters, dtype="u2" if isinstance(value, str) else float)).T
-            file[name].attrs["MATLAB_class"] = np.bytes_("char" if isinstance(value, str) else "double")
-            file[name].parent.attrs["MATLAB_class"] = np.bytes_("struct")
-        file.create_dataset("#refs#/a", data=np.zeros((5, 1)))
-        cell = file.create_dataset("cell", (1, 1), dtype=h5py.ref_dtype)
-        cell[0, 0], cell.attrs["MATLAB_class"] = file["#refs#/a"].ref, np.bytes_("cell")
-    with open(path, "r+b") as file:
-        file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM")
-
-
 def test_both_kinds_of_matlabs_files_give_the_same_runs(tmp_path):
     x = np.arange(30.0).reshape(3, 5, 2)
     arrays = {"t": T[:, None], "x": x, "inputs_mass": np.arange(3.0)[:, None], "dt": 0.25, "mode": "fast"}
@@ -69,15 +46,6 @@ def test_both_kinds_of_matlabs_files_give_the_same_runs(tmp_path):
     assert new == old
     assert new["a_2"].series == {"time": T.tolist(), "x[0]": x[2, :, 0].tolist(), "x[1]": x[2, :, 1].tolist()}
     assert new["a_2"].data == {"mass": 2, "dt": 0.25, "mode": "fast"}
-
-
-def test_matlabs_structs_are_groups(tmp_path):
-    as_matlab_writes(tmp_path / "a.mat", {"r1/t": T, "r1/x": T + 1, "r1/mass": 2, "r2/t": T, "r2/x": T, "r2/mass": 3})
-    runs = read(tmp_path / "a.mat")
-    assert {run.id: (run.series["x"], run.data) for run in runs.values()} == {
-        "r1": ((T + 1).tolist(), {"mass": 2}),
-        "r2": (T.tolist(), {"mass": 3}),
-    }
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -129,32 +97,6 @@ def test_a_length_after_which_nothing_comes_ends_the_run(tmp_path, padding):
     assert Ensemble.from_xarray(data.fillna(0)).inputs["length"].tolist() == [2, 5, 3]
 
 
-def test_inputs_in_a_group_beside_the_arrays_are_inputs(tmp_path):
-    zarr = pytest.importorskip("zarr")
-    x, mass, force = np.outer([1.0, 2, 3], T), np.array([4.0, 5, 6]), T + 1
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["x"], file["t"], file["inputs/mass"], file["inputs/force"] = x, T, mass, force
-        file["inputs"].attrs.update({"dt": 0.25, "solver": "exact"})
-        file["inputs/mass"].attrs["units"] = "kg"
-    root = xr.Dataset({"x": (("run", "time"), x)}, {"time": T})
-    inputs = xr.Dataset({"mass": ("run", mass, {"units": "kg"}), "force": ("time", force)})
-    tree = xr.DataTree.from_dict({"/": root, "/inputs": inputs.assign_attrs(dt=0.25, solver="exact")})
-    assert Ensemble.from_xarray(tree).inputs["mass"].tolist() == mass.tolist()
-    tree.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
-    tree.to_zarr(tmp_path / "a.zarr", consolidated=False)
-    bare = zarr.open_group(str(tmp_path / "b.zarr"), mode="w")
-    for name, each in {"x": x, "t": T, "inputs/mass": mass, "inputs/force": force}.items():
-        bare[name] = each
-    bare["inputs"].attrs.update({"dt": 0.25, "solver": "exact"})
-    bare["inputs/mass"].attrs["units"] = "kg"
-    for path in tmp_path.iterdir():
-        runs = list(read(path, rename={"mass": "weight"}).values())
-        assert [run.series["x"] for run in runs] == x.tolist()
-        assert [run.series["force"] for run in runs] == [force.tolist()] * 3
-        assert [run.data for run in runs] == [{"weight": each, "dt": 0.25, "solver": "exact"} for each in (4, 5, 6)]
-        assert runs[0].units.get("weight") == "kg"
-
-
 def test_runs_as_many_as_steps_leave_open_what_the_time_is(tmp_path):
     x = np.outer(T, 1 + T)
     np.savez(tmp_path / "a.npz", x=x, t=T, inputs_mass=1 + T)
@@ -169,62 +111,6 @@ def test_runs_as_many_as_steps_leave_open_what_the_time_is(tmp_path):
         assert (run.series, run.data) == ({"time": T.tolist(), "x": x[:, 2].tolist()}, {"mass": 1.5})
 
 
-def write_arrays(path, arrays):
-    """Arrays without names of axes, in the kind of file that the suffix says."""
-    if path.suffix == ".npz":
-        np.savez(path, **arrays)
-    elif path.suffix == ".mat":
-        scipy.io.savemat(path, arrays)
-    else:
-        with h5py.File(path, "w") as file:
-            for name, each in arrays.items():
-                file[name] = each
-    return path
-
-
-@pytest.mark.parametrize("suffix", [".npz", ".mat", ".h5"])
-def test_three_places_of_one_run_are_not_taken_for_three_runs(tmp_path, suffix):
-    place = np.arange(15.0).reshape(5, 3)
-    path = write_arrays(tmp_path / f"a{suffix}", {"t": T, "pos": place, "vel": 2 * place})
-    with pytest.raises(
-        RecordError, match=r"(pos|vel) \(5, 3\): what are its axes\? --dims says it, such as --dims run,"
-    ):
-        read(path)
-    (run,) = read(path, dims=("time", "feature")).values()
-    assert [run.series[f"vel[{axis}]"] for axis in range(3)] == (2 * place.T).tolist()
-    assert {run.id: run.series["pos"] for run in read(path, dims=("time", "run")).values()} == {
-        f"a_{number}": place[:, number].tolist() for number in range(3)
-    }
-
-
-@pytest.mark.parametrize("arrays", [{"x": np.ones((3, 5)), "y": np.ones((3, 5))}, {"t": T, "f": np.ones((5, 3, 3))}])
-def test_arrays_without_a_sign_of_runs_are_asked_about(tmp_path, arrays):
-    with pytest.raises(RecordError, match=r"what are its axes\? --dims says it, such as --dims run,time"):
-        read(write_arrays(tmp_path / "a.npz", arrays))
-
-
-@pytest.mark.parametrize("shape", [(5, 3), (3, 5), (5, 2, 3)])
-def test_a_number_for_each_run_shows_the_runs(tmp_path, shape):
-    x = np.arange(np.prod(shape), dtype=float).reshape(shape)
-    runs = read(write_arrays(tmp_path / "a.npz", {"t": T, "x": x, "y": x, "mass": [4, 5, 6]}))
-    along = np.moveaxis(x, shape.index(3), 0).reshape(3, 5, -1)
-    for run, values, mass in zip(runs.values(), along, (4, 5, 6), strict=True):
-        assert run.series["x" if len(shape) == 2 else "x[0]"] == values[:, 0].tolist()
-        assert run.data.get("mass") == mass
-
-
-def test_times_of_each_run_show_the_runs(tmp_path):
-    x = np.arange(15.0).reshape(3, 5)
-    runs = read(write_arrays(tmp_path / "a.npz", {"t": np.tile(T, (3, 1)), "x": x, "y": x}))
-    assert [(run.series["time"], run.series["y"]) for run in runs.values()] == [(T.tolist(), row.tolist()) for row in x]
-
-
-def test_dims_are_those_of_arrays_along_the_times(tmp_path):
-    path = write_arrays(tmp_path / "a.h5", {"edges": np.zeros((7, 2)), "t": T, "x": np.ones((5, 3))})
-    (run,) = read(path, dims=("time", "feature")).values()
-    assert run.series == {"time": T.tolist()} | {f"x[{place}]": [1] * 5 for place in range(3)}
-
-
 def test_arrays_of_other_runs_are_no_features_of_these(tmp_path):
     train, test = np.arange(24.0).reshape(4, 3, 2), np.arange(30.0).reshape(5, 3, 2)
     np.savez(tmp_path / "a.npz", x_train=train, x_test=test)
@@ -232,39 +118,6 @@ def test_arrays_of_other_runs_are_no_features_of_these(tmp_path):
         RecordError, match=r"x_train \(4, 3, 2\), x_test \(5, 3, 2\): expected the same runs, or a file"
     ):
         read(tmp_path / "a.npz")
-
-
-def test_inputs_beside_the_group_of_the_arrays_are_inputs(tmp_path):
-    x, mass = np.outer([1.0, 2, 3], T), np.array([4.0, 5, 6])
-    with h5py.File(tmp_path / "a.h5", "w") as file, h5py.File(tmp_path / "b.h5", "w") as one:
-        file["outputs/x"], file["outputs/t"], file["inputs/mass"] = x, T, mass
-        one["outputs/x"], one["outputs/t"], one["inputs/box"] = x.T, T, mass
-    for options in ({}, {"group": "outputs"}):
-        runs = read(tmp_path / "a.h5", **options)
-        assert {run.id: (run.series["x"], run.data) for run in runs.values()} == {
-            f"a_{place}": (x[place].tolist(), {"mass": mass[place]}) for place in range(3)
-        }
-    (run,) = read(tmp_path / "b.h5").values()
-    assert [run.series[f"x[{place}]"] for place in range(3)] == x.tolist()
-
-
-def test_groups_of_runs_beside_one_of_inputs_are_no_single_run(tmp_path):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        for run in range(3):
-            file[f"run_{run}/t"], file[f"run_{run}/x"] = T, run + T
-        file.create_group("params").attrs["dt"] = 0.1
-    with pytest.raises(RecordError, match="groups of equal arrays beside params: --group NAME reads one"):
-        read(tmp_path / "a.h5")
-    (run,) = read(tmp_path / "a.h5", group="run_1").values()
-    assert run.series["x"] == (1 + T).tolist()
-
-
-def test_a_file_of_one_run_has_inputs_in_a_group_of_numbers(tmp_path):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["t"], file["x"], file["params/mass"] = T, T + 1, 2.0
-        file["params"].attrs["drag"], file["params/shape/size"] = 0.5, 3.0
-    (run,) = read(tmp_path / "a.h5").values()
-    assert (run.series, run.data) == ({"time": T.tolist(), "x": (T + 1).tolist()}, {"mass": 2, "drag": 0.5, "size": 3})
 
 
 def test_what_is_neither_series_nor_input_is_said(tmp_path):
@@ -294,16 +147,6 @@ def test_what_is_neither_series_nor_input_is_said(tmp_path):
     assert [list(run.series) for run in read(tmp_path / "b.h5").values()] == [["time", "x"]] * 2
 
 
-@pytest.mark.parametrize("widths", [(2, 3), (3, 2)])
-def test_groups_whose_series_differ_in_shape_are_refused(tmp_path, widths):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        for run, width in enumerate(widths):
-            file[f"r{run}/t"], file[f"r{run}/u"], file[f"r{run}/v"] = T, np.ones((5, width)), np.ones((5, width))
-    words = rf"a.h5: group '/r1' has 'u' of shape \({widths[1]},\) at a step, the first one of \({widths[0]},\)"
-    with pytest.raises(RecordError, match=words):
-        read(tmp_path / "a.h5")
-
-
 def test_runs_that_stay_fit_into_the_type_of_the_first(tmp_path, monkeypatch):
     types = ("i2", "f4")
     for name in types:
@@ -315,14 +158,6 @@ def test_runs_that_stay_fit_into_the_type_of_the_first(tmp_path, monkeypatch):
     assert [run.place[1] for run in read(tmp_path / "f4.h5").values()] == [0, 1]
     with pytest.raises(RecordError, match=r"i2.h5: run r1: expected x in numbers of type int16, .*; got float32: w"):
         read(tmp_path / "i2.h5")
-
-
-def test_groups_in_other_units_make_no_ensemble():
-    runs = {f"r{n}": xr.Dataset({"x": ("t", T, {"units": unit})}, {"t": T}) for n, unit in enumerate(("m", "mm"))}
-    with pytest.raises(RecordError, match="run r1 has x in 'mm', another run in 'm'"):
-        Ensemble.from_xarray(xr.DataTree.from_dict(runs))
-    runs["r1"]["x"].attrs["units"] = "m"
-    assert Ensemble.from_xarray(xr.DataTree.from_dict(runs)).units == {"x": "m"}
 
 
 def test_a_name_to_be_changed_that_nothing_has_is_refused():
@@ -419,77 +254,6 @@ def test_what_is_no_array_in_matlabs_files_is_said(tmp_path):
     scipy.io.savemat(tmp_path / "a.mat", {"t": T, "x": np.outer([1, 2, 3], T), "mass": [4, 5, 6], **others})
     assert open_arrays(str(tmp_path / "a.mat"), Reading()).passed_by == list(others)
     assert read(tmp_path / "a.mat")["a_2"].data == {"mass": 6}
-
-
-def bare_group(path, kind):
-    """An open file of groups, of HDF5 or Zarr."""
-    if kind == "h5":
-        return h5py.File(path, "w")
-    return nullcontext(pytest.importorskip("zarr").open_group(str(path), mode="w"))
-
-
-@pytest.mark.parametrize("kind", ["h5", "zarr"])
-def test_a_run_without_arrays_and_a_mesh_are_said(tmp_path, kind):
-    with bare_group(tmp_path / f"a.{kind}", kind) as root:
-        for run in range(3):
-            group = root.create_group(f"runs/run_{run}")
-            group.attrs["k"] = float(run)
-            for name in ("t", "x") if run != 1 else ():
-                group[name] = T + run if name == "x" else T
-        root.create_group("runs/mesh")["nodes"] = np.zeros(7)
-        root.create_group("made").attrs["by"] = "a solver"
-    runs = read(tmp_path / f"a.{kind}")
-    assert {name: (run.series["x"], run.data) for name, run in runs.items()} == {
-        f"run_{number}": ((T + number).tolist(), {"k": number}) for number in (0, 2)
-    }
-    passed_by = open_arrays(str(tmp_path / f"a.{kind}"), Reading()).passed_by
-    assert sorted(passed_by) == ["made (no arrays)", "mesh", "run_1 (no arrays)"]
-
-
-@pytest.mark.parametrize("kind", ["h5", "zarr"])
-def test_the_only_run_that_did_not_crash_tells_the_others(tmp_path, kind):
-    with bare_group(tmp_path / f"a.{kind}", kind) as root:
-        root.create_group("run_0")
-        root.create_group("run_1")["t"] = T
-        root["run_1"]["x"] = T
-    assert open_arrays(str(tmp_path / f"a.{kind}"), Reading()).passed_by == ["run_0 (no arrays)"]
-
-
-@pytest.mark.parametrize("kind", ["h5", "zarr"])
-def test_a_mesh_beside_series_is_no_run(tmp_path, kind):
-    with bare_group(tmp_path / f"a.{kind}", kind) as root:
-        root["t"], root["x"], root.create_group("mesh")["nodes"] = T, T + 1, np.zeros(7)
-    (run,) = read(tmp_path / f"a.{kind}").values()
-    assert (run.id, run.series) == ("a", {"time": T.tolist(), "x": (T + 1).tolist()})
-    assert open_arrays(str(tmp_path / f"a.{kind}"), Reading()).passed_by == ["mesh"]
-
-
-def test_two_kinds_of_groups_are_asked_about(tmp_path):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        for number in range(2):
-            file[f"run_{number}/x"], file[f"mesh_{number}/nodes"] = T, T
-    with pytest.raises(RecordError, match="which of the groups /mesh_0, /mesh_1, /run_0, /run_1 holds the runs"):
-        read(tmp_path / "a.h5")
-
-
-def test_inputs_in_groups_of_a_run_are_read_in_every_kind(tmp_path):
-    pytest.importorskip("zarr")
-    groups = {}
-    for run in range(2):
-        groups[f"/run_{run}/outputs"] = xr.Dataset({"x": ("time", run + T)}, {"time": T})
-        groups[f"/run_{run}/inputs"] = xr.Dataset({"mass": ((), float(run))}, attrs={"drag": 0.5})
-        groups[f"/run_{run}/inputs/shape"] = xr.Dataset({"size": ((), 3.0), "table": ("cell", [1.0, 2])})
-    tree = xr.DataTree.from_dict(groups)
-    tree.to_zarr(tmp_path / "a.zarr", consolidated=False)
-    tree.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
-    for path in (tmp_path / "a.zarr", tmp_path / "a.nc"):
-        runs = read(path)
-        assert {name: run.data for name, run in runs.items()} == {
-            f"run_{run}": {"mass": run, "drag": 0.5, "size": 3} for run in range(2)
-        }
-    inputs = {name: each.tolist() for name, each in Ensemble.from_xarray(tree).inputs.items()}
-    assert inputs == {"mass": [0, 1], "drag": [0.5, 0.5], "size": [3, 3]}
-    assert Ensemble.from_xarray(tree["run_1"]).inputs["mass"].tolist() == [1]
 
 
 def test_an_input_that_a_run_lacks_is_named_with_the_run():

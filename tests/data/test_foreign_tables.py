@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from foreign import read
 
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.foreign.files import sources
@@ -11,12 +12,6 @@ from sim2seq.data.foreign.runs import Beside, Seen, read_controls, read_inputs, 
 from sim2seq.data.records import RecordError
 
 COUNTING = "time,x,y\n0,1,10\n1,2,20\n2,3,30\n"
-
-
-def read(*paths, **options):
-    """Run id -> Run of these files."""
-    reading = Reading(**options)
-    return {run.id: run for run in runs_of(sources(paths, reading), reading, Seen())}
 
 
 def written(folder, **texts):

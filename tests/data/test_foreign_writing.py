@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from foreign import read
 
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.foreign import text
@@ -9,12 +10,6 @@ from sim2seq.data.foreign.files import sources
 from sim2seq.data.foreign.reading import Reading
 from sim2seq.data.foreign.runs import Beside, Seen, read_controls, read_inputs, runs_of
 from sim2seq.data.records import RecordError
-
-
-def read(*paths, **options):
-    """Run id -> Run of these files."""
-    reading = Reading(**options)
-    return {run.id: run for run in runs_of(sources(paths, reading), reading, Seen())}
 
 
 def test_a_comment_is_a_line_and_not_the_end_of_a_cell(tmp_path):

@@ -1,0 +1,29 @@
+"""Foreign files as runs, as `sim2seq import` reads them."""
+
+import h5py
+import numpy as np
+
+from sim2seq.data.foreign.files import sources
+from sim2seq.data.foreign.reading import Reading
+from sim2seq.data.foreign.runs import Seen, runs_of
+
+
+def read(*paths, **options):
+    """Run id -> Run of these files; options as of Reading."""
+    reading = Reading(**options)
+    return {run.id: run for run in runs_of(sources(paths, reading), reading, Seen())}
+
+
+def as_matlab_writes(path, arrays):
+    """A file of MATLAB 7.3: HDF5 after a header, at least two axes, in reverse order, letters as numbers."""
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, value in arrays.items():
+            letters = [[ord(letter) for letter in value]] if isinstance(value, str) else value
+            file[name] = np.atleast_2d(np.array(letters, dtype="u2" if isinstance(value, str) else float)).T
+            file[name].attrs["MATLAB_class"] = np.bytes_("char" if isinstance(value, str) else "double")
+            file[name].parent.attrs["MATLAB_class"] = np.bytes_("struct")
+        file.create_dataset("#refs#/a", data=np.zeros((5, 1)))
+        cell = file.create_dataset("cell", (1, 1), dtype=h5py.ref_dtype)
+        cell[0, 0], cell.attrs["MATLAB_class"] = file["#refs#/a"].ref, np.bytes_("cell")
+    with open(path, "r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM")
