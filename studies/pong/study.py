@@ -174,7 +174,7 @@ def judge(training, ensemble: Ensemble) -> dict[str, float]:
     horizons = dict.fromkeys(min(steps, reached) for steps in wanted)
     found = {f"distance_{steps}": float(np.nanmean(away[:, steps - 1])) for steps in horizons}
     found["wrong_ends"] = scores.wrong_ends(seen.middle[..., -1], seen.truth[..., -1], max(horizons))
-    shown = last_known(world, ensemble, training.split.validation.runs, training.settings.window)
+    shown = last_known(world, ensemble, seen.run_ids, training.settings.window)
     copied = np.linalg.norm(shown[:, None, :2] - seen.truth[..., :2], axis=-1)
     return found | {f"{scores.COPIED}{steps}": float(np.nanmean(copied[:, steps - 1])) for steps in [max(horizons)]}
 

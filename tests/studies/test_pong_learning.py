@@ -1,6 +1,7 @@
 """Pong's learning: places and pictures out of frames, networks step by step, samples from the beginning, a training."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -307,6 +308,21 @@ def test_a_judge_names_the_steps_that_it_has_judged(trained, ensemble):
     known = [ensemble.run_ids.index(run) for run in trained.split.validation.runs]
     last = places.find(PONG, places.frames_of(PONG, np.asarray(ensemble.values[known])))[:, 2]
     copied = np.linalg.norm(last[:, :2] - seen.truth[:, 20, :2], axis=-1)
+    assert judged["copied_21"] == pytest.approx(np.nanmean(copied))
+
+
+def test_a_judge_leaves_out_episodes_that_end_before(trained, ensemble):
+    """Some are over before a model has seen what it must be shown: nothing is predicted of them."""
+    seen = trained.predictions["validation"]
+    rest = replace(
+        seen, run_ids=seen.run_ids[1:], **{name: getattr(seen, name)[1:] for name in ("middle", "low", "high", "truth")}
+    )
+    judged = judge(replace(trained, predictions=trained.predictions | {"validation": rest}), ensemble)
+    away = np.linalg.norm(rest.middle[:, -1, :2] - rest.truth[:, -1, :2], axis=-1)
+    assert judged["distance_21"] == pytest.approx(np.nanmean(away))
+    known = [ensemble.run_ids.index(run) for run in rest.run_ids]
+    last = places.find(PONG, places.frames_of(PONG, np.asarray(ensemble.values[known])))[:, 2]
+    copied = np.linalg.norm(last[:, :2] - rest.truth[:, 20, :2], axis=-1)
     assert judged["copied_21"] == pytest.approx(np.nanmean(copied))
 
 
