@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -317,7 +318,8 @@ def test_a_judge_leaves_out_episodes_that_end_before(trained, ensemble):
     rest = replace(
         seen, run_ids=seen.run_ids[1:], **{name: getattr(seen, name)[1:] for name in ("middle", "low", "high", "truth")}
     )
-    judged = judge(replace(trained, predictions=trained.predictions | {"validation": rest}), ensemble)
+    told = {name: getattr(trained, name) for name in ("folder", "settings", "split")}
+    judged = judge(SimpleNamespace(**told, predictions={"validation": rest}), ensemble)
     away = np.linalg.norm(rest.middle[:, -1, :2] - rest.truth[:, -1, :2], axis=-1)
     assert judged["distance_21"] == pytest.approx(np.nanmean(away))
     known = [ensemble.run_ids.index(run) for run in rest.run_ids]
