@@ -44,7 +44,7 @@ def test_netcdf_3_and_4_and_zarr_give_runs_inputs_and_units(tmp_path):
 
 
 @pytest.mark.parametrize("times", ["numbers", "dates", "durations", "since"])
-def test_times_are_numbers_dates_durations_or_counted_since_a_date(tmp_path, times):
+def test_times_are_numbers_dates_durations_or_since_a_date(tmp_path, times):
     data = dataset()
     if times == "dates":
         data = xr.decode_cf(data)
@@ -203,7 +203,7 @@ def test_plain_hdf5_with_the_time_first_is_read_as_it_is_meant(tmp_path):
     assert runs["a_1"].data == {"mass": 1}
 
 
-def test_runs_end_where_only_nan_follows_and_gaps_within_are_counted():
+def test_runs_end_where_only_nan_follows_and_gaps_are_counted():
     data = dataset().astype(float)
     data["x"][1, 4:] = data["y"][1, 4:] = np.nan
     ensemble = Ensemble.from_xarray(data)
@@ -261,7 +261,7 @@ def test_an_ensemble_is_equal_after_the_way_through_xarray(tmp_path):
     assert (again.lengths.tolist(), again.times.tolist()) == (lengths.tolist(), TIMES.tolist())
 
 
-def test_frames_of_whole_numbers_keep_type_and_lengths_through_xarray():
+def test_frames_keep_whole_numbers_and_lengths_through_xarray():
     pixels = VALUES.astype("u1").reshape(RUNS, STEPS, 3)
     features = ("frame[0,0]", "frame[0,1]", "frame[0,2]")
     ensemble = Ensemble(pixels, tuple("abcd"), features, TIMES, lengths=np.array([6, 6, 2, 6]))

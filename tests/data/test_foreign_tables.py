@@ -128,7 +128,7 @@ def test_a_date_in_several_columns_is_one_time(tmp_path, text, expected, unit, f
     assert (list(run.series), run.series[features[-1]]) == (features, [5, 6, 7])
 
 
-def test_a_date_that_can_be_read_in_two_ways_is_refused_with_the_option(tmp_path):
+def test_a_date_of_two_readings_is_refused_with_the_option(tmp_path):
     paths = written(tmp_path, run="date,x\n01/02/2024,1\n01/03/2024,2\n01/04/2024,3\n")
     with pytest.raises(RecordError, match=r"run\.csv: date '01/02/2024': day or month first\? --dates %d/%m/%Y or"):
         read(*paths)
@@ -194,7 +194,7 @@ def test_every_second_step_and_even_steps_by_interpolation(tmp_path):
     assert read(*paths, resample=1.5)["run"].series == {"time": [0, 1.5, 3], "x": [0, 3, 6]}
 
 
-def test_clocks_that_differ_between_runs_are_refused_or_interpolated(tmp_path):
+def test_clocks_that_differ_by_run_are_refused_or_interpolated(tmp_path):
     paths = written(tmp_path, a="t,x\n0,0\n1,1\n2,2\n", b="t,x\n0,0\n0.5,1\n2,4\n3,6\n")
     with pytest.raises(RecordError, match=r"run b has step 1 at time 0\.5, run a at 1: --resample DT brings all runs"):
         read(*paths)
@@ -385,7 +385,7 @@ def test_files_of_one_scenario_that_begin_anew_are_runs(tmp_path, time):
     }
 
 
-def test_a_word_in_the_column_of_runs_may_be_the_name_of_another_file(tmp_path):
+def test_a_word_in_the_column_of_runs_may_be_another_files_name(tmp_path):
     runs = read(*written(tmp_path, a="t,x\n0,1\n1,2\n", b="run,t,x\na,0,1\na,1,3\n"))
     assert {name: (run.series["x"], run.data) for name, run in runs.items()} == {
         "a": ([1, 2], {}),
@@ -393,6 +393,6 @@ def test_a_word_in_the_column_of_runs_may_be_the_name_of_another_file(tmp_path):
     }
 
 
-def test_files_of_one_run_that_go_on_after_each_other_are_that_run(tmp_path):
+def test_files_that_go_on_after_each_other_are_one_run(tmp_path):
     files = written(tmp_path, a="run,t,x\n5,0,1\n5,1,2\n", b="run,t,x\n5,2,3\n5,3,4\n")
     assert read(*files)["5"].series["x"] == [1, 2, 3, 4]

@@ -81,7 +81,7 @@ def test_the_target_follows_its_window_and_nothing_is_copied():
 
 
 @pytest.mark.parametrize(("targets", "samples"), [(1, 16), (5, 12), (16, 1)])
-def test_a_sample_holds_a_window_and_its_wantedeach_after_what_a_model_is_given(targets, samples):
+def test_each_target_of_a_sample_follows_what_the_model_is_given(targets, samples):
     """20 steps and a window of 4: with 16 targets a sample is a whole run."""
     ensemble = counting_ensemble(runs=3, steps=20)
     inputs, wanted = windows_of(ensemble.values, 4, targets)
@@ -99,7 +99,7 @@ def steered_run(steps=7):
     return np.stack([10 * row, *(row + 100 * column for column in range(8))], axis=1)[None].astype(float)
 
 
-def test_a_command_is_learned_from_the_rows_before_it_and_from_the_other_columns():
+def test_a_command_is_learned_from_other_columns_of_rows_before():
     values = steered_run(steps=7)
     inputs, wanted = windows_of(values, 3, inputs=slice(1, 9), outputs=slice(0, 1))
     assert (inputs.shape, wanted.shape) == (
@@ -113,7 +113,7 @@ def test_a_command_is_learned_from_the_rows_before_it_and_from_the_other_columns
     assert np.shares_memory(wanted, values)
 
 
-def test_features_are_chosen_by_their_places_too_and_for_each_of_many_targets():
+def test_features_are_chosen_by_place_for_each_of_many_targets():
     values = steered_run(steps=9)
     inputs, wanted = windows_of(values, 3, targets=4, inputs=[2, 4], outputs=[0])
     assert (inputs.shape, wanted.shape) == ((1, 3, 6, 2), (1, 3, 4, 1))
@@ -121,7 +121,7 @@ def test_features_are_chosen_by_their_places_too_and_for_each_of_many_targets():
     np.testing.assert_array_equal(wanted[0, :, :, 0], [[30, 40, 50, 60], [40, 50, 60, 70], [50, 60, 70, 80]])
 
 
-def test_recordings_are_split_by_name_with_the_draws_of_a_split_by_run():
+def test_names_are_split_with_the_draws_of_a_split_by_run():
     ensemble = counting_ensemble(runs=9, steps=4)
     for seed in range(20):
         parts = split_names(ensemble.run_ids, (0.5, 0.25, 0.25), seed=seed)
@@ -137,7 +137,7 @@ def test_recordings_are_split_by_name_with_the_draws_of_a_split_by_run():
 
 
 @pytest.mark.parametrize("targets", [0, 17])
-def test_wantedthat_do_not_fit_behind_the_window_are_refused(targets):
+def test_targets_that_do_not_fit_behind_the_window_are_refused(targets):
     with pytest.raises(ValueError, match=f"targets: expected 1 to 16 .* got {targets}"):
         windows_of(counting_ensemble(steps=20).values, 4, targets)
 
@@ -150,7 +150,7 @@ def test_inputs_of_the_run_come_with_each_of_its_samples():
         np.testing.assert_array_equal(wanted, inputs[:, -5:] + 1)
 
 
-def test_a_limit_counts_wantednot_samples():
+def test_a_limit_counts_targets_not_samples():
     values = counting_ensemble(runs=4, steps=20).values
     assert len(Windows(values, 4, targets=8, batch_size=1, seed=0, limit=80)) == 10
     assert len(Windows(values, 4, targets=8, batch_size=1, seed=0, limit=3)) == 1
@@ -182,7 +182,7 @@ def test_the_order_depends_on_seed_and_epoch_only():
     assert sorted(targets(1, 5)) == sorted(targets(2, 6))
 
 
-def test_all_shuffled_batches_have_one_size_and_unshuffled_ones_lose_nothing():
+def test_shuffled_batches_have_one_size_and_others_lose_nothing():
     values = counting_ensemble(runs=1, steps=14).values  # 10 pairs
     shuffled = Windows(values, 4, batch_size=4, seed=0)
     assert [len(shuffled[i][1]) for i in range(len(shuffled))] == [4, 4]
@@ -203,7 +203,7 @@ def test_an_epoch_takes_at_most_its_limit_and_draws_anew():
     np.testing.assert_array_equal(thinned[0][1][:, 0, 0], [4, 107, 210, 313])
 
 
-def test_passes_take_every_pair_that_often_each_time_in_another_order():
+def test_each_pass_takes_every_pair_in_another_order():
     batches = Windows(counting_ensemble(runs=4, steps=14).values, 4, batch_size=40, seed=0, passes=3)
     draws = [batches[i][1][:, 0, 0].tolist() for i in range(len(batches))]
     assert len(draws) == 3
@@ -218,7 +218,7 @@ def test_batches_have_the_precision_that_was_asked_for():
     assert Windows(values, 4, batch_size=20)[0][0].dtype == "float32"
 
 
-def test_scaling_comes_from_the_training_runs_and_is_undone_exactly():
+def test_scaling_comes_from_training_runs_and_is_undone_exactly():
     ensemble = counting_ensemble()
     training = ensemble.take([1, 3])
     scaling = Scaling.of(training.values)

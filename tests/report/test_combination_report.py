@@ -80,7 +80,7 @@ def test_a_report_of_a_combination_shows_weights_and_who_is_out(one_model, tmp_p
     assert facts(ENSEMBLE, training)["candidates with a weight"] == "2 of 4"
 
 
-def test_small_weights_are_no_numbers_and_one_alone_is_no_combination(one_model):
+def test_small_weights_have_no_number_and_one_is_no_combination(one_model):
     few = of(one_model, replace(TWO, weights={"polynomial": [0.996, 0.997], "ridge": [0.004, 0.003]})).scores
     assert "polynomial (99.6 %), ridge (below 1 %)" in made_of(few)
     assert made_of(of(one_model, TREES).scores) == "It is extra trees alone: no other candidate has a weight."
@@ -127,7 +127,7 @@ def long_term(steps: float, time: float | None) -> LongTerm:
     return LongTerm(steps, time, {}, {}, {}, {})
 
 
-def test_how_long_a_forecast_is_valid_is_said_in_steps_and_lyapunov_times():
+def test_valid_times_are_said_in_steps_and_in_lyapunov_times():
     assert how_long_valid(long_term(50, None), to_the_end=True) == (
         "In the median run its error stays below 0.4 standard deviations to the end."
     )
@@ -136,7 +136,7 @@ def test_how_long_a_forecast_is_valid_is_said_in_steps_and_lyapunov_times():
     assert "for 30 steps, 1.5 Lyapunov times; beyond them expect no more than the climate" in said
 
 
-def test_a_combination_is_recorded_without_epochs_and_ranked_without_losses(one_model):
+def test_a_combination_has_no_epochs_or_losses_and_is_ranked(one_model):
     training = replace(of(one_model, TWO), models=(Counted(),))
     data = recorded_data(training, 20)
     assert "epochs_trained" not in data
@@ -151,7 +151,7 @@ class Counted:
         return 7
 
 
-def test_baselines_among_the_candidates_are_no_reason_to_distrust(tmp_path):
+def test_a_baseline_that_is_a_candidate_is_no_reason_to_distrust(tmp_path):
     from sim2seq.evaluation.scores import judge
 
     truth = np.random.default_rng(0).normal(size=(20, 30, 1))

@@ -118,7 +118,7 @@ def test_a_report_of_a_target_per_run_has_its_numbers(tmp_path):
     ("skill", "words"),
     [(-1.0, "✗ The model is below its best baseline, near: skill −1 "), (0.5, "✓ The model beats every baseline: ")],
 )
-def test_the_first_lines_say_whether_the_model_beats_its_baselines(blank, forecast, tmp_path, skill, words):
+def test_the_first_lines_say_if_the_model_beats_its_baselines(blank, forecast, tmp_path, skill, words):
     text = rewritten(forecast, ENSEMBLE, tmp_path, skill=skill)
     start = text.index("sim2seq: study report", 5)  # the first one is the page's title
     assert text[start:].startswith("sim2seq: study report " + words)
