@@ -7,11 +7,21 @@ from sim2seq.data.foreign.files import sources
 from sim2seq.data.foreign.reading import Reading
 from sim2seq.data.foreign.runs import Seen, runs_of
 
+COUNTING = "time,x,y\n0,1,10\n1,2,20\n2,3,30\n"
+
 
 def read(*paths, **options):
     """Run id -> Run of these files; options as of Reading."""
     reading = Reading(**options)
     return {run.id: run for run in runs_of(sources(paths, reading), reading, Seen())}
+
+
+def written(folder, **texts):
+    """Files of these texts, NAME.csv."""
+    paths = [folder / f"{name}.csv" for name in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return paths
 
 
 def as_matlab_writes(path, arrays):
