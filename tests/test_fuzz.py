@@ -70,7 +70,7 @@ def test_damaged_files_of_other_programs_give_runs_or_one_line(fuzz):
     ],
 )
 def test_what_a_reader_must_not_do_is_noticed(fuzz, monkeypatch, read, words):
-    monkeypatch.setattr(fuzz, "SECONDS", 0.2)
+    monkeypatch.setattr("_verdicts.SECONDS", 0.2)
     with fuzz.watch(), pytest.raises(fuzz.Broken, match=words):
         fuzz.judge(read)
 
