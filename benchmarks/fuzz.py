@@ -10,7 +10,7 @@ arrays       bytes changed in a small valid array file (HDF5), in processes of t
 foreign      bytes changed in small files of other programs (CSV, NetCDF, HDF5, .npz), likewise
 
 Every input must give runs that survive writing and reading bit for bit, or one RecordError of one line, within
-SECONDS. The ways share the inputs as SHARES says. Exit code 1 if one does not, and the input is shown.
+SECONDS (_verdicts.py). The ways share the inputs as SHARES says. Exit code 1 if one does not, and the input is shown.
 """
 
 import argparse
@@ -19,95 +19,21 @@ import math
 import os
 import random
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 
+from _damaged_files import in_arrays, in_foreign
 from _mutations import SEEDS, changed_bytes, drawn, mutate
 from _rows import publish, row
+from _verdicts import SECONDS, Broken, judge, verdict, watch
 
 from sim2seq.data import records
-from sim2seq.data.records import RecordError, Run
 
-SECONDS = 2  # of computing that an input may take
-LONGEST_MESSAGE = 500  # characters
-BATCH = 500  # array files a process
 SHARES = {"mutated": 655, "hypothesis": 10, "atheris": 330, "arrays": 4, "foreign": 1}  # of the inputs, in proportion
-
-
-class Broken(AssertionError):
-    """The reader did what it must not do."""
-
-
-class TooLong(BaseException):
-    """An input took more than SECONDS of computing; no Exception, so that no reader takes it for its own."""
-
-
-@contextmanager
-def watch():
-    """Let `judge` take the time of each input."""
-
-    def ring(*_):
-        raise TooLong
-
-    before = signal.signal(signal.SIGPROF, ring)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGPROF, before)
-
-
-def judge(read) -> str:
-    """As `verdict`, within SECONDS."""
-    signal.setitimer(signal.ITIMER_PROF, SECONDS, SECONDS)  # again and again: some callbacks swallow exceptions
-    try:
-        return verdict(read)
-    except TooLong:
-        raise Broken(f"TooLong: more than {SECONDS} s") from None
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-
-
-def verdict(read) -> str:
-    """ "read" or "refused", what `read()`, a call that returns runs, did with its input; or Broken."""
-    try:
-        runs = read()
-    except RecordError as error:
-        check_message(str(error))
-        return "refused"
-    except Exception as error:
-        raise Broken(f"{type(error).__name__}: {str(error)[:200]}") from error
-    check_runs(runs)
-    return "read"
-
-
-def check_message(message: str) -> None:
-    if not message.isprintable() or len(message) > LONGEST_MESSAGE:
-        raise Broken(f"expected a message of one line and up to {LONGEST_MESSAGE} characters: {message!r:.300}")
-
-
-def check_runs(runs: list[Run]) -> None:
-    """Raise Broken unless these are runs, and the same ones after they were written and read."""
-    if not runs or not all(isinstance(run, Run) and run.series for run in runs):
-        raise Broken(f"expected runs: {runs!r:.200}")
-    if not all(math.isfinite(value) for run in runs for values in run.series.values() for value in values):
-        raise Broken("a number is not finite")
-    try:
-        again = records.parse("again", records.format_runs(runs))
-    except Exception as error:
-        raise Broken(f"what was read cannot be written and read: {type(error).__name__}: {error}") from error
-    if list(map(ordered, again)) != list(map(ordered, runs)):
-        raise Broken("what was read is another one after writing and reading")
-
-
-def ordered(run: Run) -> str:
-    """All of a run as text, every bit of its numbers."""
-    return repr((run.id, sorted(run.data.items()), sorted(run.series.items())))
 
 
 def mutated(inputs: int, seed: int, tell) -> Counter:
@@ -188,119 +114,6 @@ def atheris_child(arguments: list[str]) -> None:
     atheris.Fuzz()
 
 
-def in_arrays(inputs: int, seed: int, tell, child: str = "--array-files") -> Counter:
-    """Changed array files, BATCH of them a process; a process that dies or hangs names its input."""
-    counts = Counter()
-    for first in range(0, inputs, BATCH):
-        command = [sys.executable, __file__, child, *map(str, (seed, first, min(BATCH, inputs - first)))]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        said = done.stdout.split()
-        if done.returncode:
-            why = done.stderr.strip().splitlines()[-1:] or f"exit code {done.returncode}"
-            raise Broken(f"{child}: after input {said[-1:]} of seed {seed}: {why}")
-        counts.update(word for word in said if not word.isdigit())
-        tell(counts.total())
-    return counts
-
-
-def array_child(seed: int, first: int, count: int) -> None:
-    """What `in_arrays` starts: says each input's number before it reads it, and its verdict after."""
-    from sim2seq.data import arrays
-
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # a loop inside the library can only be killed
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "runs.h5")
-        series = {"x": [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]}
-        arrays.write(path, ["run_1", "run_2"], {"mass": [1.0, 2.0], "label": ["red", "blue"]}, series, [0.0, 0.5, 1.0])
-        whole = Path(path).read_bytes()
-        for number in range(first, first + count):
-            dice = random.Random(seed * 1_000_003 + number)
-            print(number, flush=True)
-            Path(path).write_bytes(changed_bytes(dice, whole, dice.randint(1, 6)))
-            signal.setitimer(signal.ITIMER_PROF, 5 * SECONDS)
-            print(judge_array(arrays, path), flush=True)
-            signal.setitimer(signal.ITIMER_PROF, 0)
-
-
-def judge_array(arrays, path) -> str:
-    """ "read" or "refused"; Broken for anything else."""
-    try:
-        runs = list(arrays.read(path))
-        arrays.series_of(path, [run.id for run in runs], list(range(len(runs))), [run.place[2] for run in runs])
-    except RecordError as error:
-        check_message(str(error))
-        return "refused"
-    return "read"
-
-
-def in_foreign(inputs: int, seed: int, tell) -> Counter:
-    """Changed files of other programs, likewise."""
-    return in_arrays(inputs, seed, tell, "--foreign-files")
-
-
-def foreign_files(folder: str) -> list[str]:
-    """Small files of each kind, with two or three runs."""
-    import h5py
-    import numpy as np
-    import xarray as xr
-
-    texts = {
-        "long.csv": "run,time [s],x [m],kind\na,0,1,hot\na,0.5,2,hot\nb,0,3,cold\nb,0.5,4,cold\n",
-        "german.csv": "Datum;x (m)\n31.12.2023;1,5\n01.01.2024;2,5\n02.01.2024;-3,5e1\n",
-        "log.txt": "# a log\n# t x y\n0 1 2\n1 3 4\n2 5 6\n",
-    }
-    for name, text in texts.items():
-        Path(folder, name).write_text(text)
-    values, times = np.arange(12.0).reshape(2, 3, 2), np.arange(3.0)
-    data = xr.Dataset(
-        {"x": (("run", "time"), values[..., 0])}, {"time": ("time", times, {"units": "days since 2000-01-01"})}
-    )
-    data.to_netcdf(Path(folder, "three.nc"), engine="scipy")
-    data.to_netcdf(Path(folder, "four.nc"), engine="h5netcdf")
-    np.savez(Path(folder, "a.npz"), values=values, times=times, features=["x", "y"], inputs_mass=[1.0, 2.0])
-    np.savez_compressed(Path(folder, "b.npz"), values=values, times=times, features=["x", "y"])
-    with h5py.File(Path(folder, "groups.h5"), "w") as file:
-        for name in ("run_1", "run_2"):
-            file[f"{name}/x"], file[f"{name}/time"] = times, times
-            file[name].attrs["mass"] = 1.5
-    return sorted(str(path) for path in Path(folder).iterdir())
-
-
-def foreign_child(seed: int, first: int, count: int) -> None:
-    """What `in_foreign` starts, as `array_child`."""
-    import warnings
-
-    from sim2seq.data.foreign.files import sources
-    from sim2seq.data.foreign.reading import Reading
-    from sim2seq.data.foreign.runs import Seen, runs_of
-    from sim2seq.store.imports import first_look
-
-    warnings.simplefilter("ignore")
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    with tempfile.TemporaryDirectory() as folder:
-        whole = {path: Path(path).read_bytes() for path in foreign_files(folder)}
-        for number in range(first, first + count):
-            dice = random.Random(seed * 1_000_003 + number)
-            path = dice.choice(list(whole))
-            reading = Reading(gaps=dice.choice(["refuse", "fill", "drop"]), repeats=dice.choice(["refuse", "last"]))
-            print(number, flush=True)
-            Path(path).write_bytes(changed_bytes(dice, whole[path], dice.randint(1, 6)))
-            signal.setitimer(signal.ITIMER_PROF, 10 * SECONDS)
-            seen = Seen(look=True)
-            try:
-                runs = list(runs_of(sources([path], reading), reading, seen))
-                first_look(seen, [])
-                print(
-                    "read"
-                    if all(map(math.isfinite, (v for run in runs for s in run.series.values() for v in s)))
-                    else "inf"
-                )
-            except RecordError as error:
-                check_message(str(error))
-                print("refused")
-            signal.setitimer(signal.ITIMER_PROF, 0)
-
-
 WAYS = {
     "mutated": mutated,
     "hypothesis": by_hypothesis,
@@ -346,10 +159,6 @@ def fuzz(inputs: int, seed: int, ways: list[str]) -> list[dict]:
 def main() -> int:
     if sys.argv[1:2] == ["--atheris"]:
         return atheris_child(sys.argv[2:])
-    if sys.argv[1:2] == ["--foreign-files"]:
-        return foreign_child(*map(int, sys.argv[2:]))
-    if sys.argv[1:2] == ["--array-files"]:
-        return array_child(*map(int, sys.argv[2:]))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     known = [way for way in WAYS if way != "atheris" or importlib.util.find_spec("atheris")]
     parser.add_argument("--inputs", type=int, default=1_000_000, help="number of inputs (default: %(default)s)")

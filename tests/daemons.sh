@@ -38,7 +38,10 @@ for package in "$new"/apt/cache/archives/*.deb; do
 done
 
 erl="$new/root/usr/lib/erlang/bin/erl"  # the one script that names its own place
-if [ -e "$erl" ]; then sed -i "s|=/usr/lib/erlang|=$prefix/usr/lib/erlang|" "$erl"; fi
+if [ -e "$erl" ]; then
+    place="$(printf %q "$prefix" | sed 's/[\\&|]/\\&/g')"  # as a word of the shell, and as sed writes it
+    sed -i "s|=/usr/lib/erlang|=$place/usr/lib/erlang|" "$erl"
+fi
 
 echo "$wanted" > "$new/root/unpacked"
 mv "$new/root" "$prefix"

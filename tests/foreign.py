@@ -2,16 +2,31 @@
 
 import h5py
 import numpy as np
+import xarray as xr
 
 from sim2seq.data.foreign.files import sources
 from sim2seq.data.foreign.reading import Reading
 from sim2seq.data.foreign.runs import Seen, runs_of
+
+COUNTING = "time,x,y\n0,1,10\n1,2,20\n2,3,30\n"
+RUNS, STEPS, FEATURES = 4, 6, 3
+VALUES = np.arange(RUNS * STEPS * FEATURES, dtype="float32").reshape(RUNS, STEPS, FEATURES)
+TIMES = np.arange(STEPS) / 2
+FIRST = VALUES[0, :, 0].tolist()
 
 
 def read(*paths, **options):
     """Run id -> Run of these files; options as of Reading."""
     reading = Reading(**options)
     return {run.id: run for run in runs_of(sources(paths, reading), reading, Seen())}
+
+
+def written(folder, **texts):
+    """Files of these texts, NAME.csv."""
+    paths = [folder / f"{name}.csv" for name in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return paths
 
 
 def as_matlab_writes(path, arrays):
@@ -27,3 +42,16 @@ def as_matlab_writes(path, arrays):
         cell[0, 0], cell.attrs["MATLAB_class"] = file["#refs#/a"].ref, np.bytes_("cell")
     with open(path, "r+b") as file:
         file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM")
+
+
+def dataset():
+    """x and y of four runs, as xarray has them."""
+    attributes = {"units": "m", "long_name": "position"}
+    variables = {
+        "x": (("member", "time"), VALUES[..., 0].copy(), attributes),
+        "y": (("member", "time"), VALUES[..., 1].copy()),
+    }
+    variables["mass"] = ("member", np.arange(4.0), {"units": "kg"})
+    return xr.Dataset(
+        variables, {"time": ("time", TIMES, {"units": "days since 2001-01-01"})}, {"Conventions": "CF-1.8"}
+    )

@@ -1,6 +1,7 @@
 """The counting dummy: runs whose features rise by one each step, so that any misalignment shows as a wrong number."""
 
 import os
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -19,6 +20,13 @@ def counting_ensemble(runs=6, steps=20, features=2) -> Ensemble:
         inputs={"start": 100.0 * np.arange(runs), "other": np.cos(np.arange(runs)), "fixed": np.ones(runs)},
         units={f"count_{feature}": "m" for feature in range(features)},
     )
+
+
+def unequal_counting() -> Ensemble:
+    """A counting ensemble whose three runs have 20, 12 and 6 steps."""
+    ensemble, lengths = counting_ensemble(runs=3, steps=20), np.array([20, 12, 6])
+    values = np.where(np.arange(20)[None, :, None] < lengths[:, None, None], ensemble.values, np.nan)
+    return replace(ensemble, values=values, lengths=lengths)
 
 
 def ensemble_of(values) -> Ensemble:

@@ -1,6 +1,7 @@
 """What stands on a report's page."""
 
 from html.parser import HTMLParser
+from pathlib import Path
 
 
 class Page(HTMLParser):
@@ -16,3 +17,9 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         self.text.append(data)
+
+
+def text_of(page: str | Path) -> str:
+    """What stands on a page, HTML or its file, words apart by one space."""
+    html = page.read_text() if isinstance(page, Path) else page
+    return " ".join(" ".join(Page(html).text).split())

@@ -138,7 +138,7 @@ def test_what_a_candidate_is_worth_is_a_mean_of_all_systems():
     assert lines[3] == "| polynomial | 1 of 2 | 1.25 times | lorenz63, seed 0: 1.5 times |"
 
 
-def test_without_each_candidate_all_are_still_there_to_be_weighed(tmp_path):
+def test_without_each_candidate_all_are_still_kept_to_be_weighed(tmp_path):
     models = SimpleNamespace(used=["ridge"])
     for name in ("ridge", "hold"):
         candidates.place_of(tmp_path, name).mkdir(parents=True)

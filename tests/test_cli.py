@@ -132,7 +132,7 @@ def test_generator_may_come_from_another_file(folder, text):
 
 
 @pytest.mark.parametrize("value", ["many", "/nowhere/store.sqlite"])
-def test_variables_that_make_no_samples_mean_what_their_author_likes(folder, value):
+def test_variables_that_make_no_samples_may_mean_anything(folder, value):
     write_spec(SPEC, env={"variables": {"OUTPUT_PATH": "~/$HERE", "RUNS": value, "STORE": value}})
     study = request.new_study("spec.yaml", None, None, [f"RUNS={value}"], [], None)
     assert study.client[2:] == ["--vars", f"RUNS={value}"]
@@ -288,7 +288,7 @@ def test_going_on_where_no_worker_starts_is_refused(folder, capsys):
     assert "no worker serves the step 'simulate': its worker 'w' is not started" in refusal(capsys, "run", study)
 
 
-def test_moved_study_is_refused_where_its_spec_does_not_say_where_it_was(folder, capsys):
+def test_a_moved_study_is_refused_if_its_spec_lacks_where_it_was(folder, capsys):
     study = begun_study(folder, "out", "tiny_20260101-120000")
     (study / "merlin_info" / plan.MADE_AS).write_text(f"{folder}/elsewhere/tiny_20260101-120000")
     assert f"this study was made in {folder}/elsewhere as" in refusal(capsys, "run", study)
@@ -307,7 +307,7 @@ def test_help_needs_no_heavy_import(folder):
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
 
 
-def test_make_run_of_a_study_that_is_not_there_ends_in_one_line_before_anything_is_built(tmp_path):
+def test_make_run_of_an_unknown_study_says_so_and_builds_nothing(tmp_path):
     for name in ("swing", "fall"):
         (tmp_path / "studies" / name).mkdir(parents=True)
     (tmp_path / "studies" / "swing" / "suite.yaml").touch()
@@ -334,7 +334,7 @@ def test_make_run_of_a_study_that_is_not_there_ends_in_one_line_before_anything_
 @pytest.mark.parametrize(
     ("place", "words"), [("no/r.html", "no/r.html: its folder does not exist"), (".", "is a folder")]
 )
-def test_a_report_that_cannot_be_written_is_refused_before_the_training(folder, capsys, place, words):
+def test_an_unwritable_report_is_refused_before_the_training(folder, capsys, place, words):
     assert words in refusal(capsys, "train", "no_store_was_looked_for.sqlite", "--report", place)
 
 

@@ -149,7 +149,7 @@ def test_an_active_environment_of_others_is_left_alone(clone):
     assert [call[call.index("--python") + 1] for call in calls] == [".venv/bin/python"] * len(calls)
 
 
-def test_a_kernel_is_registered_with_every_call_that_asks_for_one(clone):
+def test_a_kernel_is_registered_by_every_call_that_asks_for_one(clone):
     (clone / "python").write_text(PYTHON + '[ "$2" != ipykernel ] || echo "$* kernel" >> calls\n')
     assert built(clone, "--kernel")[1] == ["venv", ".", "kernel"]
     assert built(clone)[1] == ["venv", ".", "kernel"]

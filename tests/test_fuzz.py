@@ -39,7 +39,7 @@ def test_thousands_of_wrong_records_give_runs_or_one_clear_line(fuzz):
     assert min(counts["read"], counts["refused"]) > 400  # neither all valid nor all noise
 
 
-def test_records_that_hypothesis_draws_give_runs_or_one_clear_line(fuzz):
+def test_records_drawn_by_hypothesis_give_runs_or_one_clear_line(fuzz):
     counts = fuzz.by_hypothesis(150, 1, lambda number: None)
     assert min(counts["read"], counts["refused"]) > 15
 
@@ -70,7 +70,7 @@ def test_damaged_files_of_other_programs_give_runs_or_one_line(fuzz):
     ],
 )
 def test_what_a_reader_must_not_do_is_noticed(fuzz, monkeypatch, read, words):
-    monkeypatch.setattr(fuzz, "SECONDS", 0.2)
+    monkeypatch.setattr("_verdicts.SECONDS", 0.2)
     with fuzz.watch(), pytest.raises(fuzz.Broken, match=words):
         fuzz.judge(read)
 
@@ -81,7 +81,7 @@ def test_a_failure_names_its_input(fuzz, monkeypatch):
         fuzz.mutated(8, 0, lambda number: None)
 
 
-def test_the_same_seed_gives_the_same_inputs_and_the_results_are_written(fuzz, monkeypatch, tmp_path, capsys):
+def test_one_seed_gives_the_same_inputs_and_results_are_written(fuzz, monkeypatch, tmp_path, capsys):
     for name in ("a.json", "b.json"):
         words = ["fuzz.py", "--inputs", "300", "--seed", "5", "--ways", "mutated", "--json", str(tmp_path / name)]
         monkeypatch.setattr(sys, "argv", words)

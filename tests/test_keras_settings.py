@@ -17,7 +17,7 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_variable_goes_over_the_file_and_the_file_over_the_default(home, monkeypatch):
+def test_the_variable_beats_the_file_and_the_file_the_default(home, monkeypatch):
     assert keras_settings.backend() == ("tensorflow", "Keras' default")
     (home / "keras.json").write_text('{"backend": "torch"}')
     assert keras_settings.backend() == ("torch", str(home / "keras.json"))
@@ -44,7 +44,7 @@ def test_a_backend_that_is_not_there_is_refused_in_one_line(home, capsys, monkey
         ("[]", "{path}: expected names with values, got list"),
     ],
 )
-def test_settings_that_keras_stumbles_over_are_refused_with_their_file(home, content, words):
+def test_settings_that_trip_keras_are_refused_with_their_file(home, content, words):
     (home / "keras.json").write_text(content)
     with pytest.raises(ValueError, match=r"^[^\n]*$") as refusal:
         keras_settings.check()

@@ -61,7 +61,7 @@ def test_a_study_with_too_few_runs_fails_in_one_line(tmp_path):
     assert done.stderr.splitlines()[-1] == "-c: a split by run needs at least 3 runs, one a part; got 2"
 
 
-def test_in_jupyter_the_count_of_runs_is_the_studys_own_and_the_last_one_written(workspace, tmp_path, monkeypatch):
+def test_in_jupyter_the_count_of_runs_is_the_studys_own_last_one(workspace, tmp_path, monkeypatch):
     (tmp_path / "completeness.json").write_text('{"missing": ["of another study"]}')
     monkeypatch.chdir(tmp_path)
     assert notebook.open_study(workspace, Settings(), arguments=[]).completeness is None
@@ -97,13 +97,13 @@ def test_a_study_may_have_settings_of_its_own(workspace):
         notebook.open_study(None, Stride(5), arguments=[str(workspace), "epochs=8"])
 
 
-def test_the_script_takes_workspace_and_settings_from_its_command_line(workspace):
+def test_the_script_takes_workspace_and_settings_as_arguments(workspace):
     study = notebook.open_study(None, Settings(), arguments=[str(workspace), "epochs=3"])
     assert (study.output, study.settings) == (Path(), Settings(epochs=3))
     assert store.load(study.store).runs == 6
 
 
-def test_the_newest_study_is_found_and_a_folder_without_a_store_is_refused(workspace, tmp_path):
+def test_the_newest_study_is_found_and_one_without_store_refused(workspace, tmp_path):
     assert notebook.newest(workspace.parent).name.startswith("study")
     with pytest.raises(FileNotFoundError, match="no study here"):
         notebook.newest(tmp_path)

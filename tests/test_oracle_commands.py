@@ -48,7 +48,7 @@ def test_the_sources_table_is_split_as_the_source_splits_it(training):
 
 
 @pytest.mark.parametrize("name", ["topographic_error", "topo_error"])
-def test_curves_stand_in_the_order_of_what_is_asked_by_either_name(tmp_path, name):
+def test_curves_stand_in_the_order_asked_for_by_either_name(tmp_path, name):
     table = source_curves(tmp_path / "dataset.csv", 10)
     table.write_text(table.read_text().replace('""topographic_error""', f'""{name}""'))
     seen = oracle.in_order(curves.read_curves(table))

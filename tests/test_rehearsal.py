@@ -38,7 +38,7 @@ def said(train: str, **options) -> list[str]:
         ("--studdy a", "unrecognized arguments: --studdy"),
     ],
 )
-def test_words_of_a_training_are_read_before_the_first_simulation(words, expected):
+def test_words_of_a_training_are_read_before_any_simulation(words, expected):
     lines = said(f"set -e\nsim2seq train store.sqlite {words}")
     assert len(lines) == (expected is not None)
     assert expected is None or expected in lines[0]
@@ -111,9 +111,7 @@ def notebook(folder: Path, *cells: str, metadata=PYTHON) -> dict:
         ([OPENS.replace("Settings()", "Settings(windw=3)")], PYTHON, "TypeError"),
     ],
 )
-def test_a_notebook_that_cannot_run_as_a_script_is_refused_with_the_cell(
-    tmp_path, monkeypatch, cells, metadata, expected
-):
+def test_a_notebook_that_is_no_script_is_refused_with_the_cell(tmp_path, monkeypatch, cells, metadata, expected):
     lines = list(rehearsal.problems([notebook(tmp_path, *cells, metadata=metadata)], ["gravity"]))
     assert len(lines) == (expected is not None), lines
     assert expected is None or expected in lines[0]

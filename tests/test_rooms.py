@@ -1,4 +1,4 @@
-"""The cut of the package: what may import what, and what a look at the names costs."""
+"""The cut of the package: what may import what, how long files and names are, what a look at the names costs."""
 
 import ast
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "sim2seq"
 # each imports those before it
 ROOMS = ["_support", "data", "store", "models", "evaluation", "training", "report"]
-MOST_FILES, MOST_LINES = 14, 300
+MOST_FILES, MOST_LINES, LONGEST_NAME = 14, 300, 60
 
 
 def imported(path: Path) -> set[str]:
@@ -58,6 +58,13 @@ def test_a_room_is_small_and_says_what_belongs_in_it(room):
 def test_no_file_has_more_than_300_lines():
     files = [path for folder in (PACKAGE, ROOT / "studies") for path in folder.rglob("*.py")] + [*ROOT.glob("*.py")]
     assert not [path for path in files if len(path.read_text().splitlines()) > MOST_LINES]
+
+
+def test_no_test_has_a_name_of_more_than_60_characters():
+    """Longer ones are not read; what more there is to say stands in a docstring."""
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "tests").rglob("*.py")]
+    functions = [node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert not [name for name in functions if name.startswith("test_") and len(name) > LONGEST_NAME]
 
 
 def test_the_package_knows_no_study():

@@ -198,7 +198,7 @@ def test_predict_takes_many_runs_from_an_array(counting, place, capsys):
     assert [row["run"] for row in rows] == ["1"] * 8 + ["2"] * 8
 
 
-def test_predict_takes_inputs_from_the_record_and_from_the_command_line(paced, place, capsys):
+def test_predict_takes_inputs_of_the_record_and_the_command_line(paced, place, capsys):
     write_record(pace=2.0, push=1.0, gravity=9.0)
     assert predicted(capsys, paced, "--initial", "run.dsv", "--steps", "1")[0]["x"] == "7.0"
     rows = predicted(capsys, paced, "--initial", "run.dsv", "--steps", "1", "--inputs", "push=3")
@@ -284,7 +284,7 @@ def test_the_value_furthest_outside_is_named_with_the_range(counting):
     assert line.startswith("y -6988 is far from the windows of the training runs, 0 to 100")
 
 
-def test_without_kerass_backend_a_model_says_what_it_was_trained_with(place, capsys, monkeypatch):
+def test_a_model_without_kerass_backend_says_what_trained_it(place, capsys, monkeypatch):
     folder = save(place / "training", [counting_model()], SCORES)
     (folder / "versions.json").write_text('{"Keras\' backend": "tensorflow"}')
     monkeypatch.setenv("KERAS_BACKEND", "torch")

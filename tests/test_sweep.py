@@ -85,7 +85,7 @@ def test_plain_kosh_finds_a_training_and_reads_its_curves(study_store):
     assert Path(study_store).read_bytes() == before  # reading writes nothing
 
 
-def test_rows_of_a_training_are_those_that_sina_itself_would_insert(study_store, tmp_path):
+def test_rows_of_a_training_are_those_that_sina_would_insert(study_store, tmp_path):
     import sina
 
     theirs = shutil.copy(study_store, tmp_path / "theirs.sqlite")
@@ -177,7 +177,7 @@ def test_curves_end_where_a_training_diverged(ranked):
 
 
 @pytest.mark.parametrize("count", [1, 18, 40])
-def test_figure_has_a_bar_for_the_best_and_a_line_for_every_training(count):
+def test_the_figure_has_bars_for_the_best_and_lines_for_all(count):
     settings = {"window": [str(place) for place in range(count)]}
     errors = [*np.geomspace(0.01, 1, count - 1), math.inf] if count > 1 else [1.0]
     board, curves = leaderboard.leaderboard(settings, errors, [LOSSES] * count).axes
@@ -235,7 +235,7 @@ def test_refusal_of_the_grid_is_passed_on_and_leaves_no_study(study_store, tmp_p
     assert os.listdir("out") == [".sim2seq.lock"]
 
 
-def test_going_on_repeats_unfinished_points_and_what_follows_only(tmp_path):
+def test_only_unfinished_points_and_what_follows_are_repeated(tmp_path):
     tasks = [Task("train", str(tmp_path / f"train_{point}"), "train") for point in range(3)]
     tasks.append(Task("leaderboard", str(tmp_path / "leaderboard"), "leaderboard"))
     for task in tasks:
@@ -253,7 +253,7 @@ def test_grid_beside_a_store_leaves_the_store_alone(study_store, capsys):
     assert Path(study_store).read_bytes() == before
 
 
-def test_leaderboard_without_a_point_of_its_sweep_fails_and_names_it(ranked, tmp_path, capsys):
+def test_a_leaderboard_that_lacks_a_point_fails_and_names_it(ranked, tmp_path, capsys):
     grid = tmp_path / "grid"
     grid.mkdir()
     assert sweep.write_grid(ranked, grid, ["window=3 5"]) == 2
@@ -269,7 +269,7 @@ def test_windows_are_ranked_by_the_same_steps_of_the_run():
     assert errors == pytest.approx([np.sqrt(np.mean(np.arange(6, 12) ** 2))] * 3)
 
 
-def test_runs_that_end_before_the_longest_are_ranked_all_the_same(tiny_training):
+def test_runs_that_end_before_the_longest_are_ranked_too(tiny_training):
     """No validation run is as long as the longest: from where all have ended, no step has an error."""
     trained, ensemble = tiny_training
     errors = trained.scores.errors["validation"]

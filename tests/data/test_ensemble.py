@@ -32,7 +32,7 @@ def test_values_that_are_no_numbers_are_refused_in_one_line():
         made(VALUES.astype("U3"))
 
 
-def test_whole_numbers_of_a_series_do_not_overflow_and_end_in_nan():
+def test_whole_numbers_of_a_series_end_in_nan_and_never_overflow():
     whole = np.array([[[9], [10]], [[9], [0]], [[9], [10]]], dtype=np.uint8)
     series = made(whole, lengths=np.array([2, 1, 2])).series()
     assert (series[0, 0] - series[0, 1]).tolist() == [-1]
@@ -40,7 +40,7 @@ def test_whole_numbers_of_a_series_do_not_overflow_and_end_in_nan():
     assert made(whole).series().dtype.kind == "f"
 
 
-def test_an_input_that_a_run_lacks_is_named_where_it_is_asked_for():
+def test_an_input_that_a_run_lacks_is_named_when_asked_for():
     given = {"mass": np.array([1.0, np.nan]), "drag": np.array([1.0, 2.0])}
     ensemble = Ensemble(np.zeros((2, 3, 1)), ("a", "b"), ("x",), np.arange(3.0), given)
     assert ensemble.inputs_of_runs(["drag"]).tolist() == [[1], [2]]

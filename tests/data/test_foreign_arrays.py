@@ -4,30 +4,12 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
-from foreign import read
+from foreign import FIRST, RUNS, STEPS, TIMES, VALUES, dataset, read
 
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.foreign.files import open_arrays
 from sim2seq.data.foreign.reading import Reading
 from sim2seq.data.records import RecordError
-
-RUNS, STEPS, FEATURES = 4, 6, 3
-VALUES = np.arange(RUNS * STEPS * FEATURES, dtype="float32").reshape(RUNS, STEPS, FEATURES)
-TIMES = np.arange(STEPS) / 2
-FIRST = VALUES[0, :, 0].tolist()
-
-
-def dataset():
-    """x and y of four runs, as xarray has them."""
-    attributes = {"units": "m", "long_name": "position"}
-    variables = {
-        "x": (("member", "time"), VALUES[..., 0].copy(), attributes),
-        "y": (("member", "time"), VALUES[..., 1].copy()),
-    }
-    variables["mass"] = ("member", np.arange(4.0), {"units": "kg"})
-    return xr.Dataset(
-        variables, {"time": ("time", TIMES, {"units": "days since 2001-01-01"})}, {"Conventions": "CF-1.8"}
-    )
 
 
 def test_netcdf_3_and_4_and_zarr_give_runs_inputs_and_units(tmp_path):
@@ -44,7 +26,7 @@ def test_netcdf_3_and_4_and_zarr_give_runs_inputs_and_units(tmp_path):
 
 
 @pytest.mark.parametrize("times", ["numbers", "dates", "durations", "since"])
-def test_times_are_numbers_dates_durations_or_counted_since_a_date(tmp_path, times):
+def test_times_are_numbers_dates_durations_or_since_a_date(tmp_path, times):
     data = dataset()
     if times == "dates":
         data = xr.decode_cf(data)
@@ -100,100 +82,6 @@ def test_npz_is_read_by_the_sizes_of_its_arrays(tmp_path):
         assert runs[2].series == {"time": TIMES.tolist()} | dict(zip("xyz", VALUES[2].T.tolist(), strict=True))
 
 
-@pytest.mark.parametrize("beside", [{}, {"inputs_k": np.arange(3.0)}, {"run": ["a", "b", "c"]}])
-@pytest.mark.parametrize("time", [{}, {"time": TIMES}])
-def test_as_many_runs_as_features_are_told_apart(tmp_path, beside, time):
-    np.savez(tmp_path / "a.npz", values=VALUES[:3], names=["x", "y", "z"], **beside, **time)
-    for options in ({}, {"dims": ("run", "time", "feature")}):
-        runs = read(tmp_path / "a.npz", **options)
-        assert list(runs) == (["a", "b", "c"] if "run" in beside else ["a_0", "a_1", "a_2"])
-        for run, values in zip(runs.values(), VALUES[:3], strict=True):
-            assert {name: run.series[name] for name in "xyz"} == dict(zip("xyz", values.T.tolist(), strict=True))
-    np.savez(tmp_path / "a.npz", values=VALUES[:3].transpose(2, 1, 0), names=["x", "y", "z"], **beside, **time)
-    (first, *_) = read(tmp_path / "a.npz", dims=("feature", "time", "run")).values()
-    assert first.series["y"] == VALUES[0, :, 1].tolist()
-
-
-def test_texts_along_another_axis_than_the_last_ask_what_it_is(tmp_path):
-    np.savez(tmp_path / "a.npz", values=VALUES, t=TIMES, label=list("abcd"))
-    with pytest.raises(RecordError, match=r"values \(4, 6, 3\): what are its axes\? --dims says it"):
-        read(tmp_path / "a.npz")
-    assert list(read(tmp_path / "a.npz", dims=("run", "time", "feature"))) == list("abcd")
-    assert list(read(tmp_path / "a.npz", dims=("feature", "time", "run"))["a_0"].series)[1:] == list("abcd")
-
-
-@pytest.mark.parametrize(
-    ("arrays", "words"),
-    [
-        ({"t": TIMES, "y": VALUES[0]}, r"a\.npz: y \(6, 3\): what are its axes\? --dims says it"),
-        ({"t": TIMES, "y": np.zeros((6, 6, 2))}, "t could belong to any of its axes: --dims says what they are"),
-        ({"t": TIMES, "word": np.array("x")}, "no series: along phony_dim_6 it has no numbers"),
-        ({"y": np.array([[1], [1, 2]], dtype=object)}, "y holds objects of Python, such as arrays of unequal lengths"),
-    ],
-)
-def test_arrays_that_leave_two_ways_open_are_refused(tmp_path, arrays, words):
-    np.savez(tmp_path / "a.npz", **arrays)
-    with pytest.raises(RecordError, match=words):
-        read(tmp_path / "a.npz")
-
-
-@pytest.mark.parametrize("dims", [("time", "feature"), ("run", "time"), ("time", "run")])
-def test_axes_without_names_are_what_they_are_said_to_be(tmp_path, dims):
-    np.savez(tmp_path / "a.npz", y=VALUES[0])
-    ensemble = read(tmp_path / "a.npz", dims=dims)
-    shapes = {("time", "feature"): (1, 6, 3), ("run", "time"): (6, 3, 1), ("time", "run"): (3, 6, 1)}
-    (first, *_) = ensemble.values()
-    assert (len(ensemble), len(first.series["time"]), len(first.series) - 1) == shapes[dims]
-
-
-def grouped(path, *, shared=False):
-    """A group a run, with unequal lengths, inputs as attributes and a unit."""
-    with h5py.File(path, "w") as file:
-        for number, length in ((2, 5), (10, 6)):
-            group = file.create_group(f"runs/run_{number}")
-            group.attrs.update({"mass": 1.5 * number, "label": f"case {number}"})
-            group["x"] = VALUES[0, :length, 0]
-            group["x"].attrs["units"] = "m"
-            group["velocity"] = VALUES[0, :length, :2]
-            group["time"] = TIMES[:length]
-            group["time"].attrs["units"] = "ms"
-
-
-def test_one_group_a_run_with_its_inputs_as_attributes(tmp_path):
-    grouped(tmp_path / "a.h5")
-    runs = read(tmp_path / "a.h5")
-    assert {run.id: run.data for run in runs.values()} == {
-        "run_2": {"mass": 3, "label": "case 2"},
-        "run_10": {"mass": 15, "label": "case 10"},
-    }
-    assert list(runs["run_2"].series) == ["time", "velocity[0]", "velocity[1]", "x"]
-    assert runs["run_2"].series["x"] == FIRST[:5]
-    assert runs["run_10"].series["time"] == TIMES.tolist()
-    assert runs["run_2"].units == {"x": "m", "time": "ms"}
-
-
-def test_one_group_a_run_in_netcdf_and_zarr(tmp_path):
-    pytest.importorskip("zarr")
-    tree = xr.DataTree.from_dict({f"/run_{n}": dataset().isel(member=n, drop=True) for n in range(3)})
-    tree.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
-    tree.to_zarr(tmp_path / "a.zarr", consolidated=False)
-    for runs in (read(tmp_path / "a.nc"), read(tmp_path / "a.zarr")):
-        assert list(runs) == ["run_0", "run_1", "run_2"]
-        assert runs["run_2"].series["x"] == VALUES[2, :, 0].tolist()
-        assert runs["run_2"].data == {"mass": 2}
-    assert Ensemble.from_xarray(tree).run_ids == ("run_0", "run_1", "run_2")
-
-
-def test_a_group_that_holds_the_arrays_can_be_named(tmp_path):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["result/x"], file["result/t"], file["mesh/nodes"] = VALUES[..., 0], TIMES, np.zeros(7)
-    with pytest.raises(RecordError, match=r"which of the groups /mesh, /result holds the runs\? --group NAME says it"):
-        read(tmp_path / "a.h5")
-    with pytest.raises(RecordError, match="no group 'none': it has mesh, result"):
-        read(tmp_path / "a.h5", group="none")
-    assert read(tmp_path / "a.h5", group="result", dims=("run", "time"))["a_0"].series["x"] == FIRST
-
-
 def test_plain_hdf5_with_the_time_first_is_read_as_it_is_meant(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["x"], file["y"], file["t"] = VALUES[..., 0].T, VALUES[..., 1].T, TIMES
@@ -203,7 +91,7 @@ def test_plain_hdf5_with_the_time_first_is_read_as_it_is_meant(tmp_path):
     assert runs["a_1"].data == {"mass": 1}
 
 
-def test_runs_end_where_only_nan_follows_and_gaps_within_are_counted():
+def test_runs_end_where_only_nan_follows_and_gaps_are_counted():
     data = dataset().astype(float)
     data["x"][1, 4:] = data["y"][1, 4:] = np.nan
     ensemble = Ensemble.from_xarray(data)
@@ -261,7 +149,7 @@ def test_an_ensemble_is_equal_after_the_way_through_xarray(tmp_path):
     assert (again.lengths.tolist(), again.times.tolist()) == (lengths.tolist(), TIMES.tolist())
 
 
-def test_frames_of_whole_numbers_keep_type_and_lengths_through_xarray():
+def test_frames_keep_whole_numbers_and_lengths_through_xarray():
     pixels = VALUES.astype("u1").reshape(RUNS, STEPS, 3)
     features = ("frame[0,0]", "frame[0,1]", "frame[0,2]")
     ensemble = Ensemble(pixels, tuple("abcd"), features, TIMES, lengths=np.array([6, 6, 2, 6]))

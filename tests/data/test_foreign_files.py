@@ -34,7 +34,8 @@ from sim2seq.store import store
         'id%a%x\nr%"50%"%[1]\n',
     ],
 )
-def test_records_with_paths_or_control_characters_are_refused_in_a_short_line(text):
+def test_records_with_paths_or_control_characters_are_refused(text):
+    """In one short line."""
     with pytest.raises(RecordError) as refusal:
         records.parse("output.dsv", text)
     assert str(refusal.value).isprintable()
@@ -103,7 +104,7 @@ CHANGES += [control_characters("name"), control_characters("word")]
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_array_files_that_point_elsewhere_or_are_stored_otherwise_are_refused(array_file, change):
+def test_array_files_with_links_or_other_storage_are_refused(array_file, change):
     assert [run.id for run in arrays.read(array_file)] == ["a", "b"]
     with h5py.File(array_file, "r+") as file:
         change(file, array_file)
@@ -190,7 +191,7 @@ def test_hostile_trainings_of_a_store_are_refused_in_one_line(kept, capsys, raw)
 
 
 @pytest.mark.parametrize("raw", ["{}", '{"data": {}}', '{"data": {"mass": 1}, "user_defined": []}', "[]", "1"])
-def test_a_hostile_entry_in_the_place_of_a_run_is_refused_in_one_line(kept, raw):
+def test_a_hostile_entry_in_a_runs_place_is_refused_in_one_line(kept, raw):
     change(kept, "UPDATE Record SET raw = ? WHERE id = 'a_1'", raw)
     with pytest.raises(store.StoreError, match=r"entry '?a_1'?: expected Sina's JSON"):
         store.ingest(kept, [Run("a_1", {"mass": 1.0}, {"time": [0, 1], "x": [1, 1]})])

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
-from foreign import as_matlab_writes, read
+from foreign import FIRST, TIMES, VALUES, as_matlab_writes, dataset, read
 
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.foreign.files import open_arrays
@@ -171,3 +171,51 @@ def test_inputs_in_groups_of_a_run_are_read_in_every_kind(tmp_path):
     inputs = {name: each.tolist() for name, each in Ensemble.from_xarray(tree).inputs.items()}
     assert inputs == {"mass": [0, 1], "drag": [0.5, 0.5], "size": [3, 3]}
     assert Ensemble.from_xarray(tree["run_1"]).inputs["mass"].tolist() == [1]
+
+
+def grouped(path):
+    """A group a run, with unequal lengths, inputs as attributes and a unit."""
+    with h5py.File(path, "w") as file:
+        for number, length in ((2, 5), (10, 6)):
+            group = file.create_group(f"runs/run_{number}")
+            group.attrs.update({"mass": 1.5 * number, "label": f"case {number}"})
+            group["x"] = VALUES[0, :length, 0]
+            group["x"].attrs["units"] = "m"
+            group["velocity"] = VALUES[0, :length, :2]
+            group["time"] = TIMES[:length]
+            group["time"].attrs["units"] = "ms"
+
+
+def test_one_group_a_run_with_its_inputs_as_attributes(tmp_path):
+    grouped(tmp_path / "a.h5")
+    runs = read(tmp_path / "a.h5")
+    assert {run.id: run.data for run in runs.values()} == {
+        "run_2": {"mass": 3, "label": "case 2"},
+        "run_10": {"mass": 15, "label": "case 10"},
+    }
+    assert list(runs["run_2"].series) == ["time", "velocity[0]", "velocity[1]", "x"]
+    assert runs["run_2"].series["x"] == FIRST[:5]
+    assert runs["run_10"].series["time"] == TIMES.tolist()
+    assert runs["run_2"].units == {"x": "m", "time": "ms"}
+
+
+def test_one_group_a_run_in_netcdf_and_zarr(tmp_path):
+    pytest.importorskip("zarr")
+    tree = xr.DataTree.from_dict({f"/run_{n}": dataset().isel(member=n, drop=True) for n in range(3)})
+    tree.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    tree.to_zarr(tmp_path / "a.zarr", consolidated=False)
+    for runs in (read(tmp_path / "a.nc"), read(tmp_path / "a.zarr")):
+        assert list(runs) == ["run_0", "run_1", "run_2"]
+        assert runs["run_2"].series["x"] == VALUES[2, :, 0].tolist()
+        assert runs["run_2"].data == {"mass": 2}
+    assert Ensemble.from_xarray(tree).run_ids == ("run_0", "run_1", "run_2")
+
+
+def test_a_group_that_holds_the_arrays_can_be_named(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["result/x"], file["result/t"], file["mesh/nodes"] = VALUES[..., 0], TIMES, np.zeros(7)
+    with pytest.raises(RecordError, match=r"which of the groups /mesh, /result holds the runs\? --group NAME says it"):
+        read(tmp_path / "a.h5")
+    with pytest.raises(RecordError, match="no group 'none': it has mesh, result"):
+        read(tmp_path / "a.h5", group="none")
+    assert read(tmp_path / "a.h5", group="result", dims=("run", "time"))["a_0"].series["x"] == FIRST

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
-from foreign import read
+from foreign import TIMES, VALUES, read
 
 from sim2seq.data.records import RecordError
 
@@ -65,3 +65,49 @@ def test_dims_are_those_of_arrays_along_the_times(tmp_path):
     path = write_arrays(tmp_path / "a.h5", {"edges": np.zeros((7, 2)), "t": T, "x": np.ones((5, 3))})
     (run,) = read(path, dims=("time", "feature")).values()
     assert run.series == {"time": T.tolist()} | {f"x[{place}]": [1] * 5 for place in range(3)}
+
+
+@pytest.mark.parametrize("beside", [{}, {"inputs_k": np.arange(3.0)}, {"run": ["a", "b", "c"]}])
+@pytest.mark.parametrize("time", [{}, {"time": TIMES}])
+def test_as_many_runs_as_features_are_told_apart(tmp_path, beside, time):
+    np.savez(tmp_path / "a.npz", values=VALUES[:3], names=["x", "y", "z"], **beside, **time)
+    for options in ({}, {"dims": ("run", "time", "feature")}):
+        runs = read(tmp_path / "a.npz", **options)
+        assert list(runs) == (["a", "b", "c"] if "run" in beside else ["a_0", "a_1", "a_2"])
+        for run, values in zip(runs.values(), VALUES[:3], strict=True):
+            assert {name: run.series[name] for name in "xyz"} == dict(zip("xyz", values.T.tolist(), strict=True))
+    np.savez(tmp_path / "a.npz", values=VALUES[:3].transpose(2, 1, 0), names=["x", "y", "z"], **beside, **time)
+    (first, *_) = read(tmp_path / "a.npz", dims=("feature", "time", "run")).values()
+    assert first.series["y"] == VALUES[0, :, 1].tolist()
+
+
+def test_texts_along_another_axis_than_the_last_ask_what_it_is(tmp_path):
+    np.savez(tmp_path / "a.npz", values=VALUES, t=TIMES, label=list("abcd"))
+    with pytest.raises(RecordError, match=r"values \(4, 6, 3\): what are its axes\? --dims says it"):
+        read(tmp_path / "a.npz")
+    assert list(read(tmp_path / "a.npz", dims=("run", "time", "feature"))) == list("abcd")
+    assert list(read(tmp_path / "a.npz", dims=("feature", "time", "run"))["a_0"].series)[1:] == list("abcd")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"t": TIMES, "y": VALUES[0]}, r"a\.npz: y \(6, 3\): what are its axes\? --dims says it"),
+        ({"t": TIMES, "y": np.zeros((6, 6, 2))}, "t could belong to any of its axes: --dims says what they are"),
+        ({"t": TIMES, "word": np.array("x")}, "no series: along phony_dim_6 it has no numbers"),
+        ({"y": np.array([[1], [1, 2]], dtype=object)}, "y holds objects of Python, such as arrays of unequal lengths"),
+    ],
+)
+def test_arrays_that_leave_two_ways_open_are_refused(tmp_path, arrays, words):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(RecordError, match=words):
+        read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("dims", [("time", "feature"), ("run", "time"), ("time", "run")])
+def test_axes_without_names_are_what_they_are_said_to_be(tmp_path, dims):
+    np.savez(tmp_path / "a.npz", y=VALUES[0])
+    ensemble = read(tmp_path / "a.npz", dims=dims)
+    shapes = {("time", "feature"): (1, 6, 3), ("run", "time"): (6, 3, 1), ("time", "run"): (3, 6, 1)}
+    (first, *_) = ensemble.values()
+    assert (len(ensemble), len(first.series["time"]), len(first.series) - 1) == shapes[dims]

@@ -105,7 +105,7 @@ def test_outside_runs_leave_the_others_as_they_are():
     assert not np.any(both["X_VEL_INITIAL"][:16] == both["X_VEL_INITIAL"][16:])
 
 
-def test_the_simulator_accepts_every_row_and_records_its_conditions():
+def test_the_simulator_takes_each_row_and_records_its_conditions():
     runs = make_runs(8, CONDITIONS=0.59, OUTSIDE=8)
     assert [run.id for run in runs] == [f"{'47bcda' if row <= 8 else 'outside'}_{row}" for row in range(1, 17)]
     table, _ = varied(8, 0.59, outside=8)

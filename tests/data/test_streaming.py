@@ -58,7 +58,7 @@ def test_rows_are_what_an_array_of_them_would_be():
     np.testing.assert_array_equal(rows.then(lambda read: read * 2).then(lambda read: read + 1)[:2], array[:2] * 2 + 1)
 
 
-def test_a_part_of_a_memory_map_is_copied_when_small_and_left_on_disk_when_large(tmp_path, monkeypatch):
+def test_a_part_of_a_memory_map_is_copied_only_where_it_is_small(tmp_path, monkeypatch):
     whole = counting_ensemble(runs=9, steps=8)
     ensemble = on_disk(whole, tmp_path / "values.npy")
     assert type(ensemble.take([3, 1]).values) is np.ndarray
@@ -83,7 +83,7 @@ def test_what_is_read_in_chunks_is_what_would_be_read_at_once(tmp_path):
     np.testing.assert_array_equal(find_walls(np.minimum(values, 1000), None), [[[-np.inf, -np.inf]], [[1000, np.inf]]])
 
 
-def test_a_fingerprint_does_not_depend_on_chunks_and_is_that_of_all_bytes(tmp_path, monkeypatch):
+def test_a_fingerprint_is_of_all_bytes_whatever_the_chunks(tmp_path, monkeypatch):
     ensemble = counting_ensemble(runs=7)
     whole = digest(ensemble, ["start"])
     monkeypatch.setattr(streaming, "CHUNK", 1)
@@ -115,7 +115,7 @@ def test_batches_from_disk_are_those_from_memory(tmp_path):
         np.testing.assert_array_equal(given[:, 0], wanted[:, 0, 0] // 100 * 100)
 
 
-def test_of_very_many_samples_an_epoch_draws_as_it_needs_and_each_at_most_once(monkeypatch):
+def test_an_epoch_draws_few_of_very_many_samples_and_none_twice(monkeypatch):
     values = counting_ensemble(runs=50, steps=104).values  # 5000 samples
     monkeypatch.setattr(windows, "MOST_PERMUTED", 4999)
     batches = Windows(values, 4, batch_size=10, seed=3, limit=1000, passes=2)
@@ -130,7 +130,7 @@ def test_of_very_many_samples_an_epoch_draws_as_it_needs_and_each_at_most_once(m
     np.testing.assert_array_equal(batches.order[:1000], first)
 
 
-def test_of_a_large_ensemble_some_runs_are_scored_and_the_report_says_so(monkeypatch):
+def test_of_a_large_ensemble_some_runs_are_scored_and_it_is_said(monkeypatch):
     ensemble = counting_ensemble(runs=40, steps=30)
     assert some_runs(ensemble.values) is None
     monkeypatch.setattr(streaming, "MOST_RUNS", 6)

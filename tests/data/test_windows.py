@@ -1,68 +1,10 @@
-from dataclasses import replace
-from itertools import chain
+"""Windows: what a model is given and what it learns from it, in which order, and no padding with any weight."""
 
-import keras
 import numpy as np
 import pytest
-from helpers import counting_ensemble
+from helpers import counting_ensemble, unequal_counting
 
-from sim2seq.data.splits import PARTS, SPLITS, select, split_by_run, split_in_time, split_names
-from sim2seq.data.streaming import Rows, lazily
-from sim2seq.data.windows import Columns, Scaling, Windows, windows_of
-from sim2seq.models.builders import normalization
-
-
-@pytest.mark.parametrize("runs", [3, 4, 5, 8, 64, 1024])
-def test_split_by_run_gives_every_run_to_exactly_one_part(runs):
-    ensemble = counting_ensemble(runs=runs, steps=6)
-    split = split_by_run(ensemble, seed=1)
-    parts = [getattr(split, name).runs for name in PARTS]
-    assert all(parts)
-    assert sorted(chain(*parts)) == sorted(ensemble.run_ids)
-
-
-def test_split_by_run_is_60_20_20_and_follows_its_seed():
-    ensemble = counting_ensemble(runs=1000, steps=3)
-    split = split_by_run(ensemble, seed=7)
-    assert [len(getattr(split, name).runs) for name in PARTS] == [600, 200, 200]
-    assert split == split_by_run(ensemble, seed=7)
-    assert split != split_by_run(ensemble, seed=8)
-
-
-def test_split_in_time_cuts_every_run_without_overlap():
-    ensemble = counting_ensemble(runs=2, steps=400)
-    split = split_in_time(ensemble)
-    assert [(part.start, part.stop) for part in (split.train, split.validation, split.test)] == [
-        (0, 240),
-        (240, 320),
-        (320, 400),
-    ]
-    assert split.train.runs == split.test.runs == ensemble.run_ids
-
-
-@pytest.mark.parametrize("name", SPLITS)
-def test_no_number_of_one_part_is_in_another(name):
-    ensemble = counting_ensemble(runs=10, steps=50)  # every number occurs once in the whole ensemble
-    groups = ("train", "group", "validation", "test", "train") if name != "by_name" else (*PARTS, "train", "test")
-    ensemble = replace(ensemble, run_ids=tuple(f"{groups[run // 2]}_{run}" for run in range(10)))
-    split = SPLITS[name](ensemble)
-    seen = [set(select(ensemble, getattr(split, part)).values.ravel()) for part in PARTS]
-    assert len(set.union(*seen)) == sum(map(len, seen)) == ensemble.values.size
-
-
-def test_too_few_runs_or_steps_are_refused_with_the_least_number():
-    with pytest.raises(ValueError, match="at least 3 runs"):
-        split_by_run(counting_ensemble(runs=2))
-    with pytest.raises(ValueError, match="at least 3 steps"):
-        split_in_time(counting_ensemble(steps=2))
-    with pytest.raises(ValueError, match="add up to 1"):
-        split_by_run(counting_ensemble(), fractions=(0.6, 0.2, 0.3))
-
-
-def test_a_split_that_names_an_unknown_run_is_refused():
-    split = split_by_run(counting_ensemble(runs=6))
-    with pytest.raises(ValueError, match="run_"):
-        select(counting_ensemble(runs=3), split.train)
+from sim2seq.data.windows import Columns, Windows, windows_of
 
 
 def test_400_steps_and_a_window_of_30_give_370_windows_a_run():
@@ -81,7 +23,7 @@ def test_the_target_follows_its_window_and_nothing_is_copied():
 
 
 @pytest.mark.parametrize(("targets", "samples"), [(1, 16), (5, 12), (16, 1)])
-def test_a_sample_holds_a_window_and_its_wantedeach_after_what_a_model_is_given(targets, samples):
+def test_each_target_of_a_sample_follows_what_the_model_is_given(targets, samples):
     """20 steps and a window of 4: with 16 targets a sample is a whole run."""
     ensemble = counting_ensemble(runs=3, steps=20)
     inputs, wanted = windows_of(ensemble.values, 4, targets)
@@ -99,7 +41,7 @@ def steered_run(steps=7):
     return np.stack([10 * row, *(row + 100 * column for column in range(8))], axis=1)[None].astype(float)
 
 
-def test_a_command_is_learned_from_the_rows_before_it_and_from_the_other_columns():
+def test_a_command_is_learned_from_other_columns_of_rows_before():
     values = steered_run(steps=7)
     inputs, wanted = windows_of(values, 3, inputs=slice(1, 9), outputs=slice(0, 1))
     assert (inputs.shape, wanted.shape) == (
@@ -113,7 +55,7 @@ def test_a_command_is_learned_from_the_rows_before_it_and_from_the_other_columns
     assert np.shares_memory(wanted, values)
 
 
-def test_features_are_chosen_by_their_places_too_and_for_each_of_many_targets():
+def test_features_are_chosen_by_place_for_each_of_many_targets():
     values = steered_run(steps=9)
     inputs, wanted = windows_of(values, 3, targets=4, inputs=[2, 4], outputs=[0])
     assert (inputs.shape, wanted.shape) == ((1, 3, 6, 2), (1, 3, 4, 1))
@@ -121,23 +63,8 @@ def test_features_are_chosen_by_their_places_too_and_for_each_of_many_targets():
     np.testing.assert_array_equal(wanted[0, :, :, 0], [[30, 40, 50, 60], [40, 50, 60, 70], [50, 60, 70, 80]])
 
 
-def test_recordings_are_split_by_name_with_the_draws_of_a_split_by_run():
-    ensemble = counting_ensemble(runs=9, steps=4)
-    for seed in range(20):
-        parts = split_names(ensemble.run_ids, (0.5, 0.25, 0.25), seed=seed)
-        split = split_by_run(ensemble, (0.5, 0.25, 0.25), seed=seed)
-        assert parts == {name: part.runs for name, part in vars(split).items()}
-    assert [len(parts[name]) for name in PARTS] == [5, 2, 2]
-    # numpy.random.default_rng(7).permutation(4) is 0, 2, 1, 3
-    assert split_names("abcd", seed=7) == {"train": ("a", "c"), "validation": ("b",), "test": ("d",)}
-    with pytest.raises(ValueError, match="at least 3 names, one a part; got 2"):
-        split_names("ab")
-    with pytest.raises(ValueError, match="expected every name once; a is there more often"):
-        split_names("abca")
-
-
 @pytest.mark.parametrize("targets", [0, 17])
-def test_wantedthat_do_not_fit_behind_the_window_are_refused(targets):
+def test_targets_that_do_not_fit_behind_the_window_are_refused(targets):
     with pytest.raises(ValueError, match=f"targets: expected 1 to 16 .* got {targets}"):
         windows_of(counting_ensemble(steps=20).values, 4, targets)
 
@@ -150,7 +77,7 @@ def test_inputs_of_the_run_come_with_each_of_its_samples():
         np.testing.assert_array_equal(wanted, inputs[:, -5:] + 1)
 
 
-def test_a_limit_counts_wantednot_samples():
+def test_a_limit_counts_targets_not_samples():
     values = counting_ensemble(runs=4, steps=20).values
     assert len(Windows(values, 4, targets=8, batch_size=1, seed=0, limit=80)) == 10
     assert len(Windows(values, 4, targets=8, batch_size=1, seed=0, limit=3)) == 1
@@ -182,7 +109,7 @@ def test_the_order_depends_on_seed_and_epoch_only():
     assert sorted(targets(1, 5)) == sorted(targets(2, 6))
 
 
-def test_all_shuffled_batches_have_one_size_and_unshuffled_ones_lose_nothing():
+def test_shuffled_batches_have_one_size_and_others_lose_nothing():
     values = counting_ensemble(runs=1, steps=14).values  # 10 pairs
     shuffled = Windows(values, 4, batch_size=4, seed=0)
     assert [len(shuffled[i][1]) for i in range(len(shuffled))] == [4, 4]
@@ -203,7 +130,7 @@ def test_an_epoch_takes_at_most_its_limit_and_draws_anew():
     np.testing.assert_array_equal(thinned[0][1][:, 0, 0], [4, 107, 210, 313])
 
 
-def test_passes_take_every_pair_that_often_each_time_in_another_order():
+def test_each_pass_takes_every_pair_in_another_order():
     batches = Windows(counting_ensemble(runs=4, steps=14).values, 4, batch_size=40, seed=0, passes=3)
     draws = [batches[i][1][:, 0, 0].tolist() for i in range(len(batches))]
     assert len(draws) == 3
@@ -218,90 +145,9 @@ def test_batches_have_the_precision_that_was_asked_for():
     assert Windows(values, 4, batch_size=20)[0][0].dtype == "float32"
 
 
-def test_scaling_comes_from_the_training_runs_and_is_undone_exactly():
-    ensemble = counting_ensemble()
-    training = ensemble.take([1, 3])
-    scaling = Scaling.of(training.values)
-    np.testing.assert_allclose(scaling.mean, training.values.mean(axis=(0, 1)))
-    scaled = scaling.scale(training.values)
-    np.testing.assert_allclose([scaled.mean(axis=(0, 1)), scaled.std(axis=(0, 1))], [[0, 0], [1, 1]], atol=1e-6)
-    np.testing.assert_allclose(scaling.restore(scaling.scale(ensemble.values)), ensemble.values)
-
-
-@pytest.mark.parametrize("constant", [7.0, 0.0981])
-def test_a_feature_that_never_changes_keeps_its_unit(constant):
-    """0.0981 is no binary number: the mean of many differs from it in the last digit."""
-    ensemble = counting_ensemble(runs=30, steps=50)
-    ensemble.values[..., 1] = constant
-    scaling = Scaling.of(ensemble.values)
-    assert scaling.std[1] == 1.0
-    np.testing.assert_allclose(scaling.scale(ensemble.values)[..., 1], 0, atol=1e-6)
-
-
-@pytest.mark.parametrize("unit", [1e-200, 1e-40, 1e40, 1e200, 1e303])
-def test_a_unit_that_nobody_can_compute_in_is_refused_by_name(unit):
-    values = counting_ensemble().values
-    values[..., 1] *= unit
-    with pytest.raises(ValueError, match="count_1: expected a standard deviation from 1e-30 to 1e\\+30; got"):
-        Scaling.of(values, names=("count_0", "count_1"))
-
-
-@pytest.mark.parametrize(("factor", "offset"), [(1e-12, 0.0), (1e18, 0.0), (1e-3, 1.7e9), (0.0, 1e12)])
-def test_tiny_huge_and_far_features_have_a_mean_of_0(factor, offset):
-    """Times since 1970 in steps of a millisecond: in float32 their mean would be off by a minute."""
-    values = counting_ensemble(runs=30, steps=50).values
-    values[..., 1] = values[..., 0] * factor + offset
-    scaling = Scaling.of(values)
-    assert not scaling.plain
-    scaled = scaling.scale(values)[..., 1]
-    assert abs(scaled.mean()) < 1e-3
-    assert scaled.std() == pytest.approx(1.0 if factor else 0.0, abs=1e-3)
-    for layer, given, expected in (("to", values[0], scaled[0]), ("back", scaling.scale(values[0]), values[0, :, 1])):
-        made = normalization(scaling, "float64", invert=layer == "back")
-        again = keras.layers.deserialize(keras.layers.serialize(made))
-        found = keras.ops.convert_to_numpy(again(given))[..., 1]
-        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-3 if layer == "to" else 0)
-
-
-def grouped(sizes: dict[str, int]):
-    """A counting ensemble whose runs are in groups of these sizes."""
-    names = tuple(f"{group}_{run}" for group, size in sizes.items() for run in range(size))
-    return replace(counting_ensemble(runs=len(names), steps=5), run_ids=names)
-
-
-def test_every_large_group_has_its_share_in_each_part():
-    split = split_by_run(grouped({"expert": 20, "human": 10}))
-    counts = {part: [sum(run.startswith(g) for run in getattr(split, part).runs) for g in ("e", "h")] for part in PARTS}
-    assert counts == {"train": [12, 6], "validation": [4, 2], "test": [4, 2]}
-
-
-def test_a_split_by_group_keeps_groups_whole():
-    split = SPLITS["by_group"](grouped({"a": 4, "b": 4, "c": 4, "d": 4, "e": 4}))
-    groups = [{run[0] for run in getattr(split, part).runs} for part in PARTS]
-    assert [len(group) for group in groups] == [3, 1, 1]
-    assert set.union(*groups) == set("abcde")
-    with pytest.raises(ValueError, match="at least 3 names"):
-        SPLITS["by_group"](grouped({"a": 4, "b": 4}))
-
-
-def unequal():
-    """A counting ensemble whose runs have 20, 12 and 6 steps."""
-    ensemble, lengths = counting_ensemble(runs=3, steps=20), np.array([20, 12, 6])
-    values = np.where(np.arange(20)[None, :, None] < lengths[:, None, None], ensemble.values, np.nan)
-    return replace(ensemble, values=values, lengths=lengths)
-
-
-def test_scaling_sees_no_padding():
-    ensemble = unequal()
-    there = [ensemble.values[run, :length] for run, length in enumerate(ensemble.lengths)]
-    scaling = Scaling.of(ensemble.values, ensemble.lengths)
-    np.testing.assert_allclose(scaling.mean, np.concatenate(there).mean(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(scaling.std, np.concatenate(there).std(axis=0), rtol=1e-6)
-
-
 def test_samples_end_with_their_run_and_no_padding_has_weight():
     """A window of 4 and 5 targets: 12 and 4 samples, and one of two targets from the run that is too short."""
-    ensemble = unequal()
+    ensemble = unequal_counting()
     batches = Windows(ensemble.values, 4, targets=5, batch_size=64, lengths=ensemble.lengths, dtype="float64")
     ((inputs, targets, weights),) = (batches[0],)
     assert len(inputs) == 12 + 4 + 1
@@ -341,26 +187,3 @@ def test_augmented_samples_are_made_of_whole_blocks():
     plain = Windows(values, 3, batch_size=4, seed=0, dtype="float64")[0]
     for ours, theirs in zip(mirrored, plain, strict=True):
         np.testing.assert_array_equal(ours, -theirs)
-
-
-def test_a_split_by_name_takes_groups_as_parts_and_no_other():
-    kept = counting_ensemble(9, 12)
-    names = ("train_1", "other_1", "test_1", "train_2", "validation_1", "test_2", "train_3", "shift_1", "validation_2")
-    split = SPLITS["by_name"](replace(kept, run_ids=names))
-    assert split.train.runs == ("train_1", "train_2", "train_3")
-    assert split.validation.runs + split.test.runs == ("validation_1", "validation_2", "test_1", "test_2")
-    with pytest.raises(ValueError, match="expects runs of a group 'train'"):
-        SPLITS["by_name"](kept)
-
-
-def test_bytes_stay_bytes_and_are_scaled_a_batch_at_a_time():
-    values = np.random.default_rng(0).integers(0, 256, (6, 9, 4)).astype("uint8")
-    assert isinstance(lazily(values), Rows)
-    assert lazily(values.astype(float)).dtype == float
-    scaling = Scaling(np.full(4, 100.0), np.full(4, 50.0))
-    of_bytes, of_floats = (
-        Windows(scaling.scale(each), 3, targets=2, batch_size=4) for each in (lazily(values), values)
-    )
-    assert of_bytes.rows.source is values
-    for one, other in zip(of_bytes[0], of_floats[0], strict=True):
-        assert (one == other).all()

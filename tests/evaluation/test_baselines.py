@@ -70,7 +70,7 @@ def test_short_training_runs_and_wrong_features_are_refused():
         forecast_of("constant velocity", values, values[:, :1], 15)
 
 
-def test_trees_grown_one_by_one_are_those_of_scikit_learns_forest():
+def test_trees_grown_one_by_one_are_scikit_learns_forest():
     from sklearn.ensemble import ExtraTreesRegressor
 
     from sim2seq.evaluation.baselines import flat, last_state
@@ -116,7 +116,7 @@ def test_a_baseline_of_targets_answers_for_each_sample(name):
     np.testing.assert_allclose(answers, np.broadcast_to(expected, (2, 1)), atol=0.02)
 
 
-def test_controls_leave_the_input_that_decides_to_the_gaussian_process():
+def test_controls_do_not_hide_an_input_from_a_gaussian_process():
     """One input that says all of a run, and 60 steps of a control that says nothing."""
     rng, times = np.random.default_rng(0), np.arange(60) / 10
     inputs, control = rng.uniform(0.5, 1.5, (60, 1)), rng.normal(size=(60, 60))

@@ -22,7 +22,7 @@ def noisy_forecasts(runs, steps=40, features=2, members=3, *, seed):
 
 
 @pytest.mark.parametrize("members", [1, 3])
-def test_the_band_holds_its_level_at_every_tenth_of_runs_that_it_never_saw(members):
+def test_the_band_holds_its_level_in_every_tenth_of_unseen_runs(members):
     band = calibrate(*noisy_forecasts(200, members=members, seed=0))
     forecasts, truth = noisy_forecasts(200, members=members, seed=1)
     _, low, high = band.around(forecasts)
@@ -58,7 +58,7 @@ def test_the_band_is_wide_where_the_members_disagree():
     np.testing.assert_allclose(low, -high)
 
 
-def test_a_model_without_error_has_a_band_of_the_width_of_rounding():
+def test_a_model_without_error_has_a_band_as_wide_as_rounding():
     truth = np.arange(60.0).reshape(2, 10, 3)
     band = calibrate(truth[None], truth)
     _, low, high = band.around(truth[None])
@@ -156,7 +156,7 @@ STEP = (np.arange(100.0) + 0.25) / 100
         (STEP * np.nan, STEP, (0, "width")),
     ],
 )
-def test_a_forecast_is_trusted_while_it_says_more_than_the_training_runs(width, error, expected):
+def test_a_forecast_is_trusted_while_it_beats_the_training_runs(width, error, expected):
     assert trusted_steps(width[:, None], error, TRAINING, np.full(100, 0.8), 0.9) == expected
 
 
@@ -166,14 +166,14 @@ def test_one_step_at_which_runs_meet_does_not_end_the_trust():
     assert trusted_steps(STEP[:, None] / 10, STEP / 10, meeting, np.full(100, 0.8), 0.9) == (100, None)
 
 
-def test_every_feature_must_be_trusted_but_one_that_never_differs():
+def test_every_feature_must_be_trusted_but_those_that_stay_equal():
     widths, training = np.stack([STEP / 10, STEP], axis=1), np.repeat(TRAINING, 2, axis=2)
     assert trusted_steps(widths, STEP / 10, training, np.full(100, 0.8), 0.9) == (50, "width")
     training[:, :, 1] = 7.0
     assert trusted_steps(widths, STEP / 10, training, np.full(100, 0.8), 0.9) == (100, None)
 
 
-def test_scores_of_the_band_are_plain_numbers_over_the_calibrated_steps():
+def test_scores_of_the_band_are_plain_and_of_calibrated_steps():
     """One member, off by 1 everywhere, with a band of half-width 2: all points are in it."""
     truth, band = np.zeros((4, 30, 2)), Band(0.9, 1, factor=np.ones((20, 2)), floor=np.full((20, 2), 2.0))
     training = np.random.default_rng(0).normal(size=(50, 30, 2)) * 10

@@ -32,7 +32,7 @@ def iterated(law, runs: int = 60, steps: int = 60) -> np.ndarray:
     return np.array(states[20:]).T[..., None]
 
 
-def test_a_run_is_valid_until_its_error_first_passes_the_threshold():
+def test_a_run_is_valid_until_its_error_passes_the_threshold():
     truth, forecast = np.zeros((3, 5, 2)), np.zeros((3, 5, 2))
     forecast[0, 3:] = 1  # half a standard deviation in both features
     forecast[1, 2, 0] = np.nan

@@ -92,7 +92,7 @@ def test_skill_is_one_minus_the_ratio_to_the_baseline(error, baseline, expected)
     assert skill(error, baseline) == expected
 
 
-def test_the_interval_of_a_mean_narrows_with_the_root_of_the_runs():
+def test_the_interval_of_a_mean_narrows_by_the_root_of_the_runs():
     values = np.random.default_rng(0).normal(size=400)
     few, many = (over_runs(np.mean, values[:count]) for count in (25, 400))
     assert few[1] - few[0] == pytest.approx(2 * 1.96 / 5, rel=0.3)
@@ -148,7 +148,7 @@ def test_members_are_judged_by_their_median():
     assert (scores.members, band.members) == (3, 3)
 
 
-def test_held_out_runs_are_scored_apart_beside_the_same_baselines():
+def test_held_out_runs_are_scored_apart_with_the_same_baselines():
     ensemble = counting_ensemble(runs=12, steps=50)
     split = split_by_run(ensemble.take(range(10)))
     contexts, told = keras.Input((5, 2)), keras.Input((1,), name="inputs")
@@ -164,7 +164,7 @@ def test_held_out_runs_are_scored_apart_beside_the_same_baselines():
     assert len(apart.test_rmse_by_run) == scores.runs["test"] == len(apart.test_inputs["start"])
 
 
-def test_the_skill_lies_within_its_interval_for_runs_of_any_length():
+def test_the_skill_is_within_its_interval_for_runs_of_any_length():
     """A long run counts for more than a short one, in both."""
     drawn, lengths = np.random.default_rng(0), np.repeat([20, 400], 15)
     truth = np.where(np.arange(400) < lengths[:, None], 0.0, np.nan)[..., None]

@@ -41,7 +41,7 @@ for model in sys.argv[2:]:
 """
 
 
-def test_model_trained_with_jax_forecasts_the_same_with_tensorflow(bouncing, tmp_path):
+def test_a_model_of_jax_forecasts_the_same_with_tensorflow(bouncing, tmp_path):
     values = select(bouncing, Part(bouncing.run_ids[:10], 0, 60)).values
     np.save(tmp_path / "values.npy", values)
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])

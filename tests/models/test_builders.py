@@ -35,7 +35,7 @@ def test_the_sources_network_has_33787_parameters():
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("inputs", [0, 2])
 @pytest.mark.parametrize("units", [(4,), (8, 4)])
-def test_a_core_answers_for_each_target_and_a_model_for_the_physical(name, inputs, units):
+def test_a_core_answers_for_each_target_and_a_model_for_the_last(name, inputs, units):
     values = bouncing_counters(runs=4)
     given = np.random.default_rng(0).normal(size=(4, inputs)) if inputs else None
     core = core_of(name, 3, inputs, units=units, values=values, given=given)
@@ -67,7 +67,7 @@ def test_a_linear_part_goes_on_between_walls_by_itself(name):
     assert (forecast.min(), forecast.max()) == pytest.approx((0, 10), abs=1e-12)
 
 
-def test_a_linear_part_holds_drag_gravity_and_walls_that_differ_from_run_to_run():
+def test_a_linear_part_holds_drag_gravity_and_walls_of_each_run():
     """Inputs of the run: a pull, a drag and the place of the upper wall. Validation runs, no training at all."""
     values, given = balls_between_moving_walls(runs=60, steps=80)
     scaling, inputs = Scaling.of(values[:40]), Scaling.of(given[:40])
@@ -108,14 +108,14 @@ def test_spread_is_what_the_terms_cannot_hold():
 
 
 @pytest.mark.parametrize("name", ["autoregression", "residual_lstm"])
-def test_a_linear_part_asks_for_training_runs_of_more_than_three_steps(name):
+def test_a_linear_part_asks_for_runs_of_more_than_three_steps(name):
     with pytest.raises(ValueError, match="got none"):
         core_of(name, 3)
     with pytest.raises(ValueError, match="more than 3 steps; got 3"):
         core_of(name, 3, values=bouncing_counters(steps=3))
 
 
-def test_what_does_not_change_stays_and_its_autoregression_is_finite():
+def test_what_never_changes_stays_in_a_finite_autoregression():
     core = core_of("autoregression", 2, values=np.zeros((4, 20, 2)))
     np.testing.assert_allclose(core(np.zeros((1, 3, 2))), 0, atol=1e-9)
 
@@ -146,7 +146,7 @@ def test_training_the_core_trains_the_scaled_model():
     np.testing.assert_allclose(model(CONTEXT), np.tile(SCALING.mean, (4, 1)), rtol=1e-6)
 
 
-def test_saved_models_load_without_this_project_and_predict_physical_units(tmp_path):
+def test_saved_models_predict_physical_units_without_sim2seq(tmp_path):
     models = {name: physical(core_of(name, 3, units=(4,), values=bouncing_counters()), 6, SCALING) for name in MODELS}
     for name, model in models.items():
         model.save(tmp_path / f"{name}.keras")

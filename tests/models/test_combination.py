@@ -33,7 +33,7 @@ def test_two_forecasts_that_err_apart_count_by_their_variance():
     assert found.error == pytest.approx(0.1 * np.sqrt(0.8), rel=0.05)
 
 
-def test_what_is_good_early_counts_early_and_what_is_good_late_late():
+def test_good_early_counts_early_and_good_late_counts_late():
     truth, late = noise(0), np.arange(50)[None, :, None] >= 25
     early_one, late_one = truth + np.where(late, 1.0, 0.1) * noise(1), truth + np.where(late, 0.1, 1.0) * noise(2)
     found = weigh({"early": early_one, "late": late_one}, truth, LOW, HIGH)
@@ -94,7 +94,7 @@ def test_what_lies_beyond_the_end_of_a_run_counts_nowhere():
     assert found.weights[..., 0] == pytest.approx(1)
 
 
-def test_between_the_middles_of_stretches_weights_change_linearly():
+def test_weights_change_linearly_between_middles_of_stretches():
     weights = weights_at([2, 6], np.array([[[1.0, 0.0]], [[0.0, 1.0]]]), 8)
     assert weights[:, 0, 1].tolist() == [0, 0, 0.25, 0.5, 0.75, 1, 1, 1]
 
@@ -110,7 +110,7 @@ def test_middle_and_spread_are_those_of_a_weighted_mean():
     assert (middle.item(), spread.item()) == (pytest.approx(2), pytest.approx(np.sqrt(2)))
 
 
-def test_the_three_of_a_combination_have_the_forecast_in_the_middle():
+def test_the_middle_of_a_combinations_three_is_its_forecast():
     series = Scaling(np.array([10.0]), np.array([2.0]))
     one = Combination({"hold": Hold(1)}, np.ones(1), np.ones((1, 1, 1)), LOW, HIGH, series)
     context = np.array([[[8.0], [14.0]], [[8.0], [99.0]]])

@@ -22,7 +22,7 @@ def fitted():
         return gaussian.fit(bumps(40, 0), bumps(10, 1), seconds=100)
 
 
-def test_a_smooth_function_of_the_inputs_is_learned_from_few_runs(fitted):
+def test_a_smooth_function_of_inputs_is_learned_from_few_runs(fitted):
     assert error_of(fitted, bumps(50, 2)) < 0.03
 
 
@@ -54,7 +54,7 @@ def test_of_many_runs_some_are_learned_from(monkeypatch):
     assert error_of(found, bumps(50, 2)) < 0.03
 
 
-def test_of_many_numbers_that_are_told_few_components_have_a_length():
+def test_many_numbers_that_are_told_become_few_components():
     rng = np.random.default_rng(0)
     few, many = rng.normal(size=(30, 9)), np.cumsum(rng.normal(size=(30, 400)), axis=1)
     assert gaussian.projection(few, Runs(np.zeros((30, 5, 1)), 0, few)).shape == (9, 9)

@@ -79,7 +79,7 @@ def test_controls_may_end_with_a_shorter_forecast(learn):
     np.testing.assert_allclose(short, long[:, :9], rtol=1e-9, atol=1e-9)
 
 
-def test_a_forecast_that_is_no_number_has_no_error_to_be_chosen_by():
+def test_a_forecast_that_is_no_number_has_no_error_to_choose_by():
     runs = waves(5, 1)
 
     class Some:

@@ -35,7 +35,7 @@ def test_no_forecast_leaves_the_range_by_more_than_the_margin(fitted):
     assert said.max() <= high + MARGIN * (high - low)
 
 
-def test_conditions_controls_and_ends_of_runs_enter_as_they_should():
+def test_conditions_controls_and_ends_of_runs_enter_the_fit():
     rng = np.random.default_rng(0)
     pace, push = rng.uniform(0.1, 0.5, (40, 1)), rng.normal(size=(40, 20, 1))
     values = np.cumsum(pace[:, None] * push, axis=1)  # a product of what is told and what is done

@@ -47,7 +47,7 @@ def test_what_lies_far_back_is_forgotten():
     np.testing.assert_allclose(fitted.forecast(long, 5), fitted.forecast(other, 5), atol=1e-2)
 
 
-def test_no_forecast_leaves_the_range_of_training_by_more_than_its_margin():
+def test_no_forecast_leaves_the_training_range_beyond_a_margin():
     """Runs that grow on and on, asked for five times their steps."""
     growing = np.exp(np.linspace(0, 3, STEPS))[None, :, None] * np.linspace(1, 2, 9)[:, None, None]
     fitted = reservoir.fit(Runs(growing, WINDOW), Runs(growing[:3], WINDOW), seconds=100)

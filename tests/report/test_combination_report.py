@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made import SETTINGS, made, noise
-from page import Page
+from page import text_of
 
 from sim2seq.evaluation.long_term import LongTerm
 from sim2seq.evaluation.scores import Combined
@@ -42,8 +42,8 @@ def of(training, combined: Combined, **changes):
     )
 
 
-def text_of(training, tmp_path) -> str:
-    return " ".join(" ".join(Page(write_report(tmp_path / "report.html", ENSEMBLE, training).read_text()).text).split())
+def reported(training, tmp_path) -> str:
+    return text_of(write_report(tmp_path / "report.html", ENSEMBLE, training))
 
 
 def test_the_weights_are_stacked_up_to_one_the_largest_below(one_model):
@@ -70,7 +70,7 @@ def test_every_candidate_has_a_row_and_stacked_lstm_always(one_model):
 
 def test_a_report_of_a_combination_shows_weights_and_who_is_out(one_model, tmp_path):
     training = of(one_model, TWO)
-    text = text_of(training, tmp_path)
+    text = reported(training, tmp_path)
     assert "It is a combination of ridge (50 %), polynomial (50 %), weights on average over the horizon." in text
     assert "wide where the 2 candidates of the combination disagree" in text
     assert "it <runs> away" in text
@@ -80,7 +80,7 @@ def test_a_report_of_a_combination_shows_weights_and_who_is_out(one_model, tmp_p
     assert facts(ENSEMBLE, training)["candidates with a weight"] == "2 of 4"
 
 
-def test_small_weights_are_no_numbers_and_one_alone_is_no_combination(one_model):
+def test_small_weights_have_no_number_and_one_is_no_combination(one_model):
     few = of(one_model, replace(TWO, weights={"polynomial": [0.996, 0.997], "ridge": [0.004, 0.003]})).scores
     assert "polynomial (99.6 %), ridge (below 1 %)" in made_of(few)
     assert made_of(of(one_model, TREES).scores) == "It is extra trees alone: no other candidate has a weight."
@@ -90,7 +90,7 @@ def test_small_weights_are_no_numbers_and_one_alone_is_no_combination(one_model)
 def test_a_combination_that_is_one_baseline_says_so(one_model, skill, sign, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "draw_all", lambda training, ensemble: drawn())
     training = of(one_model, TREES, skill=skill, best_baseline="far")
-    text = text_of(training, tmp_path)
+    text = reported(training, tmp_path)
     assert f"{sign} No model beat extra trees here, so the forecast is its: skill" in text
     assert summary(training, ENSEMBLE).beats == (skill > 0)
 
@@ -117,7 +117,7 @@ def test_a_report_without_a_window_speaks_of_inputs(tmp_path):
     timed = replace(training.scores, time_unit="s")
     words = f"Trust this forecast up to step 20 ({19 / 20:g} s of the run), and no further"
     assert trust_forecast(timed, band).startswith(words), "step 1 is at 0 s, as in the table of a forecast"
-    text = text_of(training, tmp_path)
+    text = reported(training, tmp_path)
     assert not [words for words in ("true window", "after the window", "shaded window") if words in text]
     assert "made from the inputs of each run alone" in text
     assert "it goes on from a window, and there is none" in text
@@ -127,7 +127,7 @@ def long_term(steps: float, time: float | None) -> LongTerm:
     return LongTerm(steps, time, {}, {}, {}, {})
 
 
-def test_how_long_a_forecast_is_valid_is_said_in_steps_and_lyapunov_times():
+def test_valid_times_are_said_in_steps_and_in_lyapunov_times():
     assert how_long_valid(long_term(50, None), to_the_end=True) == (
         "In the median run its error stays below 0.4 standard deviations to the end."
     )
@@ -136,7 +136,7 @@ def test_how_long_a_forecast_is_valid_is_said_in_steps_and_lyapunov_times():
     assert "for 30 steps, 1.5 Lyapunov times; beyond them expect no more than the climate" in said
 
 
-def test_a_combination_is_recorded_without_epochs_and_ranked_without_losses(one_model):
+def test_a_combination_has_no_epochs_or_losses_and_is_ranked(one_model):
     training = replace(of(one_model, TWO), models=(Counted(),))
     data = recorded_data(training, 20)
     assert "epochs_trained" not in data
@@ -151,7 +151,7 @@ class Counted:
         return 7
 
 
-def test_baselines_among_the_candidates_are_no_reason_to_distrust(tmp_path):
+def test_a_baseline_that_is_a_candidate_is_no_reason_to_distrust(tmp_path):
     from sim2seq.evaluation.scores import judge
 
     truth = np.random.default_rng(0).normal(size=(20, 30, 1))

@@ -158,7 +158,7 @@ def of_many_targets(training, task):
     return made(ensemble, training.folder, errors=(0.5,), task=task)
 
 
-def test_features_shown_are_the_worst_the_median_the_best_between(many):
+def test_features_shown_are_the_worst_the_best_and_some_between(many):
     """The errors are 0 to 0.59: every seventh or eighth of them, the largest first."""
     training, ensemble = many
     labels = [axis.get_ylabel() for axis in figures.rollout_grid(training, ensemble).axes[::3]]
@@ -244,7 +244,7 @@ def test_only_inputs_that_vary_are_drawn_and_12_at_most(tmp_path):
     assert "input_ranges" not in figures.draw_all(made(ensemble, tmp_path), ensemble)
 
 
-def test_dollar_signs_in_names_are_shown_and_not_read_as_formulas(tmp_path):
+def test_dollar_signs_in_names_are_shown_and_are_no_formulas(tmp_path):
     """ "$\\frac$" is no formula: drawn as one, it would end the study with an error."""
     units, runs = {r"$\frac$": "$"}, tuple(f"${r}$" for r in range(20))
     names = {"features": (r"$\frac$", "cost [$]"), "units": units, "run_ids": runs}

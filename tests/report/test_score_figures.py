@@ -14,7 +14,7 @@ def forecast(tmp_path_factory):
     return made(ENSEMBLE, tmp_path_factory.mktemp("forecast"))
 
 
-def test_the_coverage_figure_shows_every_tenth_and_where_the_trust_ends(forecast):
+def test_the_coverage_figure_shows_tenths_and_where_trust_ends(forecast):
     band = replace(forecast.scores.band, coverage_by_tenth=np.linspace(0.8, 0.96, 10).tolist(), trusted_steps=20)
     left, right = figures.band_coverage(replace(forecast.scores, band=band)).axes
     stairs = left.patches[-1].get_data()

@@ -56,7 +56,7 @@ def test_every_table_has_units(forecast):
     assert card_numbers(alike).startswith("| RMSE [m], test runs |")
 
 
-def test_a_report_says_what_was_done_to_the_runs_and_which_are_left_out(tmp_path):
+def test_a_report_says_how_runs_were_changed_and_which_left_out(tmp_path):
     ensemble = noise(lengths=[40] * 18 + [3, 4], notes=("interpolated", "filled: f0 (3)"))
     found = facts(ensemble, made(ensemble, tmp_path))
     assert found["read"] == "interpolated; filled: f0 (3)"

@@ -195,7 +195,8 @@ def test_study_passes_with_password_and_checked_certificates(outcome, tmp_path):
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_wrong_password_unknown_authority_or_other_host_ends_the_run_with_the_reason(outcome, lie):
+def test_a_wrong_password_authority_or_host_ends_the_run(outcome, lie):
+    """And the run says which of them."""
     end = outcome(lie)
     assert end.returncode == 1
     assert re.search(LIES[lie][2], end.stdout + end.stderr), end.stdout + end.stderr

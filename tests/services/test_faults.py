@@ -36,7 +36,8 @@ def kill(suite: Suite, kind: str) -> None:
         victim.kill()
 
 
-def test_every_run_that_fails_is_named_and_what_depends_on_it_waits_or_is_told_to_go_on(tmp_path):
+def test_failed_runs_are_named_and_what_needs_them_waits_or_not(tmp_path):
+    """The steps after them wait, until they are told how many runs may be missing."""
     hostile = {9: faults.HANGS, 10: faults.FAILS, 11: faults.HALF_WRITTEN, 12: faults.NO_NUMBER}
     suite = Suite(tmp_path / "study", runs=12, hostile=hostile, changes={"TIME_LIMIT": 1})
     suite.touch("hostile")
@@ -62,7 +63,8 @@ def test_every_run_that_fails_is_named_and_what_depends_on_it_waits_or_is_told_t
         clean(suite)
 
 
-def test_dead_workers_and_orchestrator_lose_nothing_and_two_people_cannot_go_on_at_once(tmp_path):
+def test_dead_processes_lose_nothing_and_only_one_person_goes_on(tmp_path):
+    """All workers die, then the orchestrator; then two people go on at once."""
     suite = Suite(tmp_path / "study", runs=8)
     suite.touch("hold")
     with started(suite) as (process, _):
@@ -82,7 +84,7 @@ def test_dead_workers_and_orchestrator_lose_nothing_and_two_people_cannot_go_on_
         clean(suite)
 
 
-def test_tasks_delivered_twice_and_clocks_hours_apart_change_nothing(tmp_path):
+def test_tasks_delivered_twice_and_wrong_clocks_change_nothing(tmp_path):
     """Run 4 takes longer than the others twice: were they counted twice, the training would begin without it."""
     folder = tmp_path / "study"
     suite = Suite(folder, runs=4, hostile={4: faults.LASTS}, changes=faults.wrong_clock(folder))
@@ -112,7 +114,8 @@ def small_disk(tmp_path):
         yield tmp_path
 
 
-def test_a_store_without_room_or_permission_or_another_one_in_its_place_ends_the_study_and_it_goes_on(small_disk):
+def test_a_study_ends_at_a_store_it_cannot_use_and_can_go_on(small_disk):
+    """A disk without room, a file without permission to write, another version in the store's place."""
     suite = Suite(small_disk / "study", runs=4)
     suite.touch("hold")
     with started(suite) as (process, _):

@@ -27,7 +27,7 @@ fit(logistic_ensemble(), Settings.parse({SLOW}), "training")
 """
 
 
-def test_training_killed_at_any_moment_ends_like_an_uninterrupted_one(tmp_path):
+def test_training_killed_at_any_moment_ends_as_if_never_killed(tmp_path):
     """Killed after an epoch; and, as if killed again in the middle of writing, with a torn weights file and line."""
     ensemble, settings = logistic_ensemble(), Settings.parse(SLOW)
     whole = fit(ensemble, settings, tmp_path / "whole")

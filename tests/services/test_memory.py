@@ -42,7 +42,7 @@ print(json.dumps({runs: fit_on_disk(runs) for runs in (64, 40_000)}))
 """
 
 
-def test_a_training_takes_no_more_memory_for_40_000_runs_than_for_64(tmp_path):
+def test_training_on_40_000_runs_takes_no_more_memory_than_on_64(tmp_path):
     """384 MB on disk, and room for half of it beside what the first training leaves reserved."""
     here = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(here / "benchmarks"), "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -16,7 +16,7 @@ from sim2seq.workflow import orchestrate, plan, rounds, summary, waiting
 from sim2seq.workflow.checks import preflight
 
 
-def test_failure_is_named_and_going_on_redoes_what_depended_on_it(study):
+def test_a_failure_is_named_and_what_depends_on_it_is_redone(study):
     study.touch("broken")
     code, output = finish(study.start_new("--vars", "TOLERATED=1"))
     assert code == 1
@@ -50,7 +50,7 @@ def test_failure_is_named_and_going_on_redoes_what_depended_on_it(study):
     assert sorted(stale) == ["ingest/R3", "learn", "simulate/R3"]  # Merlin itself would keep the old model
 
 
-def test_two_studies_at_once_are_private_and_nothing_outlives_them(study):
+def test_two_studies_at_once_are_private_and_nothing_is_left(study):
     study.touch("hold")
     first, second = study.start_new(), study.start_new()
     study.wait_for(lambda: study.log().count("simulate 1") == 2)

@@ -67,7 +67,7 @@ def mode(path) -> int:
 # the broker
 
 
-def test_nobody_else_may_enter_the_brokers_folder_whatever_the_umask(running):
+def test_nobody_else_enters_the_brokers_folder_under_any_umask(running):
     assert mode(running.folder) == 0o700
     files = {name: mode(os.path.join(running.folder, name)) for name in os.listdir(running.folder)}
     assert files.keys() >= {"app.yaml", "encryption_key", "broker.log", "broker.sock"}
@@ -99,7 +99,8 @@ def test_secrets_stand_in_no_command_line(running):
 
 
 @pytest.mark.parametrize("put", [os.mkdir, lambda path: os.symlink(os.path.dirname(path), path)])
-def test_a_folder_or_link_in_the_brokers_place_is_refused_and_left_alone(tmp_path, monkeypatch, put):
+def test_what_is_in_the_brokers_place_is_refused_and_left_alone(tmp_path, monkeypatch, put):
+    """A folder, a link."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(broker.secrets, "token_hex", lambda _: "known")
     (tmp_path / "theirs").touch()
@@ -116,7 +117,7 @@ def short_path():
         yield Path(folder)
 
 
-def test_the_broker_stays_out_of_folders_whose_entries_others_may_swap(short_path, monkeypatch):
+def test_the_broker_avoids_folders_whose_entries_others_may_swap(short_path, monkeypatch):
     below = short_path / "open" / "mine"
     below.mkdir(parents=True)
     assert permissions.weak_spot(below) is None
@@ -157,7 +158,7 @@ def test_what_a_study_writes_is_never_writable_for_everybody(tmp_path):
 # the graph, which is pickle
 
 
-def test_a_graph_is_unpickled_only_if_it_is_the_one_that_the_message_names(tmp_path, trap):
+def test_only_the_graph_that_the_message_names_is_unpickled(tmp_path, trap):
     content = pickle.dumps({"study_name": "tiny"})
     path = tmp_path / messages._file_name(content)
     path.write_bytes(pickle.dumps(Trap(trap)))
@@ -217,7 +218,7 @@ class Tags(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
 
-def test_names_in_the_report_are_text_and_the_environment_is_not_in_it(tiny_training, tmp_path, monkeypatch):
+def test_names_in_a_report_are_text_and_no_environment_is_in_it(tiny_training, tmp_path, monkeypatch):
     blank = {name: (Picture(), text) for name, text in report.CAPTIONS.items()}
     monkeypatch.setenv("DATABASE_PASSWORD", "s3cret-of-this-test")
     training, ensemble = tiny_training

@@ -125,7 +125,7 @@ def test_nothing_is_written_into_the_source_tree(embedded):
     assert not (ROOT / "training").exists()
 
 
-def test_training_refuses_an_incomplete_store_and_names_the_missing_run(embedded, tmp_path):
+def test_training_refuses_a_store_that_lacks_a_run_and_names_it(embedded, tmp_path):
     partial = library_store(tmp_path / "partial.sqlite", make_runs(RUNS)[:-1])
     check = [BIN / "sim2seq", "check", partial, embedded / "merlin_info"]
     refused = run(*check, folder=tmp_path, check=False)

@@ -41,7 +41,7 @@ def test_one_file_with_a_run_twice_is_named(folder, capsys):
     assert "run g_1 stands twice in ./a.dsv, with other content" in refusal(capsys)
 
 
-def test_a_run_that_differs_from_the_stored_one_has_its_file_named(folder, capsys):
+def test_a_run_that_differs_from_the_stored_one_names_its_file(folder, capsys):
     write("a.dsv", "id%x\ng_1%[1,2]\n")
     assert cli.main(["ingest", ".", "store.sqlite"]) == 0
     capsys.readouterr()
@@ -59,7 +59,7 @@ def test_a_byte_order_mark_means_nothing(folder):
     assert store.load("store.sqlite").values.tolist() == [[[1.0], [2.0]]]
 
 
-def test_what_cannot_be_trained_is_refused_with_file_line_and_column(folder, capsys):
+def test_what_cannot_be_trained_names_its_file_line_and_column(folder, capsys):
     write("a.dsv", "id%time%x\ng_1%[0,1,1]%[1,2,3]\n")
     expected = "./a.dsv: line 2, column time: step 2: times must increase: expected a time after 1.0, got 1.0"
     assert expected in refusal(capsys)
@@ -108,7 +108,7 @@ def test_a_record_unlike_a_stored_run_is_refused(folder, capsys, before):
     assert cli.main(["ingest", ".", "store.sqlite"]) == 0
 
 
-def test_runs_may_be_replaced_one_by_one_by_those_of_another_kind(folder):
+def test_runs_may_be_replaced_singly_by_those_of_another_kind(folder):
     for number in (1, 2):
         store.ingest("store.sqlite", [Run(f"g_{number}", {}, {"x": [1.0, 2.0]})])
     for number in (1, 2):

@@ -335,7 +335,7 @@ def test_an_export_says_which_inputs_it_leaves_out(tmp_path, capsys):
     assert said == [f"{tmp_path}/out.nc", "left out: scheme, which is no number in every run: run a_1 has 'tick'"]
 
 
-def test_other_content_under_the_same_ids_is_refused_unless_replaced(tmp_path, counting):
+def test_other_content_of_known_ids_is_refused_unless_replaced(tmp_path, counting):
     imported(tmp_path / "s.sqlite", counting)
     with pytest.raises(StoreError, match="run run_0 is in the store with other content: time: store 20 steps, new 7"):
         imported(tmp_path / "s.sqlite", counting, every=3)
@@ -371,7 +371,7 @@ def test_runs_that_are_longer_or_say_no_unit_go_into_the_store(tmp_path):
         assert imported(tmp_path / "s.sqlite", tmp_path / f"{name}.csv") == {"added": 1}
 
 
-def test_of_a_folder_the_table_of_inputs_is_no_run_and_the_rest_is_told(tmp_path, capsys):
+def test_the_table_of_inputs_is_no_run_and_other_files_are_named(tmp_path, capsys):
     folder = tmp_path / "runs"
     folder.mkdir()
     for name, slope in (("a", 1), ("b", 2)):

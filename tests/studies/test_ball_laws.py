@@ -49,7 +49,7 @@ def test_checked_hits_are_the_simulators_bounces():
     assert rows["rise of the energy"]["truth"] < 1e-6
 
 
-def test_energy_of_a_free_flight_is_constant_under_its_own_gravity():
+def test_a_free_flight_keeps_its_energy_under_its_own_gravity():
     truth = flights(drag=0.0, steps=20)  # no wall in sight
     assert checks(truth, truth)["rise of the energy"]["forecast"] < 1e-12
     assert failed(truth, truth, gravity=0.09) == {"rise of the energy"}  # too little for so fast a fall
@@ -83,7 +83,7 @@ def test_a_position_outside_is_reported_with_its_distance():
     assert checks(truth, forecast)["distance outside the box"]["forecast"] == 2
 
 
-def test_a_ball_that_gains_energy_in_flight_fails_by_the_energy_gained():
+def test_a_ball_that_gains_energy_in_flight_fails_by_that_much():
     truth = flights(runs=1, drag=0.0, steps=20)  # no wall in sight
     forecast = truth.copy()
     forecast[:, 10:, 0] += 0.2 * np.arange(1, 11)  # from step 10 on 0.2 length a tick faster along x
@@ -94,7 +94,7 @@ def test_a_ball_that_gains_energy_in_flight_fails_by_the_energy_gained():
     assert not row["holds"]
 
 
-def test_a_ball_that_leaves_the_floor_faster_than_it_came_gains_energy():
+def test_a_ball_that_leaves_the_floor_faster_gains_energy():
     truth = flights(runs=1, steps=60)
     floor = int(np.argmax(truth[0, :, 1] == 0))
     assert 20 < floor < 50
@@ -132,7 +132,7 @@ def test_gravity_and_box_may_differ_from_run_to_run():
     assert "distance outside the box" in failed(truth, truth, gravity=gravity, box=box[::-1])
 
 
-def test_a_rounded_forecast_passes_and_one_that_is_not_finite_fails():
+def test_a_rounded_forecast_passes_and_one_with_nan_fails():
     truth = flights()
     assert not failed(truth, truth.astype(np.float32))
     forecast = truth.copy()

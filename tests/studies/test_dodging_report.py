@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from page import Page
+from page import Page, text_of
 
 from sim2seq import Ensemble, ranking
 from sim2seq.training.folder import Prediction
@@ -69,10 +69,6 @@ def training(test: Prediction, *, train=(0.5, 0.25), **settings):
 def ensemble_of(rows: np.ndarray) -> Ensemble:
     """One run of the expert and one of a person, with these rows each, in the layout."""
     return Ensemble(np.stack([rows, rows])[..., :9], ("expert_1", "human_1"), world.LAYOUT, np.arange(len(rows)) / 10)
-
-
-def text_of(html: str) -> str:
-    return " ".join(" ".join(Page(html).text).split())
 
 
 GOOD = board_of(still=8.0, expert=1.0) | {EXPERT: dict.fromkeys(AIMS, scored(1.5))}

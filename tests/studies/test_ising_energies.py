@@ -222,7 +222,7 @@ def test_lattices_without_energies_are_not_judged():
         scores.score(Exact().model, files.Lattices(found.grids, found.betas, None, None))
 
 
-def test_the_table_has_independent_files_to_learn_from_and_to_judge_by():
+def test_files_to_learn_from_and_to_judge_by_are_independent():
     table = pgen_ensembles.parameter_table(TRAIN=10, TEST="20", SOURCE=80)
     rows = list(zip(*(table[name] for name in ("GROUP_ID", "BETA", "SAMPLES", "PART", "SEED")), strict=True))
     assert [beta for group, beta, *_ in rows if group == "train"] == [round(0.05 * step, 2) for step in range(13)]

@@ -72,7 +72,7 @@ def test_energies_of_the_exact_conditionals_are_exact(states):
     assert found == pytest.approx(energies, abs=1e-12)
 
 
-def test_the_mis_scored_logs_pair_what_is_said_with_the_spin_before():
+def test_the_mis_scored_logs_pair_a_step_with_the_spin_before():
     said = np.log(np.array([[[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]]]))
     assert scoring.mis_scored(said, np.array([[1, 0, 1]])) == pytest.approx(np.log(0.1 * 0.2))
 
@@ -169,7 +169,7 @@ def test_pictures_show_the_sources_network_and_its_attention(tmp_path):
     assert {"probability_errors.png", "probability_attention.png"} <= {path.name for path in tmp_path.iterdir()}
 
 
-def test_a_lattice_that_is_turned_keeps_its_energy_and_the_start_token():
+def test_a_turned_lattice_keeps_its_energy_and_the_start_token():
     lattice = Lattice(4, 4)
     grids = 2 * np.random.default_rng(0).integers(0, 2, (50, 4, 4)) - 1
     block = with_start((runs_of(grids, lattice.snake()) > 0).astype(int), 2, 1)

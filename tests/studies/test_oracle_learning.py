@@ -94,7 +94,7 @@ def test_no_table_is_in_two_parts_and_an_own_one_is_learned_from(runs):
         split_by_table(runs_on(tables.names("train")[:2] + tables.names("validation")[:2]), OracleSettings())
 
 
-def test_a_training_answers_with_a_band_and_says_what_it_has_not_seen(runs, trained):
+def test_a_training_answers_with_a_band_and_says_what_is_unseen(runs, trained):
     assert trained.scores.share == "progress"
     assert {"last value", "POW4", "MMF4", "ridge", "extra trees", "nearest", "mean"} == set(trained.scores.baselines)
     model, known = load_surrogate(trained.folder), {name: float(runs.inputs[name][0]) for name in KEPT}
@@ -143,7 +143,7 @@ def test_an_oracle_of_ends_alone_says_nothing_of_later_points(runs, trained):
         seer.ask(runs.values[0, :3], known, until=0.5)
 
 
-def test_a_store_without_the_ends_of_schedules_has_them_in_its_runs(runs, monkeypatch):
+def test_ends_of_schedules_that_a_store_lacks_come_from_its_runs(runs, monkeypatch):
     from studies.oracle import study
 
     older = {name: column for name, column in runs.inputs.items() if name not in study.LAST}

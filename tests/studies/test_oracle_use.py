@@ -93,7 +93,7 @@ def test_runs_ended_by_another_rule_are_made_again(tmp_path, parameter_table, mo
     assert not any("oracle" in each or "ended_final" in each for each in held())
 
 
-def test_an_ended_run_is_not_learned_from_beside_runs_without_oracle(tmp_path):
+def test_runs_without_oracle_are_learned_from_and_ended_are_not(tmp_path):
     from sim2seq.data.records import Run
     from sim2seq.store import store
 

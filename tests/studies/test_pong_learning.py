@@ -220,7 +220,7 @@ def test_objects_that_know_the_rules_and_the_angle_are_exact():
     assert np.nanmean(away) < 0.01  # a ball at the edge of a pixel is rounded either way
 
 
-def test_objects_that_know_the_rules_read_a_launch_as_well_as_one_can():
+def test_objects_that_know_the_rules_read_a_launch_at_the_limit():
     layer, episodes = knowing(16, tries=1024), played(PONG, 100)
     angles = np.arange(1024) * 2 * np.pi / 1024
     layer.tried.assign(np.stack([np.cos(angles), np.sin(angles), 0 * angles, 0 * angles], axis=-1))

@@ -95,7 +95,7 @@ def test_a_folder_forecasts_the_same_wherever_it_is_moved(trained, tmp_path):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
-def test_weights_are_judged_by_group_where_a_split_keeps_groups_apart():
+def test_weights_are_judged_by_group_where_the_split_is_by_group():
     ensemble = pendulums()
     ensemble = replace(ensemble, run_ids=tuple(f"table{run // 3}_{run}" for run in range(30)))
     found = []

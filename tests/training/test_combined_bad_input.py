@@ -90,7 +90,7 @@ def test_values_far_from_zero_are_forecast_better_than_held(tmp_path):
     assert scores.errors["test"].rmse < 0.5 * scores.baselines["hold"].rmse
 
 
-def test_a_law_without_time_for_its_network_is_left_to_the_others(tmp_path):
+def test_a_network_without_time_leaves_the_law_to_the_others(tmp_path):
     scores = learned(waves(), tmp_path, "budget=8s").scores
     assert "residual_lstm" not in scores.combined.weights
     assert scores.errors["test"].rmse < 0.5 * scores.baselines["hold"].rmse

@@ -80,7 +80,7 @@ def test_the_folder_holds_everything_that_belongs_to_a_training(tiny_training):
     assert sorted(chain(*(split[part]["runs"] for part in PARTS))) == sorted(ensemble.run_ids)
 
 
-def test_the_saved_model_carries_the_scaling_of_the_training_runs(tiny_training):
+def test_the_saved_model_has_the_scaling_of_the_training_runs(tiny_training):
     trained, ensemble = tiny_training
     scaling = Scaling.of(select(ensemble, trained.split.train).values)
     layers = {layer.name: layer for layer in trained.model.layers}
@@ -132,7 +132,7 @@ def test_series_cut_in_time_are_trained_on_and_scored(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_replace_trains_again_and_leaves_nothing_of_the_old_training(tiny_training, tmp_path):
+def test_replace_trains_again_and_leaves_no_file_of_the_old_one(tiny_training, tmp_path):
     first, folder = tiny_training[0], tmp_path / "training"
     shutil.copytree(first.folder, folder)
     shutil.copy(folder / "model.keras", folder / "model_2.keras")
@@ -146,7 +146,7 @@ def test_replace_trains_again_and_leaves_nothing_of_the_old_training(tiny_traini
     assert not [path.name for path in folder.iterdir() if path.is_file() and path.read_bytes() == b"of the first one"]
 
 
-def test_an_autoregression_counts_and_turns_round_at_its_walls_exactly(tmp_path):
+def test_an_autoregression_counts_and_turns_at_walls_exactly(tmp_path):
     """Its linear part holds both laws; windows, targets, scaling and files around it must not move them."""
     both = [counting_ensemble(runs=10, steps=60).values, bouncing_counters(runs=10, steps=60)]
     ensemble = through_a_store(ensemble_of(np.concatenate(both, axis=2)), tmp_path / "store.sqlite")
@@ -300,7 +300,7 @@ def paced(tmp_path_factory):
 PACED = ["size=debug", "window=3", "inputs=pace"]
 
 
-def test_inputs_of_the_run_reach_the_model_and_unknown_ones_are_refused(paced, tmp_path):
+def test_inputs_of_a_run_reach_the_model_and_unknown_are_refused(paced, tmp_path):
     trained, ensemble = paced
     assert trained.scores.errors["test"].rmse < 1e-6
     assert trained.model.inputs[1].shape == (None, 1)
@@ -309,7 +309,7 @@ def test_inputs_of_the_run_reach_the_model_and_unknown_ones_are_refused(paced, t
     assert not (tmp_path / "new").exists()
 
 
-def test_runs_of_the_held_out_group_are_scored_and_never_learned_from(paced):
+def test_the_held_out_group_is_scored_and_never_learned_from(paced):
     trained, _ = paced
     assert not any(run.startswith("outside") for part in vars(trained.split).values() for run in part.runs)
     assert trained.scores.held_out.runs == 2

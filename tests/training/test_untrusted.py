@@ -68,7 +68,7 @@ def hostile_layers(trap):
 
 
 @pytest.mark.parametrize("number", range(11))
-def test_a_model_that_names_foreign_code_is_refused_by_us_and_by_keras(place, capsys, trap, number):
+def test_foreign_code_in_a_model_is_refused_by_us_and_by_keras(place, capsys, trap, number):
     folder = save(place / "training", [counting_model()], SCORES)
     with_layer(folder / "model.keras", **hostile_layers(trap)[number])
     assert "cannot read the models" in refused(capsys, place, folder, "--initial", "window.npy")
@@ -166,7 +166,7 @@ HOSTILE_JSON = [
 
 
 @pytest.mark.parametrize(("name", "content"), HOSTILE_JSON, ids=[str(n) for n in range(len(HOSTILE_JSON))])
-def test_hostile_json_of_a_training_is_refused_before_any_model_is_read(place, capsys, name, content):
+def test_hostile_json_of_a_training_is_refused_before_any_model(place, capsys, name, content):
     folder = save(place / "training", [], SCORES)
     (folder / "model.keras").touch()
     (folder / f"{name}.json").write_text(content)

@@ -111,7 +111,7 @@ def test_study_of_a_step_that_was_removed_is_none_any_more(study):
     assert now.nested == []
 
 
-def test_plans_of_two_studies_stay_apart_where_their_steps_have_one_name():
+def test_plans_of_two_studies_stay_apart_under_equal_step_names():
     def chain(folder):
         return Plan((Task("a", f"{folder}/a", "a"), Task("b", f"{folder}/b", "b")), {"a": ["b"]})
 

@@ -33,7 +33,7 @@ def gathered(tmp_path):
     return tasks
 
 
-def test_a_sample_that_failed_is_said_to_have_failed_after_merlin_has_gathered_the_states_of_its_step(tmp_path):
+def test_a_failed_sample_stays_failed_when_merlin_gathers_states(tmp_path):
     progress = Progress(Plan(tuple(gathered(tmp_path)), {}))
     progress.scan()
     rows = summary.unfinished_tasks(progress)
@@ -47,7 +47,7 @@ def test_a_sample_that_failed_is_said_to_have_failed_after_merlin_has_gathered_t
 
 
 @pytest.mark.parametrize(("since", "seconds"), [(0.0, 90.0), (50.0, None), (200.0, 90.0)])
-def test_seconds_of_a_step_do_not_count_the_pause_before_going_on(tmp_path, since, seconds):
+def test_seconds_of_a_step_leave_out_the_pause_before_going_on(tmp_path, since, seconds):
     """A script was written at 10 s, a mark at 100 s; in between somebody may have gone on."""
     task = Task("train", f"{tmp_path}/train", "train")
     Path(task.folder).mkdir()

@@ -26,7 +26,7 @@ def test_arguments_of_a_worker_are_read_as_celery_reads_them(arguments, words):
     assert said is None if words is None else words in said
 
 
-def test_each_shell_starts_an_empty_script_where_the_study_will_be(tmp_path):
+def test_each_shell_starts_a_script_where_the_study_will_be(tmp_path):
     (tmp_path / "plain").write_text("")
     shells = ("/bin/bash", "/bin/sh -e", "/usr/bin/env python3", "/bin/bsah", "bash", f"{tmp_path}/plain")
     shells += ("/usr/bin/env nosuchshell",)

@@ -45,7 +45,7 @@ def mounted(tmp_path, monkeypatch):
         ("store.sqlite", "lustre"),
     ],
 )
-def test_kind_of_a_parallel_file_system_is_that_of_the_innermost_mount(mounted, path, kind):
+def test_a_file_system_is_of_the_kind_of_the_innermost_mount(mounted, path, kind):
     assert preflight.parallel_file_system(path) == kind
 
 
