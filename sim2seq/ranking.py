@@ -166,7 +166,7 @@ def missing_points(results: list[Result], grid) -> list[str]:
     """
     import numpy as np
 
-    names = [name for name, _ in np.load(grid, allow_pickle=False).tolist()]
+    names = np.load(grid, allow_pickle=False)[:, 0].tolist()
     counts = dict.fromkeys(names, 0)
     for result in results:
         if of := [name for name in names if f"{result.name}_".startswith(f"{name}_")]:
