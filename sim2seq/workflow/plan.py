@@ -191,7 +191,7 @@ def parameter_columns(merlin_info: str | Path) -> dict[str, list]:
         from sim2seq.data import tables
 
         table = tables.read_table(Path(merlin_info, tables.TABLE))
-        return {name: table[name].tolist() for name in table.dtype.names}
+        return {name: table[name].tolist() for name in table.dtype.names or ()}
     with expanded_spec(merlin_info).open() as file:
         spec = yaml.load(file, Loader=FAST_LOADER)
     return {name: column["values"] for name, column in (spec.get("global.parameters") or {}).items()}

@@ -5,7 +5,8 @@
 
 A store has the trainings of one environment, as the suite leaves them. Pixels after 60 steps of Pong and after 20 of
 CubeCrash say nothing to each other; how much nearer than a copy of the last known frame a model comes, does. Below 1 is
-better than copying; both are measured on the same validation episodes.
+better than copying; both are measured on the same validation episodes, and so is the limit: the best that can be known
+of what a model is shown.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from sim2seq import ranking
 from sim2seq._support.command import Parser, run
 from sim2seq._support.config import split_assignment
 from sim2seq._support.files import write_text
-from studies.pong.scores import COPIED
+from studies.pong.scores import COPIED, LIMIT
 from studies.pong.worlds import WORLDS, each_once
 
 HEADER = (
@@ -34,10 +35,11 @@ HEADER = (
     "distance",
     "copied",
     "times",
+    "limit",
     "wrong_ends",
 )
 HEADER += ("recorded as",)
-SHOWN = {"distance": ".2f", "copied": ".2f", "times": ".3f", "wrong_ends": ".3f"}
+SHOWN = {"distance": ".2f", "copied": ".2f", "times": ".3f", "limit": ".2f", "wrong_ends": ".3f"}
 NAMED = HEADER[1:6]  # what tells one training from the others, in the picture
 TIMES = "distance of the ball or cube, in those of copying the last known frame"
 
@@ -69,8 +71,9 @@ def times(result: ranking.Result) -> float:
 def row_of(place: int, world: str, result: ranking.Result) -> list:
     """A training's row, as HEADER names it."""
     settings, (steps, copied) = result.settings, beside(result)
+    known = result.data.get(f"{LIMIT}{steps}")  # which older versions did not record
     named = [settings.get(each, "") for each in ("model", "skip", "window")] + [bool(settings.get("inputs"))]
-    numbers = [result.error, copied, times(result), result.data.get("wrong_ends")]
+    numbers = [result.error, copied, times(result), known, result.data.get("wrong_ends")]
     return [place, world, *named, steps, *numbers, result.name]
 
 

@@ -20,7 +20,6 @@ from sim2seq._support.command import Parser, run
 from sim2seq.report.colours import GREY
 from sim2seq.report.style import COLOURS, Picture, grid, plain, styled
 from studies.pong import dream, guesses, limit, places, scores, simulate
-from studies.pong.locating import find_planks
 from studies.pong.scores import HORIZONS, Episodes
 from studies.pong.worlds import CubeCrash, Pong
 
@@ -92,18 +91,11 @@ def limits(model: dream.Dream, episodes: Episodes) -> dict[str, list[float]]:
         return {"limit": [0.0] * len(HORIZONS)}
     if world.name != Pong.name:
         return {}
-    states = states_of(world, episodes)
+    launched = (episodes.inputs[name] for name in ("launch_sin", "launch_cos"))
+    states = limit.states_of(world, episodes.frames, *launched)
     paths = limit.every_angle(world, states.shape[1])
     errors = limit.limit(paths, states, episodes.actions.astype(int), episodes.lengths, model.known)
     return {f"limit, P = {model.known}": limit.by_horizon(errors, model.known, HORIZONS)[0].tolist()}
-
-
-def states_of(world: Pong, episodes: Episodes) -> np.ndarray:
-    """(episodes, steps, 6): what the limit asks for: launches from their angles, planks as frames show them."""
-    launches = world.launch_at(np.arctan2(episodes.inputs["launch_sin"], episodes.inputs["launch_cos"]))
-    states = np.repeat(launches[:, None], episodes.frames.shape[1], axis=1)
-    states[..., 4:] = find_planks(world, episodes.frames)
-    return states
 
 
 def made_of(model: dream.Dream, episodes: Episodes) -> tuple[np.ndarray, np.ndarray]:

@@ -9,12 +9,13 @@ from sim2seq.store import store
 from studies.pong import board, pgen_ensembles, scores, trainings
 
 
-def recorded(path, name: str, distance: float, steps: int, copied: float | None, **settings):
+def recorded(path, name: str, distance: float, steps: int, copied: float | None, limit=None, **settings):
     """Put a training into a store that is made where it is missing."""
     if not path.exists():
         store.create(path)
     judged = {f"distance_{steps}": distance, "wrong_ends": 0.25}
     judged |= {} if copied is None else {f"{scores.COPIED}{steps}": copied}
+    judged |= {} if limit is None else {f"{scores.LIMIT}{steps}": limit}
     results = {"study": "pong", "ranked_by": f"distance_{steps}", "measure": "RMSE", "parameters": 1, **judged}
     settings = {"model": "dense_rnn", "skip": 1, "window": 3, "inputs": ""} | settings
     store.add_training(path, name, settings | results | {"results": ",".join([*results, "results"])}, {})
@@ -23,7 +24,7 @@ def recorded(path, name: str, distance: float, steps: int, copied: float | None,
 @pytest.fixture
 def stores(tmp_path):
     pong, cubes = tmp_path / "pong.sqlite", tmp_path / "cubes.sqlite"
-    recorded(pong, "dense", 6.0, 60, 8.0)
+    recorded(pong, "dense", 6.0, 60, 8.0, limit=4.5)
     recorded(pong, "told", 1.0, 60, 8.0, model="objects", inputs="launch_sin,launch_cos", window=1)
     recorded(pong, "worse", 12.0, 60, 8.0, skip=8)
     recorded(cubes, "cube", 5.0, 20, 20.0, window=1)
@@ -35,6 +36,7 @@ def test_one_board_ranks_environments_by_times_the_copy(stores, tmp_path, capsys
     rows = list(csv.DictReader((tmp_path / "board.csv").open()))
     assert [row["recorded as"] for row in rows] == ["told", "cube", "dense", "worse"]
     assert [float(row["times"]) for row in rows] == [0.125, 0.25, 0.75, 1.5]
+    assert [row["limit"] for row in rows] == ["", "", "4.5", ""]  # older versions recorded none
     assert [row["environment"] for row in rows] == ["pong", "cube_crash", "pong", "pong"]
     assert [(row["steps"], row["skip"], row["told"]) for row in rows[1:]] == [
         ("20", "1", "False"), ("60", "1", "False"), ("60", "8", "False"),
