@@ -234,6 +234,27 @@ def test_distances_above_zero_stand_on_a_logarithmic_axis():
     assert (axis.get_yscale(), axis.get_ylabel()) == ("log", "distance of the ball [px]")
 
 
+def test_a_picture_of_cubes_ends_where_they_do():
+    """No cube falls for 40 steps; what a limit of 0 says of them is not drawn."""
+    results = {"ours": [0.1, 0.2, 0.3, 0.4, np.nan, np.nan], "limit": [0.0] * 6}
+    axis = figures.by_horizon(results, guessed=["limit"], of="cube").axes[0]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["1", "5", "10", "20"]
+    assert max(line.get_xdata()[-1] for line in axis.lines) == 20
+    assert axis.get_ylabel().startswith("distance of the cube [px]")
+
+
+def test_guesses_beside_cubes_are_shown_one_frame(tmp_path, capsys):
+    (tmp_path / "cube_crash").mkdir()
+    (tmp_path / "cube_crash" / "setup.json").write_text(
+        json.dumps({"setup": {"train": 20, "validation": 4, "test": 4}})
+    )
+    options = {"environment": "cube_crash", "episodes": 4, "training_episodes": 20, "only": ["none of them"]}
+    script("_pong_models").models(Namespace(folder=tmp_path, **options))
+    named = [line.split(" | ")[0] for line in capsys.readouterr().out.splitlines() if ", P = " in line]
+    guessed = ["copy the last frame", "mean frame", "nearest training episode", "told the rules"]
+    assert named == [f"| {name}, P = 1" for name in ["limit", *guessed]]
+
+
 def test_distances_that_are_all_zero_are_drawn():
     axis = figures.by_horizon({"ours": [0.0] * len(HORIZONS)}).axes[0]
     assert axis.get_ylim()[0] < 0 < axis.get_ylim()[1]
