@@ -118,6 +118,8 @@ def add_check(parser) -> None:
     parser.add_argument("merlin_info", metavar="MERLIN_INFO", help="the study's merlin_info folder")
     parser.add_argument("--allow", type=float, default=0.0, metavar="SHARE", help="share of runs that may be missing")
     parser.add_argument("--json", metavar="FILE", help="write expected, stored, missing and allowed to this file")
+    where = "only runs of these values in the parameter table, where a study fills several stores"
+    parser.add_argument("--where", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=where)
 
 
 def check(arguments) -> int:
@@ -130,7 +132,7 @@ def check(arguments) -> int:
         raise ValueError(f"--allow {arguments.allow}: expected a share from 0 to 1")
     if doubt := preflight.sqlite_doubt(arguments.store):
         print(f"sim2seq check: {doubt}", file=sys.stderr)
-    expected = expected_runs(arguments.merlin_info)
+    expected = expected_runs(arguments.merlin_info, arguments.where)
     if twice := [name for name, count in Counter(expected).items() if count > 1]:
         raise ValueError(f"{arguments.merlin_info}: expected an id for each run, GROUP_ID_RUN_ID is twice {twice[0]}")
     missing = missing_runs(arguments.store, expected)

@@ -119,6 +119,8 @@ def add_leaderboard(parser) -> None:
     parser.add_argument("--by", metavar="SETTING", help="a board for each value of this setting")
     parser.add_argument("--figure", metavar="FILE", help="draw leaderboard and loss curves: .png, .pdf or .svg")
     parser.add_argument("--csv", metavar="FILE", help="write the leaderboard with every digit")
+    show = "recorded numbers to show beside, by their names or how these begin"
+    parser.add_argument("--show", nargs="+", action="extend", default=[], metavar="NAME", help=show)
     parser.add_argument("--expect", metavar="GRID", help="fail if a point of this sweep is not recorded (grid.npy)")
 
 
@@ -128,6 +130,7 @@ def leaderboard(arguments) -> int:
     from sim2seq import ranking
 
     results = ranking.load(arguments.store, arguments.of)
+    beside = ranking.also(ranking.points_of(results), arguments.show)
     console = Console()
     if not console.is_terminal:  # a log or a file has no width
         console.width = 250
@@ -135,13 +138,13 @@ def leaderboard(arguments) -> int:
         points = ranking.points_of(some)
         if value:
             console.print(f"{arguments.by}:{value}", markup=False, highlight=False)
-        console.print(ranking.table(points))
+        console.print(ranking.table(points, beside))
         if names := ranking.differing(points):
             console.print(f"best: {ranking.label(points[0], names)}", markup=False, highlight=False)
             chosen = ranking.label(ranking.recommend(points), names)
             console.print(f"recommended: {chosen}", markup=False, highlight=False)
     if arguments.csv:
-        ranking.write_csv(arguments.csv, ranking.points_of(results))
+        ranking.write_csv(arguments.csv, ranking.points_of(results), beside)
     if arguments.figure:
         ranking.figure(ranking.points_of(results)).savefig(arguments.figure, dpi=150)
     missing = ranking.missing_points(results, arguments.expect) if arguments.expect else []

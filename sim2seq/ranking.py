@@ -22,6 +22,7 @@ from sim2seq.sweep import ERROR, ONE_STEP
 OLD_ERROR = "validation_closed_loop_rmse"  # what version 0.1 called ERROR
 OLD_RESULTS = (OLD_ERROR, ONE_STEP, "seconds", "epochs_trained", "runs")
 OVER_SEEDS = ("standard_error", "low", "high")  # of the mean of what is ranked by, where there are several seeds
+BESIDE = "beside"  # the format of further numbers that a user wants to see
 ALWAYS = ("name", "creation_date", "results")
 FORMATS = {
     "error": ".3g",
@@ -31,6 +32,7 @@ FORMATS = {
     ONE_STEP: ".3g",
     "seconds": ".0f",
     "epochs_trained": ".3g",
+    BESIDE: ".3g",
 }
 TITLES = {ONE_STEP: "one step", "epochs_trained": "epochs", "names": "recorded as"}
 
@@ -166,7 +168,7 @@ def missing_points(results: list[Result], grid) -> list[str]:
     """
     import numpy as np
 
-    names = [name for name, _ in np.load(grid, allow_pickle=False).tolist()]
+    names = np.load(grid, allow_pickle=False)[:, 0].tolist()
     counts = dict.fromkeys(names, 0)
     for result in results:
         if of := [name for name in names if f"{result.name}_".startswith(f"{name}_")]:
@@ -196,35 +198,50 @@ def show(value, column: str = "") -> str:
     return format(value, FORMATS.get(column, "g") if isinstance(value, float) else "")
 
 
-def header(points: list[Point]) -> list[str]:
-    """The columns of the leaderboard; with the standard error where there are several seeds."""
+def also(points: list[Point], names) -> list[str]:
+    """The recorded numbers of these names, or that begin so: `limit` is limit_60, too.
+
+    Raises ValueError for a name that no training has.
+    """
+    results = [result for point in points for result in point.results]
+    values = [(name, value) for one in results for name, value in one.data.items() if name not in one.settings]
+    known = list(dict.fromkeys(name for name, value in values if isinstance(value, (int, float))))
+    found = {name: [one for one in known if f"{one}_".startswith(f"{name}_")] for name in names}
+    if lacking := [name for name, those in found.items() if not those]:
+        raise ValueError(f"--show {lacking[0]}: expected a recorded number, of {', '.join(known)}")
+    return list(dict.fromkeys(one for those in found.values() for one in those))
+
+
+def header(points: list[Point], beside=()) -> list[str]:
+    """The columns of the leaderboard; with the standard error where there are several seeds; and numbers `beside`."""
     more = list(OVER_SEEDS) if any(len(point.results) > 1 for point in points) else []
-    return ["place", *differing(points), "error", *more, ONE_STEP, "epochs_trained", "seconds", "names"]
+    return ["place", *differing(points), "error", *more, *beside, ONE_STEP, "epochs_trained", "seconds", "names"]
 
 
-def rows(points: list[Point]) -> list[list]:
+def rows(points: list[Point], beside=()) -> list[list]:
     """A row a point, as `header` names it; None where there is no value."""
     names = differing(points)
     found = []
     for place, point in enumerate(points, start=1):
         more = [point.standard_error, *point.interval] if OVER_SEEDS[0] in header(points) else []
-        numbers = [point.mean(name) for name in (ONE_STEP, "epochs_trained", "seconds")]
+        numbers = [point.mean(name) for name in (*beside, ONE_STEP, "epochs_trained", "seconds")]
         found.append([place, *map(point.settings.get, names), point.error, *more, *numbers, point.name])
     return found
 
 
-def table(points: list[Point]):
-    """The leaderboard as a rich Table: the settings that differ, and what is ranked by."""
+def table(points: list[Point], beside=()):
+    """The leaderboard as a rich Table: the settings that differ, what is ranked by, and numbers `beside` it."""
     from rich.table import Table
     from rich.text import Text
 
     board = Table(title=f"{measure_of(points)}, best first", box=None, title_justify="left")
     titles = TITLES | {"error": points[0].results[0].measure}
-    for column in header(points):
+    for column in header(points, beside):
         title = titles.get(column, column).replace("_", " ")
         board.add_column(title, justify="left" if column == "names" else "right", overflow="fold")
-    for row in rows(points):
-        board.add_row(*(Text(show(value, column)) for column, value in zip(header(points), row, strict=True)))
+    for row in rows(points, beside):
+        cells = zip(header(points, beside), row, strict=True)
+        board.add_row(*(Text(show(value, BESIDE if column in beside else column)) for column, value in cells))
     return board
 
 
@@ -234,11 +251,11 @@ def measure_of(points: list[Point]) -> str:
     return first.measure if first.measure == first.ranked_by else f"{first.measure} on validation runs"
 
 
-def write_csv(path, points: list[Point]) -> None:
+def write_csv(path, points: list[Point], beside=()) -> None:
     """The leaderboard with every digit; an empty cell where there is no value."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([header(points), *rows(points)])
+    writer.writerows([header(points, beside), *rows(points, beside)])
     write_text(Path(path), text.getvalue())
 
 

@@ -241,7 +241,7 @@ def test_check_names_the_missing_runs(merlin_info, capsys, monkeypatch, allowed,
 def test_share_that_may_be_missing_is_exact(merlin_info, monkeypatch):
     from sim2seq.store import store
 
-    monkeypatch.setattr(plan, "expected_runs", lambda info: [f"a_{run}" for run in range(100)])
+    monkeypatch.setattr(plan, "expected_runs", lambda info, where: [f"a_{run}" for run in range(100)])
     monkeypatch.setattr(store, "missing_runs", lambda path, expected: expected[:29])
     check = ["check", "store.sqlite", str(merlin_info), "--allow"]
     assert [cli.main([*check, share]) for share in ("0.28", "0.29")] == [1, 0]
@@ -249,9 +249,38 @@ def test_share_that_may_be_missing_is_exact(merlin_info, monkeypatch):
 
 def test_two_runs_of_one_id_are_named_and_not_counted(tmp_path, monkeypatch, capsys):
     """The second would have replaced the first in the store."""
-    monkeypatch.setattr(plan, "expected_runs", lambda info: ["a_1", "a_2", "a_1"])
+    monkeypatch.setattr(plan, "expected_runs", lambda info, where: ["a_1", "a_2", "a_1"])
     assert cli.main(["check", "store.sqlite", str(tmp_path)]) == 2
     assert "expected an id for each run, GROUP_ID_RUN_ID is twice a_1" in capsys.readouterr().err
+
+
+@pytest.fixture
+def two_kinds(folder):
+    """A study whose table has the ids a_1 and a_2 in each of two stores."""
+    info = folder / "merlin_info"
+    info.mkdir()
+    columns = {"GROUP_ID": ["a"] * 4, "RUN_ID": [1, 2, 1, 2], "KIND": ["pong", "pong", "cube", "cube"]}
+    table = {name: {"values": values, "label": f"{name}.%%"} for name, values in columns.items()}
+    (info / "tiny.expanded.yaml").write_text(yaml.safe_dump(SPEC | {"global.parameters": table}))
+    return str(info)
+
+
+def test_check_counts_only_the_runs_of_its_store(two_kinds, monkeypatch, capsys):
+    from sim2seq.store import store
+
+    monkeypatch.setattr(store, "missing_runs", lambda path, expected: [run for run in expected if run == "a_2"])
+    check = ["check", "store.sqlite", two_kinds, "--where"]
+    assert cli.main([*check, "KIND=cube"]) == 1
+    assert capsys.readouterr().err.splitlines() == ["1 of 2 runs are not in store.sqlite:", "a_2"]
+    assert cli.main([*check, "KIND=cube", "RUN_ID=1"]) == 0
+    assert "twice a_1" in refusal(capsys, *check[:3])
+
+
+@pytest.mark.parametrize(
+    ("where", "words"), [("KIND=ball", "expected one of pong, cube"), ("SIZE=1", "expected a parameter, of GROUP_ID")]
+)
+def test_check_of_values_that_no_run_has_is_refused(two_kinds, capsys, where, words):
+    assert f"{where}: {words}" in refusal(capsys, "check", "store.sqlite", two_kinds, "--where", where)
 
 
 def begun_study(folder, output, name):

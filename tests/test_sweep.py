@@ -171,6 +171,18 @@ def test_leaderboard_puts_the_best_first_and_shows_what_differs(ranked, tmp_path
     assert "units" not in rows[0]
 
 
+def test_a_leaderboard_shows_further_numbers_that_are_recorded(ranked, tmp_path, capsys):
+    store.add_training(ranked, "d", DATA | {"copied_60": 8.123, "results": "copied_60,results"}, LOSSES)
+    assert cli.main(["leaderboard", str(ranked), "--show", "copied", "--csv", str(tmp_path / "board.csv")]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert "copied 60" in " ".join(lines[1])
+    assert [line.count("8.12") for line in lines[2:] if line[-1] in "abcd"].count(1) == 1
+    rows = {row["names"]: row for row in csv.DictReader((tmp_path / "board.csv").open())}
+    assert (rows["d"]["copied_60"], rows["b"]["copied_60"]) == ("8.123", "")
+    assert cli.main(["leaderboard", str(ranked), "--show", "limits"]) == 2
+    assert "--show limits: expected a recorded number, of " in capsys.readouterr().err
+
+
 def test_curves_end_where_a_training_diverged(ranked):
     _, losses = store.load_trainings(ranked)["c"]
     assert losses == {"loss": [9.0], "val_loss": [9.5]}

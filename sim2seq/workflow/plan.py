@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from sim2seq._support.config import split_assignment
 from sim2seq._support.files import write_text
 from sim2seq.workflow.checks.expansion import reached
 from sim2seq.workflow.checks.preflight import FAST_LOADER
@@ -162,20 +163,38 @@ def made_as(variables: dict, study: str) -> str:
     return os.path.join(output, os.path.basename(study)) if os.path.isabs(output) else study
 
 
-def expected_runs(merlin_info: str | Path) -> list[str]:
-    """Ids, GROUP_ID_RUN_ID, of all runs of the study's parameter table. Raises ValueError if it has no such columns."""
+def expected_runs(merlin_info: str | Path, where: Iterable[str] = ()) -> list[str]:
+    """Ids, GROUP_ID_RUN_ID, of all runs of the study's parameter table; or of its rows with the values NAME=VALUE.
+
+    Raises ValueError if it has no such columns, or none has such a value.
+    """
+    columns = parameter_columns(merlin_info)
+    missing = [name for name in ("GROUP_ID", "RUN_ID") if name not in columns]
+    if missing:
+        raise ValueError(f"{merlin_info}: expected the parameters GROUP_ID and RUN_ID, {' and '.join(missing)} missing")
+    wanted = dict(map(split_assignment, where))
+    for name, value in wanted.items():
+        if value not in (known := dict.fromkeys(map(str, columns.get(name, ())))):
+            expected = f"one of {', '.join([*known][:5])}" if known else f"a parameter, of {', '.join(columns)}"
+            raise ValueError(f"{name}={value}: expected {expected}")
+    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    return [
+        f"{row['GROUP_ID']}_{row['RUN_ID']}"
+        for row in rows
+        if all(str(row[name]) == value for name, value in wanted.items())
+    ]
+
+
+def parameter_columns(merlin_info: str | Path) -> dict[str, list]:
+    """Parameter name -> its values, one a run, as the study's folder keeps them."""
     if Path(merlin_info, "table.npy").exists():  # Merlin's samples are batches of its rows
         from sim2seq.data import tables
 
-        return tables.run_ids(tables.read_table(Path(merlin_info, tables.TABLE)))
+        table = tables.read_table(Path(merlin_info, tables.TABLE))
+        return {name: table[name].tolist() for name in table.dtype.names or ()}
     with expanded_spec(merlin_info).open() as file:
         spec = yaml.load(file, Loader=FAST_LOADER)
-    table = spec.get("global.parameters") or {}
-    missing = [name for name in ("GROUP_ID", "RUN_ID") if name not in table]
-    if missing:
-        raise ValueError(f"{merlin_info}: expected the parameters GROUP_ID and RUN_ID, {' and '.join(missing)} missing")
-    columns = (table[name]["values"] for name in ("GROUP_ID", "RUN_ID"))
-    return [f"{group}_{run}" for group, run in zip(*columns, strict=True)]
+    return {name: column["values"] for name, column in (spec.get("global.parameters") or {}).items()}
 
 
 def forget(tasks: Iterable[Task]) -> None:

@@ -124,32 +124,41 @@ def copy(world=None, known: int = 1) -> Dream:
     return Dream(world or Pong(), known, (), lambda frames, actions, meta: frames[:, -1] / np.float32(BRIGHT), advance)
 
 
-def check_moving(known: int) -> None:
-    """Raise ValueError, in one line, for fewer frames than show which way a ball flies."""
+def check_moving(world, known: int) -> None:
+    """Raise ValueError, in one line, for a world without Pong's ball, or fewer frames than show which way it flies."""
+    if world.name != Pong.name:
+        raise ValueError(f"constant velocity: expected the environment {Pong.name}; got {world.name}")
     if known < 2:
         raise ValueError(f"known frames: expected 2 or more, which show which way the ball flies; got {known}")
 
 
 def constant_velocity(world: Pong | None = None, known: int = 2) -> Dream:
-    """Pong: the ball goes on as from the first to the last known frame; the planks do what the actions say.
-
-    Raises ValueError for fewer than two frames.
+    """Pong: the ball goes on as it went since it last bounced, and stays where it meets a limit; the planks do what the
+    actions say. Raises ValueError for fewer than two frames, and for another world.
     """
-    check_moving(known)
     world = world or Pong()
+    check_moving(world, known)
+    lowest, highest = np.transpose([(-world.side, world.side), world.ball_limits])  # no ball is drawn beyond them
 
     def start(frames, actions, meta):
         ball, planks = find_ball(world, frames), find_planks(world, frames[:, -1])
-        return np.concatenate([ball[:, -1], (ball[:, -1] - ball[:, 0]) / (known - 1), planks], axis=-1)
+        return np.concatenate([ball[:, -1], since_bounce(ball), planks], axis=-1)
 
     def advance(states, actions):
         planks = np.clip(states[:, 4:] + np.stack(world.moves(actions), axis=-1), *world.plank_limits)
         states = np.concatenate([states[:, :2] + states[:, 2:4], states[:, 2:4], planks], axis=-1)
-        half = world.size / 2 - world.ball - 1
-        shown = np.concatenate([np.clip(np.round(states[:, :2]), -half, half), states[:, 2:]], axis=-1)
+        shown = np.concatenate([np.clip(np.round(states[:, :2]), lowest, highest), states[:, 2:]], axis=-1)
         return draw(world, shown) / np.float32(BRIGHT), np.zeros(len(states)), states
 
     return Dream(world, known, (), start, advance)
+
+
+def since_bounce(ball: np.ndarray) -> np.ndarray:
+    """(episodes, 2): the mean velocity over the last of the steps between places (episodes, known, 2) in which neither
+    coordinate turns back; each coordinate by itself, as a bounce turns but one."""
+    steps = np.diff(ball, axis=1)[:, ::-1]
+    turned = np.maximum.accumulate(steps > 0, axis=1) & np.maximum.accumulate(steps < 0, axis=1)
+    return np.where(turned, 0, steps).sum(axis=1) / (~turned).sum(axis=1)
 
 
 SIMPLE = {"copy": copy, "constant velocity": constant_velocity}

@@ -20,7 +20,6 @@ from sim2seq._support.command import Parser, run
 from sim2seq.report.colours import GREY
 from sim2seq.report.style import COLOURS, Picture, grid, plain, styled
 from studies.pong import dream, guesses, limit, places, scores, simulate
-from studies.pong.locating import find_planks
 from studies.pong.scores import HORIZONS, Episodes
 from studies.pong.worlds import CubeCrash, Pong
 
@@ -60,9 +59,10 @@ def of_training(training, ensemble, *, most: int = 100) -> dict:
     model, name = dream.of_training(training), training.settings.model
     episodes = recorded(model.world, ensemble, "test", most)
     results = beside(model, name, episodes, recorded(model.world, ensemble, "train", LEARNED_FROM))
+    thing = "cube" if model.world.name == CubeCrash.name else "ball"
     return {
         "strips": (strips(model, episodes, name), STRIPS_SAY),
-        "distance": (by_horizon(results, guessed=[each for each in results if each != name]), DISTANCE_SAYS),
+        "distance": (by_horizon(results, guessed=[each for each in results if each != name], of=thing), DISTANCE_SAYS),
     }
 
 
@@ -92,18 +92,11 @@ def limits(model: dream.Dream, episodes: Episodes) -> dict[str, list[float]]:
         return {"limit": [0.0] * len(HORIZONS)}
     if world.name != Pong.name:
         return {}
-    states = states_of(world, episodes)
+    launched = (episodes.inputs[name] for name in ("launch_sin", "launch_cos"))
+    states = limit.states_of(world, episodes.frames, *launched)
     paths = limit.every_angle(world, states.shape[1])
     errors = limit.limit(paths, states, episodes.actions.astype(int), episodes.lengths, model.known)
     return {f"limit, P = {model.known}": limit.by_horizon(errors, model.known, HORIZONS)[0].tolist()}
-
-
-def states_of(world: Pong, episodes: Episodes) -> np.ndarray:
-    """(episodes, steps, 6): what the limit asks for: launches from their angles, planks as frames show them."""
-    launches = world.launch_at(np.arctan2(episodes.inputs["launch_sin"], episodes.inputs["launch_cos"]))
-    states = np.repeat(launches[:, None], episodes.frames.shape[1], axis=1)
-    states[..., 4:] = find_planks(world, episodes.frames)
-    return states
 
 
 def made_of(model: dream.Dream, episodes: Episodes) -> tuple[np.ndarray, np.ndarray]:
@@ -149,36 +142,38 @@ def kind_of(name: str, guessed) -> int:
 
 
 @styled
-def by_horizon(results: dict[str, list[float]], *, guessed=()) -> Picture:
+def by_horizon(results: dict[str, list[float]], *, guessed=(), of: str = "ball") -> Picture:
     """Distance of the ball at each horizon: a coloured line a model, black ones the limits, grey those of `guessed`.
 
-    Of several seeds of a model the first is shown.
+    Of several seeds of a model the first is shown; horizons that no episode reaches are not. `of`: what is meant.
     """
     figure, axes = grid(1, 1, width=9, height=4.6)
     shown = sorted((name for name in results if " seed " not in name), key=lambda name: kind_of(name, guessed))
     styles = {kind: cycle(each) for kind, each in STYLES.items()}
+    scored = [results[name] for name in shown if kind_of(name, guessed) != 1]  # a limit of 0 is one of all horizons
+    last = np.flatnonzero(np.isfinite(scored).any(axis=0)).max(initial=0) + 1
     for name in shown:
         style = next(styles[kind_of(name, guessed)])
         words = f"{name.replace(' P  ', ', P = ')}: {results[name][AT]:.2f}"
-        axes[0, 0].plot(HORIZONS, results[name], label=plain(words.replace("nan", "–")), **style)
+        axes[0, 0].plot(HORIZONS[:last], results[name][:last], label=plain(words.replace("nan", "–")), **style)
     axes[0, 0].set(xlabel="steps ahead", xscale="log")
-    axes[0, 0].set_xticks(HORIZONS, [str(step) for step in HORIZONS])
-    distance_axis(axes[0, 0], [results[name] for name in shown])
+    axes[0, 0].set_xticks(HORIZONS[:last], [str(step) for step in HORIZONS[:last]])
+    distance_axis(axes[0, 0], [results[name] for name in shown], of)
     figure.legend(loc="outside right upper", fontsize=8, title=f"px after {HORIZONS[AT]} steps", title_fontsize=8)
     return figure
 
 
-def distance_axis(axis, drawn) -> None:
+def distance_axis(axis, drawn, of: str) -> None:
     """A logarithmic axis of distances; linear at its foot where some are 0, so that these are seen too."""
     values = np.concatenate([np.asarray(each, dtype=float).ravel() for each in drawn])
-    axis.set_ylabel("distance of the ball [px]")
+    axis.set_ylabel(f"distance of the {of} [px]")
     if not (values == 0).any():
         axis.set_yscale("log")
         return
     least = 10 ** np.floor(np.log10(values[values > 0].min(initial=1.0)))
     axis.set_yscale("symlog", linthresh=least, linscale=0.5)
     axis.set_ylim(bottom=-least / 4)
-    axis.set_ylabel(f"distance of the ball [px], linear below {least:g}")
+    axis.set_ylabel(f"distance of the {of} [px], linear below {least:g}")
 
 
 def film(model: dream.Dream, episodes: Episodes, path: Path) -> int:

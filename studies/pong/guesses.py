@@ -8,9 +8,11 @@ import numpy as np
 
 from studies.pong import places
 from studies.pong.dream import Dream, check_moving, constant_velocity, copy
+from studies.pong.limit import every_angle
+from studies.pong.locating import find_ball
 from studies.pong.worlds import BRIGHT, CubeCrash, Pong, draw
 
-MIDDLE = np.array([0.5, -0.5])  # of a pixel, from the place that it shows: places are cut to whole ones
+ANGLES = 2**14  # launches that are tried: 4e-4 rad apart
 COPY = "copy the last frame"
 
 
@@ -66,20 +68,18 @@ def nearest(world, frames: np.ndarray, lengths: np.ndarray, known: int) -> Dream
 
 
 def rules(world, known: int) -> Dream:
-    """The world itself, told the rules: CubeCrash from its first frame, Pong from a launch at the angle that was seen.
+    """The world itself, told the rules: CubeCrash from its first frame, Pong from the launch that fits what was seen.
 
-    That is the direction of the ball's way over the known frames in which it can have met no limit.
     Raises ValueError for fewer than two frames of Pong.
     """
     if world.name != CubeCrash.name:
-        check_moving(known)
+        check_moving(world, known)
+        paths = every_angle(world, known, angles=ANGLES)
 
     def start(frames, actions, meta):
         if world.name == CubeCrash.name:
             return places.find(world, frames[:, -1])
-        free = min(known, int(world.side)) - 1
-        way = places.find(world, frames[:, free])[:, :2] + MIDDLE - places.find(world, frames[:, 0])[:, :2]
-        states = world.launch_at(np.arctan2(way[:, 1], way[:, 0]))
+        states = world.launch_at(np.array([fitting(paths.shown, seen) for seen in find_ball(world, frames)]))
         for step in range(1, known):
             states = world.step(states, actions[:, step].astype(int))[0]
         return states
@@ -89,3 +89,14 @@ def rules(world, known: int) -> Dream:
         return draw(world, states) / np.float32(BRIGHT), over.astype(float), states
 
     return Dream(world, known, (), start, advance)
+
+
+def fitting(shown: np.ndarray, seen: np.ndarray) -> float:
+    """The launch angle whose ball is shown where it was seen (known, 2), in the middle of all that are.
+
+    shown   (known, angles, 2), of angles evenly spread over the circle. Where none is, those that come nearest.
+    """
+    away = np.square(shown - seen[:, None]).sum(axis=(0, 2))
+    angles = (np.flatnonzero(away == away.min()) + 0.5) * 2 * np.pi / len(away)
+    middle = np.arctan2(np.sin(angles).sum(), np.cos(angles).sum())  # they may lie on both sides of angle 0
+    return angles[np.argmax(np.cos(angles - middle))]

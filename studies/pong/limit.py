@@ -21,6 +21,7 @@ from functools import lru_cache
 import numpy as np
 
 from studies.pong.agents import aim
+from studies.pong.locating import find_planks
 from studies.pong.worlds import Pong
 
 ANGLES = 2**16  # enumerated: 1e-4 rad apart, 0.01 pixels after 100 steps
@@ -165,6 +166,15 @@ def limit(paths: Paths, states, actions, lengths, known: int, *, weigh=still_on)
         mean = (weights * balls.places[known:]).sum(axis=1) / weights.sum(axis=1)
         errors[number, known:length] = np.linalg.norm(mean - truth.places[known:, 0], axis=-1)
     return errors
+
+
+def states_of(world: Pong, frames: np.ndarray, launch_sin: np.ndarray, launch_cos: np.ndarray) -> np.ndarray:
+    """(episodes, steps, 6): what `limit` asks for, of recorded frames (episodes, steps, height, width): launches from
+    their angles (episodes,), planks as frames show them."""
+    launches = world.launch_at(np.arctan2(launch_sin, launch_cos))
+    states = np.repeat(launches[:, None], frames.shape[1], axis=1)
+    states[..., 4:] = find_planks(world, frames)
+    return states
 
 
 def by_horizon(errors: np.ndarray, known: int, horizons) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from studies.pong.worlds import BRIGHT, CubeCrash
 HORIZONS = (1, 5, 10, 20, 40, 60)
 WITHIN = 60  # steps, of an end that counts
 COPIED = "copied_"  # before the steps: what is recorded of copying the last known frame
+LIMIT = "limit_"  # the same of the best that can be known of what a model is shown
 TOGETHER = 100  # episodes whose frames are held at once
 
 

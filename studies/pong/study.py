@@ -13,15 +13,16 @@ from sim2seq.data.windows import Columns
 from sim2seq.evaluation.baselines import BASELINES
 from sim2seq.models.rollout import rollout
 from sim2seq.training.task import Layout, some
-from studies.pong import dream, pictures, places, scores
+from studies.pong import dream, limit, pictures, places, scores
 from studies.pong.networks import NETWORKS
 from studies.pong.places import ACTION, FRAME, PLACES, TERMINAL
 from studies.pong.trainings import NEVER_TOLD, NOT_DILATED, OURS, SEE_THE_LAST
-from studies.pong.worlds import CubeCrash
+from studies.pong.worlds import CubeCrash, Pong
 
 SIMPLE = ("hold", "constant velocity", "nearest run")  # of the package's baselines, those that say something here
 TOGETHER = 50  # episodes whose frames are made at once
 LOOKED_AT = 200  # training episodes that pictures are learned from
+LAUNCH = ("launch_sin", "launch_cos")  # inputs of a run of Pong
 FARTHEST = 60  # steps ahead that every model is judged at, however few it learns
 RECIPES = {
     # the source's families, on frames: few steps, as each is a picture
@@ -160,8 +161,9 @@ def judge(training, ensemble: Ensemble) -> dict[str, float]:
     """On validation episodes: distance of the ball, or cube, after 60 and 20 steps, or 20 and 10; wrong ends.
 
     Where all episodes end before, after as many as the longest has: the names say how many. `copied_` is the distance
-    after the first of them of copying the last known frame, by which worlds are comparable. Beside the model it leaves
-    what makes frames of its answers: the world's name, and pictures for who has places only.
+    after the first of them of copying the last known frame, by which worlds are comparable, and `limit_` the best that
+    could be known there (of Pong only, from the frames that are shown; 0 where these tell all). Beside the model it
+    leaves what makes frames of its answers: the world's name, and pictures for who has places only.
     """
     world = places.world_of(ensemble.features)
     dream.write_world(training.folder, world)
@@ -174,22 +176,46 @@ def judge(training, ensemble: Ensemble) -> dict[str, float]:
     horizons = dict.fromkeys(min(steps, reached) for steps in wanted)
     found = {f"distance_{steps}": float(np.nanmean(away[:, steps - 1])) for steps in horizons}
     found["wrong_ends"] = scores.wrong_ends(seen.middle[..., -1], seen.truth[..., -1], max(horizons))
-    shown = last_known(world, ensemble, seen.run_ids, training.settings.window)
+    runs, farthest = seen.run_ids, max(horizons)
+    shown = last_known(world, ensemble, runs, training.settings.window)
     copied = np.linalg.norm(shown[:, None, :2] - seen.truth[..., :2], axis=-1)
-    return found | {f"{scores.COPIED}{steps}": float(np.nanmean(copied[:, steps - 1])) for steps in [max(horizons)]}
+    found[f"{scores.COPIED}{farthest}"] = float(np.nanmean(copied[:, farthest - 1]))
+    known = limit_of(world, ensemble, runs, training.settings, farthest)
+    return found | ({} if known is None else {f"{scores.LIMIT}{farthest}": known})
+
+
+def limit_of(world, ensemble: Ensemble, runs, settings, steps: int) -> float | None:
+    """The distance after so many steps of the best forecast from what a model is shown of these runs.
+
+    None where nobody knows it: of a game without rules of its own, or runs without their launch.
+    """
+    if world.name == CubeCrash.name or (world.name == Pong.name and settings.inputs):
+        return 0.0
+    if world.name != Pong.name or not {*LAUNCH} <= {*ensemble.inputs}:
+        return None
+    rows = rows_of(ensemble, runs)
+    values = np.asarray(ensemble.values[rows])[:, : settings.window + steps]
+    states = limit.states_of(world, places.frames_of(world, values), *(ensemble.inputs[name][rows] for name in LAUNCH))
+    paths = limit.every_angle(world, values.shape[1])
+    errors = limit.limit(paths, states, values[..., -1].astype(int), ensemble.lengths[rows], settings.window)
+    return float(limit.by_horizon(errors, settings.window, [steps])[0][0])
+
+
+def rows_of(ensemble: Ensemble, runs) -> list[int]:
+    """Where these runs stand in an ensemble."""
+    number = {run: place for place, run in enumerate(ensemble.run_ids)}
+    return [number[run] for run in runs]
 
 
 def last_known(world, ensemble: Ensemble, runs, window: int) -> np.ndarray:
     """(runs, places): where things are in the last frame that a model is shown."""
-    number = {run: place for place, run in enumerate(ensemble.run_ids)}
-    values = np.asarray(ensemble.values[[number[run] for run in runs]])[:, window - 1]
+    values = np.asarray(ensemble.values[rows_of(ensemble, runs)])[:, window - 1]
     return places.find(world, places.frames_of(world, values))
 
 
 def learned_pictures(world, ensemble: Ensemble, runs) -> pictures.Pictures:
     """What things look like, from frames of some training runs."""
-    number = {run: place for place, run in enumerate(ensemble.run_ids)}
-    chosen = [number[run] for run in runs[:LOOKED_AT]]
+    chosen = rows_of(ensemble, runs[:LOOKED_AT])
     frames = places.frames_of(world, np.asarray(ensemble.values[chosen]))
     valid = np.arange(ensemble.steps) < ensemble.lengths[chosen, None]
     return pictures.learn(world, frames[valid], places.find(world, frames[valid]))

@@ -244,6 +244,14 @@ WORLDS = {Pong.name: Pong, CubeCrash.name: CubeCrash}
 ENVIRONMENTS = (*WORLDS, "atari_pong")
 
 
+def each_once(text: str) -> list[str]:
+    """Names of WORLDS with spaces between, as a list. Raises ValueError for others, for one twice and for none."""
+    names = text.split()
+    if not names or len(set(names)) < len(names) or set(names) - set(WORLDS):
+        raise ValueError(f"expected each environment once, of {', '.join(WORLDS)}; got {text or 'none'}")
+    return names
+
+
 def make_world(name: str, size: int | None = None):
     """The world of this name; ValueError for an unknown one, or a size of its frames that it does not have."""
     if name not in ENVIRONMENTS:

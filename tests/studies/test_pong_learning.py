@@ -20,7 +20,7 @@ from studies.pong.agents import make_agent
 from studies.pong.networks import FAMILIES, NETWORKS, PixelsAndEnd, first_pictures, from_bytes
 from studies.pong.objects import Flight, Objects, PlacesAndEnd
 from studies.pong.simulate import STEPS
-from studies.pong.study import STUDY, PongSettings, choose, judge
+from studies.pong.study import STUDY, PongSettings, choose, judge, limit_of
 from studies.pong.worlds import CubeCrash, Pong
 
 PONG, CUBE = Pong(), CubeCrash()
@@ -302,7 +302,7 @@ def test_a_training_leaves_a_model_that_can_be_played(trained, ensemble):
 def test_a_judge_names_the_steps_that_it_has_judged(trained, ensemble):
     """Episodes of 24 rows, of which 3 are known; 8 steps are learned."""
     judged = judge(trained, ensemble)
-    assert list(judged) == ["distance_21", "distance_20", "wrong_ends", "copied_21"]
+    assert list(judged) == ["distance_21", "distance_20", "wrong_ends", "copied_21", "limit_21"]
     seen = trained.predictions["validation"]
     away = np.linalg.norm(seen.middle[:, -1, :2] - seen.truth[:, -1, :2], axis=-1)
     assert judged["distance_21"] == pytest.approx(np.nanmean(away))
@@ -326,6 +326,27 @@ def test_a_judge_leaves_out_episodes_that_end_before(trained, ensemble):
     last = places.find(PONG, places.frames_of(PONG, np.asarray(ensemble.values[known])))[:, 2]
     copied = np.linalg.norm(last[:, :2] - rest.truth[:, 20, :2], axis=-1)
     assert judged["copied_21"] == pytest.approx(np.nanmean(copied))
+
+
+def test_a_judge_says_the_limit_of_what_a_model_is_shown(trained, ensemble):
+    judged = judge(trained, ensemble)
+    first = simulate.SETS["validation"].first
+    seeds = [first + int(run.removeprefix("validation_")) for run in trained.split.validation.runs]
+    agent = make_agent(PONG, seeds, simulate.SETS["validation"].stochasticity)
+    again = simulate.simulate(PONG, seeds, agent, steps=24)
+    paths = limit.every_angle(PONG, again.frames.shape[1])
+    errors = limit.limit(paths, again.states, again.actions, again.lengths, DEBUG.window)
+    assert judged["limit_21"] == pytest.approx(limit.by_horizon(errors, DEBUG.window, [21])[0][0])
+    assert 0 < judged["limit_21"] < judged["copied_21"]
+
+
+def test_what_the_angle_or_a_frame_tells_has_the_limit_zero(ensemble):
+    runs = ensemble.run_ids[:2]
+    told = PongSettings.parse(["size=debug", "inputs=launch_sin,launch_cos", "window=1"])
+    assert limit_of(PONG, ensemble, runs, told, 5) == 0
+    assert limit_of(CUBE, ensemble, runs, DEBUG, 5) == 0
+    lacking = replace(ensemble, inputs={})
+    assert limit_of(PONG, lacking, runs, DEBUG, 5) is None
 
 
 def test_a_model_of_another_environment_is_refused(trained, tmp_path):

@@ -10,9 +10,11 @@ from scripts import script
 
 from studies.pong import dream, figures, guesses, limit, trainings
 from studies.pong.agents import make_agent
+from studies.pong.atari import AtariPong
+from studies.pong.locating import find_ball
 from studies.pong.scores import HORIZONS, Episodes
 from studies.pong.simulate import simulate
-from studies.pong.worlds import CubeCrash, Pong
+from studies.pong.worlds import CubeCrash, Pong, draw
 
 PONG, CUBE = Pong(), CubeCrash()
 OURS, TOLD = ([f"ours, {shown}{seed}" for seed in ("", ", seed 1", ", seed 2")] for shown in ("P = 3", "angle told"))
@@ -50,6 +52,56 @@ def test_guesses_go_on_from_the_known_frames_at_each_p(world, known):
 def test_one_frame_of_pong_shows_no_way_of_the_ball(guess):
     with pytest.raises(ValueError, match="expected 2 or more, which show which way the ball flies; got 1"):
         guess(PONG, 1)
+
+
+@pytest.mark.parametrize("known", [3, 16])
+def test_constant_velocity_is_that_since_the_last_bounce(known):
+    """Balls that bounce at a plank while they are shown go on backwards, not with the mean of there and back."""
+    angles = np.linspace(-0.6, 0.6, 24)
+    launches = PONG.launch_at(angles)
+    states = [launches]
+    for _ in range(known):
+        states.append(PONG.step(states[-1], np.full(len(launches), 4))[0])
+    states = np.stack(states, axis=1)
+    frames, idle = draw(PONG, states), np.full((len(launches), known), 4)
+    guess = dream.constant_velocity(PONG, known)
+    state = guess.begin(frames[:, :known], idle)
+    slack = 1 / (known - 1) if known < 8 else 1 / 5  # of places that are cut to pixels, over the steps since the bounce
+    assert np.abs(state.inner[:, 2:4] - states[:, known - 1, 2:4]).max() <= slack
+    if known > 8:
+        assert (state.inner[:, 2] < 0).all()
+
+
+@pytest.mark.parametrize("toward", [0, np.pi / 2, np.pi, -np.pi / 2])
+def test_constant_velocity_stays_where_balls_can_be(toward):
+    states = PONG.launch_at(np.array([toward]))
+    second = PONG.step(states, np.array([4]))[0]
+    guess = dream.constant_velocity(PONG)
+    state = guess.begin(draw(PONG, np.stack([states, second], axis=1)), np.full((1, 2), 4))
+    for _ in range(40):
+        frame, state = guess.step(state, [4])
+    expected = {0: (8, 0), np.pi / 2: (0, 14), np.pi: (-8, 0), -np.pi / 2: (0, -13)}[toward]
+    assert np.abs(find_ball(PONG, 255 * frame)[0] - expected).max() <= 1
+
+
+def test_told_the_rules_a_ball_of_many_frames_is_known_well():
+    """The launch fits all that was seen, the frames after a bounce too."""
+    episodes = played(PONG)
+    lasting = np.flatnonzero(episodes.lengths > 26)
+    frames, actions = episodes.frames[lasting], episodes.actions[lasting]
+    guess = guesses.rules(PONG, 16)
+    state = guess.begin(frames[:, :16], actions[:, :16])
+    for step in range(16, 26):
+        frame, state = guess.step(state, actions[:, step])
+    away = np.linalg.norm(find_ball(PONG, 255 * frame) - find_ball(PONG, frames[:, 25]), axis=-1)
+    assert away.mean() < 0.5
+    assert len(away) >= 10
+
+
+@pytest.mark.parametrize("guess", [dream.constant_velocity, lambda world: guesses.rules(AtariPong(), 2)])
+def test_a_world_without_pongs_ball_has_no_velocity(guess):
+    with pytest.raises(ValueError, match="expected the environment pong; got"):
+        guess(CUBE)
 
 
 def scored(distance: float, ends: float = 0.95) -> dict:
@@ -180,6 +232,27 @@ def test_what_a_frame_or_the_angle_tells_has_the_limit_zero():
 def test_distances_above_zero_stand_on_a_logarithmic_axis():
     axis = figures.by_horizon({"copy": [1.0, 5.0, 8.0, np.nan, np.nan, np.nan]}).axes[0]
     assert (axis.get_yscale(), axis.get_ylabel()) == ("log", "distance of the ball [px]")
+
+
+def test_a_picture_of_cubes_ends_where_they_do():
+    """No cube falls for 40 steps; what a limit of 0 says of them is not drawn."""
+    results = {"ours": [0.1, 0.2, 0.3, 0.4, np.nan, np.nan], "limit": [0.0] * 6}
+    axis = figures.by_horizon(results, guessed=["limit"], of="cube").axes[0]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["1", "5", "10", "20"]
+    assert max(line.get_xdata()[-1] for line in axis.lines) == 20
+    assert axis.get_ylabel().startswith("distance of the cube [px]")
+
+
+def test_guesses_beside_cubes_are_shown_one_frame(tmp_path, capsys):
+    (tmp_path / "cube_crash").mkdir()
+    (tmp_path / "cube_crash" / "setup.json").write_text(
+        json.dumps({"setup": {"train": 20, "validation": 4, "test": 4}})
+    )
+    options = {"environment": "cube_crash", "episodes": 4, "training_episodes": 20, "only": ["none of them"]}
+    script("_pong_models").models(Namespace(folder=tmp_path, **options))
+    named = [line.split(" | ")[0] for line in capsys.readouterr().out.splitlines() if ", P = " in line]
+    guessed = ["copy the last frame", "mean frame", "nearest training episode", "told the rules"]
+    assert named == [f"| {name}, P = 1" for name in ["limit", *guessed]]
 
 
 def test_distances_that_are_all_zero_are_drawn():
