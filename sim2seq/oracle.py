@@ -179,23 +179,46 @@ def predict(asked) -> int:
         series = curves.as_series(seen, oracle.features)
     except ValueError as error:
         raise ValueError(f"{asked.sequence}: {error}") from None
-    say(oracle, series, dict(map(named_number, asked.inputs)), asked)
+    check_epochs(oracle, series, asked.sequence)
+    say(oracle, series, numbers_of("--inputs", asked.inputs), asked)
     return 0
 
 
+def check_epochs(oracle: Oracle, series: np.ndarray, where) -> None:
+    """Raise ValueError for an epoch after the end of every training run: of such the oracle has learned nothing."""
+    if curves.EPOCHS not in oracle.features:
+        return
+    last, most = (
+        series[-1, oracle.features.index(curves.EPOCHS)],
+        oracle.surrogate.scores.first_window[curves.EPOCHS][1],
+    )
+    if last > most:
+        raise ValueError(f"{where}: {curves.EPOCHS}: expected up to {most:g}, as the training runs have; got {last:g}")
+
+
+def numbers_of(option: str, words) -> dict[str, float]:
+    """The words of an option, NAME=VALUE each."""
+    return dict(named_number(word, option) for word in words)
+
+
 def say(oracle: Oracle, series, inputs: Mapping[str, float], asked) -> None:
-    """Print the prediction of a run (steps, features), and whether to go on; `asked` has the options of `add_goal`."""
-    answer = oracle.ask(series, inputs)
-    for point, said in oracle.later(series, inputs).items():
+    """Print the prediction of a run (steps, features), and whether to go on; `asked` has the options of `add_goal`.
+
+    Raises ValueError, in one line, before anything is printed, as `decided` does, and where the models give no number.
+    """
+    answer, later = oracle.ask(series, inputs), oracle.later(series, inputs)
+    if not np.isfinite(answer.middle).all():
+        raise ValueError(f"the models give no number for this run; {'; '.join(answer.doubts[:1])}")
+    decision = decided(answer, numbers_of("--weights", asked.weights), asked.below, asked.chance)
+    for point, said in later.items():
         print_answer(said, f" at {100 * point:g} %", ending="_final")
     print_answer(answer)
-    decision = decided(answer, dict(map(named_number, asked.weights)), asked.below, asked.chance)
     print(f"{decision.word}: {plain(decision.reason)}")
 
 
 def print_answer(answer: Answer, where: str = "", *, ending: str = "") -> None:
-    """A line a target: its name, without this ending, where it will stand so, middle and interval."""
-    for name, *each in zip(answer.outputs, answer.middle, answer.low, answer.high, strict=True):
+    """A line a target: its name, without this ending, where it will stand so, middle and interval, as can be."""
+    for name, each in answer.shown().items():
         print("{}{} {:.4g} ({:.4g} to {:.4g})".format(name.removesuffix(ending), where, *each))
 
 

@@ -108,7 +108,8 @@ def told_inputs(model: Surrogate, told) -> tuple[dict, list[str]]:
         return dict(told or {}), []
     if len(told) == 1 and told[0].endswith(".csv") and "=" not in told[0]:
         return read_inputs(Path(told[0]), model)
-    return dict(named_number(word.strip()) for text in told for word in text.split(",") if word.strip()), []
+    words = [word.strip() for text in told for word in text.split(",") if word.strip()]
+    return dict(named_number(word, "--inputs", "; or a table, .csv") for word in words), []
 
 
 def trust(model: Surrogate) -> list[str]:
@@ -127,14 +128,14 @@ def trust(model: Surrogate) -> list[str]:
     return [*([named] if named else []), skill, *made, *trusted]
 
 
-def named_number(text: str) -> tuple[str, float]:
-    """ "name=value" as a pair, or ValueError."""
+def named_number(text: str, option: str = "--inputs", more: str = "") -> tuple[str, float]:
+    """ "name=value" as a pair; or ValueError, naming the option whose word it is, and what else that takes."""
     try:
         name, mark, value = text.rpartition("=")  # of a table's column any name: "mass flow", wall-thickness
         name, value = (name.strip(), value) if mark else split_assignment(text)
         return name, float(value)
     except ValueError:
-        raise ValueError(f"--inputs {text}: expected NAME=VALUE, with a number; or a table, .csv") from None
+        raise ValueError(f"{option} {text}: expected NAME=VALUE, with a number{more}") from None
 
 
 def table(model: Surrogate, runs: list[str], bands) -> str:

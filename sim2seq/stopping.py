@@ -25,50 +25,12 @@ from statistics import NormalDist
 import numpy as np
 
 from sim2seq import surrogate
-from sim2seq.data import stretches
+from sim2seq.data import curves, stretches
+from sim2seq.goals import Answer, Goal
 from sim2seq.surrogate import Surrogate
 
 GO_ON, STOP, NOT_SURE = "go on", "stop", "not sure"
 PER_RUN = "target per run"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """How a run will end: (outputs,) middle, low and high of a band that holds a share `level` of the truth.
-
-    doubts   what the run has that training runs had not, a line each
-    """
-
-    outputs: tuple[str, ...]
-    middle: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    level: float
-    doubts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What is to be small: the sum of outputs by name, each times its weight."""
-
-    weights: Mapping[str, float]
-
-    def of(self, values: Mapping[str, float]) -> float:
-        """The goal of a run whose outputs are known."""
-        return sum(weight * values[name] for name, weight in self.weights.items())
-
-    def foretold(self, answer: Answer) -> tuple[float, float]:
-        """Middle and half-width of the goal's interval; the errors of different outputs are taken as independent.
-
-        Raises ValueError for an output that the oracle does not foretell.
-        """
-        unknown = [name for name in self.weights if name not in answer.outputs]
-        if unknown:
-            raise ValueError(f"goal: expected some of {', '.join(answer.outputs)}; got {', '.join(unknown)}")
-        places = [answer.outputs.index(name) for name in self.weights]
-        weights = np.array(list(self.weights.values()))
-        half = (answer.high - answer.low)[places] / 2
-        return float(weights @ answer.middle[places]), float(np.linalg.norm(weights * half))
 
 
 @dataclass(frozen=True)
@@ -207,6 +169,13 @@ class Oracle:
         low, high = np.array(list(self.surrogate.scores.first_window.values())).T
         return low - surrogate.FAR * (high - low), high + surrogate.FAR * (high - low)
 
+    @cached_property
+    def possible(self) -> tuple[np.ndarray, np.ndarray]:
+        """(outputs,) each: least and most of an end: 0 where training saw nothing below it, 1 of shares."""
+        names, seen = [name.removesuffix("_final") for name in self.outputs], self.surrogate.scores.first_window
+        least, most = np.array([curves.limits(name) for name in names]).T
+        return np.where([seen.get(name, (-1.0,))[0] >= 0 for name in names], 0.0, least), most
+
     @property
     def of_stretches(self) -> bool:
         """Whether it has learned what stands at later points, too (data/stretches.py)."""
@@ -229,15 +198,20 @@ class Oracle:
         elif until != 1:
             raise ValueError(f"{model.folder}: expected an oracle that has learned later points; it foretells the end")
         conditions, doubts = self.outside(seen, inputs)
+        with np.errstate(over="ignore", invalid="ignore"):  # numbers that are too large for the models are doubted
+            bands = self.bands(seen, inputs, conditions)
+        middle, low, high = (np.asarray(each).reshape(-1) for each in bands)
+        return Answer(self.outputs, middle, low, high, model.band.level, doubts, *self.possible)
+
+    def bands(self, seen: np.ndarray, inputs: Mapping[str, float] | None, conditions: np.ndarray | None):
+        """Middle, low and high, of all members at once where they can be asked so."""
+        model = self.surrogate
         if self.together is None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", surrogate.OutsideTraining)
-                bands = model.answer(seen, inputs=inputs)
-        else:
-            members = np.asarray(self.together(seen, conditions), dtype=float)
-            bands = model.band.around(members[:, None, None], [[model.place(seen)]])
-        middle, low, high = (np.asarray(each).reshape(-1) for each in bands)
-        return Answer(self.outputs, middle, low, high, model.band.level, doubts)
+                return model.answer(seen, inputs=inputs)
+        members = np.asarray(self.together(seen, conditions), dtype=float)
+        return model.band.around(members[:, None, None], [[model.place(seen)]])
 
     def doubts_of(self, series, inputs: Mapping[str, float] | None = None) -> tuple[str, ...]:
         """What the run has, so far and before it, that training runs had not: those of the answer, unasked."""

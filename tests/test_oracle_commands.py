@@ -123,6 +123,9 @@ def test_a_run_of_another_kind_is_not_sure(training, sequence, capsys):
         ({"topographic_error": [2.0, 1.0, 1.0]}, "expected a share from 0 to 1"),
         ({name: values * 4 for name, values in SEQUENCE.items()} | {"epochs": list(range(12))}, "up to 10 checkpoints"),
         ({"mqe": 3}, "missing mqe"),
+        ({"mqe": [-0.5, -0.7, -1.0]}, "mqe: checkpoint 1: expected 0 or more, got -0.5"),
+        ({"epochs": [-30, -20, -10]}, "epochs: checkpoint 1: expected 0 or more"),
+        ({"epochs": [100, 1200, 1300]}, "epochs: expected up to 1000, as the training runs have; got 1300"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(training, sequence, capsys, change, said):
@@ -131,6 +134,50 @@ def test_bad_input_is_one_line_and_exit_code_2(training, sequence, capsys, chang
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--weights", "mqe_final=nan", "--below", "1"], "weight of mqe_final: expected 0 to"),
+        (["--weights", "mqe_final"], "--weights mqe_final: expected NAME=VALUE, with a number\n"),
+        (["--weights", "other=1"], "goal: expected some of mqe_final"),
+        (["--inputs", "rows"], "--inputs rows: expected NAME=VALUE, with a number\n"),
+        (["--below", "nan"], "--below nan: expected a finite number"),
+        (["--chance", "0.7"], "chance 0.7: expected a number"),
+    ],
+)
+def test_a_goal_that_cannot_be_is_refused_before_a_prediction(training, sequence, capsys, words, said):
+    assert run(lambda: oracle.main(["predict", str(training), str(sequence), *words])) == 2
+    out, error = capsys.readouterr()
+    assert said in error
+    assert (out, error.count("\n")) == ("", 1)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_numbers_too_large_for_the_models_are_doubted(training, sequence, capsys):
+    sequence.write_text(json.dumps(SEQUENCE | {"mqe": [1e300, 1e299, 1e300]}))
+    code = run(lambda: oracle.main(["predict", str(training), str(sequence)]))
+    out, error = capsys.readouterr()
+    assert "mqe 1e+300 is far from" in out + error
+    assert code == 0 if out.splitlines()[-1:] and out.splitlines()[-1].startswith("not sure: ") else 2
+
+
+def test_where_the_models_give_no_number_none_is_shown(capsys):
+    seer = Told(lambda series, inputs: (np.nan, 1.0), doubts=("loss 9 is far from that",))
+    with pytest.raises(ValueError, match="the models give no number for this run; loss 9 is far"):
+        oracle.say(seer, np.array([[3.0]]), {}, SimpleNamespace(weights=[], below=1.0, chance=0.05))
+    assert capsys.readouterr().out == ""
+
+
+def test_ends_lie_between_what_they_can_be(training):
+    """A distance that was never below 0 in training is 0 or more; a share is 1 at most."""
+    seer = Oracle.load(training)
+    assert [each.tolist() for each in seer.possible] == [[0.0, 0.0, 0.0], [np.inf, 1.0, 1.0]]
+    answer = seer.ask(np.array([[10.0 if name == "epochs" else 1.0 for name in seer.features]]))
+    low, high = np.array([each[1:] for each in answer.shown().values()]).T
+    assert low == pytest.approx(np.clip(answer.low, 0, seer.possible[1]))
+    assert high == pytest.approx(np.clip(answer.high, 0, seer.possible[1]))
 
 
 @pytest.mark.parametrize(

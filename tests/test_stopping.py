@@ -71,6 +71,29 @@ def test_a_goal_of_two_outputs_adds_their_errors_as_independent():
         Goal({"c": 1.0}).foretold(both)
 
 
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ({"a": math.nan}, "weight of a: expected 0 to 1e+30, as lower is better; got nan"),
+        ({"a": 1.0, "b": -1.0}, "weight of b: expected 0 to 1e+30, as lower is better; got -1.0"),
+        ({"a": 1e308}, "weight of a: expected 0 to 1e+30, as lower is better; got 1e+308"),
+        ({"a": 0.0, "b": 0.0}, "goal: expected a weight above 0; got a, b with none"),
+        ({}, "goal: expected a weight above 0; got no output with none"),
+    ],
+)
+def test_weights_that_no_goal_can_have_are_refused(weights, said):
+    with pytest.raises(ValueError, match="expected") as refused:
+        Goal(weights)
+    assert str(refused.value) == said
+
+
+def test_an_interval_is_shown_as_far_as_the_truth_can_be():
+    wide = answer(0.1, 0.3, least=np.array([0.0]), most=np.array([1.0]))
+    assert wide.shown() == {"loss_final": pytest.approx([0.1, 0.0, 0.4])}
+    assert answer(-0.5, 0.3).shown() == {"loss_final": pytest.approx([-0.5, -0.8, -0.2])}
+    assert Goal({"loss_final": 1.0}).foretold(wide) == pytest.approx((0.1, 0.3))  # the rule knows the whole width
+
+
 @pytest.mark.parametrize("bad", [{"chance": 0}, {"chance": 0.5}, {"share": 1.0}, {"begin": 0}])
 def test_a_rule_that_cannot_be_is_refused(bad):
     (name,) = bad

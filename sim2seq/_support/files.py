@@ -54,9 +54,9 @@ def write_json(path: Path, content) -> None:
 
 
 def read_json(path: Path):
-    """The content of a JSON file. Raises ValueError, in one line, where it is none."""
+    """The content of a JSON file, which may begin with a byte order mark. Raises ValueError, in one line, for none."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected JSON ({str(error)[:200]})") from error
 

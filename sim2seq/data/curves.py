@@ -22,6 +22,7 @@ from sim2seq.data.ensemble import Ensemble
 
 EPOCHS, HISTORY, FINAL = "epochs", "training_history", "final_"
 SHARES = ("topographic_error", "topo_error", "dead_neuron_ratio", "dead_ratio", "progress", "work")  # from 0 to 1
+COUNTS = (EPOCHS, "mqe", "learning_rate", "radius")  # from 0 on: a distance, too, is never below
 SAME = (("topographic_error", "topo_error"), ("dead_neuron_ratio", "dead_ratio"))  # the source has both
 LONGEST = 10_000_000  # characters of one history
 
@@ -35,12 +36,12 @@ def curves_of(content, where: str) -> dict[str, np.ndarray]:
     """The lists of numbers in `content`, name -> (checkpoints,), epochs among them where they are given.
 
     Raises ValueError, in one line that begins with `where`, for no curve, unequal lengths, what is no finite number,
-    epochs that do not increase, and a share outside 0 to 1.
+    epochs that do not increase, a share outside 0 to 1, and a distance or another of COUNTS below 0.
     """
     if not isinstance(content, dict):
         raise ValueError(f"{where}: expected names with lists of numbers, got {type(content).__name__}")
     found = {
-        plain(name, 80): numbers(values, f"{where}: {plain(name, 80)}")
+        plain(name, 80): numbers(values, plain(name, 80), where)
         for name, values in content.items()
         if isinstance(values, list)
     }
@@ -55,21 +56,34 @@ def curves_of(content, where: str) -> dict[str, np.ndarray]:
     return found
 
 
-def numbers(values: list, where: str) -> np.ndarray:
-    """A list as finite numbers (checkpoints,), of a share from 0 to 1; or ValueError."""
+def numbers(values: list, name: str, where: str) -> np.ndarray:
+    """The list of a curve as numbers that it can have (checkpoints,); or ValueError."""
     if not values or not all(type(each) in (int, float) for each in values):
-        raise ValueError(f"{where}: expected a list of one number or more")
+        raise ValueError(f"{where}: {name}: expected a list of one number or more")
     try:
         found = np.array(values, dtype=float)
     except OverflowError:
-        raise ValueError(f"{where}: expected finite numbers, got one of hundreds of digits") from None
-    share = where.endswith(tuple(f": {name}" for name in SHARES))
+        raise ValueError(f"{where}: {name}: expected finite numbers, got one of hundreds of digits") from None
     for place, each in enumerate(found.tolist(), start=1):
-        if not np.isfinite(each):
-            raise ValueError(f"{where}: checkpoint {place}: expected a finite number, got {each}")
-        if share and not 0 <= each <= 1:
-            raise ValueError(f"{where}: checkpoint {place}: expected a share from 0 to 1, got {each:g}")
+        if wrong := impossible(name, each):
+            raise ValueError(f"{where}: {name}: checkpoint {place}: {wrong}")
     return found
+
+
+def limits(name: str) -> tuple[float, float]:
+    """The least and the greatest number that a curve of this name, or the end of one, can have."""
+    return 0.0 if name in SHARES + COUNTS else -np.inf, 1.0 if name in SHARES else np.inf
+
+
+def impossible(name: str, value: float) -> str:
+    """Why a curve of this name cannot have a value; "" where it can."""
+    least, most = limits(name)
+    if not np.isfinite(value):
+        return f"expected a finite number, got {value}"
+    if not least <= value <= most:
+        expected = "a share from 0 to 1" if name in SHARES else "0 or more"
+        return f"expected {expected}, got {value:g}"
+    return ""
 
 
 def as_series(curves: dict[str, np.ndarray], features) -> np.ndarray:
@@ -89,7 +103,7 @@ def read_curves(path) -> Ensemble:
     """The runs of a CSV file of curves: features are the curves, epochs first; results NAME_final.
 
     Runs may differ in length. Run ids are the numbers of the lines, since the source has some ids twice. Raises
-    ValueError, in one line, for a file without such lines, and as `curves_of` for each of them.
+    ValueError, in one line, for a file without such lines, and as `curves_of` for each of them and for its ends.
     """
     rows = list(lines_of(path))
     if not rows:
@@ -139,15 +153,14 @@ def history(text, where: str) -> dict[str, np.ndarray]:
 
 
 def column(rows: list[dict], name: str, path) -> np.ndarray:
-    """The numbers in a column, (runs,). Raises ValueError for what is no finite number."""
+    """The numbers in a column of ends, (runs,). Raises ValueError for one that its curve cannot have."""
     found = np.empty(len(rows))
-    for place, row in enumerate(rows):
+    for line, row in enumerate(rows, start=2):
         try:
-            found[place] = float(row[name])
+            found[line - 2] = float(row[name])
         except (TypeError, ValueError):
-            found[place] = np.nan
-        if not np.isfinite(found[place]):
-            raise ValueError(
-                f"{path}: line {place + 2}: {name}: expected a finite number, got {plain(row[name], 40)!r}"
-            )
+            found[line - 2] = np.nan
+        if wrong := impossible(name.removeprefix(FINAL), found[line - 2]):
+            said = wrong if np.isfinite(found[line - 2]) else f"expected a finite number, got {plain(row[name], 40)!r}"
+            raise ValueError(f"{path}: line {line}: {name}: {said}")
     return found

@@ -19,6 +19,8 @@ from sim2seq.data import curves
 from studies.oracle import maps
 from studies.oracle.settings import Settings
 
+MOST_EPOCHS = 1e9  # of a whole run
+
 
 def curves_of_run(seen: dict[str, np.ndarray], planned: maps.Plan, epochs: float | None) -> dict[str, np.ndarray]:
     """The curves of a sequence, and beside them what the plan of its run says of each checkpoint.
@@ -63,9 +65,7 @@ def inputs_of_run(table, settings: Settings, planned: maps.Plan, progress: np.nd
 def main(argv=None) -> None:
     from sim2seq import oracle as commands
     from sim2seq._support.command import Parser
-    from sim2seq.stopping import Oracle
-    from studies.oracle import tables
-    from studies.oracle.ending import told
+    from studies.oracle import ending, tables
 
     parser = Parser(description="Ask the oracle about a map that another program trains.")
     parser.add_argument("model", metavar="TRAINING", help="the folder of a finished training of this study")
@@ -75,17 +75,17 @@ def main(argv=None) -> None:
     parser.add_argument("--epochs", type=float, metavar="N", help="of the whole run; without it, its iterations")
     commands.add_goal(parser)
     asked = parser.parse_args(argv)
-    if asked.epochs is not None and not asked.epochs > 0:
-        parser.error(f"--epochs {asked.epochs}: expected a number above 0")
+    if asked.epochs is not None and not 0 < asked.epochs <= MOST_EPOCHS:
+        parser.error(f"--epochs {asked.epochs:g}: expected a number above 0, up to {MOST_EPOCHS:g}")
     seen, table = curves.read_sequence(asked.sequence), tables.load(asked.data)
-    settings, oracle = Settings.parse(asked.settings), Oracle.load(asked.model)
+    settings, oracle = Settings.parse(asked.settings), ending.load(asked.model)
     planned = maps.plan(settings, len(table.values))
     try:
         found = curves_of_run(seen, planned, asked.epochs)
         series = curves.as_series(found, oracle.features)
     except ValueError as error:
         raise ValueError(f"{asked.sequence}: {error}") from None
-    commands.say(oracle, series, told(oracle, inputs_of_run(table, settings, planned, found["progress"])), asked)
+    commands.say(oracle, series, ending.told(oracle, inputs_of_run(table, settings, planned, found["progress"])), asked)
 
 
 if __name__ == "__main__":

@@ -181,8 +181,9 @@ def main(argv=None) -> None:
     table, folder = tables.load(asked.table), Path(asked.folder)
     if asked.table not in tables.entries():
         parser.error(f"{asked.table}: expected a name that studies/oracle/tables.py lists")
+    oracle = ending.load(asked.model)
     simulate.warm_up()
-    stories = find_stories(table, Oracle.load(asked.model))
+    stories = find_stories(table, oracle)
     folder.mkdir(parents=True, exist_ok=True)
     draw_strip(stories, table=table.name).savefig(folder / "strip.png", dpi=90)
     best = stories[-1]

@@ -32,6 +32,19 @@ def goal_of(spread: float) -> Goal:
     return Goal(dict(zip(TARGETS, (1 / spread, 1.0, 0.5), strict=True)))
 
 
+def load(folder) -> Oracle:
+    """The oracle of maps in the folder of a training; what it has to be told, `told` checks.
+
+    Raises ValueError, in one line, for an oracle of other runs: before a map is trained that it would be asked about.
+    """
+    oracle = Oracle.load(folder)
+    places_of(oracle)
+    if missing := [name for name in TARGETS if name not in oracle.outputs]:
+        found = f"expected an oracle of maps, which foretells {', '.join(TARGETS)}; it lacks {', '.join(missing)}"
+        raise ValueError(f"{oracle.surrogate.folder}: {found}")
+    return oracle
+
+
 def places_of(oracle: Oracle) -> list[int]:
     """Where the features that the oracle sees stand among SERIES. Raises ValueError for an oracle of other runs."""
     if unknown := [name for name in oracle.features if name not in SERIES]:
@@ -112,8 +125,8 @@ class Judge:
             self.finished[table].append(goal_of(float(inputs["table_spread"])).of(results))
         answer, found = watch.answer, {"ended_final": int(stopped), "asked_final": watch.asked}
         if answer is not None:
-            for name, *each in zip(answer.outputs, answer.middle, answer.low, answer.high, strict=True):
-                found |= {f"foretold{part}_{name}": float(value) for part, value in zip(PARTS, each, strict=True)}
+            for name, each in answer.shown().items():
+                found |= {f"foretold{part}_{name}": value for part, value in zip(PARTS, each, strict=True)}
         return found
 
 

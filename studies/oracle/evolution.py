@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sim2seq.stopping import Answer, Oracle, Rule
-from studies.oracle import maps, pgen_ensembles, simulate
+from studies.oracle import ending, maps, pgen_ensembles, simulate
 from studies.oracle.ending import TARGETS, Watch
 from studies.oracle.settings import Settings
 
@@ -85,6 +85,13 @@ def evaluate(
         objectives = training.checkpoints[-1, 1:4] / (spread, 1.0, 1.0)
     taken = time.process_time() - begun
     return Evaluation(np.asarray(genes), settings, objectives, ended, float(training.checkpoints[-1, 0]), taken)
+
+
+def oracle_for(folder, table) -> Oracle:
+    """The oracle that ends evaluations on a table. Raises ValueError, in one line, for one of other runs."""
+    oracle, settings = ending.load(folder), settings_of(np.full(len(GENES), 0.5), table)
+    ending.told(oracle, simulate.inputs_of(table, settings, maps.plan(settings, len(table.values))))
+    return oracle
 
 
 def objectives_of(answer: Answer, spread: float) -> tuple[np.ndarray, np.ndarray]:
@@ -188,7 +195,7 @@ def main(argv=None) -> None:
     if asked.table not in tables.entries():
         parser.error(f"{asked.table}: expected a name that studies/oracle/tables.py lists")
     check_place(asked.output)
-    oracle = Oracle.load(asked.oracle) if asked.oracle else None
+    oracle = oracle_for(asked.oracle, table) if asked.oracle else None
     simulate.warm_up()
     done = evolve(table, asked.seconds, seed=asked.seed, oracle=oracle)
     write(asked.output, done)

@@ -81,10 +81,9 @@ def judge_of(asked):
     """Who ends the runs, as the command line says; None: nobody."""
     if asked.oracle is None:
         return None
-    from sim2seq.stopping import Oracle
-    from studies.oracle.ending import Judge
+    from studies.oracle import ending
 
-    return Judge(Oracle.load(asked.oracle), below=asked.below)
+    return ending.Judge(ending.load(asked.oracle), below=asked.below)
 
 
 def make_run(table, settings, group: str, run: str, judge=None):
@@ -102,9 +101,14 @@ def make_run(table, settings, group: str, run: str, judge=None):
 
 
 def check_group(group: str, table: str) -> None:
-    """Raise ValueError for a group that is used for something else than the table: a study is split by groups."""
-    from studies.oracle.tables import used_for
+    """Raise ValueError for a group that is used for something else than the table: a study is split by groups.
 
+    And for one that would be read back as no finite number.
+    """
+    from studies.oracle.tables import is_float, used_for
+
+    if is_float(group) and not math.isfinite(float(group)):
+        raise ValueError(f"group {group!r:.80}: expected a word or a finite number")
     if used_for(group) != (part := used_for(table)):
         raise ValueError(f"group {group!r:.80}: expected one of the part {part}, such as {table:.80}, as the table is")
 

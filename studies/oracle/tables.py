@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 LIST = Path(__file__).with_name("tables.csv")
 SCIKIT_LEARN = "sklearn"
+SEPARATORS = (",", ";", "\t", "|")
 TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")
 
 
@@ -68,17 +69,69 @@ def load(name: str):
     from studies.oracle.preparation import prepare
 
     if name.lower().endswith(".csv"):
-        import pandas
-
-        return prepare(pandas.read_csv(name), slug(Path(name).stem))
+        return prepare(read_csv(name), slug(Path(name).stem))
     if name not in entries():
         raise ValueError(f"table {name!r:.80}: expected a CSV file, or a name that studies/oracle/tables.py lists")
     return loaded(name)
 
 
+def read_csv(path):
+    """The data frame in a CSV file, in any encoding and with any of SEPARATORS, as imports are read.
+
+    Raises ValueError, in one line that names the file, for one without a table or without a line of names, OSError for
+    one that cannot be read.
+    """
+    import pandas
+
+    from sim2seq._support.command import plain
+    from sim2seq.data.foreign.columns import COMMA
+    from sim2seq.data.foreign.text import beginning
+
+    encoding, text, _ = beginning(path)
+    lines = [line for line in text.splitlines() if line.strip()]
+    separator = next((mark for mark in SEPARATORS if mark in "".join(lines[:1])), ",")
+    cells = (cell for line in lines[1:] for cell in line.split(separator))
+    decimal = "," if separator != "," and any(map(COMMA.fullmatch, cells)) else "."
+    try:
+        frame = pandas.read_csv(path, sep=separator, decimal=decimal, encoding=encoding)
+    except ValueError as error:
+        raise ValueError(f"{path}: expected a CSV file ({plain(error, 200)})") from None
+    if is_row(frame):
+        found = plain(", ".join(map(str, frame.columns[:5])), 100)
+        raise ValueError(f"{path}: expected a line with the names of the columns first; got {found}")
+    return frame
+
+
+def is_row(frame) -> bool:
+    """Whether the names of the columns are a row: numbers, but for whole ones as years are, or words of their columns.
+
+    All numbers they may be where they count, as those of a frame that was written without names.
+    """
+    from sim2seq.data.foreign.columns import is_number
+
+    names = list(map(str, frame.columns))
+    numbers = [name for name in names if is_number(name)]
+    if not all(map(str.isdigit, numbers)):
+        return True
+    if numbers and len(numbers) == len(names):
+        return list(map(int, numbers)) != list(range(int(numbers[0]), int(numbers[0]) + len(numbers)))
+    words = [place for place, name in enumerate(names) if not is_number(name)]
+    return bool(words) and all((frame.iloc[:, place].astype(str) == names[place]).any() for place in words)
+
+
 def slug(name: str) -> str:
-    """A name that may stand in a run's id, before its last underscore."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", re.sub(r"\.\.+", ".", name)).strip("-.") or "table"
+    """A word that may stand in a run's id, before its last underscore; what reads as a number is none yet."""
+    found = re.sub(r"[^A-Za-z0-9.]+", "-", re.sub(r"\.\.+", ".", name)).strip("-.")
+    return f"table-{found}".rstrip("-") if not found or is_float(found) else found
+
+
+def is_float(text: str) -> bool:
+    """Whether a word would be read as a number, as inf and nan are, too."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=8)

@@ -34,6 +34,8 @@ def test_the_sources_sequence_is_read_as_it_is(tmp_path):
         ({"mqe": [0.5, 10**400, 0.2]}, "mqe: expected finite numbers, got one of hundreds of digits"),
         ({"dead_neuron_ratio": [0.2, 1.5, 0.1]}, "checkpoint 2: expected a share from 0 to 1, got 1.5"),
         ({"topographic_error": [0.2, 0.1, -0.1]}, "checkpoint 3: expected a share from 0 to 1, got -0.1"),
+        ({"mqe": [0.5, 0.3, -0.5]}, "mqe: checkpoint 3: expected 0 or more, got -0.5"),
+        ({"epochs": [-30, -20, -10]}, "epochs: checkpoint 1: expected 0 or more, got -30"),
     ],
 )
 def test_a_sequence_that_cannot_be_is_refused(change, said):
@@ -46,6 +48,11 @@ def test_a_sequence_that_cannot_be_is_refused(change, said):
 def test_what_holds_no_curve_is_refused(content):
     with pytest.raises(ValueError, match=r"^partial\.json: expected"):
         curves_of(content, "partial.json")
+
+
+def test_a_sequence_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "partial.json").write_text(json.dumps(SEQUENCE), encoding="utf-8-sig")
+    assert read_sequence(tmp_path / "partial.json")["mqe"].tolist() == SEQUENCE["mqe"]
 
 
 def test_a_curve_that_is_missing_is_named():
@@ -72,6 +79,14 @@ def test_the_sources_table_is_runs_with_what_came_of_them(tmp_path):
         ('final_x,training_history\n1,"{""x"": [1]}",\n', "line 2: expected 2 cells as in the first line"),
         ('final_x,training_history\nn/a,"{""x"": [1, 2]}"\n', "line 2: final_x: expected a finite number, got 'n/a'"),
         ('final_x,training_history\n1,"{""x"": [1]}"\n2,"{""y"": [1]}"\n', "line 3: expected curves of x; got y"),
+        (
+            'final_mqe,training_history\n1,"{""mqe"": [1]}"\n-5,"{""mqe"": [1]}"\n',
+            "line 3: final_mqe: expected 0 or more",
+        ),
+        (
+            'final_dead_ratio,training_history\n7.5,"{""x"": [1]}"\n',
+            "line 2: final_dead_ratio: expected a share from 0",
+        ),
     ],
 )
 def test_a_table_that_holds_no_curves_is_refused(tmp_path, text, said):

@@ -189,6 +189,73 @@ def test_a_csv_file_that_is_no_table_is_refused(text, expected, tmp_path):
         tables.load("nothing")
 
 
+def mine(tmp_path, text: str, encoding="utf-8", name="mine.csv") -> str:
+    (tmp_path / name).write_text(text, encoding=encoding)
+    return str(tmp_path / name)
+
+
+ROWS = [(f"{number:.3f}", f"{100 - number**0.5:.3f}", "xy"[place % 2]) for place, number in enumerate(NUMBERS)]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_is_read_however_it_is_written(tmp_path, separator, encoding):
+    text = "\n".join(separator.join(row) for row in [("a", "b", "c"), *ROWS])
+    text = text if separator == "," else text.replace(".", ",")
+    plain = tables.load(mine(tmp_path, "\n".join(",".join(row) for row in [("a", "b", "c"), *ROWS])))
+    table = tables.load(mine(tmp_path, text, encoding))
+    assert (table.columns, table.words) == (("a", "b", "c"), 1)
+    assert table.values.tolist() == plain.values.tolist()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ROWS,
+        [("male", "23", str(place % 7)) for place in range(30)],
+        [(str(place * place % 11), str(place % 4)) for place in range(3, 33)],
+        [("pear", "red"), ("apple", "red"), ("pear", "blue")] * 10,
+    ],
+)
+def test_a_table_without_a_line_of_names_is_refused(tmp_path, rows):
+    path = mine(tmp_path, "\n".join(map(",".join, rows)))
+    with pytest.raises(ValueError, match=r"mine\.csv: expected a line with the names of the columns first; got "):
+        tables.load(path)
+
+
+@pytest.mark.parametrize("names", ["0,1,2", "1960,1961,1962", "country,1960,1970", "a,2,3"])
+def test_numbers_that_name_columns_are_names(tmp_path, names):
+    path = mine(tmp_path, "\n".join([names, *(f"{row[2]},{row[0]},{row[1]}" for row in ROWS)]))
+    assert tables.load(path).columns == tuple(names.split(","))
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"), [("", "utf-8"), ("a,b\n1,2\n", "utf-16-le"), ("a,b\n1,2,3\n1\n1,2,3,4", "utf-8")]
+)
+def test_a_file_that_is_no_table_is_named_in_one_line(tmp_path, text, encoding):
+    path = mine(tmp_path, text, encoding)
+    with pytest.raises(ValueError, match=r"mine\.csv: expected a ") as refused:
+        tables.load(path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["inf", "nan", "12", "1e5", "Infinity"])
+def test_a_file_named_as_a_number_is_a_word(tmp_path, name):
+    from sim2seq._support.command import run
+    from sim2seq.data import records
+    from studies.oracle import simulate
+
+    path = mine(tmp_path, "\n".join(map(",".join, [("a", "b", "c"), *ROWS])), name=f"{name}.csv")
+    assert tables.load(path).name == f"table-{name}"
+    words = [path, "map_rows:3", "map_columns:3", "epoch_multiplier:1", "checkpoints:20", "mode:stochastic", "--output"]
+    out = tmp_path / "run.dsv"
+    assert run(lambda: simulate.main([*words, str(out)])) == 0
+    (found,) = records.read(out)
+    assert (found.data["group_id"], found.data["table"]) == (f"table-{name}", f"table-{name}")
+    with pytest.raises(ValueError, match="group 'inf': expected a word or a finite number"):
+        simulate.main([*words, str(out), "--group", "inf"])
+
+
 def test_names_of_files_become_ids_of_runs(tmp_path):
     path = tmp_path / "my_own..table (2).csv"
     pd.DataFrame({"a": NUMBERS, "b": NUMBERS[::-1]}).to_csv(path, index=False)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -276,6 +277,59 @@ def test_a_sequence_that_the_run_cannot_have_is_refused(tmp_path, monkeypatch, c
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"features": ("epochs", "mqe")}, "expected an oracle of progress, mqe"),
+        ({"outputs": ("loss_final",)}, "it lacks mqe_final, topographic_error_final, dead_ratio_final"),
+        ({"inputs": ("speed",)}, "expected an oracle of maps; it is told speed"),
+    ],
+)
+@pytest.mark.parametrize("command", ["ask", "drawing", "evolution", "simulate"])
+def test_an_oracle_of_other_runs_is_refused_before_maps_are_trained(
+    command, change, said, tmp_path, monkeypatch, capsys
+):
+    oracle = seer(last_values)
+    for name, value in change.items():
+        setattr(oracle, name, value)
+    as_loaded(monkeypatch, oracle)
+    monkeypatch.setattr(simulate, "warm_up", lambda: None)
+    monkeypatch.setattr(maps, "train", None)
+    (tmp_path / "x.json").write_text(json.dumps(SEQUENCE))
+    out = str(tmp_path / "out")
+    words = {
+        "ask": [ask, "training", str(tmp_path / "x.json"), TABLE, *TINY, "--epochs", "100"],
+        "drawing": [drawing, "training", TABLE, out],
+        "evolution": [evolution, TABLE, "--oracle", "training", "--seconds", "1", "--output", out],
+        "simulate": [simulate, TABLE, *TINY, "--output", out, "--oracle", "training"],
+    }
+    module, *words = words[command]
+    assert run(lambda: module.main(words)) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("epochs", ["inf", "nan", "0", "1e308"])
+def test_epochs_that_no_run_has_are_refused(epochs, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        ask.main(["training", "x.json", TABLE, "--epochs", epochs])
+    assert "expected a number above 0, up to 1e+09" in capsys.readouterr().err
+
+
+def test_what_was_foretold_is_told_to_the_store_as_far_as_it_can_be():
+    class Sure(Told):
+        def ask(self, series, inputs=None):
+            return replace(super().ask(series, inputs), least=0.0, most=1.0)
+
+    judge = ending.Judge(Sure(lambda series, inputs: (np.full(3, 0.5), np.full(3, 0.7))), below=9.0)
+    judge.oracle.features, judge.oracle.outputs = SEEN, ending.TARGETS
+    watch = judge.watch({"table": TABLE, "table_spread": 1.0})
+    watch(np.ones((1, len(maps.SERIES))), None)
+    found = judge.results({"table": TABLE, "table_spread": 1.0}, dict.fromkeys(ending.TARGETS, 0.5), watch)
+    assert [found[f"foretold{part}_dead_ratio_final"] for part in ending.PARTS] == [0.5, 0.0, 1.0]
 
 
 def test_a_map_that_somebody_trains_gets_a_word(tmp_path, monkeypatch, capsys):
