@@ -95,16 +95,17 @@ class Finished:
         missing = [name for name in self.inputs if name not in inputs]
         if missing:
             raise ValueError(f"{expected}; missing {', '.join(missing)}")
-        columns = []
-        for name in self.inputs:
+        if not self.inputs:
+            return None
+        found = np.empty((runs, len(self.inputs)))
+        for place, name in enumerate(self.inputs):
             try:
-                column = np.broadcast_to(np.asarray(inputs[name], dtype=float), runs)
+                found[:, place] = inputs[name]
             except (TypeError, ValueError):
                 raise ValueError(f"input {name}: expected a number, or {runs}, one a run; got {inputs[name]}") from None
-            if not np.isfinite(column).all():
-                raise ValueError(f"input {name}: expected a finite number; got {column[~np.isfinite(column)][0]}")
-            columns.append(column)
-        return np.stack(columns, axis=1) if columns else None
+        for run, place in np.argwhere(~np.isfinite(found)):
+            raise ValueError(f"input {self.inputs[place]}: expected a finite number; got {found[run, place]}")
+        return found
 
 
 def find(folder: Path) -> Path:

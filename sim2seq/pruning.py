@@ -48,16 +48,17 @@ class OraclePruner(optuna.pruners.BasePruner):
     every    ask after every so many reports
     fixed    name -> number: inputs that are the same for all trials
 
-    `said` keeps the last Decision on each trial, by its number: what was foretold of those that were ended. A trial
-    that has reported what is no number ends; of one with more reports than any training run nothing is said. A study
-    that maximizes is refused (ValueError): what an oracle foretells is lower for better runs.
+    `said` keeps the Decisions on each trial, by its number: the last one is why it was ended. What lies outside the
+    training runs is a reason to go on, until enough whole trials that were asked about here came out as was foretold. A
+    trial that has reported what is no number ends; of one with more reports than any training run nothing is said. A
+    study that maximizes is refused (ValueError): what an oracle foretells is lower for better runs.
     """
 
     def __init__(self, oracle, goal: Mapping[str, float], *, rule=None, steps=None, every: int = 1, fixed=None):
         self.oracle = loaded(oracle)
         self.goal, self.rule = Goal(dict(goal)), rule or Rule()
         self.steps, self.every, self.fixed = steps, every, dict(fixed or {})
-        self.said: dict[int, Decision] = {}
+        self.said: dict[int, list[Decision]] = {}
         if unknown := [name for name in self.goal.weights if name not in self.oracle.outputs]:
             raise ValueError(f"goal: expected some of {', '.join(self.oracle.outputs)}; got {', '.join(unknown)}")
 
@@ -70,15 +71,16 @@ class OraclePruner(optuna.pruners.BasePruner):
             return True  # it has diverged
         if not trained.window <= seen <= trained.scores.steps or seen % self.every:
             return False  # of longer trials than it has learned from, an oracle says nothing
-        finished, runs = finished_of(study)
-        if len(finished) < self.rule.begin:
-            return False
         series = self.series(trial)
         if not np.isfinite(series).all():
             return True
-        answer = self.oracle.ask(series, self.inputs(trial))
-        self.said[trial.number] = self.rule.decide(answer, self.goal, finished, runs)
-        return self.said[trial.number].stop
+        answer, (whole, runs) = self.oracle.ask(series, self.inputs(trial)), whole_of(study)
+        held = [
+            [each.holds(value) for each in self.said[number]] for number, value in whole.items() if number in self.said
+        ]
+        decision = self.rule.decide(answer, self.goal, list(whole.values()), runs, held)
+        self.said.setdefault(trial.number, []).append(decision)
+        return decision.stop
 
     def series(self, trial: FrozenTrial) -> np.ndarray:
         """What was reported so far, (steps, features). Raises ValueError, in one line, for a feature that was not."""
@@ -101,8 +103,8 @@ class OraclePruner(optuna.pruners.BasePruner):
         return {name: known[name] for name in self.oracle.inputs if name in known}
 
 
-def finished_of(study: optuna.Study) -> tuple[list[float], int]:
-    """The final values of whole trials, and how many have ended in any way but failure."""
+def whole_of(study: optuna.Study) -> tuple[dict[int, float], int]:
+    """Number -> final value of the whole trials, and how many have ended in any way but failure."""
     done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-    whole = [trial.value for trial in done if trial.state == TrialState.COMPLETE and trial.value is not None]
-    return whole, len(done)
+    ends = {trial.number: trial.value for trial in done if trial.state == TrialState.COMPLETE}
+    return {number: value for number, value in ends.items() if value is not None}, len(done)

@@ -8,8 +8,8 @@ The rule. A run is worth its time while it may still be among the best. The bar 
 `share` above 0, the worst of the best share of them; several goals at once have a front for a bar. The oracle's
 interval gives a chance to get below the bar: errors are taken as normal, with the interval as their middle, and as
 independent from goal to goal; where goal and bar are above 0, as factors: a run that is foretold half as much is known
-twice as well. A run is ended when that chance is below `chance`; while few runs have finished, and where the oracle is
-asked about what it has not learned, none is.
+twice as well. A run is ended when that chance is below `chance`; while few runs have finished, none is. Nor is one that
+the oracle has not learned about, until the whole runs beside it have come out as was foretold.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from sim2seq.surrogate import Surrogate
 
 GO_ON, STOP, NOT_SURE = "go on", "stop", "not sure"
 PER_RUN = "target per run"
+Held = Sequence[Sequence[bool]]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class Decision:
     def stop(self) -> bool:
         return self.word == STOP
 
+    def holds(self, goal: float) -> bool:
+        """Whether the one goal of the run came to lie within its interval."""
+        return abs(goal - self.middle[0]) <= self.half[0]
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -58,8 +63,8 @@ class Rule:
 
     chance   a run is ended when its chance to get below the bar is less
     share    of the runs so far whose worst is the bar; 0: the best run alone
-    begin    whole runs before any is ended
-    bold     ask of what lies outside the training runs as of any other
+    begin    whole runs before any is ended; before doubts are set aside, of which answers are known
+    bold     ask of what lies outside the training runs as of any other, from the beginning
     """
 
     chance: float = 0.05
@@ -81,15 +86,27 @@ class Rule:
         place = max(1, math.ceil(self.share * runs))
         return sorted(finished)[place - 1] if len(finished) >= max(place, self.begin) else math.inf
 
-    def decide(self, answer: Answer, goal: Goal, finished: Sequence[float], runs: int | None = None) -> Decision:
-        """Whether the run of this answer is worth finishing, after these goals of whole runs; `runs` with the ended."""
-        if len(finished) < self.begin:
-            return Decision(GO_ON, f"{len(finished)} runs have finished; none is ended before {self.begin}")
-        bar = self.bar(finished, len(finished) if runs is None else runs)
-        middle, half = goal.foretold(answer)
-        return self.compare(np.array([middle]), np.array([half]), [[bar]], answer)
+    def decide(
+        self, answer: Answer, goal: Goal, finished: Sequence[float], runs: int | None = None, held: Held = ()
+    ) -> Decision:
+        """Whether the run of this answer is worth finishing, after these goals of whole runs; `runs` with the ended.
 
-    def compare(self, middle, half, bar, answer: Answer) -> Decision:
+        held   of whole runs like this one: whether the goal lay within each interval that was foretold of it
+        """
+        middle, half = goal.foretold(answer)
+        if len(finished) < self.begin:
+            reason = f"{len(finished)} runs have finished; none is ended before {self.begin}"
+            return Decision(GO_ON, reason, (middle,), (half,))
+        bar = self.bar(finished, len(finished) if runs is None else runs)
+        trusted = self.trusts(held, answer.level)
+        return self.compare(np.array([middle]), np.array([half]), [[bar]], answer, trusted=trusted)
+
+    def trusts(self, held: Held, level: float) -> bool:
+        """Whether whole runs came out as was foretold: no more answers are wrong than twice those of such a band."""
+        answers = [each for run in held for each in run]
+        return len(held) >= self.begin and answers.count(False) <= 2 * (1 - level) * len(answers)
+
+    def compare(self, middle, half, bar, answer: Answer, *, trusted: bool = False) -> Decision:
         """Whether goals of (goals,) middle and half-width may get below a bar (points, goals), in at least one of the
         goals for every point."""
         chance = chance_below(middle, half, bar, answer.level)
@@ -100,7 +117,7 @@ class Rule:
             f"{interval} against {points[0, 0]:.4g}" if points.shape == (1, 1) else f"{interval} against {len(points)}"
         )
         said += f": a chance of {chance:.2g}"
-        if answer.doubts and not self.bold:
+        if answer.doubts and not (self.bold or trusted):
             return Decision(NOT_SURE, f"{answer.doubts[0]}; {said}", *of)
         if chance < self.chance:
             return Decision(STOP, f"{said}, less than {self.chance:g}", *of)

@@ -64,6 +64,23 @@ def test_what_lies_outside_the_training_is_not_sure():
     assert Rule(bold=True).decide(doubtful, Goal({"loss_final": 1.0}), [1] * 5).word == STOP
 
 
+def test_doubts_end_once_whole_runs_came_out_as_was_foretold():
+    doubtful, goal, ends = answer(9, 0.1, doubts=("size 7 is outside the range",)), Goal({"loss_final": 1.0}), [1.0] * 5
+    right, once = [[True] * 4] * 5, [[True, False], *[[True, True]] * 4]
+    words = [Rule().decide(doubtful, goal, ends, held=held).word for held in (right[:4], right, once)]
+    assert words == [NOT_SURE, STOP, STOP]
+    assert Rule().decide(doubtful, goal, ends, held=[*once, [False], [False]]).word == NOT_SURE
+
+
+@pytest.mark.parametrize("off", [0.0, 0.2])
+def test_the_pruner_learns_whether_its_oracle_can_be_doubted(off):
+    """Told how each trial ends, but for `off`, four half-widths, it ends trials of a kind that training had not."""
+    seer = Told(lambda series, inputs: (series[-1, 0] - (4 - len(series)) / 4 + off, 0.05), doubts=("size 7",))
+    study = search(OraclePruner(seer, {"loss_final": 1.0}))
+    ended = [trial.number for trial in study.trials if trial.state == optuna.trial.TrialState.PRUNED]
+    assert (len(ended) >= 25 and min(ended) >= 5) if off == 0 else not ended
+
+
 def test_a_goal_of_two_outputs_adds_their_errors_as_independent():
     both = Answer(("a", "b"), np.array([1.0, 2.0]), np.array([0.7, 1.6]), np.array([1.3, 2.4]), 0.9)
     assert Goal({"a": 1.0, "b": 1.0}).foretold(both) == pytest.approx((3.0, 0.5))
@@ -127,7 +144,7 @@ def test_the_pruner_keeps_the_best_and_ends_the_rest(several):
     assert pruned.best_value == whole.best_value
     ended = [trial for trial in pruned.trials if trial.state == optuna.trial.TrialState.PRUNED]
     assert len(ended) >= 25
-    assert all(pruner.said[trial.number].middle[0] == pytest.approx(trial.params["x"]) for trial in ended)
+    assert all(pruner.said[trial.number][-1].middle[0] == pytest.approx(trial.params["x"]) for trial in ended)
 
 
 def test_a_trial_that_diverges_ends_and_a_longer_one_goes_on():

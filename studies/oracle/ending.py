@@ -64,16 +64,25 @@ def told(oracle: Oracle, inputs: Mapping) -> dict[str, float]:
 class Watch:
     """What maps.train calls at each checkpoint: asks the oracle at the first one after each share in AT.
 
-    decide   Answer -> Decision; the run ends where that says stop. answer and decision are the last ones, seconds what
-             asking took of one core, asked how often
+    decide   Answer -> Decision; the run ends where that says stop. answer is the last one, said are all decisions,
+             seconds what asking took of one core
     """
 
     def __init__(self, oracle: Oracle, inputs: Mapping, decide: Callable[[Answer], Decision], *, at=AT):
         self.oracle, self.decide, self.left = oracle, decide, sorted(at)
         self.places, self.inputs = places_of(oracle), told(oracle, inputs)
         self.answer: Answer | None = None
-        self.decision: Decision | None = None
-        self.seconds, self.asked = 0.0, 0
+        self.said: list[Decision] = []
+        self.seconds = 0.0
+
+    @property
+    def decision(self) -> Decision | None:
+        """The last one, or None before the first answer."""
+        return self.said[-1] if self.said else None
+
+    @property
+    def asked(self) -> int:
+        return len(self.said)
 
     def __call__(self, log: np.ndarray, weights) -> bool:
         seen = log[-1, PROGRESS]
@@ -82,9 +91,9 @@ class Watch:
         self.left = [share for share in self.left if share > seen]
         begun = time.process_time()
         self.answer = self.oracle.ask(log[:, self.places], self.inputs)
-        self.decision = self.decide(self.answer)
-        self.seconds, self.asked = self.seconds + time.process_time() - begun, self.asked + 1
-        return self.decision.stop
+        self.said.append(self.decide(self.answer))
+        self.seconds += time.process_time() - begun
+        return self.said[-1].stop
 
 
 @dataclass
@@ -93,6 +102,7 @@ class Judge:
 
     below      what every run has to get below; None: the bar of the rule among the runs so far
     finished   table -> goals of its whole runs; begun: table -> runs
+    held       table -> of each of its whole runs whether the goal lay within what was foretold, answer by answer
     """
 
     oracle: Oracle
@@ -100,6 +110,7 @@ class Judge:
     below: float | None = None
     finished: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     begun: Counter = field(default_factory=Counter)
+    held: dict[str, list[list[bool]]] = field(default_factory=lambda: defaultdict(list))
 
     def watch(self, inputs: Mapping) -> Watch:
         """The watch of the next run, of which these inputs are known (simulate.inputs_of)."""
@@ -108,8 +119,9 @@ class Judge:
         def decide(answer: Answer) -> Decision:
             if self.below is not None:
                 goals = (np.array([each]) for each in goal.foretold(answer))
-                return self.rule.compare(*goals, [[self.below]], answer)
-            return self.rule.decide(answer, goal, self.finished[table], self.begun[table])
+                trusted = self.rule.trusts(self.held[table], answer.level)
+                return self.rule.compare(*goals, [[self.below]], answer, trusted=trusted)
+            return self.rule.decide(answer, goal, self.finished[table], self.begun[table], self.held[table])
 
         return Watch(self.oracle, inputs, decide)
 
@@ -122,7 +134,9 @@ class Judge:
         table, stopped = str(inputs["table"]), bool(watch.decision and watch.decision.stop)
         self.begun[table] += 1
         if not stopped:
-            self.finished[table].append(goal_of(float(inputs["table_spread"])).of(results))
+            goal = goal_of(float(inputs["table_spread"])).of(results)
+            self.finished[table].append(goal)
+            self.held[table].append([each.holds(goal) for each in watch.said])
         answer, found = watch.answer, {"ended_final": int(stopped), "asked_final": watch.asked}
         if answer is not None:
             for name, each in answer.shown().items():
