@@ -34,7 +34,7 @@ class Options:
     words: tuple[str, ...]
     systems: Path
     quick: bool
-    peers: bool
+    peers: tuple[str, ...]
     ablation: bool = False
 
 
@@ -59,7 +59,7 @@ def measured(name: str, title: str, seed: int, options: Options) -> dict:
             "features": len(trained.scores.features),
             "window": settings.window,
             **judged(name, system, found, trained, parts),
-            "peers": of_peers(found, trained, parts) if options.peers else {},
+            "peers": of_peers(options.peers, found, trained, parts) if options.peers else {},
             "without": without_each(found.ensemble, trained, Path(folder)) if options.ablation else {},
         }
 
@@ -133,12 +133,12 @@ def candidates_of(trained: Training) -> dict:
     return {"weights": made.weights, "alone": made.test, "out": made.out, "rule": made.rule}
 
 
-def of_peers(found: Made, trained: Training, parts: dict[str, Ensemble]) -> dict:
+def of_peers(names: tuple[str, ...], found: Made, trained: Training, parts: dict[str, Ensemble]) -> dict:
     """Peer -> its error on the same test runs, or the reason why there is none."""
-    from _peers import NAMES, asked
+    from _peers import asked
 
     truth, training = truth_of(found, trained), series(trained, parts)
-    answers = {name: asked(name, parts, trained) for name in NAMES}
+    answers = {name: asked(name, parts, trained) for name in names}
     return {
         name: each if isinstance(each, str) else scaled_error(each, truth, training) for name, each in answers.items()
     }

@@ -4,10 +4,14 @@
 
 reservoirpy   an echo state network of 500 units, fed with its own forecasts
 pysindy       sparse regression of the next step on polynomials (DiscreteSINDy)
+darts         TiDE (Das et al. 2023): a dense encoder and decoder, one for all runs; window as input chunk, fed with its
+              own forecasts a chunk at a time. Torch and its CUDA libraries come with it: 4 GB on disk, none is used
 
-Both see what the model sees: window, inputs and controls, in standard deviations of the training runs. Each has four
-settings, of which the validation runs choose by the error that is reported; pysindy has none of degree 3 where it sees
-more than MOST_NUMBERS. An answer is cut at a million standard deviations.
+All see what the model sees: window, inputs and controls, in standard deviations of the training runs; darts may see
+the number of the step too. Each has four settings, of which the validation runs choose by the error that is reported;
+pysindy has none of degree 3 where it sees more than MOST_NUMBERS. An answer is cut at a million standard deviations.
+A setting of darts learns for TRAINED seconds of one core, with a learning rate that falls to zero; kept are the weights
+that were best on a tenth of the training runs, held out.
 
 ASKED holds, for part in train, validation and test: part (runs, steps, features) and told_part (runs, steps, numbers),
 nan beyond the end of a run; and window. ANSWER holds forecast (runs, steps - window, features) of the test part.
@@ -18,13 +22,21 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import time
+from functools import cache
+from inspect import unwrap
 from pathlib import Path
 
 import numpy as np
 
-PACKAGES = {"reservoirpy": "reservoirpy==0.4.2", "pysindy": "pysindy==2.1.0"}
+PACKAGES = {
+    "reservoirpy": ("reservoirpy==0.4.2",),
+    "pysindy": ("pysindy==2.1.0",),
+    "darts": ("darts[torch]==0.48.1", "torch==2.15.0"),
+}
 NAMES = tuple(PACKAGES)
 PATIENCE = 900  # seconds for all four settings
+TRAINED, RATE = 20, 1e-3  # seconds of the processor for one setting of darts, and its first learning rate
 FAR = 1e6
 MOST_NUMBERS = 12  # 455 terms of degree 3
 
@@ -38,7 +50,8 @@ def asked(name: str, parts: dict, trained) -> np.ndarray | str:
         question, answer = Path(folder, "asked.npz"), Path(folder, "answer.npz")
         mean, scale, arrays = question_of(parts, trained)
         np.savez(question, window=window, **arrays)
-        command = ["uv", "run", "--quiet", "--isolated", "--no-project", "--with", PACKAGES[name], "python", __file__]
+        packages = [word for package in PACKAGES[name] for word in ("--with", package)]
+        command = ["uv", "run", "--quiet", "--isolated", "--no-project", *packages, "python", __file__]
         try:
             done = subprocess.run(
                 [*command, name, question, answer], capture_output=True, text=True, timeout=PATIENCE, check=False
@@ -84,8 +97,13 @@ def pairs(features, told) -> tuple[list, list]:
     return seen, [x[1:n] for x, n in zip(features, lengths, strict=True)]
 
 
-def reservoirpy(features, told, setting):
-    """A function (context, told) -> forecast of one run."""
+def run_by_run(forecast):
+    """A function (contexts, told) -> forecasts of all runs, from one of a single run."""
+    return lambda contexts, told: np.array([forecast(*each) for each in zip(contexts, told, strict=True)])
+
+
+def reservoirpy(features, told, setting, _window):
+    """A function (contexts, told) -> forecasts of all runs."""
     from reservoirpy.nodes import Reservoir, Ridge
 
     radius, leak = setting
@@ -101,11 +119,11 @@ def reservoirpy(features, told, setting):
             answers.append(latest)
         return np.array(answers[len(context) - 1 :])
 
-    return forecast
+    return run_by_run(forecast)
 
 
-def pysindy(features, told, setting):
-    """A function (context, told) -> forecast of one run."""
+def pysindy(features, told, setting, _window):
+    """A function (contexts, told) -> forecasts of all runs."""
     from pysindy import STLSQ, DiscreteSINDy, PolynomialLibrary
 
     degree, threshold = setting
@@ -126,12 +144,90 @@ def pysindy(features, told, setting):
             answers.append(latest)
         return np.array(answers)
 
+    return run_by_run(forecast)
+
+
+def known(features, told, clock: bool) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of each run its steps until its end, and what is told of them, with `clock` the time too, from -1 to 1."""
+    lengths = np.isfinite(features).all(axis=2).sum(axis=1)
+    return [(x[:n], u[:n]) for x, u, n in zip(features, clocked(told, clock), lengths, strict=True)]
+
+
+def clocked(told, clock: bool) -> np.ndarray:
+    """What is told of each step, and with `clock` the time as one number more."""
+    runs, steps, _ = told.shape
+    clock_of = np.broadcast_to(np.linspace(-1, 1, steps)[:, None], (runs, steps, 1))
+    return np.concatenate([told, clock_of], axis=2) if clock else told
+
+
+def time_series(arrays) -> list | None:
+    """Arrays (steps, numbers) as darts takes them; None where nothing is told."""
+    from darts import TimeSeries
+
+    return [TimeSeries.from_values(np.float32(each)) for each in arrays] if arrays[0].shape[1] else None
+
+
+def darts(features, told, setting, window):
+    """A function (contexts, told) -> forecasts of all runs."""
+    import torch
+    from darts.models import TiDEModel
+    from darts.utils.data.torch_datasets.training_dataset import ShiftedTorchTrainingDataset as Samples
+
+    torch.set_num_threads(1)
+    Samples.__getitem__ = cache(unwrap(Samples.__getitem__))  # cutting a sample anew each epoch is half of the time
+    chunk, clock = setting
+    chunk = min(chunk, features.shape[1] - window)
+    runs = [run for run in known(features, told, clock) if len(run[0]) >= window + chunk]
+    held = max(len(runs) // 10, 1)
+    seen, numbers = (time_series(each) for each in zip(*runs, strict=True))
+    learned, checked = (None, None) if numbers is None else (numbers[:-held], numbers[-held:])
+    trainer = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "callbacks": [until(TRAINED)]}
+    with tempfile.TemporaryDirectory() as folder:
+        model = TiDEModel(
+            window,
+            chunk,
+            dropout=0.0,
+            batch_size=256,
+            n_epochs=100_000,
+            random_state=0,
+            optimizer_kwargs={"lr": RATE},
+            pl_trainer_kwargs=trainer,
+            save_checkpoints=True,
+            work_dir=folder,
+        )
+        model.fit(seen[:-held], None, learned, seen[-held:], None, checked, load_best=True)
+
+    def forecast(contexts, told):
+        steps, futures = told.shape[1] - window, time_series(clocked(told, clock))
+        said = model.predict(steps, time_series(contexts), future_covariates=futures, batch_size=64)
+        return np.clip(np.nan_to_num([each.values() for each in said], nan=FAR), -FAR, FAR)
+
     return forecast
+
+
+def until(seconds: float):
+    """What ends a training after so many seconds of the processor; until then its learning rate falls to zero."""
+    from pytorch_lightning.callbacks import Callback
+
+    end = time.process_time() + seconds
+
+    class Until(Callback):
+        def on_train_batch_end(self, trainer, *_):
+            left = max(end - time.process_time(), 0.0)
+            trainer.should_stop = not left
+            for group in trainer.optimizers[0].param_groups:
+                group["lr"] = RATE * left / seconds
+
+        def __reduce__(self):  # checkpoints hold the trainer's callbacks, and only what can be imported: one that idles
+            return Callback, ()
+
+    return Until()
 
 
 PEERS = {
     "reservoirpy": (reservoirpy, ((0.4, 1.0), (0.9, 1.0), (0.9, 0.3), (1.2, 0.3))),  # spectral radius, leak
     "pysindy": (pysindy, ((2, 1e-4), (2, 1e-2), (3, 1e-4), (3, 1e-2))),  # degree, threshold
+    "darts": (darts, ((10, False), (50, False), (10, True), (50, True))),  # output chunk, whether it sees the time
 }
 
 
@@ -147,7 +243,7 @@ def error(forecasts, truth) -> float:
 
 def all_of(forecast, features, told, window: int) -> np.ndarray:
     """The forecasts of all runs, (runs, steps - window, features)."""
-    return np.array([forecast(x[:window], u) for x, u in zip(features, told, strict=True)])
+    return forecast(features[:, :window], told)
 
 
 def answer(name: str, given, window: int) -> np.ndarray:
@@ -155,7 +251,7 @@ def answer(name: str, given, window: int) -> np.ndarray:
     told = {part: np.nan_to_num(given[f"told_{part}"]) for part in ("train", "validation", "test")}
     train, validation = given["train"], given["validation"]
     settings = settings_for(name, train.shape[2] + told["train"].shape[2])
-    learned = [PEERS[name][0](train, told["train"], setting) for setting in settings]
+    learned = [PEERS[name][0](train, told["train"], setting, window) for setting in settings]
     errors = [error(all_of(each, validation, told["validation"], window), validation[:, window:]) for each in learned]
     return all_of(learned[int(np.argmin(errors))], given["test"], told["test"], window)
 

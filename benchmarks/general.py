@@ -1,7 +1,7 @@
 """What is the default model worth on systems that nobody has told it of? Skill, beside baselines and peers.
 
-    python benchmarks/general.py [--quick] [--only NAME ...] [--seeds 0 1 2] [--budget 3m] [--json FILE] [--peers]
-                                 [--systems FOLDER] [--again] [--ablation]
+    python benchmarks/general.py [--quick] [--only NAME ...] [--seeds 0 1 2] [--budget 3m] [--json FILE]
+                                 [--peers [NAME ...]] [--systems FOLDER] [--again] [--ablation]
 
 systems/*.npz       ensembles from textbook equations (systems/README.md); --systems: where the two large ones are
 ball_*              the ensembles of accuracy.py, and the ball from its nine inputs alone
@@ -20,7 +20,8 @@ valid      steps until the error of a run exceeds 0.4 standard deviations, media
 spectrum, histogram    Hellinger distance from the truth, mean of the features: 0 equal, 1 apart
 band       lowest and highest coverage of the 90 % band in a tenth of the horizon, any seed
 --ablation    the combination weighed again without each candidate that carries weight (_ablation.py)
---peers    reservoirpy and pysindy with the same windows, features and split, installed by uv for this run (_peers.py)
+--peers    reservoirpy, pysindy and darts, or those named, with the same windows, features and split; uv installs each
+           for this run (_peers.py)
 
 One process a system and seed. With --json what is finished is kept there after each, and left alone the next time,
 unless --again. All of it takes 22 systems x 3 seeds x the budget and a little: four hours. --quick shows in minutes
@@ -43,6 +44,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # the study's scripts sta
 from _ablation import ablation
 from _general import Options, measured
 from _general_tables import markdown, rows_of
+from _peers import NAMES
 from _rows import kept, table
 from _systems import DRAW, DRAWN, HERE, SYSTEMS, draw
 
@@ -107,7 +109,7 @@ def parsed():
     parser.add_argument("--systems", type=Path, default=HERE, metavar="FOLDER", help="where files of ensembles are")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep results and rows there")
     parser.add_argument("--again", action="store_true", help="measure again what is kept there")
-    parser.add_argument("--peers", action="store_true", help="ask reservoirpy and pysindy too")
+    parser.add_argument("--peers", choices=NAMES, nargs="*", metavar="NAME", help=f"ask these too: {', '.join(NAMES)}")
     parser.add_argument("--ablation", action="store_true", help="weigh again without each candidate")
     return parser.parse_args()
 
@@ -115,8 +117,9 @@ def parsed():
 def main() -> None:
     arguments = parsed()
     budget, words = QUICK_BUDGET if arguments.quick else arguments.budget, tuple(arguments.set)
-    options = Options(budget, words, arguments.systems, arguments.quick, arguments.peers, arguments.ablation)
-    asked = {name: getattr(arguments, name) for name in ("quick", "peers", "ablation")}
+    peers = () if arguments.peers is None else tuple(arguments.peers) or NAMES
+    options = Options(budget, words, arguments.systems, arguments.quick, peers, arguments.ablation)
+    asked = {"quick": arguments.quick, "peers": list(peers) or False, "ablation": arguments.ablation}
     setup = {"budget": budget, "words": list(words), **asked}
     limit, results = seconds_of(budget), [] if arguments.again else kept_results(arguments.json, setup)
     finished = {(each["system"], each["seed"]) for each in results}

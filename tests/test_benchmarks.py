@@ -101,6 +101,40 @@ def test_a_peer_sees_a_step_and_what_is_told_of_the_next():
     assert following[0].tolist() == [[1], [2]]
 
 
+def test_a_peer_with_a_clock_is_told_the_time_of_each_step():
+    """Until the end of a run; the forecast goes on with the same time."""
+    peers = script("_peers")
+    features, told = np.zeros((2, 5, 3)), np.arange(10.0).reshape(2, 5, 1)
+    features[1, 4] = np.nan
+    (_, first), (seen, second) = peers.known(features, told, clock=True)
+    assert first.tolist() == [[0, -1], [1, -0.5], [2, 0], [3, 0.5], [4, 1]]
+    assert seen.shape == (4, 3)
+    assert second.tolist() == [[5, -1], [6, -0.5], [7, 0], [8, 0.5]]
+    assert peers.clocked(told, clock=True)[1, 4].tolist() == [9, 1]
+    assert peers.known(features, told, clock=False)[1][1].tolist() == [[5], [6], [7], [8]]
+
+
+@pytest.mark.parametrize(("words", "asked"), [([], ()), (["--peers"], "all"), (["--peers", "pysindy"], ("pysindy",))])
+def test_peers_are_asked_all_or_by_name(words, asked, monkeypatch):
+    general, heard = script("general"), []
+
+    def result_of(name, title, seed, options):
+        heard.append(options.peers)
+        return {"system": name, "title": title, "seed": seed, "failed": "not tried"}
+
+    monkeypatch.setattr(general, "result_of", result_of)
+    monkeypatch.setattr("sys.argv", ["general.py", "--only", "lorenz63", "--seeds", "0", *words])
+    general.main()
+    assert heard == [script("_peers").NAMES if asked == "all" else asked]
+
+
+def test_forecasts_of_a_peer_are_those_of_its_runs_in_order():
+    """A law that says: the last step seen and what is told, added up."""
+    contexts, told = np.arange(6.0).reshape(3, 2, 1), np.ones((3, 4, 1))
+    found = script("_peers").run_by_run(lambda seen, numbers: seen[-1] + np.cumsum(numbers[2:], axis=0))
+    assert found(contexts, told)[:, :, 0].tolist() == [[2, 3], [4, 5], [6, 7]]
+
+
 RESULT = {"system": "lorenz63", "title": "lorenz63", "runs": {"test": 26}, "best": "ridge", "lyapunov_time": 50.0}
 RESULT |= {"spectrum": 0.1, "histogram": 0.2, "seconds": 200.0, "length": 1.0, "weights": {"polynomial": [0.9, 0.7]}}
 
