@@ -41,7 +41,7 @@ HEADER = (
 HEADER += ("recorded as",)
 SHOWN = {"distance": ".2f", "copied": ".2f", "times": ".3f", "limit": ".2f", "wrong_ends": ".3f"}
 NAMED = HEADER[1:6]  # what tells one training from the others, in the picture
-TIMES = "distance of the ball or cube, in those of copying the last known frame"
+TIMES = "distance, in those of copying the last frame"
 
 
 def ranked(stores: dict[str, str]) -> list[tuple[str, ranking.Result]]:

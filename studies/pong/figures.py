@@ -88,11 +88,11 @@ def limits(model: dream.Dream, episodes: Episodes) -> dict[str, list[float]]:
     Of a game without rules of its own, nobody knows it.
     """
     world = model.world
-    if world.name == CubeCrash.name or (world.name == Pong.name and model.told):
+    if world.name == CubeCrash.name or (world.name == Pong.name and limit.tell_the_angle(model.told)):
         return {"limit": [0.0] * len(HORIZONS)}
     if world.name != Pong.name:
         return {}
-    launched = (episodes.inputs[name] for name in ("launch_sin", "launch_cos"))
+    launched = (episodes.inputs[name] for name in limit.LAUNCH)
     states = limit.states_of(world, episodes.frames, *launched)
     paths = limit.every_angle(world, states.shape[1])
     errors = limit.limit(paths, states, episodes.actions.astype(int), episodes.lengths, model.known)

@@ -26,6 +26,7 @@ from studies.pong.worlds import Pong
 
 ANGLES = 2**16  # enumerated: 1e-4 rad apart, 0.01 pixels after 100 steps
 MOST = 512  # possible angles that are followed, evenly chosen
+LAUNCH = ("launch_sin", "launch_cos")  # inputs of an episode that say its launch
 PHASES, LEVELS = 32, 16  # of the agent's wave, and of its stochasticity
 
 
@@ -166,6 +167,11 @@ def limit(paths: Paths, states, actions, lengths, known: int, *, weigh=still_on)
         mean = (weights * balls.places[known:]).sum(axis=1) / weights.sum(axis=1)
         errors[number, known:length] = np.linalg.norm(mean - truth.places[known:, 0], axis=-1)
     return errors
+
+
+def tell_the_angle(inputs) -> bool:
+    """Whether these inputs of an episode say where its ball was launched to, so that nothing is left open."""
+    return {*LAUNCH} <= {*inputs} or "launch_angle" in inputs
 
 
 def states_of(world: Pong, frames: np.ndarray, launch_sin: np.ndarray, launch_cos: np.ndarray) -> np.ndarray:

@@ -22,7 +22,6 @@ from studies.pong.worlds import CubeCrash, Pong
 SIMPLE = ("hold", "constant velocity", "nearest run")  # of the package's baselines, those that say something here
 TOGETHER = 50  # episodes whose frames are made at once
 LOOKED_AT = 200  # training episodes that pictures are learned from
-LAUNCH = ("launch_sin", "launch_cos")  # inputs of a run of Pong
 FARTHEST = 60  # steps ahead that every model is judged at, however few it learns
 RECIPES = {
     # the source's families, on frames: few steps, as each is a picture
@@ -189,13 +188,14 @@ def limit_of(world, ensemble: Ensemble, runs, settings, steps: int) -> float | N
 
     None where nobody knows it: of a game without rules of its own, or runs without their launch.
     """
-    if world.name == CubeCrash.name or (world.name == Pong.name and settings.inputs):
+    if world.name == CubeCrash.name or (world.name == Pong.name and limit.tell_the_angle(settings.inputs)):
         return 0.0
-    if world.name != Pong.name or not {*LAUNCH} <= {*ensemble.inputs}:
+    if world.name != Pong.name or not {*limit.LAUNCH} <= {*ensemble.inputs}:
         return None
     rows = rows_of(ensemble, runs)
     values = np.asarray(ensemble.values[rows])[:, : settings.window + steps]
-    states = limit.states_of(world, places.frames_of(world, values), *(ensemble.inputs[name][rows] for name in LAUNCH))
+    launched = (ensemble.inputs[name][rows] for name in limit.LAUNCH)
+    states = limit.states_of(world, places.frames_of(world, values), *launched)
     paths = limit.every_angle(world, values.shape[1])
     errors = limit.limit(paths, states, values[..., -1].astype(int), ensemble.lengths[rows], settings.window)
     return float(limit.by_horizon(errors, settings.window, [steps])[0][0])

@@ -345,6 +345,8 @@ def test_what_the_angle_or_a_frame_tells_has_the_limit_zero(ensemble):
     told = PongSettings.parse(["size=debug", "inputs=launch_sin,launch_cos", "window=1"])
     assert limit_of(PONG, ensemble, runs, told, 5) == 0
     assert limit_of(CUBE, ensemble, runs, DEBUG, 5) == 0
+    of_agents = PongSettings.parse(["size=debug", "inputs=stochasticity"])  # which says nothing of the ball
+    assert limit_of(PONG, ensemble, runs, of_agents, 5) == limit_of(PONG, ensemble, runs, DEBUG, 5) > 0
     lacking = replace(ensemble, inputs={})
     assert limit_of(PONG, lacking, runs, DEBUG, 5) is None
 
