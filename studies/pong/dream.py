@@ -9,8 +9,9 @@ A step costs the same however long the episode is: all that is kept is in the st
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ import numpy as np
 from sim2seq._support.files import read_json, write_json
 from studies.pong import pictures, places
 from studies.pong.locating import find_ball, find_planks
-from studies.pong.worlds import BRIGHT, Pong, draw, make_world
+from studies.pong.worlds import BRIGHT, CubeCrash, Pong, draw, make_world
 
 WORLD = "world.json"  # in the folder of a training
+ROUND = "launch_sin", "launch_cos"  # what is told of an angle: the squares add up to 1
+OFF_THE_CIRCLE = 0.01  # of that sum, at most: numbers that were written with few digits are taken
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Dream:
     start     frames (episodes, known, height, width) bytes, actions (episodes, known), inputs (episodes, told) or None
               -> inner state
     advance   inner state, actions (episodes,) -> frames (episodes, height, width) 0..1, over (episodes,), inner state
+    ranges    name of an input -> lowest and highest value in the training episodes, where they are known
     """
 
     world: Any
@@ -55,6 +59,7 @@ class Dream:
     told: tuple[str, ...]
     start: Callable
     advance: Callable
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def begin(self, frames, actions, meta=None) -> State:
         """The state after the known frames of an episode (known, height, width), or of some (episodes, known, ...).
@@ -63,17 +68,14 @@ class Dream:
         actions   (known,) or (episodes, known): what led to each frame; of the first one, that of doing nothing
         meta      (told,) or (episodes, told): what `told` names; None for a model that is told nothing
 
-        Raises ValueError for frames of another number, size or type, actions that the world has not, or other inputs.
+        Raises ValueError for frames of another number, size or type, actions that the world has not, or other inputs:
+        not as many, not finite, sine and cosine of no angle, or further outside the training's than these are apart.
         """
         frames, actions = np.asarray(frames), np.asarray(actions)
         single = frames.ndim == 3
         check_frames(self.world, frames, self.known)
         check_actions(self.world, actions, frames.shape[:-2])
-        wanted = (*frames.shape[:-3], len(self.told)) if self.told else None
-        if (None if meta is None else np.shape(meta)) != wanted:
-            needs = f"{', '.join(self.told)}: {wanted}" if self.told else "none"
-            raise ValueError(f"inputs of the episode: expected {needs}; got {None if meta is None else np.shape(meta)}")
-        meta = None if meta is None else np.asarray(meta, dtype=float)
+        meta = check_told(self, meta, frames.shape[:-3])
         if single:
             frames, actions, meta = frames[None], actions[None], None if meta is None else meta[None]
         inner = self.start(frames, actions, meta)
@@ -96,7 +98,9 @@ def check_frames(world, frames: np.ndarray, known: int) -> None:
     """Raise ValueError, in one line, unless these are `known` frames of this world, bytes."""
     if frames.dtype != np.uint8:
         raise ValueError(f"frames: expected bytes, 0 to {BRIGHT}; got {frames.dtype}")
-    if frames.ndim not in (3, 4) or frames.shape[-2:] != (world.height, world.width):
+    if frames.ndim not in (3, 4):
+        raise ValueError(f"frames: expected (frames, height, width), or (episodes, ...) of these; got {frames.shape}")
+    if frames.shape[-2:] != (world.height, world.width):
         got = " x ".join(map(str, frames.shape[-2:]))
         raise ValueError(f"frames: expected {world.height} x {world.width} pixels, those of {world.name}; got {got}")
     if frames.shape[-3] != known:
@@ -115,6 +119,38 @@ def check_actions(world, actions: np.ndarray, shape: tuple[int, ...]) -> None:
         )
 
 
+def check_told(dream: Dream, meta, episodes: tuple[int, ...]) -> np.ndarray | None:
+    """What a model is told, (*episodes, told). Raises ValueError, in one line, for other than it can be told."""
+    wanted, shape = (*episodes, len(dream.told)) if dream.told else None, None if meta is None else np.shape(meta)
+    if shape != wanted:
+        needs = f"{', '.join(dream.told)}: {wanted}" if dream.told else "none"
+        raise ValueError(f"inputs of the episode: expected {needs}; got {shape}")
+    if meta is None:
+        return None
+    values = np.asarray(meta)
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        raise ValueError(f"inputs of the episode: expected finite numbers, {', '.join(dream.told)}; got {meta}")
+    told = dict(zip(dream.told, np.moveaxis(values.astype(float), -1, 0), strict=True))
+    if all(name in told for name in ROUND):
+        squares = sum(np.square(told[name]) for name in ROUND)
+        if (np.abs(squares - 1) > OFF_THE_CIRCLE).any():
+            worst = squares.flat[np.abs(squares - 1).argmax()]
+            raise ValueError(f"{', '.join(ROUND)}: expected those of an angle, squares that add up to 1; got {worst:g}")
+    for name in told.keys() & dream.ranges.keys():
+        check_near(name, told[name], *dream.ranges[name])
+    return values.astype(float)
+
+
+def check_near(name: str, values: np.ndarray, low: float, high: float) -> None:
+    """Raise ValueError, in one line, for a value further outside a range than its ends are apart."""
+    far = high - low or max(1.0, abs(high))
+    beyond = np.maximum(low - values, values - high)
+    if (beyond > far).any():
+        raise ValueError(
+            f"{name}: expected about {low:g} to {high:g}, as in training; got {values.flat[beyond.argmax()]:g}"
+        )
+
+
 def copy(world=None, known: int = 1) -> Dream:
     """The last known frame, for ever."""
 
@@ -130,13 +166,21 @@ def check_moving(known: int) -> None:
         raise ValueError(f"known frames: expected 2 or more, which show which way the ball flies; got {known}")
 
 
-def constant_velocity(world: Pong | None = None, known: int = 2) -> Dream:
-    """Pong: the ball goes on as from the first to the last known frame; the planks do what the actions say.
+def constant_velocity(world: Pong | CubeCrash | None = None, known: int = 2) -> Dream:
+    """What nobody steers goes on as from the first to the last known frame; the rest does what the actions say.
 
-    Raises ValueError for fewer than two frames.
+    Pong's ball flies on, and CubeCrash's cube falls on, whatever is in the way. Raises ValueError for fewer than two
+    frames, and for another world.
     """
     check_moving(known)
     world = world or Pong()
+    if world.name not in GOES_ON:
+        raise ValueError(f"constant velocity: expected {' or '.join(GOES_ON)}; got {world.name}")
+    return Dream(world, known, (), *GOES_ON[world.name](world, known))
+
+
+def ball_goes_on(world: Pong, known: int) -> tuple[Callable, Callable]:
+    """How constant velocity begins in Pong, and goes on: place and velocity of the ball, tops of the planks."""
 
     def start(frames, actions, meta):
         ball, planks = find_ball(world, frames), find_planks(world, frames[:, -1])
@@ -149,9 +193,26 @@ def constant_velocity(world: Pong | None = None, known: int = 2) -> Dream:
         shown = np.concatenate([np.clip(np.round(states[:, :2]), -half, half), states[:, 2:]], axis=-1)
         return draw(world, shown) / np.float32(BRIGHT), np.zeros(len(states)), states
 
-    return Dream(world, known, (), start, advance)
+    return start, advance
 
 
+def cube_goes_on(world: CubeCrash, known: int) -> tuple[Callable, Callable]:
+    """The same in CubeCrash: column and row of the cube, column of the hole, and how fast the cube falls."""
+
+    def start(frames, actions, meta):
+        seen = places.find(world, frames)
+        return np.concatenate([seen[:, -1], (seen[:, -1, 1:2] - seen[:, 0, 1:2]) / (known - 1)], axis=-1)
+
+    def advance(states, actions):
+        x, y, hole, falls = states.T
+        x = np.clip(x + world.moves(actions), world.cube, world.width - 1 - world.cube)
+        states = np.stack([x, np.clip(y + falls, world.cube, world.height - 1), hole, falls], axis=-1)
+        return draw(world, np.round(states[:, :3])) / np.float32(BRIGHT), np.zeros(len(states)), states
+
+    return start, advance
+
+
+GOES_ON = {Pong.name: ball_goes_on, CubeCrash.name: cube_goes_on}
 SIMPLE = {"copy": copy, "constant velocity": constant_velocity}
 
 
@@ -191,14 +252,31 @@ def load(folder, *, environment: str | None = None) -> Dream:
     With an environment, a training of another one is refused. Raises ValueError, in one line, for that, and for a
     folder without a training of this study.
     """
-    if str(folder) in SIMPLE:
-        return SIMPLE[str(folder)](make_world(environment or Pong.name))
-    if not Path(folder, "scores.json").exists():
-        raise ValueError(f"{folder}: expected the folder of a finished training, or one of {', '.join(SIMPLE)}")
+    if isinstance(folder, str) and folder in SIMPLE:
+        return SIMPLE[folder](make_world(environment or Pong.name))
+    return of_training(training_of(folder, others=f", or one of {', '.join(SIMPLE)}"), environment)
+
+
+def training_of(folder, *, others: str = ""):
+    """The finished training of this study in a folder. Raises ValueError as check_training."""
+    check_training(folder, others=others)  # before it is read as this study's
     from sim2seq.training.folder import load as load_training
     from studies.pong.study import STUDY
 
-    return of_training(load_training(folder, STUDY), environment)
+    return load_training(folder, STUDY)
+
+
+def check_training(folder, *, others: str = ""):
+    """The world of the finished training in a folder. Raises ValueError, in one line, for what is none of this study.
+
+    others   what else could have been given, for the message
+    """
+    wanted = f"expected the folder of a finished training{others}"
+    if not isinstance(folder, str | PathLike):
+        raise ValueError(f"model: {wanted}; got {folder!r}")
+    if not Path(folder, "scores.json").exists():
+        raise ValueError(f"{folder}: {wanted}")
+    return read_world(folder)
 
 
 def of_training(training, environment: str | None = None) -> Dream:
@@ -210,7 +288,9 @@ def of_training(training, environment: str | None = None) -> Dream:
     if environment not in (None, world.name):
         raise ValueError(f"{folder}: expected a model of {environment}; got one of {world.name}")
     found = pictures.read(folder, world) if settings.model == OURS else None
-    return of_model(world, training.model, settings.window, settings.inputs, found)
+    made = of_model(world, training.model, settings.window, settings.inputs, found)
+    ends = {name: training.scores.inputs.get(name) for name in settings.inputs}
+    return replace(made, ranges={name: each for name, each in ends.items() if each})
 
 
 def write_world(folder, world) -> None:
@@ -223,5 +303,8 @@ def read_world(folder):
     path = Path(folder, WORLD)
     if not path.exists():
         raise ValueError(f"{folder}: expected a training of Pong or CubeCrash ({WORLD} is missing)")
-    held = read_json(path)
-    return make_world(held["environment"], held["height"] if held["environment"] == Pong.name else None)
+    try:
+        held = read_json(path)
+        return make_world(held["environment"], held["height"] if held["environment"] == Pong.name else None)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: expected environment, height and width of Pong or CubeCrash ({error})") from error
