@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scripts import script
 
-from studies.pong import dream, figures, guesses, limit, trainings
+from studies.pong import dream, figures, grids, guesses, limit, trainings
 from studies.pong.agents import make_agent
 from studies.pong.scores import HORIZONS, Episodes
 from studies.pong.simulate import simulate
@@ -185,3 +185,45 @@ def test_distances_above_zero_stand_on_a_logarithmic_axis():
 def test_distances_that_are_all_zero_are_drawn():
     axis = figures.by_horizon({"ours": [0.0] * len(HORIZONS)}).axes[0]
     assert axis.get_ylim()[0] < 0 < axis.get_ylim()[1]
+
+
+BOARD = """place,model,skip,inputs,window,error,recorded as
+1,objects,1,"launch_sin,launch_cos",1,0.02,a
+2,dense_rnn,8,,3,4.0,b
+3,dense_rnn,8,,3,5.0,c
+4,dense_rnn,1,"launch_sin,launch_cos",1,2.5,d
+5,asset_transformer,1,,3,inf,e
+"""
+BOARDS = """place,environment,model,skip,known,told,steps,distance,copied,times,wrong_ends,recorded as
+1,pong,objects,1,1,True,60,0.02,8,0.0025,0.1,a
+2,cube_crash,objects,1,1,False,20,0.5,20,0.025,0.1,a
+"""
+
+
+def test_a_sweeps_table_says_model_skip_and_what_is_told(tmp_path):
+    (tmp_path / "one.csv").write_text(BOARD)
+    (tmp_path / "two.csv").write_text(BOARDS)
+    found = {("objects", "skip 1, angle told"): 0.02, ("dense_rnn", "skip 8"): 4.5}
+    found |= {("dense_rnn", "skip 1, angle told"): 2.5, ("asset_transformer", "skip 1"): np.inf}
+    assert grids.board_of(tmp_path / "one.csv") == {"": found}
+    both = {"pong": {("objects", "skip 1, angle told"): 0.02}, "cube_crash": {("objects", "skip 1"): 0.5}}
+    assert grids.board_of(tmp_path / "two.csv") == both
+
+
+def test_a_sweep_is_drawn_as_a_grid(tmp_path):
+    (tmp_path / "one.csv").write_text(BOARD)
+    (axis,) = grids.sweep(grids.board_of(tmp_path / "one.csv")).axes
+    lines = [each.get_text() for each in axis.get_yticklabels()]
+    columns = [each.get_text() for each in axis.get_xticklabels()]
+    assert lines == ["objects", "dense rnn", "asset transformer"]
+    assert columns == ["skip 1", "skip 1\nangle told", "skip 8"]
+    cells = {tuple(map(int, text.get_position())): text.get_text() for text in axis.texts}
+    assert cells == {(1, 0): "0.02", (2, 1): "4.50", (1, 1): "2.50", (0, 2): "diverged"}
+
+
+@pytest.mark.parametrize("text", ["", "place,model\n1,objects\n", "model,error\nobjects,far\n"])
+def test_a_table_that_is_no_leaderboard_is_refused(text, tmp_path):
+    (tmp_path / "bad.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"bad.csv: expected .*leaderboard") as error:
+        grids.board_of(tmp_path / "bad.csv")
+    assert "\n" not in str(error.value)
