@@ -33,17 +33,17 @@ def save_model(model, path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f"unfinished_{path.name}")
+    """Write a file whole or not at all. Raises as check_place."""
+    temporary = check_place(path).with_name(f"unfinished_{path.name}")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
 
 
 def write_array(path: Path, values) -> None:
-    """Write a NumPy array whole or not at all."""
+    """Write a NumPy array whole or not at all. Raises as check_place."""
     import numpy as np  # the command line must not pay for it
 
-    temporary = path.with_name(f"unfinished_{path.name}")
+    temporary = check_place(path).with_name(f"unfinished_{path.name}")
     with temporary.open("wb") as file:
         np.save(file, values, allow_pickle=False)
     os.replace(temporary, path)

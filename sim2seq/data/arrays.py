@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
+from sim2seq._support.files import check_place
 from sim2seq.data.array_layout import DATA, IDS, LENGTH, TYPES, UNITS, Layout, is_text, opened, unit_of
 from sim2seq.data.records import CURVE_SET, TIME, RecordError, Run, check_id, check_word, shown
 
@@ -54,8 +55,7 @@ def write(path, run_ids, data: dict, series: dict, times, *, lengths=None, units
     that each run has; None: all. units maps a name to a unit, of data and series; that of `time` is the unit of the
     steps. Raises RecordError for what `read` would refuse, OSError where the folder cannot be written.
     """
-    path = os.fspath(path)
-    head, tail = os.path.split(path)
+    head, tail = os.path.split(check_place(path))
     temporary = os.path.join(head, f".{tail}.{os.urandom(6).hex()}.tmp")
     try:
         with h5py.File(temporary, "x", locking="best-effort") as file:

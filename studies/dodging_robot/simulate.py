@@ -9,6 +9,7 @@ import sys
 import numpy as np
 
 from sim2seq._support import command
+from sim2seq._support.files import check_place
 from sim2seq.data import records
 from studies.dodging_robot.policies import POLICIES, disturbance
 from studies.dodging_robot.world import AIMS, SERIES, WORLD, count_steps, simulate
@@ -59,6 +60,7 @@ def main(argv=None):
     parser.add_argument("--run", "-R", default="1", help="run id, second half of the run's id")
     inputs = vars(parser.parse_args(argv))
     output, group, run = (inputs.pop(name) for name in ("output", "group", "run"))
+    check_place(output)  # before the episode is played
     records.write(output, [make_run(inputs, group, run)])
 
 

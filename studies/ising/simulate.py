@@ -14,6 +14,7 @@ import sys
 import numpy as np
 
 from sim2seq._support.command import Parser
+from sim2seq._support.files import check_place
 from sim2seq.data.arrays import SUFFIX
 from sim2seq.data.records import check_id
 from studies.ising import files, sampling
@@ -131,6 +132,7 @@ def main(argv=None):
     run_id = check_id(f"{arguments['group']}_{arguments['run']}")
     if not path.endswith(SUFFIX):
         raise ValueError(f"--filename {path}: expected a name that ends in {SUFFIX}")
+    check_place(path)
     measured = simulate(plan, path, run_id)
     print(f"{path}: {plan.n_samples * len(plan.betas)} lattices, mean energy {measured['energy'].mean():.2f}")
 

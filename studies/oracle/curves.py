@@ -187,6 +187,7 @@ def __getattr__(name: str):
 
 def main(argv=None) -> None:
     from sim2seq._support.command import Parser
+    from sim2seq._support.files import check_place
 
     parser = Parser(description="Validation curves of networks, as an array file.")
     parser.add_argument("output", help="file to write: HDF5")
@@ -198,6 +199,7 @@ def main(argv=None) -> None:
     asked = parser.parse_args(argv)
     if min(asked.runs, asked.keras) < 0 or not 0 <= asked.seed < MOST_SEED:
         parser.error(f"expected --runs and --keras of 0 or more and a --seed from 0 to {MOST_SEED - 1}")
+    check_place(asked.output)  # before networks are trained
     make(asked.output, asked.runs, asked.seed, others(asked.keras, asked.seed, asked.histories))
 
 

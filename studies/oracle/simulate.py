@@ -233,7 +233,10 @@ def parse_arguments(argv=None):
 
 
 def main(argv=None):
+    from sim2seq._support.files import check_place
+
     asked = parse_arguments(argv)
+    check_place(asked.output)  # before maps are trained
     if asked.table is not None:
         return write_runs(asked.output, asked.table, asked.rows, judge_of(asked), asked.oracle or "", asked.below)
     from sim2seq.data import records

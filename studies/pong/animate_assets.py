@@ -136,13 +136,9 @@ def main(argv=None):
 
 def opened(folder):
     """The dream and the network of a training. Raises ValueError for one that is no asset transformer."""
-    from sim2seq.training.folder import load
-    from studies.pong.dream import of_training, playable
-    from studies.pong.study import STUDY
+    from studies.pong.dream import of_training, playable, training_of
 
-    if not Path(folder, "scores.json").exists():
-        raise ValueError(f"{folder}: expected the folder of a finished training")
-    training = load(folder, STUDY)
+    training = training_of(folder)
     return playable(of_training(training)), network_of(training.model)
 
 

@@ -9,8 +9,9 @@ A step costs the same however long the episode is: all that is kept is in the st
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ import numpy as np
 
 from sim2seq._support.files import read_json, write_json
 from studies.pong import pictures, places
-from studies.pong.locating import find_ball, find_planks
-from studies.pong.worlds import BRIGHT, Pong, draw, make_world
+from studies.pong.worlds import BRIGHT, Pong, make_world
 
 WORLD = "world.json"  # in the folder of a training
+ROUND = "launch_sin", "launch_cos"  # what is told of an angle: the squares add up to 1
+OFF_THE_CIRCLE = 0.01  # of that sum, at most: numbers that were written with few digits are taken
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Dream:
     start     frames (episodes, known, height, width) bytes, actions (episodes, known), inputs (episodes, told) or None
               -> inner state
     advance   inner state, actions (episodes,) -> frames (episodes, height, width) 0..1, over (episodes,), inner state
+    ranges    name of an input -> lowest and highest value in the training episodes, where they are known
     """
 
     world: Any
@@ -55,6 +58,7 @@ class Dream:
     told: tuple[str, ...]
     start: Callable
     advance: Callable
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def begin(self, frames, actions, meta=None) -> State:
         """The state after the known frames of an episode (known, height, width), or of some (episodes, known, ...).
@@ -63,17 +67,14 @@ class Dream:
         actions   (known,) or (episodes, known): what led to each frame; of the first one, that of doing nothing
         meta      (told,) or (episodes, told): what `told` names; None for a model that is told nothing
 
-        Raises ValueError for frames of another number, size or type, actions that the world has not, or other inputs.
+        Raises ValueError for frames of another number, size or type, actions that the world has not, or other inputs:
+        not as many, not finite, sine and cosine of no angle, or further outside the training's than these are apart.
         """
         frames, actions = np.asarray(frames), np.asarray(actions)
         single = frames.ndim == 3
         check_frames(self.world, frames, self.known)
         check_actions(self.world, actions, frames.shape[:-2])
-        wanted = (*frames.shape[:-3], len(self.told)) if self.told else None
-        if (None if meta is None else np.shape(meta)) != wanted:
-            needs = f"{', '.join(self.told)}: {wanted}" if self.told else "none"
-            raise ValueError(f"inputs of the episode: expected {needs}; got {None if meta is None else np.shape(meta)}")
-        meta = None if meta is None else np.asarray(meta, dtype=float)
+        meta = check_told(self, meta, frames.shape[:-3])
         if single:
             frames, actions, meta = frames[None], actions[None], None if meta is None else meta[None]
         inner = self.start(frames, actions, meta)
@@ -96,7 +97,9 @@ def check_frames(world, frames: np.ndarray, known: int) -> None:
     """Raise ValueError, in one line, unless these are `known` frames of this world, bytes."""
     if frames.dtype != np.uint8:
         raise ValueError(f"frames: expected bytes, 0 to {BRIGHT}; got {frames.dtype}")
-    if frames.ndim not in (3, 4) or frames.shape[-2:] != (world.height, world.width):
+    if frames.ndim not in (3, 4):
+        raise ValueError(f"frames: expected (frames, height, width), or (episodes, ...) of these; got {frames.shape}")
+    if frames.shape[-2:] != (world.height, world.width):
         got = " x ".join(map(str, frames.shape[-2:]))
         raise ValueError(f"frames: expected {world.height} x {world.width} pixels, those of {world.name}; got {got}")
     if frames.shape[-3] != known:
@@ -115,53 +118,36 @@ def check_actions(world, actions: np.ndarray, shape: tuple[int, ...]) -> None:
         )
 
 
-def copy(world=None, known: int = 1) -> Dream:
-    """The last known frame, for ever."""
-
-    def advance(frames, actions):
-        return frames, np.zeros(len(frames)), frames
-
-    return Dream(world or Pong(), known, (), lambda frames, actions, meta: frames[:, -1] / np.float32(BRIGHT), advance)
-
-
-def check_moving(world, known: int) -> None:
-    """Raise ValueError, in one line, for a world without Pong's ball, or fewer frames than show which way it flies."""
-    if world.name != Pong.name:
-        raise ValueError(f"constant velocity: expected the environment {Pong.name}; got {world.name}")
-    if known < 2:
-        raise ValueError(f"known frames: expected 2 or more, which show which way the ball flies; got {known}")
-
-
-def constant_velocity(world: Pong | None = None, known: int = 2) -> Dream:
-    """Pong: the ball goes on as it went since it last bounced, and stays where it meets a limit; the planks do what the
-    actions say. Raises ValueError for fewer than two frames, and for another world.
-    """
-    world = world or Pong()
-    check_moving(world, known)
-    lowest, highest = np.transpose([(-world.side, world.side), world.ball_limits])  # no ball is drawn beyond them
-
-    def start(frames, actions, meta):
-        ball, planks = find_ball(world, frames), find_planks(world, frames[:, -1])
-        return np.concatenate([ball[:, -1], since_bounce(ball), planks], axis=-1)
-
-    def advance(states, actions):
-        planks = np.clip(states[:, 4:] + np.stack(world.moves(actions), axis=-1), *world.plank_limits)
-        states = np.concatenate([states[:, :2] + states[:, 2:4], states[:, 2:4], planks], axis=-1)
-        shown = np.concatenate([np.clip(np.round(states[:, :2]), lowest, highest), states[:, 2:]], axis=-1)
-        return draw(world, shown) / np.float32(BRIGHT), np.zeros(len(states)), states
-
-    return Dream(world, known, (), start, advance)
+def check_told(dream: Dream, meta, episodes: tuple[int, ...]) -> np.ndarray | None:
+    """What a model is told, (*episodes, told). Raises ValueError, in one line, for other than it can be told."""
+    wanted, shape = (*episodes, len(dream.told)) if dream.told else None, None if meta is None else np.shape(meta)
+    if shape != wanted:
+        needs = f"{', '.join(dream.told)}: {wanted}" if dream.told else "none"
+        raise ValueError(f"inputs of the episode: expected {needs}; got {shape}")
+    if meta is None:
+        return None
+    values = np.asarray(meta)
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        raise ValueError(f"inputs of the episode: expected finite numbers, {', '.join(dream.told)}; got {meta}")
+    told = dict(zip(dream.told, np.moveaxis(values.astype(float), -1, 0), strict=True))
+    if all(name in told for name in ROUND):
+        squares = sum(np.square(told[name]) for name in ROUND)
+        if (np.abs(squares - 1) > OFF_THE_CIRCLE).any():
+            worst = squares.flat[np.abs(squares - 1).argmax()]
+            raise ValueError(f"{', '.join(ROUND)}: expected those of an angle, squares that add up to 1; got {worst:g}")
+    for name in told.keys() & dream.ranges.keys():
+        check_near(name, told[name], *dream.ranges[name])
+    return values.astype(float)
 
 
-def since_bounce(ball: np.ndarray) -> np.ndarray:
-    """(episodes, 2): the mean velocity over the last of the steps between places (episodes, known, 2) in which neither
-    coordinate turns back; each coordinate by itself, as a bounce turns but one."""
-    steps = np.diff(ball, axis=1)[:, ::-1]
-    turned = np.maximum.accumulate(steps > 0, axis=1) & np.maximum.accumulate(steps < 0, axis=1)
-    return np.where(turned, 0, steps).sum(axis=1) / (~turned).sum(axis=1)
-
-
-SIMPLE = {"copy": copy, "constant velocity": constant_velocity}
+def check_near(name: str, values: np.ndarray, low: float, high: float) -> None:
+    """Raise ValueError, in one line, for a value further outside a range than its ends are apart."""
+    far = high - low or max(1.0, abs(high))
+    beyond = np.maximum(low - values, values - high)
+    if (beyond > far).any():
+        raise ValueError(
+            f"{name}: expected about {low:g} to {high:g}, as in training; got {values.flat[beyond.argmax()]:g}"
+        )
 
 
 def of_model(world, model, known: int, inputs: tuple[str, ...], drawn=None) -> Dream:
@@ -200,14 +186,33 @@ def load(folder, *, environment: str | None = None) -> Dream:
     With an environment, a training of another one is refused. Raises ValueError, in one line, for that, and for a
     folder without a training of this study.
     """
-    if str(folder) in SIMPLE:
-        return SIMPLE[str(folder)](make_world(environment or Pong.name))
-    if not Path(folder, "scores.json").exists():
-        raise ValueError(f"{folder}: expected the folder of a finished training, or one of {', '.join(SIMPLE)}")
+    from studies.pong.simple import SIMPLE  # which are dreams, too
+
+    if isinstance(folder, str) and folder in SIMPLE:
+        return SIMPLE[folder](make_world(environment or Pong.name))
+    return of_training(training_of(folder, others=f", or one of {', '.join(SIMPLE)}"), environment)
+
+
+def training_of(folder, *, others: str = ""):
+    """The finished training of this study in a folder. Raises ValueError as check_training."""
+    check_training(folder, others=others)  # before it is read as this study's
     from sim2seq.training.folder import load as load_training
     from studies.pong.study import STUDY
 
-    return of_training(load_training(folder, STUDY), environment)
+    return load_training(folder, STUDY)
+
+
+def check_training(folder, *, others: str = ""):
+    """The world of the finished training in a folder. Raises ValueError, in one line, for what is none of this study.
+
+    others   what else could have been given, for the message
+    """
+    wanted = f"expected the folder of a finished training{others}"
+    if not isinstance(folder, str | PathLike):
+        raise ValueError(f"model: {wanted}; got {folder!r}")
+    if not Path(folder, "scores.json").exists():
+        raise ValueError(f"{folder}: {wanted}")
+    return read_world(folder)
 
 
 def of_training(training, environment: str | None = None) -> Dream:
@@ -219,7 +224,9 @@ def of_training(training, environment: str | None = None) -> Dream:
     if environment not in (None, world.name):
         raise ValueError(f"{folder}: expected a model of {environment}; got one of {world.name}")
     found = pictures.read(folder, world) if settings.model == OURS else None
-    return of_model(world, training.model, settings.window, settings.inputs, found)
+    made = of_model(world, training.model, settings.window, settings.inputs, found)
+    ends = {name: training.scores.inputs.get(name) for name in settings.inputs}
+    return replace(made, ranges={name: each for name, each in ends.items() if each})
 
 
 def write_world(folder, world) -> None:
@@ -232,5 +239,8 @@ def read_world(folder):
     path = Path(folder, WORLD)
     if not path.exists():
         raise ValueError(f"{folder}: expected a training of Pong or CubeCrash ({WORLD} is missing)")
-    held = read_json(path)
-    return make_world(held["environment"], held["height"] if held["environment"] == Pong.name else None)
+    try:
+        held = read_json(path)
+        return make_world(held["environment"], held["height"] if held["environment"] == Pong.name else None)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: expected environment, height and width of Pong or CubeCrash ({error})") from error

@@ -14,6 +14,7 @@ episode, frame by frame: both are made by worlds.py.
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from typing import ClassVar
 
 import gymnasium
@@ -35,7 +36,8 @@ class Game(gymnasium.Env):
     options      of reset, Pong only: angle, that of the launch in radians, for this episode
 
     `reset(seed=s)` begins the episode of that seed; reset without a seed draws the next one. Raises ValueError for an
-    unknown environment, a size that it does not have, an unknown option, or an action that is no number from 0 on.
+    unknown environment, a size that it does not have, an angle that is no number, options that are no dictionary or
+    have an unknown name, or an action that is no number from 0 on.
     """
 
     metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 30}
@@ -43,7 +45,7 @@ class Game(gymnasium.Env):
     def __init__(self, render_mode=None, *, environment: str = "pong", size: int | None = None, angle=None):
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode: expected rgb_array or None, got {render_mode!r}")
-        if environment not in WORLDS:
+        if environment not in tuple(WORLDS):
             raise ValueError(f"environment: expected one of {', '.join(WORLDS)}; got {environment}")
         self.render_mode, self.world, self.state = render_mode, make_world(environment, size), None
         self.angle = check_angle(self.world, angle)
@@ -54,9 +56,7 @@ class Game(gymnasium.Env):
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         super().reset(seed=seed)
         self.seed = int(self.np_random.integers(2**31)) if seed is None else seed
-        if unknown := set(options or {}) - {"angle"}:
-            raise ValueError(f"options: expected angle, got {', '.join(sorted(map(str, unknown)))}")
-        angle = check_angle(self.world, (options or {}).get("angle", self.angle))
+        angle = check_angle(self.world, check_options(options, "angle").get("angle", self.angle))
         self.state = self.world.launch([self.seed]) if angle is None else self.world.launch_at([angle])
         self.over = False
         return self.render_frame(), self.info()
@@ -86,7 +86,7 @@ class Game(gymnasium.Env):
 class DreamedPong(gymnasium.Env):
     """A model of Pong as the game: after the frames that it must be shown, every frame is its own.
 
-    model        folder of a training, or the name of a simple model (dream.SIMPLE)
+    model        folder of a training, or the name of a simple model (simple.SIMPLE)
     observation  (size, size, 3) bytes; after `reset` the last frame that the model was shown
     terminated   where the model takes the game to be over: its chance for that is 1/2 or more
     reward       1 a step, and 0 for the last, as in Pong
@@ -94,7 +94,8 @@ class DreamedPong(gymnasium.Env):
                  model's chance that the game is over
 
     `reset(seed=s)` shows it the episode of seed s, or the first one after it that lasts as long as must be shown.
-    Raises ValueError for a model of another world, for options, and for an action that is none of 0 to 8.
+    Raises ValueError for what is no model of this study, or one of another world, for options, and for an action that
+    is none of 0 to 8.
     """
 
     metadata: ClassVar = Game.metadata
@@ -111,8 +112,7 @@ class DreamedPong(gymnasium.Env):
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         super().reset(seed=seed)
-        if options:
-            raise ValueError(f"options: expected none, got {', '.join(sorted(map(str, options)))}")
+        check_options(options)
         drawn = int(self.np_random.integers(2**31)) if seed is None else seed
         begun = begin(self.dream, drawn, stochasticity=SETS["train"].stochasticity)
         self.seed, self.state, self.over = begun.seed, begun.state, False
@@ -159,11 +159,23 @@ def check_action(world, action) -> int:
     return chosen
 
 
+def check_options(options, *known: str) -> dict:
+    """Options of reset as a dictionary; ValueError for what is none, or has other names than the known ones."""
+    wanted = ", ".join(known) or "none"
+    if options is not None and not isinstance(options, Mapping):
+        raise ValueError(f"options: expected a dictionary ({wanted}), got {options!r}")
+    if unknown := set(options or {}) - set(known):
+        raise ValueError(f"options: expected {wanted}, got {', '.join(sorted(map(str, unknown)))}")
+    return dict(options or {})
+
+
 def check_angle(world, angle) -> float | None:
     """A launch angle, or None; ValueError for what is none."""
     if angle is None:
         return None
-    if not isinstance(world, Pong) or not np.ndim(angle) == 0 or not np.isfinite(angle):
+    value = np.asarray(angle)
+    number = value.shape == () and value.dtype.kind in "iuf" and np.isfinite(value)
+    if not isinstance(world, Pong) or not number:
         raise ValueError(f"angle: expected one finite number of radians, and Pong; got {angle!r} in {world.name}")
     return float(angle)
 

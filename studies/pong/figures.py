@@ -1,9 +1,10 @@
 #!/usr/bin/env python
-"""The card's pictures, of models that benchmarks/pong.py has trained: strips, errors by horizon, a film.
+"""The card's pictures, of models that benchmarks/pong.py has trained: strips, errors by horizon, a film, a sweep.
 
-    python studies/pong/figures.py pong_models/pong --output studies/pong/pictures
+    python studies/pong/figures.py pong_models/pong --board leaderboard.csv --output studies/pong/pictures
 
-Strips show the median and the worst episode of each model, by the mean distance of the ball.
+Strips show the median and the worst episode of each model, by the mean distance of the ball; the lines that the card
+shows them by are printed. The sweep is that of a Merlin study (grids.py): its leaderboard.csv, or what board.py writes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sim2seq._support.command import Parser, run
 from sim2seq.report.colours import GREY
 from sim2seq.report.style import COLOURS, Picture, grid, plain, styled
 from studies.pong import dream, guesses, limit, places, scores, simulate
+from studies.pong.grids import board_of, sweep
 from studies.pong.scores import HORIZONS, Episodes
 from studies.pong.worlds import CubeCrash, Pong
 
@@ -27,6 +29,7 @@ SHOWN = 12  # frames of a strip
 STEPS, EPISODES = 60, 200
 SCALE, GAP, SPEED = 5, 4, 50  # of the film: pixels a pixel, between panels, ms a frame
 FILM_EPISODES = 4
+FILM_OF = "ours_angle_told"
 DASHES = "--", ":", "-."
 STYLES = {
     0: [{"color": colour, "marker": "o", "ms": 3.5} for colour in COLOURS],
@@ -154,7 +157,7 @@ def by_horizon(results: dict[str, list[float]], *, guessed=(), of: str = "ball")
     last = np.flatnonzero(np.isfinite(scored).any(axis=0)).max(initial=0) + 1
     for name in shown:
         style = next(styles[kind_of(name, guessed)])
-        words = f"{name.replace(' P  ', ', P = ')}: {results[name][AT]:.2f}"
+        words = f"{name}: {results[name][AT]:.2f}"
         axes[0, 0].plot(HORIZONS[:last], results[name][:last], label=plain(words.replace("nan", "–")), **style)
     axes[0, 0].set(xlabel="steps ahead", xscale="log")
     axes[0, 0].set_xticks(HORIZONS[:last], [str(step) for step in HORIZONS[:last]])
@@ -191,32 +194,53 @@ def film(model: dream.Dream, episodes: Episodes, path: Path) -> int:
     return path.stat().st_size
 
 
+def name_of(stem: str) -> str:
+    """What a model or guess is called whose results the benchmark keeps under this name."""
+    return stem.replace("_", " ").replace(" P  ", ", P = ")
+
+
 def kept(folder: Path) -> dict[str, list[float]]:
     """Name -> distances, of everything in a folder of the benchmark that was scored."""
     found = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
     found |= {path.parent.name: json.loads(path.read_text()) for path in sorted(folder.glob("*/test.json"))}
-    return {name.replace("_", " "): each["distance"] for name, each in found.items() if "distance" in each}
+    return {name_of(name): each["distance"] for name, each in found.items() if "distance" in each}
 
 
 def main(argv=None) -> None:
     parser = Parser(description="Draw the pictures of Pong's card.")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the benchmark keeps its models")
     parser.add_argument("--output", type=Path, required=True, help="folder of the pictures")
-    parser.add_argument("--film", default="ours_P__16", help="the model of the film")
+    parser.add_argument("--film", default=FILM_OF, help="the model of the film, by its folder's name")
+    parser.add_argument("--board", type=Path, metavar="FILE", help="a leaderboard's CSV: the picture of a sweep")
+    parser.add_argument("--episodes", type=int, default=EPISODES, help="of the test set, that strips are chosen from")
     options = parser.parse_args(argv)
-    options.output.mkdir(parents=True, exist_ok=True)
+    if options.episodes < 1:
+        raise ValueError(f"--episodes {options.episodes}: expected 1 or more")
+    boards = board_of(options.board) if options.board else {}
     results = kept(options.folder)
     if not results:
         raise ValueError(f"{options.folder}: expected models that benchmarks/pong.py has trained")
+    options.output.mkdir(parents=True, exist_ok=True)
     learned = [path.parent for path in sorted(options.folder.glob("*/test.json"))]
-    guessed = [name for name in results if name not in {path.name.replace("_", " ") for path in learned}]
+    guessed = [name for name in results if name not in {name_of(path.name) for path in learned}]
+    if boards:
+        sweep(boards).savefig(options.output / "sweep.png", dpi=110)
     by_horizon(results, guessed=guessed).savefig(options.output / "horizon.png", dpi=110)
     for folder in learned:
-        model = dream.load(folder)
-        episodes = episodes_of(model.world)
-        strips(model, episodes, folder.name.replace("_", " ")).savefig(options.output / f"{folder.name}.png", dpi=100)
-        if folder.name == options.film:
-            print(f"{film(model, episodes, options.output / 'pong.gif')} bytes")
+        if "_seed_" not in folder.name:  # of several seeds the first is shown
+            draw_model(folder, options)
+    if options.film not in [folder.name for folder in learned]:
+        print(f"no film: {options.film} is not in {options.folder}", file=sys.stderr)
+
+
+def draw_model(folder: Path, options) -> None:
+    """Write a model's strips, and the film if it is of this one; print the card's line."""
+    model, name = dream.load(folder), name_of(folder.name)
+    episodes = episodes_of(model.world, options.episodes)
+    strips(model, episodes, name).savefig(options.output / f"{folder.name}.png", dpi=100)
+    print(f"![{name}: median and worst episode]({options.output.name}/{folder.name}.png)", flush=True)
+    if folder.name == options.film:
+        print(f"{film(model, episodes, options.output / 'pong.gif')} bytes", file=sys.stderr)
 
 
 if __name__ == "__main__":

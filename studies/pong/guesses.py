@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from studies.pong import places
-from studies.pong.dream import Dream, check_moving, constant_velocity, copy
+from studies.pong.dream import Dream
 from studies.pong.limit import every_angle
 from studies.pong.locating import find_ball
+from studies.pong.simple import check_moving, constant_velocity, copy
 from studies.pong.worlds import BRIGHT, CubeCrash, Pong, draw
 
 ANGLES = 2**14  # launches that are tried: 4e-4 rad apart

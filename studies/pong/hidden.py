@@ -4,7 +4,8 @@
     python studies/pong/hidden.py FOLDER                     a window: drag the sliders with the mouse
     python studies/pong/hidden.py FOLDER --output units.png  a picture: a line of frames for each number that is changed
 
-The numbers are those whose change, within the range that they have while the model plays on, changes the frame most.
+The numbers are those whose change, within the range that they have while the model plays on, changes the frame most;
+where nobody could see that, the range is up to 64 times as wide.
 In the window the space bar goes on by a step, r sets the sliders back, Escape ends. Left the frame that the state leads
 to `--ahead` steps later (the agent playing), then the same with the numbers as they are set, then the difference.
 Where there is no display, the picture is written.
@@ -12,6 +13,7 @@ Where there is no display, the picture is written.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -19,32 +21,51 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from sim2seq._support import command
 from studies.pong import viewing
 from studies.pong.beginning import as_bytes, begin
+from studies.pong.sliders import Sliders
 from studies.pong.worlds import WORLDS
 
 WATCHED = 40  # steps in which the numbers show their range
 LARGEST = 1024  # numbers of an array of the state, at most: larger ones are frames that are kept
 VALUES, MOST_UNITS, MOST_AHEAD = 7, 24, 60
-SLIDER, TITLE = 26, 150  # height of a slider, and width of the words beside it
+SEEN = 0.1  # of the brightness of a pixel: less of a difference nobody sees
+WIDER, ROUNDS = 4, 3  # a range whose ends nobody tells apart is made so many times as wide, so often at most
+MOST_DECIMALS = 6
 ALONE = "hidden.png"  # the picture where there is no display
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One number of a hidden state: in which of its arrays, where there, and its range while the model plays on."""
+    """One number of a hidden state: in which of its arrays, where there, and its range while the model plays on.
+
+    times   how many times as wide as that the range is made, so that its ends can be told apart
+    """
 
     array: int
     place: int
     low: float
     high: float
+    times: int = 1
 
     @property
     def name(self) -> str:
         return f"{self.array + 1}.{self.place + 1}"
+
+    @property
+    def wider(self) -> Unit:
+        """The same over a wider range, about the same middle."""
+        more = (WIDER - 1) * (self.high - self.low) / 2
+        return replace(self, low=self.low - more, high=self.high + more, times=WIDER * self.times)
+
+    def words(self, value: float) -> str:
+        """A value with as many digits as tell it from the next of VALUES in the range."""
+        step = (self.high - self.low) / (VALUES - 1)
+        decimals = max(2, 1 - math.floor(math.log10(step))) if step > 0 else 2
+        return f"{value:.{decimals}f}" if decimals <= MOST_DECIMALS else f"{value:.3e}"
 
 
 def mapped(inner, change: Callable):
@@ -103,7 +124,8 @@ def watched(dream, begun, steps: int) -> tuple[np.ndarray, list]:
 def units_of(dream, states: list, actions, most: int) -> list[Unit]:
     """The numbers of the hidden state that change the frame most, after these actions from the first state on.
 
-    Each is set to both ends of the range that it has in `states`. Raises ValueError for a state without numbers.
+    Each is set to both ends of the range that it has in `states`; that of numbers whose ends then look alike is
+    widened. Raises ValueError for a state without numbers.
     """
     history = [np.concatenate(parts) for parts in zip(*map(arrays_of, states), strict=True)]
     units = [
@@ -117,7 +139,18 @@ def units_of(dream, states: list, actions, most: int) -> list[Unit]:
         raise ValueError("model: expected a hidden state whose numbers change as it plays; it has none")
     effects = sum(np.abs(ends - ends[:1]).sum(axis=(1, 2)) for ends in at_ends(dream, states[0], units, actions))
     order = np.argsort(-effects[1:], kind="stable")[:most]
-    return [units[number] for number in order]
+    return widened(dream, states[0], [units[number] for number in order], actions)
+
+
+def widened(dream, state, units: list[Unit], actions) -> list[Unit]:
+    """The same numbers; ranges whose ends change no pixel by SEEN made wider until they do, in ROUNDS."""
+    for _ in range(ROUNDS):
+        changes = [np.abs(ends[1:] - ends[:1]).max(axis=(1, 2)) for ends in at_ends(dream, state, units, actions)]
+        alike = np.max(changes, axis=0) < SEEN
+        if not alike.any():
+            break
+        units = [unit.wider if dark else unit for unit, dark in zip(units, alike, strict=True)]
+    return units
 
 
 def at_ends(dream, state, units: list[Unit], actions):
@@ -137,54 +170,14 @@ def strips(dream, state, units: list[Unit], actions) -> Image.Image:
         values = np.linspace(unit.low, unit.high, VALUES)
         frames = ahead(dream, with_values(repeated(state, VALUES), [unit], values[:, None]), actions)
         panels = [
-            (f"{value:.2f}", dream.world.colours[frame]) for value, frame in zip(values, as_bytes(frames), strict=True)
+            (unit.words(value), dream.world.colours[frame])
+            for value, frame in zip(values, as_bytes(frames), strict=True)
         ]
         own = arrays_of(state)[unit.array][0, unit.place]
-        words = f"number {unit.name} of the hidden state, which is {own:.2f}: the frame {len(actions)} steps later"
+        words = f"number {unit.name} of the hidden state, which is {unit.words(own)}: {len(actions)} steps later"
+        words += f"; {unit.times} times its range" * (unit.times > 1)
         lines.append(viewing.picture(panels, words, scale=scale))
     return viewing.stacked(lines)
-
-
-class Sliders:
-    """Sliders below panels: where they are drawn, and which one the mouse has hold of."""
-
-    def __init__(self, units: list[Unit], own: np.ndarray, top: int, width: int):
-        self.units, self.own, self.values, self.top = units, own, own.copy(), top
-        self.left, self.right, self.dragged = TITLE, width - TITLE, None
-
-    def take(self, place: tuple[int, int]) -> None:
-        """The mouse was pressed at this place of the window."""
-        number = (place[1] - self.top) // SLIDER
-        self.dragged = number if 0 <= number < len(self.units) else None
-        self.drag(place)
-
-    def drag(self, place: tuple[int, int]) -> None:
-        if self.dragged is not None:
-            unit, share = self.units[self.dragged], (place[0] - self.left) / (self.right - self.left)
-            self.values[self.dragged] = unit.low + min(1.0, max(0.0, share)) * (unit.high - unit.low)
-
-    def place(self, number: int, value: float) -> float:
-        unit = self.units[number]
-        share = min(1.0, max(0.0, (value - unit.low) / (unit.high - unit.low)))
-        return self.left + share * (self.right - self.left)
-
-    def draw(self, above: Image.Image) -> Image.Image:
-        """The picture with the sliders below it."""
-        height = self.top + SLIDER * len(self.units)
-        whole = Image.new("RGB", (above.width, height), viewing.PAPER)
-        whole.paste(above, (0, 0))
-        pen = ImageDraw.Draw(whole)
-        for number, unit in enumerate(self.units):
-            middle = self.top + SLIDER * (number + 0.5)
-            own, now = self.place(number, self.own[number]), self.place(number, self.values[number])
-            pen.text((viewing.GAP, middle), f"{unit.name}  {unit.low:.2f}", viewing.INK, viewing.font(), anchor="lm")
-            pen.text((self.right + viewing.GAP, middle), f"{unit.high:.2f}", viewing.INK, viewing.font(), anchor="lm")
-            pen.text((above.width - viewing.GAP, middle), f"{self.values[number]:.2f}", viewing.ADDS_DARK,
-                     viewing.font(), anchor="rm")  # fmt: skip
-            pen.line([self.left, middle, self.right, middle], viewing.GREY, 2)
-            pen.line([own, middle - 7, own, middle + 7], viewing.INK, 2)
-            pen.ellipse([now - 7, middle - 7, now + 7, middle + 7], viewing.ADDS_DARK)
-        return whole
 
 
 class Session:
@@ -262,18 +255,12 @@ def parse(argv):
     ):
         if not good:
             raise ValueError(f"--{name} {getattr(options, name)}: expected {allowed}")
-    if options.output:
-        viewing.check_output(options.output, ".png", replace=options.replace)
     return options
 
 
 def main(argv=None):
     options = parse(argv)
-    pygame = None if options.output else viewing.pygame_or_none()
-    path = options.output or Path(ALONE)
-    if not options.output and not pygame:
-        print(f"{viewing.no_window()}: a picture is written to {path}", file=sys.stderr)
-        viewing.check_output(path, ".png", replace=options.replace)
+    pygame, path = viewing.window_or_file(options.output, ALONE, replace=options.replace)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from studies.pong.dream import load, playable
 
@@ -282,6 +269,8 @@ def main(argv=None):
     units = units_of(dream, states, actions[: options.ahead], options.units)
     if not pygame:
         viewing.save_picture(strips(dream, states[0], units, actions[: options.ahead]), path)
+        if not options.output:  # said when it is true: what fails says one line
+            print(f"{viewing.no_window()}: a picture is written to {path}", file=sys.stderr)
         return print(f"{path}: numbers {', '.join(unit.name for unit in units)}, seed {options.seed}")
     window, session = viewing.Window(pygame, "hidden state"), Session(dream, states, actions, units, options.ahead)
     while turn(session, pygame):

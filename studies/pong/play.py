@@ -29,7 +29,7 @@ from studies.pong.agents import make_agent
 from studies.pong.beginning import STOCHASTICITY, as_bytes, begin, told
 from studies.pong.worlds import WORLDS, CubeCrash, draw
 
-SPEED, MOST_SPEED = 15.0, 200.0  # steps a second
+SPEED, LEAST_SPEED, MOST_SPEED = 15.0, 0.1, 200.0  # steps a second; a picture of a GIF lasts 655 s at most
 ENDS = 15  # pictures for which the end of a game stays
 ALONE = "play.gif"  # the film where there is no display
 RATE_GOAL, RATE_STRETCH = 60, 500  # frames a second on one core
@@ -205,7 +205,7 @@ def parse(argv):
     for name, allowed, good in (
         ("seed", "0 or more", options.seed >= 0),
         ("stochasticity", "0 to 1", 0 <= options.stochasticity <= 1),
-        ("speed", f"more than 0 and up to {MOST_SPEED:g}", 0 < options.speed <= MOST_SPEED),
+        ("speed", f"{LEAST_SPEED:g} to {MOST_SPEED:g}", LEAST_SPEED <= options.speed <= MOST_SPEED),
         ("seconds", f"more than 0 and up to {viewing.MOST_SECONDS:g}", 0 < options.seconds <= viewing.MOST_SECONDS),
     ):
         if not good:
@@ -215,8 +215,9 @@ def parse(argv):
 
 def main(argv=None):
     options = parse(argv)
-    if options.output:
-        viewing.check_output(options.output, ".gif", replace=options.replace)
+    pygame = path = None
+    if not options.measure:
+        pygame, path = viewing.window_or_file(options.output, ALONE, replace=options.replace)
     if options.measure:  # before anything is imported that counts the cores
         os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -228,16 +229,14 @@ def main(argv=None):
         return print(
             f"{options.model}: {rate:.0f} frames a second of one core (goal {RATE_GOAL}, stretch {RATE_STRETCH})"
         )
-    pygame = None if options.output else viewing.pygame_or_none()
     if pygame:
         steps = play(dream, viewing.Window(pygame, f"{dream.world.name}: {options.model}"), options)
         pygame.display.quit()
         return print(f"{steps} steps were played")
-    path = options.output or Path(ALONE)
-    if not options.output:
+    film(dream, path, options)
+    if not options.output:  # said when it is true: what fails says one line
         print(f"{viewing.no_window()}: the agent plays, and a film is written to {path}", file=sys.stderr)
-        viewing.check_output(path, ".gif", replace=options.replace)
-    return film(dream, path, options)
+    return None
 
 
 if __name__ == "__main__":

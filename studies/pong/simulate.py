@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim2seq._support.files import check_place
 from studies.pong.agents import make_agent
 from studies.pong.worlds import BLOCK, ENVIRONMENTS, draw, make_world
 
@@ -128,7 +129,8 @@ def series_of(world, episodes: Episodes) -> dict:
 
 
 def check(options) -> None:
-    """Raise ValueError for the first bad option of the command line."""
+    """Raise ValueError, or FileNotFoundError, for the first bad option of the command line."""
+    check_place(options.output)
     most = MOST_BYTES // (64 * 64)
     for name, allowed, good in (
         ("output", f"a name that ends in {SUFFIX}", options.output.endswith(SUFFIX)),

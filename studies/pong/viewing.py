@@ -121,15 +121,29 @@ def save_picture(image: Image.Image, path: Path) -> None:
     os.replace(temporary, path)
 
 
-def check_output(output: Path, ending: str, *, replace: bool) -> None:
-    """Raise ValueError, in one line, for a file that must not be written."""
+def check_output(output: Path, ending: str, *, replace: bool, why: str = "") -> None:
+    """Raise ValueError, in one line that begins with `why`, for a file that must not be written."""
     for allowed, good in (
         (f"a name that ends in {ending}", output.suffix == ending),
         ("a folder that exists", output.absolute().parent.is_dir()),
+        ("a file to write; it is a folder", not output.is_dir()),
         ("a new file; --replace overwrites it", replace or not output.exists()),
     ):
         if not good:
-            raise ValueError(f"{output}: expected {allowed}")
+            raise ValueError(f"{why}{output}: expected {allowed}")
+
+
+def window_or_file(output: Path | None, alone: str, *, replace: bool):
+    """pygame, to open a window, and None; or None and the file to write: `output`, or `alone` where no window opens.
+
+    Raises ValueError, in one line, for a file that must not be written.
+    """
+    pygame = None if output else pygame_or_none()
+    if pygame:
+        return pygame, None
+    why = "" if output else f"{no_window()}: "
+    check_output(output or Path(alone), Path(alone).suffix, replace=replace, why=why)
+    return None, output or Path(alone)
 
 
 def pygame_or_none():

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -23,10 +25,12 @@ import numpy as np
 from sim2seq._support import command
 from sim2seq._support.files import write_text
 from studies.pong import viewing
+from studies.pong.trainings import TOLD
 from studies.pong.worlds import Pong
 
 OPSET = 15
 TEMPLATE = "web.html.j2"
+WORKS = f"a model of dense layers, recurrent ones too, or objects that is told the angle ({TOLD})"
 
 
 @dataclass(frozen=True)
@@ -48,18 +52,17 @@ class Exported:
 
 def exported(folder) -> Exported:
     """The model of a finished training, as a graph. Raises ValueError, in one line, for one that a page cannot hold."""
-    from sim2seq.training.folder import load
     from studies.pong import pictures
-    from studies.pong.dream import read_world
-    from studies.pong.study import OURS, STUDY
+    from studies.pong.dream import check_training, training_of
+    from studies.pong.trainings import OURS
 
-    if not Path(folder, "scores.json").exists():
-        raise ValueError(f"{folder}: expected the folder of a finished training")
-    world = read_world(folder)
+    world = check_training(folder)
     if not isinstance(world, Pong):
         raise ValueError(f"{folder}: expected a model of pong; got one of {world.name}")
-    training = load(folder, STUDY)
+    training = training_of(folder)
     settings = training.settings
+    if settings.model == OURS and not settings.inputs:
+        raise ValueError(f"{folder}: expected {WORKS}; got {OURS} that searches in the frames that it is shown")
     drawn = pictures.read(folder, world) if settings.model == OURS else None
     return of_model(world, training.model, settings.window, settings.inputs, drawn)
 
@@ -106,6 +109,7 @@ def graph_of(steps, features: int, told: int) -> dict[str, Any]:
     shapes = [(1, features), (1,), *state, *([(1, told)] if told else [])]
     signature = [tf.TensorSpec(shape, tf.float32, name=f"input_{number}") for number, shape in enumerate(shapes)]
     function = tf.function(step, input_signature=signature)
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # what it misses is said below, in one line
     made, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
     found = plain_graph(made.graph, [each.name for each in signature])
     return found | {"states": [list(shape) for shape in state]}
@@ -119,7 +123,7 @@ def plain_graph(graph, inputs: list[str]) -> dict[str, Any]:
     from onnx import helper, numpy_helper
 
     if unknown := {node.op_type for node in graph.node} - operations():
-        raise ValueError(f"model: a page knows no {', '.join(sorted(unknown))}; expected a model of dense layers")
+        raise ValueError(f"model: a page knows no {', '.join(sorted(unknown))}; expected {WORKS}")
     if more := {each.name for each in graph.input} - set(inputs):
         raise ValueError(f"model: expected a step of {', '.join(inputs)}; it also asks for {', '.join(sorted(more))}")
     numbers: dict[str, int] = {}
@@ -192,6 +196,7 @@ def main(argv=None):
     parser.add_argument("--replace", action="store_true", help="overwrite FILE")
     options = parser.parse_args(argv)
     viewing.check_output(options.output, ".html", replace=options.replace)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     write_text(options.output, page(exported(options.model), f"Pong, dreamed by {Path(options.model).name}"))
     print(f"{options.output}: {options.output.stat().st_size / 1e3:.0f} kB")
 

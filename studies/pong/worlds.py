@@ -6,6 +6,7 @@ A world says what happens and how it looks; who plays is said in agents.py. It h
     idle                     the action of whoever does nothing
     names                    what the state of an episode is made of
     launch(seeds)            (episodes, names): the states of new episodes, each made by its seed alone
+    moves(actions)           (episodes,) or more of them: what the actions move, -1, 0 or 1
     step(states, actions)    (episodes, names), (episodes,) whether the game is over, (episodes,) the reward
     paint(states, frames)    draws (episodes, names) into (episodes, height, width)
     inputs(states)           name -> (episodes,): what a launch was made of, for the record
@@ -212,10 +213,14 @@ class CubeCrash:
     def inputs(self, states: np.ndarray) -> dict[str, np.ndarray]:
         return {f"launch_{name}": states[:, number] for number, name in enumerate(self.names)}
 
+    def moves(self, actions: np.ndarray) -> np.ndarray:
+        """Of the cube: -1, 0 or 1."""
+        return np.array([0.0, -1.0, 1.0])[np.asarray(actions, dtype=int)]
+
     def step(self, states: np.ndarray, actions: np.ndarray):
         x, y, hole = states.T
         before = np.abs(x - hole)
-        x, y = x + np.array([0.0, -1.0, 1.0])[actions], y + 1
+        x, y = x + self.moves(actions), y + 1
         distance = np.abs(x - hole)
         wall = (x - self.cube < 0) | (x + self.cube >= self.width)
         crash = ~wall & (y + self.cube >= self.height - self.floor) & (distance >= self.hole)
@@ -257,9 +262,9 @@ def make_world(name: str, size: int | None = None):
     if name not in ENVIRONMENTS:
         raise ValueError(f"environment: expected one of {', '.join(ENVIRONMENTS)}; got {name}")
     if name == Pong.name:
-        if size not in (None, *SIZES):
+        if size is not None and not (isinstance(size, int | np.integer) and size in SIZES):
             raise ValueError(f"size: expected one of {', '.join(map(str, SIZES))}; got {size}")
-        return Pong(size or SIZES[0])
+        return Pong(SIZES[0] if size is None else int(size))
     if name in WORLDS:
         world = WORLDS[name]()
     else:

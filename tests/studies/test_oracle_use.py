@@ -288,9 +288,7 @@ def test_a_sequence_that_the_run_cannot_have_is_refused(tmp_path, monkeypatch, c
     ],
 )
 @pytest.mark.parametrize("command", ["ask", "drawing", "evolution", "simulate"])
-def test_an_oracle_of_other_runs_is_refused_before_maps_are_trained(
-    command, change, said, tmp_path, monkeypatch, capsys
-):
+def test_an_oracle_of_other_runs_is_refused_before_any_training(command, change, said, tmp_path, monkeypatch, capsys):
     oracle = seer(last_values)
     for name, value in change.items():
         setattr(oracle, name, value)
@@ -319,7 +317,7 @@ def test_epochs_that_no_run_has_are_refused(epochs, capsys):
     assert "expected a number above 0, up to 1e+09" in capsys.readouterr().err
 
 
-def test_what_was_foretold_is_told_to_the_store_as_far_as_it_can_be():
+def test_the_store_is_told_what_was_foretold_within_what_can_be():
     class Sure(Told):
         def ask(self, series, inputs=None):
             return replace(super().ask(series, inputs), least=0.0, most=1.0)

@@ -9,8 +9,9 @@ import pytest
 from sim2seq import Ensemble
 from studies.pong import atari, places, simulate
 from studies.pong.agents import make_agent
-from studies.pong.dream import Dream, copy, playable
+from studies.pong.dream import Dream, playable
 from studies.pong.networks import NETWORKS
+from studies.pong.simple import copy
 from studies.pong.study import STUDY, PongSettings, choose
 from studies.pong.worlds import make_world
 

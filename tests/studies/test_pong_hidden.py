@@ -9,9 +9,11 @@ from PIL import Image
 from sim2seq._support import command
 from studies.pong import hidden, viewing
 from studies.pong.beginning import begin
-from studies.pong.dream import constant_velocity, copy
+from studies.pong.dream import Dream
 from studies.pong.hidden import Unit
 from studies.pong.locating import find_ball, find_planks
+from studies.pong.simple import constant_velocity, copy
+from studies.pong.sliders import SLIDER, TITLE, Sliders
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 DREAM = constant_velocity()  # its state: x, y, vx, vy of the ball, tops of the planks
@@ -64,6 +66,39 @@ def test_numbers_are_ranked_by_what_they_change(seen):
     assert first >= last
 
 
+def glimmer(slope: float) -> Dream:
+    """A frame whose brightness follows a number of the state, which grows by 1e-4 a step."""
+
+    def advance(numbers, actions):
+        numbers = numbers + 1e-4
+        frames = np.broadcast_to(0.5 + slope * (numbers[:, :, None] - 0.01), (len(numbers), 32, 32))
+        return frames, np.zeros(len(numbers)), numbers
+
+    return Dream(WORLD, 1, (), lambda *shown: np.full((1, 1), 0.01), advance)
+
+
+@pytest.mark.parametrize(("slope", "times"), [(100, 1), (50, 4), (15, 16), (4, 64), (0, 64)])
+def test_a_range_that_nobody_sees_is_widened(slope, times):
+    """Its number is 0.01 to 0.0111: from the first value 0.0011, then 0.00275, 0.00935, 0.03575 to an end; times the
+    slope these are brightness, of which 0.1 is seen."""
+    dream = glimmer(slope)
+    actions, states = hidden.watched(dream, begin(dream, SEED), 11)
+    (unit,) = hidden.units_of(dream, states, actions[:1], 1)
+    assert unit.times == times
+    assert unit.high - unit.low == pytest.approx(times * 11e-4)
+    assert (unit.high + unit.low) / 2 == pytest.approx(0.01 + 11e-4 / 2)
+    below, above = (ends[1] - ends[0] for ends in hidden.at_ends(dream, states[0], [unit], actions[:1]))
+    assert (max(np.abs(below).max(), np.abs(above).max()) >= hidden.SEEN) == (slope > 0)
+
+
+@pytest.mark.parametrize("width", [1e-12, 3e-4, 0.01, 1.0, 700.0])
+def test_values_of_a_range_are_told_apart(width):
+    unit = Unit(0, 0, 0.1 * width, 1.1 * width)
+    words = [unit.words(value) for value in np.linspace(unit.low, unit.high, hidden.VALUES)]
+    assert np.allclose([float(word) for word in words], np.linspace(unit.low, unit.high, hidden.VALUES), rtol=0.1)
+    assert len(set(words)) == hidden.VALUES
+
+
 def test_a_state_without_moving_numbers_is_refused():
     dream = copy()
     actions, states = hidden.watched(dream, begin(dream, SEED), 4)
@@ -73,16 +108,16 @@ def test_a_state_without_moving_numbers_is_refused():
 
 def test_a_slider_follows_the_mouse_within_its_range():
     units = [Unit(0, 0, -1.0, 3.0), Unit(0, 1, 0.0, 1.0)]
-    sliders = hidden.Sliders(units, np.array([0.0, 0.5]), top=100, width=2 * hidden.TITLE + 200)
-    sliders.take((hidden.TITLE + 50, 100 + hidden.SLIDER // 2))  # a quarter of the way
+    sliders = Sliders(units, np.array([0.0, 0.5]), top=100, width=2 * TITLE + 200)
+    sliders.take((TITLE + 50, 100 + SLIDER // 2))  # a quarter of the way
     assert sliders.values.tolist() == [0.0, 0.5]
-    sliders.drag((hidden.TITLE + 150, 0))
+    sliders.drag((TITLE + 150, 0))
     assert sliders.values.tolist() == [2.0, 0.5]
     sliders.drag((5000, 0))
     assert sliders.values.tolist() == [3.0, 0.5]
-    sliders.take((hidden.TITLE, 20))  # beside all sliders
+    sliders.take((TITLE, 20))  # beside all sliders
     assert sliders.values.tolist() == [3.0, 0.5]
-    sliders.take((hidden.TITLE, 100 + hidden.SLIDER + 1))
+    sliders.take((TITLE, 100 + SLIDER + 1))
     assert sliders.values.tolist() == [3.0, 0.0]
     assert sliders.own.tolist() == [0.0, 0.5]
 

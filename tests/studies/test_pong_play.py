@@ -14,8 +14,9 @@ from gymnasium.utils.env_checker import check_env
 from PIL import Image
 
 from sim2seq._support import command
-from studies.pong import beginning, environment, play, viewing
-from studies.pong.dream import Dream, constant_velocity, copy
+from studies.pong import animate_assets, beginning, environment, hidden, play, viewing, web
+from studies.pong.dream import Dream
+from studies.pong.simple import constant_velocity, copy
 from studies.pong.simulate import simulate
 from studies.pong.worlds import CubeCrash, Pong, draw
 
@@ -236,11 +237,14 @@ BAD_CALLS = {
     "nowhere": "nowhere: expected the folder of a finished training",
     "copy --seed -1": "--seed -1: expected 0 or more",
     "copy --stochasticity 2": "--stochasticity 2.0: expected 0 to 1",
-    "copy --speed 0": "--speed 0.0: expected more than 0 and up to 200",
+    "copy --speed 0": "--speed 0.0: expected 0.1 to 200",
+    "copy --speed 0.09": "--speed 0.09: expected 0.1 to 200",
+    "copy --speed 201": "--speed 201.0: expected 0.1 to 200",
     "copy --seconds nan": "--seconds nan: expected more than 0 and up to 120",
     "copy -o film.mp4": "film.mp4: expected a name that ends in .gif",
     "copy -o nowhere/film.gif": "film.gif: expected a folder that exists",
     "copy -o there.gif": "there.gif: expected a new file; --replace overwrites it",
+    "copy -o ..": "..: expected a name that ends in .gif",
     "copy --players 3": "invalid choice",
     "copy --environment chess": "invalid choice",
 }
@@ -255,6 +259,52 @@ def test_a_call_that_cannot_be_played_is_refused_in_one_line(tmp_path, monkeypat
     assert BAD_CALLS[words] in told
     assert told.count("\n") == 1
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("there.gif", "kept")]
+
+
+def test_the_slowest_film_is_written(tmp_path):
+    path = tmp_path / "slow.gif"
+    assert code(play.main, "copy", "--speed", play.LEAST_SPEED, "--seconds", 120, "--seed", 3, "-o", path) == 0
+    with Image.open(path) as film:
+        assert (film.n_frames, film.info["duration"]) == (12, 10_000)
+
+
+def test_constant_velocity_plays_cubecrash(tmp_path):
+    path = tmp_path / "cube.gif"
+    words = ("constant velocity", "--environment", "cube_crash", "--seconds", 0.5, "-o", path)
+    assert code(play.main, *words) == 0
+    assert path.stat().st_size > 0
+
+
+WITHOUT_A_WINDOW = {play: "play.gif", hidden: "hidden.png", animate_assets: "assets.gif", web: "pong.html"}
+
+
+@pytest.mark.parametrize("script", WITHOUT_A_WINDOW, ids=lambda script: script.__name__)
+def test_a_file_that_is_there_is_refused_in_one_line(script, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    path = Path(WITHOUT_A_WINDOW[script])
+    path.write_text("kept")
+    assert code(script.main, "constant velocity") == 2
+    told = capsys.readouterr().err
+    assert f"{path}: expected a new file; --replace overwrites it" in told
+    assert told.count("\n") == 1
+    path.unlink()
+    path.mkdir()
+    assert code(script.main, "constant velocity", "--replace") == 2
+    assert f"{path}: expected a file to write; it is a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("script", WITHOUT_A_WINDOW, ids=lambda script: script.__name__)
+def test_a_training_of_another_study_is_refused_in_one_line(script, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    (tmp_path / "oracle").mkdir()
+    (tmp_path / "oracle" / "scores.json").write_text('{"task": "target per run"}')
+    assert code(script.main, "oracle") == 2
+    told = capsys.readouterr().err
+    assert "oracle: expected a training of Pong or CubeCrash" in told
+    assert told.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["oracle"]
 
 
 def test_without_pygame_there_is_no_window(monkeypatch):

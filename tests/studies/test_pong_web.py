@@ -121,6 +121,15 @@ def test_a_step_that_the_page_does_not_know_is_refused():
         web.plain_graph(graph, ["row"])
 
 
+def test_convolutions_are_refused_without_the_exporters_words(caplog):
+    values = np.zeros((1, 9, 1026))
+    core = NETWORKS["deconvolving_rnn"](Sizes(1025, 1025, 1), PongSettings.parse(["size=debug"]), values=values)
+    made = physical(core, None, Scaling.none(1025), controls=Scaling.none(1))
+    with pytest.raises(ValueError, match=r"a page knows no .*Conv.*; expected a model of dense layers, recurrent ones"):
+        web.of_model(PONG, made, KNOWN, ())
+    assert [record.name for record in caplog.records if record.name.startswith("tf2onnx")] == []
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
