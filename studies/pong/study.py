@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -223,7 +223,7 @@ def learned_pictures(world, ensemble: Ensemble, runs) -> pictures.Pictures:
 
 def read(path) -> Ensemble:
     """The episodes of a store: frames as bytes, whether the game is over, and actions; never the true state."""
-    return load_store(path, features=[FRAME, TERMINAL, ACTION])
+    return replace(load_store(path, features=[FRAME, TERMINAL, ACTION]), step_unit="")  # a step is the unit of time
 
 
 def figures(training, ensemble: Ensemble) -> dict:
