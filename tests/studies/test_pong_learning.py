@@ -1,6 +1,7 @@
 """Pong's learning: places and pictures out of frames, networks step by step, samples from the beginning, a training."""
 
 import json
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -11,11 +12,12 @@ from keras import ops
 from scripts import script
 
 from sim2seq import write_report
+from sim2seq._support import command
 from sim2seq.data import arrays
 from sim2seq.models.builders import Sizes
 from sim2seq.store import store
 from sim2seq.training.fit import fit, split_runs
-from studies.pong import beginnings, dream, limit, pictures, places, scores, simulate, trainings
+from studies.pong import beginnings, dream, figures, limit, pictures, places, scores, simulate, web
 from studies.pong.agents import make_agent
 from studies.pong.networks import FAMILIES, NETWORKS, PixelsAndEnd, first_pictures, from_bytes
 from studies.pong.objects import Flight, Objects, PlacesAndEnd
@@ -351,6 +353,50 @@ def test_what_the_angle_or_a_frame_tells_has_the_limit_zero(ensemble):
     assert limit_of(PONG, lacking, runs, DEBUG, 5) is None
 
 
+def test_all_pictures_of_the_card_come_of_a_benchmarks_folder(trained, tmp_path, capsys):
+    models, pictures_of = tmp_path / "models", tmp_path / "pictures"
+    kept = json.dumps({"distance": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]})
+    for name in (figures.FILM_OF, "dense_rnn_P__3", "ours_angle_told_seed_1"):
+        shutil.copytree(trained.folder, models / name)
+        (models / name / "test.json").write_text(kept)
+    (models / "limit_16.json").write_text(kept)
+    (tmp_path / "board.csv").write_text("place,model,skip,error\n1,objects,1,0.5\n2,dense_rnn,8,4.0\n")
+    words = ["--board", str(tmp_path / "board.csv"), "--output", str(pictures_of), "--episodes", "6"]
+    figures.main([str(models), *words])
+    drawn = ["dense_rnn_P__3.png", "horizon.png", "ours_angle_told.png", "pong.gif", "sweep.png"]
+    assert sorted(path.name for path in pictures_of.iterdir()) == drawn
+    assert capsys.readouterr().out.splitlines() == [
+        "![dense rnn, P = 3: median and worst episode](pictures/dense_rnn_P__3.png)",
+        "![ours angle told: median and worst episode](pictures/ours_angle_told.png)",
+    ]
+    with pytest.raises(ValueError, match=r"expected models that benchmarks/pong.py has trained"):
+        figures.main([str(pictures_of), "--output", str(tmp_path / "none")])
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_page_of_a_model_that_searches_is_refused_in_one_line(trained, tmp_path, capfd):
+    path = tmp_path / "page.html"
+    assert command.run(lambda: web.main([str(trained.folder), "--output", str(path)])) == 2
+    told = capfd.readouterr().err
+    assert f"{trained.folder}: expected a model of dense layers, recurrent ones too, or objects that is told" in told
+    assert "inputs:launch_sin,launch_cos window:1" in told
+    assert told.count("\n") == 1
+    assert not path.exists()
+
+
+def test_what_training_episodes_were_told_bounds_what_a_dream_is_told(ensemble, tmp_path):
+    settings = PongSettings.parse(["size=debug", "inputs=launch_angle", "window=1", "epochs=1"])
+    found = fit(ensemble, settings, tmp_path / "told", study=STUDY, quiet=True)
+    judge(found, ensemble)
+    made = dream.load(found.folder)
+    learned = [ensemble.inputs["launch_angle"][ensemble.run_ids.index(run)] for run in found.split.train.runs]
+    assert made.ranges == {"launch_angle": pytest.approx([min(learned), max(learned)])}
+    shown = played(PONG, 1)
+    made.begin(shown.frames[0, :1], shown.actions[0, :1], [2.0])
+    with pytest.raises(ValueError, match=r"launch_angle: expected about .* as in training; got 50"):
+        made.begin(shown.frames[0, :1], shown.actions[0, :1], [50.0])
+
+
 def test_a_model_of_another_environment_is_refused(trained, tmp_path):
     with pytest.raises(ValueError, match="expected a model of cube_crash; got one of pong"):
         dream.load(trained.folder, environment="cube_crash")
@@ -418,17 +464,6 @@ def test_the_time_of_a_training_that_was_cut_off_is_added_up(tmp_path):
     found, seconds = measured(tmp_path / "t" / "cpu.json", lambda: 7)
     assert found == 7
     assert before <= seconds < before + 0.5
-
-
-def test_every_model_is_trained_once_with_and_without_the_angle(tmp_path):
-    words = ["--models", "objects dense_rnn", "--skips", "1 8", "--theirs", "recipe:pixels"]
-    trainings.main([str(tmp_path), *words])
-    names, found = np.load(tmp_path / "grid.npy").T.tolist()
-    assert found[:2] == ["model:objects", "model:objects inputs:launch_sin,launch_cos window:1"]
-    assert [name for name in names if name == "ours"] == names[:1]
-    assert found[-1] == "model:dense_rnn recipe:pixels skip:8 inputs:launch_sin,launch_cos window:1"
-    assert len(names) == 6
-    assert not [(one, other) for one in names for other in names if other.startswith(f"{one}_")]  # see ranking
 
 
 TRANSFORMER = ["recipe=pixels", "model=frame_transformer"]
