@@ -2,28 +2,32 @@
 
 Of Pong also on the set `shift`, where the planks are played by agents that follow the ball better, or hardly.
 
-Everything is kept in a folder and only what is missing is made, so a benchmark that was interrupted goes on.
+Everything is kept in a folder and only what is missing is made, so a benchmark that was interrupted goes on. With
+`--study` nothing is trained: the trainings of a finished Merlin study are played instead.
 """
 
 from __future__ import annotations
 
 import json
 import resource
+import shutil
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from _pong_rows import NOTHING, Beside, distance_rows, over_seeds, told, without_seed
 from _rows import kept as kept_rows
 
-from sim2seq._support.files import write_json
+from sim2seq._support.files import read_json, write_json
 from sim2seq.data import arrays
 from sim2seq.store import store
 from studies.pong import guesses, limit, simulate
-from studies.pong.dream import load, of_training
+from studies.pong.dream import load, of_training, read_world
 from studies.pong.scores import HORIZONS, Episodes, rollout, summary
 from studies.pong.simulate import SETS
+from studies.pong.trainings import OURS as MODEL
 from studies.pong.trainings import OWN_FRAMES
 from studies.pong.worlds import make_world
 
@@ -58,6 +62,28 @@ def trials(world) -> dict[str, tuple[str, ...]]:
         found[f"{name}, angle told"] = (*of_family(name), *TOLD)
     found |= {f"{name}, true frames": (*PIXELS, f"model:{name}") for name in OWN_FRAMES}
     return found | {f"{name}, seed {seed}": (*words, f"seed:{seed}") for name, words in OURS.items() for seed in (1, 2)}
+
+
+def finished(study: Path, world) -> dict[str, Path]:
+    """Name -> folder of the finished trainings of a Merlin study on this world, in the order of its grid.
+
+    Raises ValueError where there is none.
+    """
+    found = {}
+    for place in sorted(study.glob("train-pong/**/judged.json")):
+        if read_world(place.parent).name == world.name:
+            found[called(read_json(place.with_name("settings.json")))] = place.parent
+    if not found:
+        raise ValueError(f"{study}: expected a finished study of {world.name}, with trainings in train-pong")
+    return found
+
+
+def called(settings: dict) -> str:
+    """What a training is called in the table, by its settings."""
+    told, skip = settings["inputs"], settings["skip"]
+    name = "ours" if settings["model"] == MODEL else settings["model"]
+    parts = [f"skip {skip}"] * (skip > 1) + ["angle told"] * bool(told)
+    return ", ".join([name, *(parts or [f"P = {settings['window']}"])])
 
 
 def of_family(name: str) -> tuple[str, ...]:
@@ -141,7 +167,7 @@ def measured(path: Path, work) -> tuple:
     return found, spent
 
 
-def trained(path: Path, folder: Path, words, episodes: Episodes) -> dict:
+def trained(path: Path, words, folder: Path, episodes: Episodes) -> dict:
     """Train a model, or go on with it, and play it on the test episodes."""
     from sim2seq import sweep
     from studies.pong.study import STUDY
@@ -149,10 +175,20 @@ def trained(path: Path, folder: Path, words, episodes: Episodes) -> dict:
     (found, _, data), training = measured(
         folder / "cpu_seconds.json", lambda: sweep.train_and_record(path, list(words), folder, None, study=STUDY)
     )
-    dream = of_training(found)
-    made = rollout(dream, episodes, STEPS)
     more = {"parameters": data["parameters"], "training_cpu_seconds": training, "words": " ".join(words)}
-    return summary(made, dream.world) | more | {"frames_a_second": frames_a_second(dream, episodes)}
+    return scored_of(of_training(found), episodes) | more
+
+
+def played_again(source: Path, place: Path, episodes: Episodes) -> dict:
+    """Play a model of a study on the test episodes; it is copied to `place`, where pictures are drawn from."""
+    shutil.copytree(source, place, dirs_exist_ok=True)
+    return scored_of(load(place), episodes)
+
+
+def scored_of(dream, episodes: Episodes) -> dict:
+    """What is kept of a model: its scores on these episodes, and how fast it plays."""
+    found = summary(rollout(dream, episodes, STEPS), dream.world)
+    return found | {"frames_a_second": frames_a_second(dream, episodes)}
 
 
 def frames_a_second(dream, episodes: Episodes) -> float:
@@ -224,7 +260,7 @@ def models(arguments) -> list[dict]:
     many = {"train": arguments.training_episodes, "validation": arguments.episodes, "test": arguments.episodes}
     results = folder / world.name
     check_setup(results / "setup.json", many)
-    path = sets(folder, world, many)
+    making = played_of(arguments, world, many)
     played, episodes = episodes_of(world, arguments.episodes, "test")
     shift = episodes_of(world, arguments.episodes, "shift")[1] if world.name == "pong" else None
     _, training = episodes_of(world, arguments.training_episodes, "train")
@@ -232,12 +268,12 @@ def models(arguments) -> list[dict]:
     known, rows = limits_of(results, world, played)
     copied, more = guessed(results, world, training, episodes)
     rows, scored, beside = rows + more, {}, {}
-    for name, trial in trials(world).items():
+    for name, (frames, make) in making.items():
         if arguments.only and not any(part in name for part in arguments.only):
             continue
         place = results / name.replace(" ", "_").replace(",", "").replace("=", "")
-        scored[name] = kept(place / "test.json", partial(trained, path, place, trial, episodes))
-        beside[without_seed(name)] = compared = beside_of(name, world, trial, known, copied)
+        scored[name] = kept(place / "test.json", partial(make, place, episodes))
+        beside[without_seed(name)] = compared = beside_of(name, world, frames, known, copied)
         rows += told(name, scored[name], compared)
         if shift:
             found = kept(place / "shift.json", lambda place=place: summary(rollout(load(place), shift, STEPS), world))
@@ -245,8 +281,19 @@ def models(arguments) -> list[dict]:
     return rows + over_seeds(scored, beside)
 
 
-def beside_of(name: str, world, words, known: dict[int, list[float]], copied: dict[int, list[float]]) -> Beside:
+def played_of(arguments, world, many: dict[str, int]) -> dict[str, tuple[int, Callable]]:
+    """Name -> frames that it is shown, and what makes its scores of a place and the test episodes: of all models.
+    Those are trained, or are the finished ones of a study."""
+    if arguments.study:
+        found = finished(arguments.study, world)
+        windows = {name: read_json(source / "settings.json")["window"] for name, source in found.items()}
+        return {name: (windows[name], partial(played_again, source)) for name, source in found.items()}
+    path = sets(arguments.folder, world, many)
+    return {name: (known_by(words), partial(trained, path, words)) for name, words in trials(world).items()}
+
+
+def beside_of(name: str, world, frames: int, known: dict[int, list[float]], copied: dict[int, list[float]]) -> Beside:
     """What a model's line is compared with, by the frames that it is shown; of ours with a limit above 0, that too."""
-    frames, family = known_by(words), not name.startswith("ours")
+    family = not name.startswith("ours")
     limited = known[frames] if not family and any(known[frames]) else None
     return Beside(limited, copied[frames], family and world.name == "pong")

@@ -257,6 +257,7 @@ def main() -> None:
     parser.add_argument("--training-episodes", type=int, default=4000, help="of models")
     parser.add_argument("--environment", choices=list(WORLDS), default="pong", help="of models")
     parser.add_argument("--folder", type=Path, default=Path("pong_models"), help="where models are kept, to go on")
+    parser.add_argument("--study", type=Path, metavar="FOLDER", help="play the trainings of this study; train none")
     parser.add_argument("--only", nargs="+", metavar="PART", help="of models, those whose name has one of these in it")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
     arguments = parser.parse_args()

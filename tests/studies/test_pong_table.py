@@ -123,7 +123,7 @@ def rows_of_table(folder, models: dict[str, dict], capsys) -> tuple[dict[str, di
             (place / file).write_text(json.dumps(numbers))
     sizes = {"train": 20, "validation": 4, "test": 4}
     (folder / "pong" / "setup.json").write_text(json.dumps({"setup": sizes}))
-    options = {"environment": "pong", "episodes": 4, "training_episodes": 20, "only": list(models)}
+    options = {"environment": "pong", "episodes": 4, "training_episodes": 20, "only": list(models), "study": None}
     rows = module.models(Namespace(folder=folder, **options))
     return {row["name"]: row for row in rows}, capsys.readouterr().out
 
@@ -243,12 +243,28 @@ def test_a_picture_of_cubes_ends_where_they_do():
     assert axis.get_ylabel().startswith("distance of the cube [px]")
 
 
+def test_a_training_of_a_study_is_called_as_in_the_table():
+    called = script("_pong_models").called
+    settings = {"model": "dense_rnn", "inputs": [], "skip": 1, "window": 3}
+    told = {"inputs": ["launch_sin", "launch_cos"], "window": 1}
+    names = [
+        called(settings | each) for each in ({}, {"skip": 8}, told, {"skip": 8} | told, {"model": "objects"} | told)
+    ]
+    assert names == [
+        "dense_rnn, P = 3",
+        "dense_rnn, skip 8",
+        "dense_rnn, angle told",
+        "dense_rnn, skip 8, angle told",
+        "ours, angle told",
+    ]
+
+
 def test_guesses_beside_cubes_are_shown_one_frame(tmp_path, capsys):
     (tmp_path / "cube_crash").mkdir()
     (tmp_path / "cube_crash" / "setup.json").write_text(
         json.dumps({"setup": {"train": 20, "validation": 4, "test": 4}})
     )
-    options = {"environment": "cube_crash", "episodes": 4, "training_episodes": 20, "only": ["none of them"]}
+    options = {"environment": "cube_crash", "episodes": 4, "training_episodes": 20, "only": ["none"], "study": None}
     script("_pong_models").models(Namespace(folder=tmp_path, **options))
     named = [line.split(" | ")[0] for line in capsys.readouterr().out.splitlines() if ", P = " in line]
     guessed = ["copy the last frame", "mean frame", "nearest training episode", "told the rules"]
