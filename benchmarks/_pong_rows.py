@@ -48,6 +48,7 @@ def rows_of(name: str, found: dict, beside: Beside = NOTHING) -> list[dict]:
             rows.append(row(f"{name}: {measure}", found[measure], goal, "higher", "share"))
     if "frames_a_second" in found:
         rows.append(row(f"{name}: play", found["frames_a_second"], 60, "higher", "frames a second"))
+    if "training_cpu_seconds" in found:
         rows.append(row(f"{name}: training", found["training_cpu_seconds"] / 60, 60, "lower", "CPU minutes"))
     return rows + ([verdict(name, found["distance"], beside.copied)] if beside.family else [])
 

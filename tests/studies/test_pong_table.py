@@ -259,6 +259,13 @@ def test_a_training_of_a_study_is_called_as_in_the_table():
     ]
 
 
+def test_a_model_of_a_study_has_no_time_of_training():
+    found = {name: value for name, value in scored(1.0).items() if name != "training_cpu_seconds"}
+    names = [row["name"] for row in script("_pong_rows").rows_of("dense_rnn, P = 3", found)]
+    assert "dense_rnn, P = 3: play" in names
+    assert "dense_rnn, P = 3: training" not in names
+
+
 def test_guesses_beside_cubes_are_shown_one_frame(tmp_path, capsys):
     (tmp_path / "cube_crash").mkdir()
     (tmp_path / "cube_crash" / "setup.json").write_text(
