@@ -42,7 +42,7 @@ ALONE = "hidden.png"  # the picture where there is no display
 class Unit:
     """One number of a hidden state: in which of its arrays, where there, and its range while the model plays on.
 
-    times   how many times as wide as that the range is made, so that its ends can be told apart
+    times   how many times as wide as that the range is made, so that a change is seen; 0 where none would be
     """
 
     array: int
@@ -143,14 +143,21 @@ def units_of(dream, states: list, actions, most: int) -> list[Unit]:
 
 
 def widened(dream, state, units: list[Unit], actions) -> list[Unit]:
-    """The same numbers; ranges whose ends change no pixel by SEEN made wider until they do, in ROUNDS."""
+    """The same numbers; ranges whose ends change no pixel by SEEN made wider until they do, or as they were."""
+    found = units
     for _ in range(ROUNDS):
-        changes = [np.abs(ends[1:] - ends[:1]).max(axis=(1, 2)) for ends in at_ends(dream, state, units, actions)]
-        alike = np.max(changes, axis=0) < SEEN
+        alike = look_alike(dream, state, found, actions)
         if not alike.any():
-            break
-        units = [unit.wider if dark else unit for unit, dark in zip(units, alike, strict=True)]
-    return units
+            return found
+        found = [unit.wider if dark else unit for unit, dark in zip(found, alike, strict=True)]
+    alike = look_alike(dream, state, found, actions)
+    return [replace(own, times=0) if dark else wide for own, wide, dark in zip(units, found, alike, strict=True)]
+
+
+def look_alike(dream, state, units: list[Unit], actions) -> np.ndarray:
+    """(units,): whether neither end of a range changes a pixel by SEEN."""
+    changes = [np.abs(ends[1:] - ends[:1]).max(axis=(1, 2)) for ends in at_ends(dream, state, units, actions)]
+    return np.max(changes, axis=0) < SEEN
 
 
 def at_ends(dream, state, units: list[Unit], actions):
@@ -175,7 +182,7 @@ def strips(dream, state, units: list[Unit], actions) -> Image.Image:
         ]
         own = arrays_of(state)[unit.array][0, unit.place]
         words = f"number {unit.name} of the hidden state, which is {unit.words(own)}: {len(actions)} steps later"
-        words += f"; {unit.times} times its range" * (unit.times > 1)
+        words += {0: "; no change is seen", 1: ""}.get(unit.times, f"; {unit.times} times its range")
         lines.append(viewing.picture(panels, words, scale=scale))
     return viewing.stacked(lines)
 
