@@ -255,7 +255,7 @@ class FrameTransformer(Family):
         return [ops.zeros((runs, (self.known - 1) * self.pixels))]
 
     def start(self, seen, told):
-        return [ops.reshape(seen[:, :-1], (-1, (self.known - 1) * self.pixels))]
+        return [ops.reshape(seen[:, :-1], (ops.shape(seen)[0], (self.known - 1) * self.pixels))]  # maybe no frame
 
     def said(self, frames, action, training):
         for layer in self.reader:

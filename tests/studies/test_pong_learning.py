@@ -111,7 +111,7 @@ def test_pictures_learned_from_frames_draw_other_frames(world):
 def network(kind, **options):
     """A small one of a family, and some episodes as it is given them: (2, 9, pixels + 2 + told)."""
     told = options.get("told", 0)
-    layer = kind(16, 16, known=3, actions=9, hidden=4, **options)
+    layer = kind(16, 16, **{"known": 3} | options, actions=9, hidden=4)
     draw = np.random.default_rng(0)
     fed = np.concatenate([draw.integers(0, 255, (2, 9, 257)), draw.integers(0, 9, (2, 9, 1))], axis=-1)
     along = np.repeat(draw.normal(size=(2, 1, told)), 9, axis=1)
@@ -136,7 +136,8 @@ def stepped(layer, fed, *, own_from=None):
 
 
 @pytest.mark.parametrize(("name", "options"), [(name, {}) for name in FAMILIES] + [
-    ("dense_rnn", {"skip": 4}), ("asset_transformer", {"told": 2, "skip": 3})])  # fmt: skip
+    ("dense_rnn", {"skip": 4}), ("asset_transformer", {"told": 2, "skip": 3}),
+    *((name, {"known": 1}) for name in FAMILIES)])  # fmt: skip
 def test_stepping_says_what_rereading_everything_says(name, options):
     layer, fed = network(FAMILIES[name], **options)
     whole = ops.convert_to_numpy(layer(fed))
