@@ -16,12 +16,14 @@ NOTE = "progress.txt"  # one line in a task's folder, or one below, that says ho
 
 
 def check_place(path) -> Path:
-    """The path as one. Raises ValueError or FileNotFoundError, in one line, where no file can be written there."""
+    """The path as one. Raises ValueError or OSError, in one line, where no file can be written there."""
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path}: expected a file to write; it is a folder")
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f"{path}: its folder does not exist")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise PermissionError(f"{path}: its folder cannot be written to")
     return path
 
 

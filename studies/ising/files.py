@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
+from sim2seq._support.files import check_place
 from sim2seq.data.array_layout import TIME, own
 from sim2seq.data.arrays import write_columns, write_series
 from sim2seq.data.records import CURVE_SET
@@ -43,19 +44,10 @@ class Lattices:
     chains: np.ndarray | None
 
 
-def check_writable(path) -> None:
-    """Raise OSError unless `path` can name a file to write: before a simulation, not after it."""
-    folder, name = os.path.split(os.fspath(path))
-    if not name or os.path.isdir(path):
-        raise OSError(f"{str(path)!r}: expected the name of a file to write")
-    if not os.path.isdir(folder or ".") or not os.access(folder or ".", os.W_OK):
-        raise OSError(f"{path}: expected a folder that can be written to, {folder or '.'} is none")
-
-
 @contextmanager
 def created(path, shape: tuple[int, int, int], *, betas: int) -> Iterator[h5py.File]:
     """An HDF5 file with datasets for (lattices, n_x, n_y), to be filled; named `path` when the block ends well."""
-    check_writable(path)
+    check_place(path)
     head, tail = os.path.split(os.fspath(path))
     temporary = os.path.join(head, f".{tail}.{os.urandom(6).hex()}.tmp")
     rows, chunk = shape[0], min(shape[0], ROWS)

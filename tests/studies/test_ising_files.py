@@ -135,7 +135,7 @@ def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path):
         (["--thinning", "often"], "argument --thinning: invalid"),
         (["--burn_in", "-1"], "burn_in -1: expected 0 or more"),
         (["--random_seed", "-1"], "seed -1: expected 0 or more"),
-        (["--filename", "nowhere/lattices.h5"], "expected a folder that can be written to"),
+        (["--filename", "nowhere/lattices.h5"], "nowhere/lattices.h5: its folder does not exist"),
         (["--filename", "lattices.hdf5"], "expected a name that ends in .h5"),
         (["--group", "../x"], "run id '../x_1'"),
     ],

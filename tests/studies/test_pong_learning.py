@@ -385,7 +385,7 @@ def test_a_page_of_a_model_that_searches_is_refused_in_one_line(trained, tmp_pat
     assert not path.exists()
 
 
-def test_what_training_episodes_were_told_bounds_what_a_dream_is_told(ensemble, tmp_path):
+def test_training_episodes_bound_what_a_dream_is_told(ensemble, tmp_path):
     settings = PongSettings.parse(["size=debug", "inputs=launch_angle", "window=1", "epochs=1"])
     found = fit(ensemble, settings, tmp_path / "told", study=STUDY, quiet=True)
     judge(found, ensemble)

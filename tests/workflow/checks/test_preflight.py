@@ -64,7 +64,7 @@ def test_check_and_doctor_warn_in_one_line_and_go_on(mounted, capsys, monkeypatc
     from sim2seq.workflow import plan
 
     monkeypatch.setenv("C_FORCE_ROOT", "1")
-    monkeypatch.setattr(plan, "expected_runs", lambda info: ["a_1"])
+    monkeypatch.setattr(plan, "expected_runs", lambda info, where: ["a_1"])
     monkeypatch.setattr(store, "missing_runs", lambda path, expected: [])
     assert cli.main(["check", "store.sqlite", "merlin_info"]) == 0
     line = capsys.readouterr().err
