@@ -32,7 +32,7 @@ FILM_EPISODES = 4
 FILM_OF = "ours_angle_told"
 DASHES = "--", ":", "-."
 STYLES = {
-    0: [{"color": colour, "marker": "o", "ms": 3.5} for colour in COLOURS],
+    0: [{"color": colour, "marker": mark, "ms": 3.5} for mark, colour in product("o^", COLOURS)],
     1: [{"color": "black", "lw": 1.2, "ls": dashes} for dashes in DASHES],
     2: [{"color": GREY, "lw": 1, "ms": 3.5, "ls": ls, "marker": mark} for mark, ls in product("sx^vd", DASHES)],
 }
@@ -206,6 +206,15 @@ def kept(folder: Path) -> dict[str, list[float]]:
     return {name_of(name): each["distance"] for name, each in found.items() if "distance" in each}
 
 
+def few(results: dict[str, list[float]], guessed) -> dict[str, list[float]]:
+    """Those that the picture by horizon has room for: no dilated models, none of the source's that is told the angle,
+    and of the guesses those that are shown as many frames as the source's models."""
+    frames = "P = 3" if any(name.endswith("P = 3") for name in results) else "P = 1"
+    of_source = [name for name in results if name not in guessed and "skip" not in name and "angle told" not in name]
+    kept = {name for name in guessed if name.endswith(frames) or name.startswith("limit")} | {*of_source}
+    return {name: each for name, each in results.items() if name in kept or name.startswith("ours")}
+
+
 def main(argv=None) -> None:
     parser = Parser(description="Draw the pictures of Pong's card.")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the benchmark keeps its models")
@@ -225,7 +234,7 @@ def main(argv=None) -> None:
     guessed = [name for name in results if name not in {name_of(path.name) for path in learned}]
     if boards:
         sweep(boards).savefig(options.output / "sweep.png", dpi=110)
-    by_horizon(results, guessed=guessed).savefig(options.output / "horizon.png", dpi=110)
+    by_horizon(few(results, guessed), guessed=guessed).savefig(options.output / "horizon.png", dpi=110)
     for folder in learned:
         if "_seed_" not in folder.name:  # of several seeds the first is shown
             draw_model(folder, options)

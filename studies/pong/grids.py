@@ -15,6 +15,8 @@ import numpy as np
 
 from sim2seq.report.style import Picture, grid, plain, styled
 
+DARK = 0.6  # of the shades, from which words on them are white
+
 
 def board_of(path: Path) -> dict[str, dict[tuple[str, str], float]]:
     """Environment -> (model, how it was trained) -> the mean distance of these trainings, of a table of them.
@@ -58,9 +60,10 @@ def draw_cells(axis, cells: np.ndarray) -> None:
     finite = cells[np.isfinite(cells)]
     shades = np.log(np.maximum(cells, finite[finite > 0].min(initial=1e-3) / 2))
     shades[np.isinf(shades)] = np.nan
-    axis.imshow(shades, cmap="Blues", aspect="auto", vmax=(np.nanmax(shades) if len(finite) else 0) + 1)
+    shown = axis.imshow(shades, cmap="Blues", aspect="auto", vmax=(np.nanmax(shades) if len(finite) else 0) + 1)
     axis.grid(False)
     for (line, column), value in np.ndenumerate(cells):
         if not np.isnan(value):
             words = f"{value:.2f}" if np.isfinite(value) else "diverged"
-            axis.text(column, line, words, ha="center", va="center")
+            dark = shown.norm(shades[line, column]) > DARK
+            axis.text(column, line, words, ha="center", va="center", color="white" if dark else "black")

@@ -259,6 +259,16 @@ def test_a_training_of_a_study_is_called_as_in_the_table():
     ]
 
 
+def test_the_picture_by_horizon_has_room_for_few():
+    guessed = ["copy, P = 3", "copy, P = 16", "limit 16"]
+    models = ["dense rnn, P = 3", "dense rnn skip 8", "dense rnn angle told", "ours angle told", "ours, P = 16"]
+    results = {name: [1.0] for name in [*models, *guessed]}
+    kept = ["dense rnn, P = 3", "ours angle told", "ours, P = 16", "copy, P = 3", "limit 16"]
+    assert list(figures.few(results, guessed)) == kept
+    cubes = {name: [1.0] for name in ["dense rnn", "dense rnn skip 8", "copy, P = 1"]}
+    assert list(figures.few(cubes, ["copy, P = 1"])) == ["dense rnn", "copy, P = 1"]
+
+
 def test_a_model_of_a_study_has_no_time_of_training():
     found = {name: value for name, value in scored(1.0).items() if name != "training_cpu_seconds"}
     names = [row["name"] for row in script("_pong_rows").rows_of("dense_rnn, P = 3", found)]
