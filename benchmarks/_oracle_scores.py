@@ -51,11 +51,13 @@ def every_job(asked) -> dict[str, tuple[list[str], bool]]:
 
 
 def jobs(asked) -> dict[str, tuple[list[str], bool]]:
-    """Those of `every_job` that are asked for."""
+    """Those of `every_job` that are asked for: by their name, or all seeds of a network by its own."""
+    every = every_job(asked)
+    networks = {name for name in asked.models if name not in every}
     return {
         name: job
-        for name, job in every_job(asked).items()
-        if not asked.models or not {name, name.partition(",")[0]}.isdisjoint(asked.models)
+        for name, job in every.items()
+        if not asked.models or name in asked.models or name.partition(",")[0] in networks
     }
 
 

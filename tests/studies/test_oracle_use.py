@@ -156,9 +156,8 @@ def test_what_was_foretold_never_stands_in_the_final_front():
     table = tables.load(TABLE)
     optimist = seer(lambda series, inputs: (series[-1, :3] * 0.9, np.full(3, 1e-6)))
     simulate.warm_up()
-    done = evolution.evolve(
-        table, 4.0, seed=1, oracle=optimist, rule=Rule(chance=0.4)
-    )  # the first 20 are whole: a second on a busy machine
+    seconds = 4.0  # the first 20 are whole: a second on a busy machine
+    done = evolution.evolve(table, seconds, seed=1, oracle=optimist, rule=Rule(chance=0.4))
     assert sum(each.ended for each in done) > 5
     assert all(each.progress < 1 for each in done if each.ended)
     kept = [each for each in done if not each.ended]
