@@ -183,3 +183,18 @@ def test_a_score_is_set_beside_the_best_baseline_at_that_share(benchmark):
     np.testing.assert_allclose(found["RMSE"], 0.1)
     assert scores.by_share(said, list(off), truth).get_axes()
     assert "| near | 0.2000 |" in scores.markdown(said, list(off), truth)
+
+
+@pytest.mark.parametrize(
+    ("models", "found"),
+    [
+        (["standard"], ["standard"]),
+        (["standard, as published"], ["standard, as published"]),
+        (["change", "lite"], ["change, seed 0", "change, seed 1", "lite"]),
+    ],
+)
+def test_networks_are_asked_for_by_name_or_with_all_seeds(benchmark, models, found):
+    from _oracle_scores import jobs
+
+    asked = SimpleNamespace(models=models, seeds=2, settings=[])
+    assert list(jobs(asked)) == found
