@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from sim2seq.data.stretches import PROGRESS
-from sim2seq.stopping import Decision, Goal, Rule, loaded
+from sim2seq.stopping import Decision, Goal, Held, Rule, loaded
 
 try:
     import optuna
@@ -75,12 +75,15 @@ class OraclePruner(optuna.pruners.BasePruner):
         if not np.isfinite(series).all():
             return True
         answer, (whole, runs) = self.oracle.ask(series, self.inputs(trial)), whole_of(study)
-        held = [
-            [each.holds(value) for each in self.said[number]] for number, value in whole.items() if number in self.said
-        ]
+        held = self.held(whole) if answer.doubts else ()
         decision = self.rule.decide(answer, self.goal, list(whole.values()), runs, held)
         self.said.setdefault(trial.number, []).append(decision)
         return decision.stop
+
+    def held(self, whole: Mapping[int, float]) -> Held:
+        """Of the whole trials, number -> final value, that were asked about: whether it lay within each interval."""
+        asked = self.said.keys() & whole
+        return [[each.holds(whole[number]) for each in self.said[number]] for number in asked]
 
     def series(self, trial: FrozenTrial) -> np.ndarray:
         """What was reported so far, (steps, features). Raises ValueError, in one line, for a feature that was not."""
