@@ -1,8 +1,8 @@
 # make run             the whole study: simulate, ingest, train, report     RUNS=64     STUDY=dodging_robot
 # make test            ruff, mypy, then every test that needs neither a server nor half a minute
 # make test-services   whole studies through Merlin; real brokers, databases, Slurm and other users; faults; the wheel
-# make soak            faults without end, and their table: about an hour
-# make bench           the measured figures
+# make soak            faults without end, and their table: an hour and a half
+# make bench           speed and accuracy; the other figures of docs/measured.md name their commands
 # make lock            renew requirements.lock from the ranges     PACKAGE=numpy: this one alone
 # make format          ruff's repairs and layout
 # make clean           away with the environment and everything else that can be built again
@@ -74,5 +74,5 @@ format:
 	.venv/bin/ruff format .
 
 clean:
-	rm -rf .venv .services .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .services .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info soak.json fuzz.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -213,7 +213,7 @@ SYSTEMS: dict[str, System] = dict(
 SYSTEMS["ball_inputs"] = System(
     ball, ("window=0", f"inputs={','.join((*BALL_INPUTS, *CONDITIONS))}"), goal=0.9, stretch=0.99
 )
-LENGTHS = {"correlated": 6.5e-6, "joint": 6.9e-6, "fresh": 6e-6, "conditions": 5e-4}  # docs/measured.md
+LENGTHS = {"correlated": 6.5e-6, "joint": 6.9e-6, "fresh": 6e-6, "conditions": 5e-4}  # when goals were set
 for ensemble, most in LENGTHS.items():
     words = (f"inputs={','.join(CONDITIONS)}",) if ensemble == "conditions" else ()
     SYSTEMS[f"ball_{ensemble}"] = System(partial(of_accuracy, ensemble), words, length=most)

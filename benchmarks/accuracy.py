@@ -20,7 +20,6 @@ and a half on two cores; --quick shows in two minutes that all of it works, and 
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import os
@@ -40,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # the study's scripts sta
 
 import ball_bounce
 import pgen_ensembles
-from sim2seq._support.command import run
+from sim2seq._support.command import Parser, run
 from sim2seq._support.files import write_json
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import Part, Split, select
@@ -268,7 +267,7 @@ def measured(name: str, *, quick: bool) -> list[dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few runs of 100 steps and a short training")
     parser.add_argument("--only", choices=list(ENSEMBLES), nargs="+", default=list(ENSEMBLES), help="these ensembles")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the rows there")

@@ -18,7 +18,6 @@ memory      the most that a process held: once everything is imported, and after
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import importlib.util
 import io
@@ -42,6 +41,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # the study's scripts sta
 
 import ball_bounce
 import pgen_ensembles
+from sim2seq._support.command import Parser, run
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import Part, Split, select
 from sim2seq.data.windows import Scaling, Windows
@@ -253,7 +253,7 @@ def ask(backend: str, question: str, *, quick: bool, best_loss: float = 0.0):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("question", choices=QUESTIONS)
     parser.add_argument("--quick", action="store_true", help="as for training.py")
     parser.add_argument("--best-loss", type=float, default=0.0, help="scaled MSE, one step ahead, to be reached")
@@ -264,4 +264,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

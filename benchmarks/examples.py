@@ -7,7 +7,6 @@ written into a temporary folder, which is HOME too. A step that would install pa
 --launcher a stand-in for srun is on the PATH, which runs the command here: what specs for Slurm do where Slurm is.
 """
 
-import argparse
 import json
 import os
 import re
@@ -18,6 +17,8 @@ import time
 from pathlib import Path
 
 from merlin.examples.generator import gather_all_examples
+
+from sim2seq._support import command
 
 SRUN = """#!/bin/bash
 while [[ $1 == -* ]]; do case $1 in *=*|--overlap) shift;; *) shift 2;; esac; done
@@ -81,7 +82,7 @@ def line(found: dict, *, markdown: bool) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = command.Parser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--launcher", action="store_true")
     parser.add_argument("--markdown", action="store_true")
@@ -92,4 +93,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(command.run(main))

@@ -5,7 +5,7 @@
 
 mutated      valid records changed a few times where it hurts, one in eight as bytes of a file
 hypothesis   records drawn column by column, with wrong cells among the right ones
-atheris      libFuzzer's search for new paths through the reader; needs `pip install atheris`
+atheris      libFuzzer's search for new paths through the reader; needs `./setup.sh fuzz`
 arrays       bytes changed in a small valid array file (HDF5), in processes of their own: a crash of the library counts
 foreign      bytes changed in small files of other programs (CSV, NetCDF, HDF5, .npz), likewise
 
@@ -13,7 +13,6 @@ Every input must give runs that survive writing and reading bit for bit, or one 
 SECONDS (_verdicts.py). The ways share the inputs as SHARES says. Exit code 1 if one does not, and the input is shown.
 """
 
-import argparse
 import importlib.util
 import math
 import os
@@ -31,6 +30,7 @@ from _mutations import SEEDS, changed_bytes, drawn, mutate
 from _rows import publish, row
 from _verdicts import SECONDS, Broken, judge, verdict, watch
 
+from sim2seq._support.command import Parser, run
 from sim2seq.data import records
 
 SHARES = {"mutated": 655, "hypothesis": 10, "atheris": 330, "arrays": 4, "foreign": 1}  # of the inputs, in proportion
@@ -159,7 +159,7 @@ def fuzz(inputs: int, seed: int, ways: list[str]) -> list[dict]:
 def main() -> int:
     if sys.argv[1:2] == ["--atheris"]:
         return atheris_child(sys.argv[2:])
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     known = [way for way in WAYS if way != "atheris" or importlib.util.find_spec("atheris")]
     parser.add_argument("--inputs", type=int, default=1_000_000, help="number of inputs (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="other seeds, other inputs (default: %(default)s)")
@@ -175,4 +175,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -15,7 +15,6 @@ files are removed.
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import subprocess
@@ -25,6 +24,8 @@ from pathlib import Path
 from time import perf_counter
 
 from _rows import publish, row
+
+from sim2seq._support.command import Parser, run
 
 STEPS, FEATURES, TIMES = 2000, ("u", "v", "x", "y", "z"), 3
 RATIO_GOAL, MEMORY_GOAL = 3.0, 1.0
@@ -104,7 +105,7 @@ def compare(name: str, folder: Path, gigabytes: float) -> list[dict]:
 def main() -> int:
     if sys.argv[1:2] == ["--timed"]:
         return timed(*sys.argv[2:])
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--gigabytes", type=float, default=1.0, help="size of each file (default: %(default)s)")
     parser.add_argument("--folder", help="where to write them; without it, a temporary folder")
     parser.add_argument("--json", metavar="FILE", help="write the rows here too")
@@ -118,4 +119,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -10,7 +10,6 @@ run; simulations as many at once as there are cores, ingests one by one, as plai
 are ratios to what is measured in the same run; a simulation is held against the start of a Python that does nothing.
 """
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -23,6 +22,8 @@ from pathlib import Path
 from _rows import publish, row
 from _study import ROOT, run_study
 
+from sim2seq._support.command import Parser, run
+
 GOALS = {"simulation": 6, "simulate and ingest": 10, "load": 20}  # times a bare Python at most; times faster than plain
 PLAIN_LOADED = 16  # runs
 SPEC = ROOT / "ball_bounce_suite_merlin_lstm.yaml"
@@ -31,6 +32,7 @@ PLAIN_RUNS = 8
 PLAIN_INGEST = """
 import csv, json, sys
 import kosh
+
 csv.field_size_limit(2**31 - 1)
 names, cells = csv.reader(open(sys.argv[1]), delimiter="%")
 series = {n: json.loads(c) for n, c in zip(names[1:], cells[1:]) if c.startswith("[")}
@@ -112,7 +114,7 @@ def measure(runs, plain) -> list:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, nargs="+", default=[64, 1024], help="sizes of the ensemble")
     parser.add_argument("--json", metavar="FILE", help="write the rows here too")
     arguments = parser.parse_args()
@@ -124,4 +126,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

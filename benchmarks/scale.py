@@ -10,7 +10,6 @@ Growth is the value a run at a size over that at the first one; linear is 1, and
 million runs would need, from the figures of the largest size.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -22,6 +21,8 @@ from pathlib import Path
 
 from _rows import publish, row
 from _study import ROOT, run_study
+
+from sim2seq._support.command import Parser, run
 
 SPEC = ROOT / "ball_bounce_suite_merlin_samples.yaml"
 PLAIN_RUNS = 16
@@ -111,7 +112,7 @@ def on_paper(cost: dict[str, float]) -> str:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, nargs="+", default=[1000, 10_000, 100_000], help="sizes of the ensemble")
     parser.add_argument("--json", metavar="FILE", help="write the rows here too")
     arguments = parser.parse_args()
@@ -123,4 +124,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

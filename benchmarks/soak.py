@@ -24,6 +24,8 @@ from pathlib import Path
 
 from _rows import met, publish, row
 
+from sim2seq._support.command import Parser, run
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -101,7 +103,7 @@ def rows(line: dict) -> list[dict]:
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=50, help="of kill -9, over all kinds (default 50)")
     parser.add_argument("--others", type=int, default=3, help="of each other fault (default 3)")
     parser.add_argument("--runs", type=int, default=20_000, help="of the soak (default 20000)")
@@ -134,4 +136,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -37,6 +37,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from _rows import publish, row
 
+from sim2seq._support.command import Parser, run
+
 sys.path.insert(0, str(Path(__file__).parent.parent))  # the study's scripts stand beside the package
 
 STEPS, FEATURES, FEW = 400, ("x_pos", "y_pos", "z_pos"), 1024
@@ -204,7 +206,7 @@ def measure(gigabytes: float, limit: float, quick: bool, folder: Path) -> list[d
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--gigabytes", type=float, default=4.0, help="size of the ensemble")
     parser.add_argument("--limit", type=float, default=3.4, help="of memory, in GB")
     parser.add_argument("--quick", action="store_true", help="a small network: numbers that mean little")
@@ -222,4 +224,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -6,7 +6,7 @@ The plain recipe is the source project's, as a user would write it: windows stac
 batch 32, Adam, mean squared error, `model.fit` with EarlyStopping, nothing compiled, and a Python loop around
 `model.predict` for the closed loop, all runs in one call (a few steps are timed and scaled to all of them). Ours are
 residual_lstm, the autoregression with one member, and the source's network as this project trains it;
-each with TensorFlow and, where it is installed, with JAX (`pip install .[jax]`), in processes of their own. What is
+each with TensorFlow and, where it is installed, with JAX (`./setup.sh jax`), in processes of their own. What is
 measured, and how, stands in benchmarks/backends.py.
 
 The data are ball_bounce_64_correlated.npz of tests/samples, split in its order, 38 / 13 / 13; the test runs are
@@ -17,8 +17,8 @@ works: small networks on few runs, with numbers that mean little.
 
 from __future__ import annotations
 
-import argparse
 import os
+import sys
 import time
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # of the plain recipe; ours chooses in its own processes
@@ -28,6 +28,7 @@ import numpy as np
 from _rows import publish, row
 from backends import CLOSED_LOOP_GOAL, MANY, ask, is_installed, ordered_runs
 
+from sim2seq._support.command import Parser, run
 from sim2seq.data.splits import select
 from sim2seq.data.windows import Scaling
 from sim2seq.evaluation.measures import rmse
@@ -168,7 +169,7 @@ def memory_rows(quick: bool) -> list[dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small networks on few runs, in a minute or two")
     parser.add_argument("--json", metavar="FILE", help="write the rows there")
     arguments = parser.parse_args()
@@ -184,4 +185,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

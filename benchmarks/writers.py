@@ -7,15 +7,16 @@ Each writer is a process of its own, and each call of `ingest` a transaction of 
 not counted. Without --store: an SQLite file in a temporary folder. Every run is looked for afterwards.
 """
 
-import argparse
 import multiprocessing
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 from _rows import publish, row
 
+from sim2seq._support.command import Parser, run
 from sim2seq.data.records import Run
 from sim2seq.store import store
 
@@ -61,7 +62,7 @@ def measure(path, writers: list[int], runs: int, batch: int) -> list[dict]:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--store", help="an SQLite file or a .url file with a store (default: a new SQLite file)")
     parser.add_argument("--writers", type=int, nargs="+", default=[1, 8, 32], help="processes at once")
     parser.add_argument("--runs", type=int, default=320, help="runs in all, for each number of writers")
@@ -75,4 +76,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -203,11 +203,7 @@ def main(arguments: list[str] | None = None) -> int:
         subparser = subparsers.add_parser(name, help=text, description=text)
         add_arguments(subparser)
         subparser.set_defaults(function=function, name=name)
-    chosen, more = parser.parse_known_args(arguments)
-    if more and ("words" not in chosen or any(word.startswith("-") for word in more)):
-        parser.error(f"unrecognized arguments: {' '.join(more)}")
-    if more:
-        getattr(chosen, chosen.words).extend(more)
+    chosen = parser.parsed(arguments)
     try:
         return chosen.function(chosen)
     except (ValueError, OSError, sqlite3.Error, MemoryError) as error:

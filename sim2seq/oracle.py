@@ -253,11 +253,7 @@ def main(argv=None) -> int:
         subparser = subparsers.add_parser(name, help=text, description=text)
         add_arguments(subparser)
         subparser.set_defaults(function=function)
-    asked, more = parser.parse_known_args(argv)
-    if more and ("words" not in asked or any(word.startswith("-") for word in more)):
-        parser.error(f"unrecognized arguments: {' '.join(more)}")
-    if more:
-        getattr(asked, asked.words).extend(more)
+    asked = parser.parsed(argv)
     return asked.function(asked)
 
 

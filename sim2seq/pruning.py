@@ -22,7 +22,7 @@ try:
     import optuna
     from optuna.trial import FrozenTrial, TrialState
 except ImportError as error:
-    raise ValueError("OraclePruner needs the package optuna: pip install 'sim2seq[oracle]'") from error
+    raise ValueError("OraclePruner needs the package optuna: ./setup.sh oracle where sim2seq was cloned") from error
 
 REPORTED, TOLD = "sim2seq:reported", "sim2seq:told"
 

@@ -5,15 +5,32 @@ import os
 import sys
 
 
+class Defaults(argparse.ArgumentDefaultsHelpFormatter):
+    """A help that names defaults where there are any: "(default: None)" tells nobody anything."""
+
+    def _get_help_string(self, action):
+        nothing = action.default is None or action.default is False or action.default == []
+        return action.help if nothing else super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are one line, without the usage text."""
 
     def __init__(self, **options):
-        options.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+        options.setdefault("formatter_class", Defaults)
         super().__init__(**options)
 
     def error(self, message):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+    def parsed(self, arguments=None) -> argparse.Namespace:
+        """The arguments of a command; words may stand between options where the command says which list (`words`)."""
+        asked, more = self.parse_known_args(arguments)
+        if more and ("words" not in asked or any(word.startswith("-") for word in more)):
+            self.error(f"unrecognized arguments: {' '.join(more)}")
+        if more:
+            getattr(asked, asked.words).extend(more)
+        return asked
 
 
 def say_in_any_encoding() -> None:
@@ -30,10 +47,14 @@ def plain(text, most: int = 2000) -> str:
 
 
 def run(main) -> int:
-    """Call `main()`; its ValueError, OSError or MemoryError becomes one line on stderr and exit code 2."""
+    """Call `main()`: bad input (ValueError, OSError, MemoryError) ends in a line on stderr and 2, Ctrl-C in 130."""
     say_in_any_encoding()
+    name = os.path.basename(sys.argv[0])
     try:
         return main() or 0
     except (ValueError, OSError, MemoryError) as error:
-        print(f"{os.path.basename(sys.argv[0])}: {plain(error)}", file=sys.stderr)
+        print(f"{name}: {plain(error)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        return 130

@@ -89,7 +89,7 @@ def check_packages() -> None:
     from importlib.util import find_spec
 
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
-        raise ValueError(f"--onnx needs {', '.join(missing)}: pip install 'sim2seq[onnx]'")
+        raise ValueError(f"--onnx needs {', '.join(missing)}: ./setup.sh onnx where sim2seq was cloned")
 
 
 def write_one(network: keras.Model, path: Path, said: dict) -> None:

@@ -68,7 +68,9 @@ class Database:
         try:
             import pymysql  # noqa: F401
         except ModuleNotFoundError as error:
-            raise StoreError(f"{path}: a store in MariaDB needs PyMySQL: pip install '.[mariadb]'") from error
+            raise StoreError(
+                f"{path}: a store in MariaDB needs PyMySQL: ./setup.sh mariadb in sim2seq's clone"
+            ) from error
         self.path = path
         arguments = {"connect_timeout": CONNECT_TIMEOUT, "init_command": SESSION}
         if "unix_socket" in url.query:

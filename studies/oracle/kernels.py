@@ -15,7 +15,7 @@ import numpy as np
 try:
     from numba import njit
 except ImportError as error:
-    raise ValueError("the oracle's maps need the package numba: pip install 'sim2seq[oracle]'") from error
+    raise ValueError("the oracle's maps need the package numba: ./setup.sh oracle") from error
 
 compiled = njit(cache=True, error_model="numpy")  # no fast-math: the same numbers on every machine
 

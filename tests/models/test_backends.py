@@ -14,7 +14,7 @@ from sim2seq.data.splits import Part, select
 from sim2seq.models.rollout import rollout
 
 pytestmark = [
-    pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed (pip install .[jax])"),
+    pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed (./setup.sh jax)"),
     pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="compares with TensorFlow"),
 ]
 

@@ -158,4 +158,4 @@ def test_a_password_may_stand_in_a_file_of_its_own(database_with_store, tmp_path
 def test_without_the_driver_the_message_says_what_to_install(database_store):
     code = "import sys; sys.modules['pymysql'] = None; from sim2seq.store import store; store.connect(sys.argv[1])"
     done = subprocess.run([sys.executable, "-c", code, database_store], capture_output=True, text=True, check=False)
-    assert "a store in MariaDB needs PyMySQL: pip install '.[mariadb]'" in done.stderr
+    assert "a store in MariaDB needs PyMySQL: ./setup.sh mariadb in sim2seq's clone" in done.stderr

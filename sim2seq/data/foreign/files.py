@@ -155,7 +155,7 @@ def reading_errors(path: str) -> Iterator[None]:
 def need(path: str, kind: str) -> None:
     """Raise RecordError where the package that reads this kind is missing."""
     if (package := PACKAGES.get(kind)) and not find_spec(package):
-        raise RecordError(f"{path}: needs {package}: pip install '.[import]'")
+        raise RecordError(f"{path}: needs {package}: ./setup.sh import where sim2seq was cloned")
 
 
 def pieces_of(path: str, kind: str, reading: Reading, name: str = "run") -> Iterator[Piece]:
