@@ -91,7 +91,7 @@ def scores_rows(asked, of=STUDY) -> list[dict]:
     if asked.pictures:
         save_pictures(Path(asked.pictures), next(iter(found.values())), said, list(naive), test.truth)
     targets = targets_of(of)
-    print(markdown(said, list(naive), test.truth, targets))
+    print(markdown(said, test.truth, targets))
     return [*goal_rows(said, list(naive), test.truth), *detail_rows(said, test.truth, names, targets)]
 
 
@@ -229,7 +229,7 @@ def detail_rows(said: dict, truth: np.ndarray, names: np.ndarray, targets=ASKED)
     return rows
 
 
-def markdown(said: dict, naive: list[str], truth: np.ndarray, targets=ASKED) -> str:
+def markdown(said: dict, truth: np.ndarray, targets=ASKED) -> str:
     """Tables for the card: error by share, mean of the targets; every measure after 20 and 50 %; coverage."""
     head = line("", SHARES, ".0%") + "\n" + "|---" * (1 + len(SHARES)) + "|"
     by = {name: measured(each, truth) for name, each in said.items()}

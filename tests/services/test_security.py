@@ -26,6 +26,7 @@ from sim2seq.workflow.broker import Broker
 
 NOBODY = 65534
 HOSTILE = "<script>alert(1)</script>"
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
 @pytest.fixture(scope="module")
@@ -74,15 +75,14 @@ def test_nobody_else_enters_the_brokers_folder_under_any_umask(running):
     assert not any(each & 0o077 for each in files.values()), files
 
 
+@as_root
 def test_another_user_reaches_neither_the_broker_nor_its_secrets(running):
-    """Only root can become another user; anyone else has the test above."""
     inside = [os.path.join(running.folder, name) for name in ("app.yaml", "encryption_key")]
     attempts = [lambda: socket.socket(socket.AF_UNIX).connect(running.socket), lambda: os.listdir(running.folder)]
     attempts += [lambda path=path: os.open(path, os.O_RDONLY) for path in inside]
     attempts += [lambda: os.rename(running.folder, running.folder + "-mine"), lambda: os.rmdir(running.folder)]
-    if os.geteuid() == 0:
-        assert [as_nobody(attempt) for attempt in attempts] == ["PermissionError"] * 6
-        assert as_nobody(lambda: os.listdir("/")) == "nothing"
+    assert [as_nobody(attempt) for attempt in attempts] == ["PermissionError"] * 6
+    assert as_nobody(lambda: os.listdir("/")) == "nothing"
 
 
 def test_the_broker_opens_no_port(running):
@@ -132,12 +132,18 @@ def test_the_broker_avoids_folders_whose_entries_others_may_swap(short_path, mon
         assert os.path.dirname(Broker().folder) == str(short_path)
     below.parent.chmod(0o1777)  # sticky, as /tmp is
     assert permissions.weak_spot(below) is None
-    if os.geteuid() == 0:
-        os.chown(below, 1234, 1234)
-        assert permissions.weak_spot(below) == str(below)
     monkeypatch.setattr(permissions, "weak_spot", str)
     with pytest.raises(OSError, match="set TMPDIR to one of your own"):
         Broker()
+
+
+@as_root
+def test_a_folder_of_somebody_else_is_a_weak_spot(short_path):
+    below = short_path / "theirs"
+    below.mkdir()
+    assert permissions.weak_spot(below) is None
+    os.chown(below, 1234, 1234)
+    assert permissions.weak_spot(below) == str(below)
 
 
 def test_what_a_study_writes_is_never_writable_for_everybody(tmp_path):

@@ -182,7 +182,7 @@ def test_a_score_is_set_beside_the_best_baseline_at_that_share(benchmark):
     np.testing.assert_allclose(found["correlation"], 1)
     np.testing.assert_allclose(found["RMSE"], 0.1)
     assert scores.by_share(said, list(off), truth).get_axes()
-    assert "| near | 0.2000 |" in scores.markdown(said, list(off), truth)
+    assert "| near | 0.2000 |" in scores.markdown(said, truth)
 
 
 @pytest.mark.parametrize(
