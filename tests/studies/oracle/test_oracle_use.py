@@ -17,7 +17,7 @@ from studies.oracle import ask, drawing, ending, evolution, maps, simulate, tabl
 from studies.oracle.settings import Settings
 from studies.oracle.study import read
 
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 
 TABLE = "sklearn-iris"
 TINY = ["map_rows:4", "map_columns:4", "mode:stochastic", "epoch_multiplier:1", "checkpoints:20"]
