@@ -130,6 +130,7 @@ LONG = (
     "training",
     "combined",
     "pong_learning",
+    "pong_families",
 )
 
 
