@@ -18,7 +18,6 @@ from studies.pong.study import STUDY, PongSettings, judge, limit_of
 from studies.pong.worlds import CubeCrash, Pong
 
 PONG, CUBE = Pong(), CubeCrash()
-
 DEBUG = PongSettings.parse(["size=debug"])
 
 
@@ -147,9 +146,7 @@ def test_a_model_of_another_environment_is_refused(trained, tmp_path):
 
 
 TRANSFORMER = ["recipe=pixels", "model=frame_transformer"]
-
 IMPOSSIBLE = [["closed_loop=true"], ["recipe=pixels", "closed_loop=true"]]
-
 IMPOSSIBLE += [["skip=0"], ["model=combined"], ["window=0"], ["skip=8"], [*TRANSFORMER, "skip=8"]]
 
 

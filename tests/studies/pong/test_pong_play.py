@@ -19,9 +19,7 @@ from studies.pong.simulate import simulate
 from studies.pong.worlds import CubeCrash, Pong, draw
 
 PONG, ROOT = Pong(), Path(__file__).parents[3]
-
 SHORT = 2  # the seed of an episode of fewer than 30 frames
-
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
 

@@ -140,7 +140,6 @@ BOARD = """place,model,skip,inputs,window,error,recorded as
 4,dense_rnn,1,"launch_sin,launch_cos",1,2.5,d
 5,asset_transformer,1,,3,inf,e
 """
-
 BOARDS = """place,environment,model,skip,known,told,steps,distance,copied,times,wrong_ends,recorded as
 1,pong,objects,1,1,True,60,0.02,8,0.0025,0.1,a
 2,cube_crash,objects,1,1,False,20,0.5,20,0.025,0.1,a
