@@ -1,6 +1,7 @@
-"""What several test modules share: the real data, and one tiny finished training."""
+"""What several test modules share: the real data, a tiny study, small stores, tiny finished trainings."""
 
 import os
+import shutil
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -11,6 +12,8 @@ from scene import Scene
 
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.store import sqlite
+
+pytest.register_assert_rewrite("specs", "surrogates")
 
 DATA = Path(__file__).parent / "samples"
 
@@ -88,6 +91,58 @@ def workspace(bouncing, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder, with the spec of specs.py and a generator of its runs."""
+    from specs import SPEC, write_spec
+
+    from sim2seq.workflow.checks import preflight
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("C_FORCE_ROOT", "1")
+    monkeypatch.setattr(preflight, "parallel_file_system", lambda path: None)  # wherever the tests run
+    write_spec(SPEC)
+    (tmp_path / "pgen.py").write_text("def get_custom_generator(env, **kwargs):\n    return kwargs['NUM_STUDIES']\n")
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def counting(tmp_path_factory):
+    """The folder of two models that count on by one."""
+    from helpers import counting_model
+    from surrogates import SCORES, save
+
+    return save(tmp_path_factory.mktemp("counting") / "training", [counting_model(), counting_model()], SCORES)
+
+
+@pytest.fixture(scope="session")
+def paced(tmp_path_factory):
+    """The folder of a model that counts on by the sum of a run's two inputs."""
+    from surrogates import SCORES, pace_model, save
+
+    scores = SCORES | {"inputs": {"pace": [0, 10], "push": [0, 10]}}
+    return save(tmp_path_factory.mktemp("paced") / "training", [pace_model()], scores, ("pace", "push"))
+
+
+@pytest.fixture(scope="session")
+def eight_runs(tmp_path_factory):
+    """A store of eight runs of 60 steps."""
+    from runs import short_runs
+
+    from sim2seq.store import store
+
+    path = tmp_path_factory.mktemp("runs") / "store.sqlite"
+    store.create(path)
+    store.ingest(path, short_runs(8, 60))
+    return path
+
+
+@pytest.fixture
+def study_store(eight_runs, tmp_path):
+    """The same, to write into."""
+    return shutil.copy(eight_runs, tmp_path / "store.sqlite")
+
+
+@pytest.fixture
 def trap(tmp_path):
     """A path that exists only if foreign code ran."""
     path = tmp_path / "ran"
@@ -130,6 +185,7 @@ LONG = (
     "training",
     "combined",
     "pong_learning",
+    "pong_families",
 )
 
 

@@ -1,4 +1,4 @@
-"""Foreign files as runs, as `sim2seq import` reads them."""
+"""Foreign files as runs, as `sim2seq import` reads them and puts them into a store."""
 
 import h5py
 import numpy as np
@@ -7,6 +7,7 @@ import xarray as xr
 from sim2seq.data.foreign.files import sources
 from sim2seq.data.foreign.reading import Reading
 from sim2seq.data.foreign.runs import Seen, runs_of
+from sim2seq.store import imports
 
 COUNTING = "time,x,y\n0,1,10\n1,2,20\n2,3,30\n"
 RUNS, STEPS, FEATURES = 4, 6, 3
@@ -54,4 +55,19 @@ def dataset():
     variables["mass"] = ("member", np.arange(4.0), {"units": "kg"})
     return xr.Dataset(
         variables, {"time": ("time", TIMES, {"units": "days since 2001-01-01"})}, {"Conventions": "CF-1.8"}
+    )
+
+
+def imported(path, *files, **options):
+    """Import; the counts."""
+    return imports.import_files(path, files, Reading(**options)).counts
+
+
+def same(one, other):
+    """Whether two ensembles are equal."""
+    np.testing.assert_array_equal(one.values, other.values)
+    np.testing.assert_array_equal(one.times, other.times)
+    names = ("run_ids", "features", "units", "step_unit")
+    return all(getattr(one, name) == getattr(other, name) for name in names) and all(
+        one.inputs[name].tolist() == other.inputs[name].tolist() for name in {*one.inputs, *other.inputs}
     )

@@ -1,13 +1,12 @@
 """`sim2seq predict` of a model that forecasts from the inputs of a run alone."""
 
-import csv
-import io
 import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers import scores_json
+from surrogates import predicted
 
 from sim2seq import cli, predict, surrogate
 from sim2seq.data import records
@@ -36,11 +35,6 @@ def model(tmp_path, monkeypatch):
     for name, each in files.items():
         (folder / f"{name}.json").write_text(json.dumps(each))
     return folder
-
-
-def predicted(capsys, *arguments) -> list[dict]:
-    assert cli.main(["predict", *map(str, arguments)]) == 0
-    return list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
 
 
 @pytest.mark.parametrize("words", [["length=2.9,drag=0"], ["length=2.9", "drag=0"], ["length=2.9,", "drag=0"]])

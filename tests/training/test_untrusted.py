@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 from helpers import Trap, counting_model
-from test_surrogate import SCORES, WINDOW, save
+from surrogates import SCORES, WINDOW, save
 
 from sim2seq import cli
 from sim2seq.training import untrusted

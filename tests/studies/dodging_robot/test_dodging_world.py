@@ -24,7 +24,7 @@ from studies.dodging_robot.world import (
     simulate,
 )
 
-STUDY = Path(__file__).parents[2] / "studies" / "dodging_robot"
+STUDY = Path(__file__).parents[3] / "studies" / "dodging_robot"
 STILL = POLICIES["still"]
 SIDES = {"exactly touching": 0.0, "a millimetre nearer": -1e-3, "a millimetre further": 1e-3}
 

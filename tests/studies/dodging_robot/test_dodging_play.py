@@ -14,7 +14,7 @@ from sim2seq._support import command
 from sim2seq.data import records
 from studies.dodging_robot import animation, drawing, play, policies, recordings, world
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 pygame = drawing.pygame
 SESSION = "101_2ball_robot_1.5x5_vector_keyboard_me.npy"
 

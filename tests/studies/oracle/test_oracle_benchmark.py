@@ -14,7 +14,7 @@ from sim2seq.store.files import ingest_folder
 from studies.oracle import maps, tables
 from studies.oracle.settings import Settings
 
-FOLDER = str(Path(__file__).parents[2] / "benchmarks")
+FOLDER = str(Path(__file__).parents[3] / "benchmarks")
 
 
 @pytest.fixture

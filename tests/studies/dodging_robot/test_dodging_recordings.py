@@ -13,7 +13,7 @@ from sim2seq.data import records
 from sim2seq.store import store
 from studies.dodging_robot import recordings, tracking, world
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAME = "001_2ball_straight_1.5x5_vector_keyboard_somebody.npy"
 SHORTEST = "003_2ball_neato_1.5x5_vector_keyboard_nathan.npy"
 

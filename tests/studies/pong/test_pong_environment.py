@@ -1,14 +1,16 @@
-"""Pong and CubeCrash as Gymnasium environments."""
+"""Pong and CubeCrash as Gymnasium environments, and a model of Pong as one."""
 
 import warnings
 
 import gymnasium
 import numpy as np
 import pytest
+from games import perfect
 from gymnasium.utils.env_checker import check_env
 
-from studies.pong import environment
+from studies.pong import beginning, environment
 from studies.pong.agents import make_agent
+from studies.pong.simple import copy
 from studies.pong.simulate import simulate
 from studies.pong.worlds import SIZES, CubeCrash, Pong
 
@@ -123,3 +125,49 @@ BAD_USES = {
 def test_the_environment_refuses_what_it_cannot_play(use):
     with pytest.raises(ValueError, match=r"expected .* got"):
         BAD_USES[use]()
+
+
+def test_gymnasium_finds_nothing_to_say_against_the_dreamed_game():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(gymnasium.make(environment.DREAMED_PONG, render_mode="rgb_array").unwrapped)
+
+
+@pytest.fixture
+def dreamed(monkeypatch):
+    monkeypatch.setattr(environment, "load", lambda model: perfect(3))
+    return environment.DreamedPong(render_mode="rgb_array", model="the game itself")
+
+
+def test_a_perfect_models_environment_is_the_game(dreamed):
+    game = environment.Game()
+    frame, info = dreamed.reset(seed=3)
+    game.reset(seed=3)
+    shown = beginning.begin(perfect(3), 3, stochasticity=environment.SETS["train"].stochasticity)
+    for action in shown.actions[1:]:
+        true = game.step(action)[0]
+    assert frame.tobytes() == true.tobytes()
+    over = False
+    while not over:
+        frame, reward, over, truncated, info = dreamed.step(4)
+        true, earned, ended, *_ = game.step(4)
+        assert (reward, over, truncated) == (earned, ended, False)
+        assert frame.tobytes() == true.tobytes() == dreamed.render().tobytes()
+    assert info == {"seed": 3, "over": 1.0}
+    with pytest.raises(gymnasium.error.ResetNeeded, match="the game is over"):
+        dreamed.step(4)
+
+
+def test_the_dreamed_game_refuses_what_it_cannot_play(dreamed, monkeypatch):
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        dreamed.step(4)
+    with pytest.raises(ValueError, match="options: expected none, got angle"):
+        dreamed.reset(seed=0, options={"angle": 1.0})
+    dreamed.reset(seed=0)
+    with pytest.raises(ValueError, match="action: expected a whole number from 0 to 8, got 9"):
+        dreamed.step(9)
+    with pytest.raises(ValueError, match="render_mode"):
+        environment.DreamedPong("ascii")
+    monkeypatch.setattr(environment, "load", lambda model: copy(CubeCrash()))
+    with pytest.raises(ValueError, match="cubes: expected a model of pong; got one of cube_crash"):
+        environment.DreamedPong(model="cubes")

@@ -16,7 +16,7 @@ from studies.oracle.maps import SERIES, grid_of, plan, train
 from studies.oracle.metrics import rank_correlation
 from studies.oracle.settings import MOST_CHECKPOINTS, Settings
 
-STUDY = Path(__file__).parents[2] / "studies" / "oracle"
+STUDY = Path(__file__).parents[3] / "studies" / "oracle"
 RESULTS = {"mqe_final", "topographic_error_final", "dead_ratio_final", "wall_time_final", "rank_correlation_final"}
 RESULTS |= {"progress_final", "num_checkpoints", "num_updates"}
 

@@ -11,12 +11,11 @@ import pytest
 
 from sim2seq import Ensemble, cli, load_training, ranking, sweep
 from sim2seq.data.records import Run
-from sim2seq.evaluation.intervals import over_seeds
 from sim2seq.models.builders import Sizes
 from sim2seq.store import store
 from sim2seq.study import load_study
 from sim2seq.training.fit import fit, split_runs
-from studies.dodging_robot import judging, network, pgen_ensembles, scores
+from studies.dodging_robot import network, scores
 from studies.dodging_robot.policies import POLICIES, learned, middle_of_track, plan
 from studies.dodging_robot.study import STUDY, RobotSettings, choose, varied
 from studies.dodging_robot.world import AIMS, LAYOUT, SERIES, simulate
@@ -182,13 +181,6 @@ def test_a_policy_errs_as_the_epoch_that_it_was_kept_from(trained):
     assert np.nanmean(np.abs(one.middle - one.truth)) == pytest.approx(min(trained.history["val_loss"]), rel=1e-5)
 
 
-def test_learned_from_tuned_on_and_judged_by_are_other_launches():
-    launches = pgen_ensembles.parameter_table(NUM_STUDIES="1000")["SEED"]
-    starts = [scores.TEST_SEED, scores.NOTEBOOK_SEED, scores.VALIDATION_SEED, min(launches)]
-    assert starts == sorted(starts)
-    assert min(np.diff(starts)) >= 100_000  # episodes, far more than anybody plays
-
-
 def test_a_policy_sees_the_last_rows_and_at_first_the_first_one():
     seen = keras.Input((3, 8))
     model = keras.Model(seen, seen[:, :, 0] @ np.array([[0.01], [0.1], [1.0]], dtype="float32"))
@@ -236,16 +228,6 @@ def test_settings_that_cannot_be_are_refused(words, expected):
         RobotSettings.parse(words)
 
 
-def test_scores_are_those_of_the_episodes():
-    played = simulate(POLICIES["still"](6), range(6), "robot", duration=12.0)
-    score = scores.play(POLICIES["still"], ["robot"], range(6), 12.0)["robot"]
-    assert score.hits == pytest.approx(played.counts["hits"].sum() / (6 * 0.2))
-    assert [score.low, score.high] == over_seeds(played.counts["hits"] / 0.2)
-    assert score.low < score.hits < score.high
-    assert score.distance == 0
-    assert score.dodged == 0
-
-
 def test_a_training_is_judged_by_play_on_validation_launches(trained, ensemble):
     found = STUDY.judge(trained, ensemble)
     seeds = range(scores.VALIDATION_SEED, scores.VALIDATION_SEED + 2)
@@ -274,56 +256,3 @@ def test_a_point_of_the_sweep_is_judged_recorded_and_ranked(path, tmp_path, caps
     assert said.err == f"sim2seq leaderboard: {names[1]} is not recorded in {path}\n"
     assert [line for line in said.out.splitlines() if line.startswith("data:")] == ["data:expert", "data:human"]
     assert store.run_ids(path) == list(STUDY.read(path).run_ids)  # trainings are no runs
-
-
-def result(window, units, seed, hits, loss, val_loss):
-    data = {
-        "study": STUDY.name,
-        "ranked_by": "hits",
-        "hits": hits,
-        "parameters": units**2,
-        "results": "hits,parameters",
-    }
-    settings = {"data": "expert", "window": window, "units": str(units), "seed": seed}
-    return ranking.Result(f"{window}_{units}_{seed}", data | settings, {"loss": loss, "val_loss": val_loss})
-
-
-RESULTS = [
-    result(5, 6, 0, 3.0, [1.0, 0.5], [1.0, 0.6]),
-    result(5, 6, 1, 5.0, [1.0, 0.5], [1.0, 0.6]),
-    result(5, 20, 0, 1.0, [1.0, 0.2], [0.55, 0.6]),
-    result(5, 20, 1, 2.0, [1.0, 0.2], [0.55, 0.6]),
-    result(8, 10, 0, 1.9, [1.0, 0.24], [0.6, 0.5]),
-    result(8, 10, 1, 1.9, [1.0, 0.24], [0.6, 0.5]),
-    result(10, 10, 0, 1.8, [1.0, 0.24], [0.6, 0.51]),
-]
-
-
-def size(point) -> tuple[int, str]:
-    return point.settings["window"], point.settings["units"]
-
-
-def test_over_and_under_fitting_go_by_their_rules():
-    points = ranking.points_of(RESULTS[:6])
-    assert dict(zip(map(size, points), judging.fits(points), strict=True)) == {
-        (5, "6"): "under-fits",  # ends at 0.5, the best at 0.2
-        (5, "20"): "over-fits",  # 0.2 is below the 0.24 of the lowest validation loss, 0.55 is 10 % above it
-        (8, "10"): "",
-    }
-
-
-def test_recommended_is_the_smallest_within_one_standard_error():
-    chosen, best = judging.recommended(RESULTS)["expert"]
-    assert size(best) == (5, "20")
-    assert (best.error, best.standard_error) == (1.5, 0.5)
-    assert size(chosen) == (8, "10")  # 1.9 <= 1.5 + 0.5; as many weights as 10 x 10, and the shorter window
-
-
-def test_the_recommended_size_holds_unless_settings_say_another():
-    points = judging.recommended(RESULTS)
-    found = judging.settings_of(RobotSettings(), points)
-    assert list(found) == list(judging.TRAINED)
-    assert found[judging.EXPERT] == RobotSettings(data="expert", window=8, units=(10,))
-    assert found[judging.FORWARD] == RobotSettings(data="human", model="feed_forward")  # no sweep on people
-    assert judging.settings_of(RobotSettings(units=(7,)), points)[judging.EXPERT].window == 10
-    assert judging.settings_of(RobotSettings(), {})[judging.EXPERT] == RobotSettings()

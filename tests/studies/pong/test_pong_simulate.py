@@ -13,7 +13,7 @@ from studies.pong import simulate
 from studies.pong.agents import PongAgent, make_agent
 from studies.pong.worlds import CubeCrash, Pong, draw
 
-SCRIPT = Path(__file__).parents[2] / "studies" / "pong" / "simulate.py"
+SCRIPT = Path(__file__).parents[3] / "studies" / "pong" / "simulate.py"
 
 
 def written(folder, *words):

@@ -1,44 +1,26 @@
-"""Pong for people: a window to play in beside a model, a film of it, and the model as an environment."""
+"""Pong for people: a window to play in beside a model, and a film of it."""
 
 import os
 import subprocess
 import sys
-import warnings
 from argparse import Namespace
 from pathlib import Path
 
-import gymnasium
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import check_env
+from games import perfect
 from PIL import Image
 
 from sim2seq._support import command
-from studies.pong import animate_assets, beginning, environment, hidden, play, viewing, web
+from studies.pong import animate_assets, beginning, hidden, play, viewing, web
 from studies.pong.dream import Dream
-from studies.pong.simple import constant_velocity, copy
+from studies.pong.simple import constant_velocity
 from studies.pong.simulate import simulate
 from studies.pong.worlds import CubeCrash, Pong, draw
 
-PONG, ROOT = Pong(), Path(__file__).parents[2]
+PONG, ROOT = Pong(), Path(__file__).parents[3]
 SHORT = 2  # the seed of an episode of fewer than 30 frames
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-
-
-def perfect(known: int = 2) -> Dream:
-    """Pong itself, told how the ball was launched: what it makes is the game."""
-
-    def start(frames, actions, meta):
-        states = np.concatenate([np.zeros((len(meta), 2)), meta[:, ::-1], np.zeros((len(meta), 2))], axis=-1)
-        for step in range(1, known):
-            states, _, _ = PONG.step(states, actions[:, step])
-        return states
-
-    def advance(states, actions):
-        states, over, _ = PONG.step(states, actions)
-        return draw(PONG, states) / np.float32(255), over.astype(float), states
-
-    return Dream(PONG, known, ("launch_sin", "launch_cos"), start, advance)
 
 
 def idle(states):
@@ -185,52 +167,6 @@ def test_a_film_shows_frames_in_their_own_colours(tmp_path):
 
 def test_the_models_frames_a_second_are_those_of_its_steps():
     assert play.measure(constant_velocity(), steps=50) > 60
-
-
-def test_gymnasium_finds_nothing_to_say_against_the_dreamed_game():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        check_env(gymnasium.make(environment.DREAMED_PONG, render_mode="rgb_array").unwrapped)
-
-
-@pytest.fixture
-def dreamed(monkeypatch):
-    monkeypatch.setattr(environment, "load", lambda model: perfect(3))
-    return environment.DreamedPong(render_mode="rgb_array", model="the game itself")
-
-
-def test_a_perfect_models_environment_is_the_game(dreamed):
-    game = environment.Game()
-    frame, info = dreamed.reset(seed=3)
-    game.reset(seed=3)
-    shown = beginning.begin(perfect(3), 3, stochasticity=environment.SETS["train"].stochasticity)
-    for action in shown.actions[1:]:
-        true = game.step(action)[0]
-    assert frame.tobytes() == true.tobytes()
-    over = False
-    while not over:
-        frame, reward, over, truncated, info = dreamed.step(4)
-        true, earned, ended, *_ = game.step(4)
-        assert (reward, over, truncated) == (earned, ended, False)
-        assert frame.tobytes() == true.tobytes() == dreamed.render().tobytes()
-    assert info == {"seed": 3, "over": 1.0}
-    with pytest.raises(gymnasium.error.ResetNeeded, match="the game is over"):
-        dreamed.step(4)
-
-
-def test_the_dreamed_game_refuses_what_it_cannot_play(dreamed, monkeypatch):
-    with pytest.raises(gymnasium.error.ResetNeeded):
-        dreamed.step(4)
-    with pytest.raises(ValueError, match="options: expected none, got angle"):
-        dreamed.reset(seed=0, options={"angle": 1.0})
-    dreamed.reset(seed=0)
-    with pytest.raises(ValueError, match="action: expected a whole number from 0 to 8, got 9"):
-        dreamed.step(9)
-    with pytest.raises(ValueError, match="render_mode"):
-        environment.DreamedPong("ascii")
-    monkeypatch.setattr(environment, "load", lambda model: copy(CubeCrash()))
-    with pytest.raises(ValueError, match="cubes: expected a model of pong; got one of cube_crash"):
-        environment.DreamedPong(model="cubes")
 
 
 BAD_CALLS = {

@@ -16,7 +16,7 @@ from studies.ising import files, simulate
 from studies.ising.lattice import Lattice
 from studies.ising.sampling import Plan, draw
 
-SCRIPT = Path(__file__).parents[2] / "studies" / "ising" / "simulate.py"
+SCRIPT = Path(__file__).parents[3] / "studies" / "ising" / "simulate.py"
 FEW = ["--n_samples", "12", "--burn_in", "5"]
 
 
