@@ -15,8 +15,8 @@ from types import SimpleNamespace
 import numpy as np
 import optuna
 
-from sim2seq.pruning import OraclePruner, tell
-from sim2seq.stopping import Answer, Oracle, Rule
+from sim2seq.oracle.pruning import OraclePruner, tell
+from sim2seq.oracle.stopping import Answer, Oracle, Rule
 from studies.oracle import ending, maps
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

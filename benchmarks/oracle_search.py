@@ -34,7 +34,7 @@ from _rows import publish, row
 
 from sim2seq._support.command import Parser, run
 from sim2seq.evaluation.intervals import over_seeds
-from sim2seq.stopping import Oracle, Rule
+from sim2seq.oracle.stopping import Oracle, Rule
 from studies.oracle import ending, evolution, maps, simulate, tables
 
 SAVED, LOSS, WORST_LOSS, ENDED_BEST = 0.65, 0.01, 0.03, 0.02  # goals

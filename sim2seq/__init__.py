@@ -6,6 +6,7 @@ The names below are all that most people need; docs/library.md shows them at wor
 asked for, so `import sim2seq` costs nothing. The rooms, each importing only those below it:
 
     cli, study, surrogate, sweep, notebook   the public face
+    oracle/       whether a run is worth finishing, and who asks
     workflow/     run a Merlin study on this machine, or wait for one elsewhere
     report/       figures, film, the HTML page, the leaderboard's picture
     training/     settings, tasks, fit and resume
@@ -33,18 +34,18 @@ PUBLIC = {  # name -> (module, its name there); docs/library.md shows them at wo
     "load_training": ("training.folder", "load"),
     "load_surrogate": ("surrogate", "load"),
     "rollout": ("models.rollout", "rollout"),
-    "Oracle": ("stopping", "Oracle"),
-    "Goal": ("stopping", "Goal"),
-    "Rule": ("stopping", "Rule"),
-    "OraclePruner": ("pruning", "OraclePruner"),
-    "OracleStopping": ("ending", "OracleStopping"),
+    "Oracle": ("oracle.stopping", "Oracle"),
+    "Goal": ("oracle.stopping", "Goal"),
+    "Rule": ("oracle.stopping", "Rule"),
+    "OraclePruner": ("oracle.pruning", "OraclePruner"),
+    "OracleStopping": ("oracle.ending", "OracleStopping"),
     "draw": ("report.figures", "draw_all"),
     "film": ("report.film", "film"),
     "write_report": ("report.report", "write_report"),
     "open_study": ("notebook", "open_study"),
 }
 
-WITHOUT_KERAS = ("data.ensemble", "store.store", "surrogate", "stopping")
+WITHOUT_KERAS = ("data.ensemble", "store.store", "surrogate", "oracle.stopping")
 
 __all__ = list(PUBLIC)
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from sim2seq import Ensemble
-from sim2seq.stopping import Answer
+from sim2seq.oracle.stopping import Answer
 
 STEPS = 20
 TABLE = "sklearn-iris"  # on which maps are trained

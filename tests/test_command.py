@@ -34,7 +34,7 @@ def test_a_help_names_the_defaults_that_there_are():
     assert text.count("default") == 1
 
 
-def test_words_may_stand_between_options_where_a_command_takes_them(capsys):
+def test_words_may_stand_between_options_where_they_are_taken(capsys):
     parser = Parser(prog="script")
     parser.add_argument("settings", nargs="*")
     parser.add_argument("--again", action="store_true")

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from oracles import Told, source_curves
 
-from sim2seq import load_store, load_surrogate, oracle
+from sim2seq import load_store, load_surrogate
 from sim2seq._support.command import run
 from sim2seq.data import curves
-from sim2seq.stopping import Oracle
+from sim2seq.oracle import commands
+from sim2seq.oracle.stopping import Oracle
 
 TINY = ["window:1", "units:8", "epochs:2", "members:2", "passes:1", "jit_compile:false", "steps_per_execution:1"]
 SEQUENCE = {
@@ -26,7 +27,7 @@ def training(tmp_path_factory):
     """A training on 40 curves of the source's kind, its folder."""
     folder = tmp_path_factory.mktemp("oracle")
     table = source_curves(folder / "dataset.csv", 40)
-    assert oracle.main(["train", str(table), *TINY, "--output", str(folder / "training")]) == 0
+    assert commands.main(["train", str(table), *TINY, "--output", str(folder / "training")]) == 0
     return folder / "training"
 
 
@@ -51,17 +52,17 @@ def test_the_sources_table_is_split_as_the_source_splits_it(training):
 def test_curves_stand_in_the_order_asked_for_by_either_name(tmp_path, name):
     table = source_curves(tmp_path / "dataset.csv", 10)
     table.write_text(table.read_text().replace('""topographic_error""', f'""{name}""'))
-    seen = oracle.in_order(curves.read_curves(table))
+    seen = commands.in_order(curves.read_curves(table))
     assert seen == ("mqe", name, "dead_neuron_ratio", "epochs")
 
 
 def test_a_partial_sequence_gets_an_interval_and_a_word(training, sequence, capsys):
-    assert oracle.main(["predict", str(training), str(sequence)]) == 0
+    assert commands.main(["predict", str(training), str(sequence)]) == 0
     *ends, word = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in ends] == ["mqe_final", "topographic_error_final", "dead_neuron_ratio_final"]
     assert word.split(":")[0] in ("go on", "stop", "not sure")
     assert "against 1: a chance of" in word  # the source's limit
-    assert oracle.main(["predict", str(training), str(sequence), "--below", "-9"]) == 0
+    assert commands.main(["predict", str(training), str(sequence), "--below", "-9"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("stop: ")
 
 
@@ -72,7 +73,7 @@ def test_what_stands_at_later_points_is_told_before_the_end(capsys):
 
     seer = OfStretches(lambda series, inputs: (series[-1], np.full(1, 0.5)))
     asked = SimpleNamespace(weights=[], below=1.0, chance=0.05)
-    oracle.say(seer, np.array([[3.0]]), {}, asked)
+    commands.say(seer, np.array([[3.0]]), {}, asked)
     *lines, word = capsys.readouterr().out.splitlines()
     assert lines == ["loss at 50 % 4 (3.5 to 4.5)", "loss at 75 % 3 (2.5 to 3.5)", "loss_final 3 (2.5 to 3.5)"]
     assert word.startswith("stop: ")
@@ -91,18 +92,18 @@ def test_one_compiled_answer_is_that_of_the_models(training):
 
 
 def test_errors_are_told_by_share_and_target(training, tmp_path, capsys):
-    assert oracle.main(["evaluate", str(training)]) == 0
+    assert commands.main(["evaluate", str(training)]) == 0
     own = capsys.readouterr().out.splitlines()
     assert own[0] == "mean absolute error, 6 runs"
     assert own[-1].split()[:2] == ["100", "%"]
     others = source_curves(tmp_path / "others.csv", 8, seed=5)
-    assert oracle.main(["evaluate", str(training), str(others)]) == 0
+    assert commands.main(["evaluate", str(training), str(others)]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "mean absolute error, 8 runs"
 
 
 def test_curves_are_collected_into_a_store(tmp_path, capsys):
     table = source_curves(tmp_path / "curves.csv", 5)
-    assert oracle.main(["collect", str(tmp_path / "store.sqlite"), str(table)]) == 0
+    assert commands.main(["collect", str(tmp_path / "store.sqlite"), str(table)]) == 0
     ensemble = load_store(tmp_path / "store.sqlite")
     assert (ensemble.runs, ensemble.steps) == (5, 10)
     assert set(ensemble.results) >= {"mqe_final", "dead_neuron_ratio_final"}
@@ -110,7 +111,7 @@ def test_curves_are_collected_into_a_store(tmp_path, capsys):
 
 def test_a_run_of_another_kind_is_not_sure(training, sequence, capsys):
     sequence.write_text(json.dumps(SEQUENCE | {"mqe": [900.0, 800.0, 700.0]}))
-    assert oracle.main(["predict", str(training), str(sequence)]) == 0
+    assert commands.main(["predict", str(training), str(sequence)]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("not sure: mqe 900 is far from")
 
 
@@ -130,7 +131,7 @@ def test_a_run_of_another_kind_is_not_sure(training, sequence, capsys):
 )
 def test_bad_input_is_one_line_and_exit_code_2(training, sequence, capsys, change, said):
     sequence.write_text(json.dumps(SEQUENCE | change))
-    assert run(lambda: oracle.main(["predict", str(training), str(sequence)])) == 2
+    assert run(lambda: commands.main(["predict", str(training), str(sequence)])) == 2
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
@@ -148,7 +149,7 @@ def test_bad_input_is_one_line_and_exit_code_2(training, sequence, capsys, chang
     ],
 )
 def test_a_goal_that_cannot_be_is_refused_before_a_prediction(training, sequence, capsys, words, said):
-    assert run(lambda: oracle.main(["predict", str(training), str(sequence), *words])) == 2
+    assert run(lambda: commands.main(["predict", str(training), str(sequence), *words])) == 2
     out, error = capsys.readouterr()
     assert said in error
     assert (out, error.count("\n")) == ("", 1)
@@ -157,7 +158,7 @@ def test_a_goal_that_cannot_be_is_refused_before_a_prediction(training, sequence
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_numbers_too_large_for_the_models_are_doubted(training, sequence, capsys):
     sequence.write_text(json.dumps(SEQUENCE | {"mqe": [1e300, 1e299, 1e300]}))
-    assert run(lambda: oracle.main(["predict", str(training), str(sequence)])) == 0
+    assert run(lambda: commands.main(["predict", str(training), str(sequence)])) == 0
     out, error = capsys.readouterr()
     assert out.splitlines()[-1].startswith("not sure: mqe 1e+300 is far from")
     assert error == ""
@@ -166,7 +167,7 @@ def test_numbers_too_large_for_the_models_are_doubted(training, sequence, capsys
 def test_where_the_models_give_no_number_none_is_shown(capsys):
     seer = Told(lambda series, inputs: (np.nan, 1.0), doubts=("loss 9 is far from that",))
     with pytest.raises(ValueError, match="the models give no number for this run; loss 9 is far"):
-        oracle.say(seer, np.array([[3.0]]), {}, SimpleNamespace(weights=[], below=1.0, chance=0.05))
+        commands.say(seer, np.array([[3.0]]), {}, SimpleNamespace(weights=[], below=1.0, chance=0.05))
     assert capsys.readouterr().out == ""
 
 
@@ -191,7 +192,7 @@ def test_ends_lie_between_what_they_can_be(training):
 )
 def test_what_is_not_there_is_said(words, said, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert run(lambda: oracle.main(words)) == 2
+    assert run(lambda: commands.main(words)) == 2
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1

@@ -46,7 +46,7 @@ def test_the_checks_know_nothing_of_a_study_that_runs():
         assert all(name.startswith("sim2seq.workflow.checks") for name in ours), path
 
 
-@pytest.mark.parametrize("room", [*ROOMS, "workflow", "workflow/checks", "data/foreign", "models/candidates"])
+@pytest.mark.parametrize("room", [*ROOMS, "oracle", "workflow", "workflow/checks", "data/foreign", "models/candidates"])
 def test_a_room_is_small_and_says_what_belongs_in_it(room):
     files = sorted((PACKAGE / room).glob("*.py"))
     assert len(files) <= MOST_FILES

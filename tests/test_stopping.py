@@ -8,8 +8,8 @@ import optuna
 import pytest
 from oracles import Told
 
-from sim2seq.pruning import OraclePruner, report
-from sim2seq.stopping import GO_ON, NOT_SURE, STOP, Answer, Goal, Rule, chance_below
+from sim2seq.oracle.pruning import OraclePruner, report
+from sim2seq.oracle.stopping import GO_ON, NOT_SURE, STOP, Answer, Goal, Rule, chance_below
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -167,7 +167,7 @@ def test_a_trial_that_diverges_ends_and_a_longer_one_goes_on():
 
 def test_the_pruner_says_what_it_was_not_told():
     seer = Told(lambda series, inputs: (0, 1), features=("loss", "rate"))
-    with pytest.raises(ValueError, match=r"step 1: the oracle sees loss, rate, too: use sim2seq.pruning.report"):
+    with pytest.raises(ValueError, match=r"step 1: the oracle sees loss, rate, too: use sim2seq.oracle.pruning.report"):
         search(OraclePruner(seer, {"loss_final": 1.0}, rule=Rule(begin=1)))
     with pytest.raises(ValueError, match="goal: expected some of loss_final; got mqe"):
         OraclePruner(seer, {"mqe": 1.0})
@@ -185,7 +185,7 @@ def test_the_pruner_tells_progress_and_the_inputs_of_a_trial():
 def test_a_keras_training_that_is_not_worth_it_ends():
     import keras
 
-    from sim2seq.ending import OracleStopping
+    from sim2seq.oracle.ending import OracleStopping
 
     seer = Told(lambda series, inputs: (series[-1, 1], 0.1), features=("progress", "loss"))
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])

@@ -46,10 +46,10 @@ def plain(text, most: int = 2000) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in words[:most])
 
 
-def run(main) -> int:
+def run(main, name: str | None = None) -> int:
     """Call `main()`: bad input (ValueError, OSError, MemoryError) ends in a line on stderr and 2, Ctrl-C in 130."""
     say_in_any_encoding()
-    name = os.path.basename(sys.argv[0])
+    name = name or os.path.basename(sys.argv[0])
     try:
         return main() or 0
     except (ValueError, OSError, MemoryError) as error:

@@ -63,8 +63,8 @@ def inputs_of_run(table, settings: Settings, planned: maps.Plan, progress: np.nd
 
 
 def main(argv=None) -> None:
-    from sim2seq import oracle as commands
     from sim2seq._support.command import Parser
+    from sim2seq.oracle import commands
     from studies.oracle import ending, tables
 
     parser = Parser(description="Ask the oracle about a map that another program trains.")

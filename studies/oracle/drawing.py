@@ -15,8 +15,8 @@ import numpy as np
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
+from sim2seq.oracle.stopping import Answer, Decision, Oracle
 from sim2seq.report.style import COLOURS, styled
-from sim2seq.stopping import Answer, Decision, Oracle
 from studies.oracle import ending, maps, metrics, simulate
 from studies.oracle.grids import Grid
 from studies.oracle.settings import Settings

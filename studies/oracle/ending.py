@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sim2seq.stopping import Answer, Decision, Goal, Oracle, Rule
+from sim2seq.oracle.stopping import Answer, Decision, Goal, Oracle, Rule
 from studies.oracle.maps import SERIES
 
 AT = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7)  # shares of a run after which the oracle is asked

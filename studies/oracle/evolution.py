@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sim2seq.stopping import Answer, Oracle, Rule
+from sim2seq.oracle.stopping import Answer, Oracle, Rule
 from studies.oracle import ending, maps, pgen_ensembles, simulate
 from studies.oracle.ending import TARGETS, Watch
 from studies.oracle.settings import Settings

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from oracles import SHOWN, TABLE, Told, last_values, seer
 
-from sim2seq.stopping import Rule
+from sim2seq.oracle.stopping import Rule
 from studies.oracle import ending, evolution, maps, simulate, tables
 
 sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))

@@ -10,7 +10,7 @@ from oracles import STEPS, runs_on
 from sim2seq import Ensemble, load_surrogate
 from sim2seq.models.builders import Sizes
 from sim2seq.models.rollout import is_causal
-from sim2seq.stopping import Oracle
+from sim2seq.oracle.stopping import Oracle
 from sim2seq.training.fit import fit
 from studies.oracle import networks, tables
 from studies.oracle.study import KNOWN, SEEN, STUDY, OracleSettings, read, split_by_table

@@ -10,7 +10,7 @@ from oracles import SHOWN, TABLE, Told, last_values, seer
 from sim2seq._support.command import run
 from sim2seq.data import arrays
 from sim2seq.data.tables import read_table
-from sim2seq.stopping import Oracle, Rule
+from sim2seq.oracle.stopping import Oracle, Rule
 from studies.oracle import ask, drawing, ending, evolution, maps, simulate, tables
 from studies.oracle.settings import Settings
 from studies.oracle.study import read

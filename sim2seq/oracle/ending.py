@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from sim2seq.data.stretches import PROGRESS
-from sim2seq.stopping import Decision, Goal, Rule, loaded
+from sim2seq.oracle.stopping import Decision, Goal, Rule, loaded
 
 
 class OracleStopping(keras.callbacks.Callback):

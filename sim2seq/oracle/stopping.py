@@ -26,7 +26,7 @@ import numpy as np
 
 from sim2seq import surrogate
 from sim2seq.data import curves, stretches
-from sim2seq.goals import Answer, Goal
+from sim2seq.oracle.goals import Answer, Goal
 from sim2seq.surrogate import Surrogate
 
 GO_ON, STOP, NOT_SURE = "go on", "stop", "not sure"
@@ -176,7 +176,7 @@ class Oracle:
     @cached_property
     def together(self):
         """All members as one function of padded series, or None where one of them has to be asked alone."""
-        from sim2seq.together import together
+        from sim2seq.oracle.together import together
 
         return together(self.surrogate.models, self.surrogate.window)
 

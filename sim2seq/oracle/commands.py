@@ -13,18 +13,17 @@ CURVES.csv and SEQUENCE.json are the formats of data/curves.py. A CSV is split a
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from sim2seq._support.command import Parser, plain, run
+from sim2seq._support.command import Parser, plain
 from sim2seq.cli_learn import add_words, find_study
 from sim2seq.data import curves
+from sim2seq.oracle.stopping import NOT_SURE, Answer, Decision, Goal, Oracle, Rule
 from sim2seq.predict import named_number
-from sim2seq.stopping import NOT_SURE, Answer, Decision, Goal, Oracle, Rule
 
 TEST_SHARE, VALIDATION_SHARE, SEED = 0.15, 0.15, 42  # of the source
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)  # of a run, at which errors are told
@@ -255,7 +254,3 @@ def main(argv=None) -> int:
         subparser.set_defaults(function=function)
     asked = parser.parsed(argv)
     return asked.function(asked)
-
-
-if __name__ == "__main__":
-    sys.exit(run(main))

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from sim2seq.data.stretches import PROGRESS
-from sim2seq.stopping import Decision, Goal, Held, Rule, loaded
+from sim2seq.oracle.stopping import Decision, Goal, Held, Rule, loaded
 
 try:
     import optuna
@@ -97,7 +97,7 @@ class OraclePruner(optuna.pruners.BasePruner):
         if len(others) == 1 and others != [PROGRESS]:
             told[others[0]] = trial.intermediate_values[step]
         elif others:
-            how = f"pass steps= for {PROGRESS}" if others == [PROGRESS] else "use sim2seq.pruning.report"
+            how = f"pass steps= for {PROGRESS}" if others == [PROGRESS] else "use sim2seq.oracle.pruning.report"
             raise ValueError(f"trial {trial.number}, step {step}: the oracle sees {', '.join(others)}, too: {how}")
         return [told[name] for name in self.oracle.features]
 
