@@ -107,6 +107,8 @@ def train_and_record(
 
     study, naive = study or FORECAST, kept_baselines()
     chosen = [(more, study.settings.parse([*words, *more])) for more in (crossed(list(each)) if each else [[]])]
+    if any(word.startswith(("budget:", "budget=")) for word in words):
+        check_budgets([settings for _, settings in chosen])
     ensemble = read(study, path, resample=resample)
     for number, (more, settings) in enumerate(chosen, start=1):
         place = Path(folder, name_of(more)) if more else Path(folder)
@@ -120,6 +122,16 @@ def train_and_record(
                 Path(folder), f"training {number} of {len(chosen)}: {' '.join(more)}, {data['ranked_by']} {score(data)}"
             )
     return trained, ensemble, data
+
+
+def check_budgets(chosen: list) -> None:
+    """Raise ValueError for settings of one model alone, which trains its epochs whatever budget was named for it."""
+    from sim2seq.training.settings import COMBINED
+
+    for settings in chosen:
+        if settings.model != COMBINED and math.isinf(settings.longest):
+            alone = f"{settings.model} alone trains for epochs:{settings.epochs}"
+            raise ValueError(f"setting budget: of candidates that are combined; {alone}, as long as they take")
 
 
 def score(data: dict) -> str:

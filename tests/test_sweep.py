@@ -51,6 +51,11 @@ def test_impossible_grid_is_refused_before_anything_is_trained(study_store, tmp_
         (["train", "nowhere.sqlite"], "nowhere.sqlite: no such store"),
         (["train", "{store}", "--output", "out", "windows:3"], "unknown setting 'windows'"),
         (["train", "{store}", "--record", "a/b"], "'a/b'"),
+        (
+            ["train", "{store}", "size:debug", "--budget", "5s"],
+            "of candidates that are combined; residual_lstm",
+        ),
+        (["train", "{store}", "budget:5s", "model:stacked_lstm"], "stacked_lstm alone trains for epochs:20"),
         (["run", "{sweep}"], "expected the store of a finished study: add --vars STORE=FILE"),
         (["run", "{sweep}", "--vars", "STORE=nowhere.sqlite"], "nowhere.sqlite: no such store"),
         (["run", "{sweep}", "--vars", "STORE={empty}"], "expected a store with runs, this one has none"),

@@ -246,7 +246,7 @@ def judge(
     predictions   part -> (members, runs, positions, features); their middle is judged
     truths        part -> (runs, positions, features); the band is calibrated on the part `validation`
     baselines     name -> prediction of the test part
-    made_of_baselines   whether they are among what predicts: that one does as well is no reason not to trust it
+    made_of_baselines   whether they are among what predicts: that one does as well is then no reason not to trust it
     groups        part -> one name a run, where runs of a name stand together in one part; else None
     measure       what counts as error, a name of measures.MEASURES; scale: see measures.scale_of
     """
@@ -268,7 +268,8 @@ def judge(
     of_validation = groups and groups["validation"]
     band = conformal.calibrate(predictions["validation"], truths["validation"], groups=of_validation)
     least = np.fmin.reduce([each.by_position for each in naive.values()])
-    least = np.full_like(least, np.inf) if made_of_baselines else least
+    if made_of_baselines and not judged.skill_interval[1] < 0:
+        least = np.full_like(least, np.inf)
     beside = {"training": truths["train"], "baseline": least, "features": features, "scale": scale}
     return replace(
         judged, band=band, band_scores=conformal.score_band(band, predictions["test"], truths["test"], **beside)

@@ -56,6 +56,7 @@ MADE_LATER = {
     "split_seed": -1,
     "augment": True,
 }  # not in 0.1
+SHOWN = 3  # names in a message
 
 
 Models = tuple[keras.Model, ...] | Combination
@@ -153,6 +154,9 @@ def claim(folder: Path, ensemble: Ensemble, settings: Settings, split: Split, re
         },
     }
     folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "split.json").exists() and (theirs := contents(folder)):
+        names = ", ".join(sorted(path.name for path in theirs)[:SHOWN])
+        raise ValueError(f"{folder}: expected a folder of a training, or one without {names}; choose another folder")
     different = [name for file, content in files.items() for name in differences(folder / file, content)]
     if different and not replace:
         raise AnotherTraining(
@@ -160,11 +164,15 @@ def claim(folder: Path, ensemble: Ensemble, settings: Settings, split: Split, re
             "choose another folder, or replace it"
         )
     if different:
-        for pattern in CONTENT:
-            for path in folder.glob(pattern):
-                remove(path)
+        for path in contents(folder):
+            remove(path)
     for file, content in files.items():
         write_json(folder / file, content)
+
+
+def contents(folder: Path) -> list[Path]:
+    """What a training has written there, but for settings and split; or others, under the same names."""
+    return [path for pattern in CONTENT for path in folder.glob(pattern)]
 
 
 class AnotherTraining(ValueError):
@@ -184,10 +192,12 @@ def differences(path: Path, content: dict) -> list[str]:
 
 
 def digest(ensemble: Ensemble, inputs) -> str:
-    """A fingerprint of run ids, features, units, values, times and these inputs: equal for equal data only."""
-    units = ensemble.units_of(ensemble.features)
-    names = json.dumps([ensemble.run_ids, ensemble.features, units, ensemble.values.shape])
-    fingerprint = hashlib.sha256(names.encode())
+    """A fingerprint of run ids, features, values, times, these inputs, and units: equal for equal data only."""
+    names = [ensemble.run_ids, ensemble.features, ensemble.units_of(ensemble.features), ensemble.values.shape]
+    told = [ensemble.step_unit, *ensemble.units_of(inputs)]
+    if set(told) - {"s", ""}:  # what 0.1 and its stores know has the fingerprint that it had
+        names.append(told)
+    fingerprint = hashlib.sha256(json.dumps(names).encode())
     columns = [ensemble.inputs[name] for name in inputs] + list(ensemble.results.values())
     if not ensemble.uniform:
         columns.append(ensemble.lengths)

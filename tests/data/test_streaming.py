@@ -93,6 +93,14 @@ def test_a_fingerprint_is_of_all_bytes_whatever_the_chunks(tmp_path, monkeypatch
     assert whole == sha256(names + b"".join(each.tobytes() for each in numbers)).hexdigest()
 
 
+@pytest.mark.parametrize(
+    "change", [{"step_unit": "ms"}, {"units": {"count_0": "m", "count_1": "m", "start": "kg"}}, {"units": {}}]
+)
+def test_other_units_are_other_data(change):
+    ensemble = counting_ensemble(runs=7)
+    assert digest(replace(ensemble, **change), ["start"]) != digest(ensemble, ["start"])
+
+
 @pytest.mark.usefixtures("everything_is_large")
 def test_a_number_that_is_not_finite_is_found_in_any_chunk():
     ensemble = counting_ensemble(runs=7)

@@ -160,3 +160,15 @@ def test_a_baseline_that_is_a_candidate_is_no_reason_to_distrust(tmp_path):
     baselines = {"trees": truth}
     assert judge(said, known, baselines, ["x"]).band_scores.reason == "baseline"
     assert judge(said, known, baselines, ["x"], made_of_baselines=True).band_scores.trusted_steps == 30
+
+
+def test_a_combination_far_worse_than_a_baseline_is_not_trusted(tmp_path):
+    from sim2seq.evaluation.scores import judge
+
+    truth = np.random.default_rng(0).normal(size=(20, 30, 1))
+    said = {part: truth[None] + np.array([0.11, 0.1, 0.09]).reshape(3, 1, 1, 1) for part in ("validation", "test")}
+    known = {part: truth for part in ("train", "validation", "test")}
+    baselines = {"ridge": truth + 0.01}
+    judged = judge(said, known, baselines, ["x"], made_of_baselines=True)
+    assert judged.skill == pytest.approx(-9)
+    assert (judged.band_scores.trusted_steps, judged.band_scores.reason) == (0, "baseline")

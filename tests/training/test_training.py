@@ -95,6 +95,16 @@ def test_series_cut_in_time_are_trained_on_and_scored(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("replace", [False, True])
+def test_what_no_training_has_made_is_never_removed(replace, tmp_path):
+    theirs = tmp_path / "checkpoint" / "restart_0100.dat"
+    theirs.parent.mkdir()
+    theirs.touch()
+    with pytest.raises(ValueError, match="expected a folder of a training, or one without checkpoint; choose another"):
+        fit(counting_ensemble(), Settings.parse(["size=debug", "window=3"]), tmp_path, replace=replace)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [theirs]
+
+
 def test_replace_trains_again_and_leaves_no_file_of_the_old_one(tiny_training, tmp_path):
     first, folder = tiny_training[0], tmp_path / "training"
     shutil.copytree(first.folder, folder)
