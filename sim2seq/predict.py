@@ -52,7 +52,8 @@ def predict(
     if context.controls is not None:
         steps = steps or min(model.band.steps, context.controls.shape[1] - model.window)
         controls = context.controls[:, : model.window + steps]
-    doubts = model.doubts(windows, model.check_inputs(inputs, len(windows)))
+    told = model.check_inputs(inputs, runs := len(windows)), model.check_controls(controls, runs, model.check_steps(steps))
+    doubts = model.doubts(windows, *told)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OutsideTraining)
         found = model.forecast(windows if model.window else None, steps, inputs=inputs, controls=controls)
@@ -62,9 +63,21 @@ def predict(
         draw(model, windows[0], [part[0] for part in bands], figure)
     if output:
         write_text(Path(output), text)
-    begins = "what this begins with lies" if model.window else "the inputs lie"
-    inside = f"{begins} in the ranges of the training runs"
-    return text, [*said, *(doubts or [inside])]
+    return text, [*said, *looked_at(model, doubts)]
+
+
+def looked_at(model: Surrogate, doubts: list[str]) -> list[str]:
+    """The doubts; or, without any, what lies inside. And what was not looked at, as an older training has no ranges."""
+    scores, begun = model.scores, "what this begins with"
+    windows = {"the first window": scores.first_window} if model.window else {}
+    controls = {"the controls": scores.controls} if model.told.controls else {}
+    seen = [begun] if scores.first_window else ["the inputs"] if model.inputs else []
+    seen += [name for name, ranges in controls.items() if ranges]
+    lie = "lies" if seen == [begun] else "lie"
+    inside = [f"{' and '.join(seen)} {lie} in the ranges of the training runs"] if seen else []
+    lacking = [name for name, ranges in (windows | controls).items() if not ranges]
+    more = [f"of {' and '.join(lacking)} this training keeps no ranges: not looked at"] if lacking else []
+    return [*(doubts or inside), *more]
 
 
 def is_best_baseline(model: Surrogate) -> bool:
