@@ -52,8 +52,8 @@ def predict(
     if context.controls is not None:
         steps = steps or min(model.band.steps, context.controls.shape[1] - model.window)
         controls = context.controls[:, : model.window + steps]
-    told = model.check_inputs(inputs, runs := len(windows)), model.check_controls(controls, runs, model.check_steps(steps))
-    doubts = model.doubts(windows, *told)
+    steered = model.check_controls(controls, len(windows), model.check_steps(steps))
+    doubts = model.doubts(windows, model.check_inputs(inputs, len(windows)), steered)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OutsideTraining)
         found = model.forecast(windows if model.window else None, steps, inputs=inputs, controls=controls)
@@ -134,7 +134,7 @@ def trust(model: Surrogate) -> list[str]:
     low, high = map(skill_text, scores.skill_interval)
     compared = f"against {scores.best_baseline}, on {scores.scored_runs['test']} test runs"
     skill = f"skill {skill_text(scores.skill)} (95 %: {low} to {high}) {compared}"
-    units = dict(zip(scores.features, scores.units, strict=True)) | {"time": scores.time_unit}
+    units = dict(zip(scores.features, scores.units, strict=True)) | scores.told_units | {"time": scores.time_unit}
     named = ", ".join(f"{name} in {unit}" for name, unit in units.items() if unit)
     made = [f"no model beat {alone} here: the forecast is its"] if (alone := only_baseline(scores)) else []
     trusted = [trust_forecast(scores, scores.band)] if scores.band else []

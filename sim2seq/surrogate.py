@@ -185,8 +185,8 @@ class Surrogate(Finished):
         beyond("outside the range", conditions, {name: scores.inputs[name] for name in self.inputs})
         if controls is not None and scores.controls:
             with np.errstate(over="ignore"):
-                ranges = {name: np.float32(scores.controls[name]).tolist() for name in self.told.controls}
-                beyond("outside the range", np.float32(controls), ranges)
+                ranges = {name: np.asarray(scores.controls[name], "float32").tolist() for name in self.told.controls}
+                beyond("outside the range", np.asarray(controls, "float32"), ranges)
         beyond("far from the windows", windows, scores.first_window, FAR)
         return [f"{line}: neither forecast nor band is vouched for" for line in lines]
 

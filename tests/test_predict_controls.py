@@ -10,6 +10,7 @@ import pytest
 from surrogates import WINDOW
 
 from sim2seq import cli, surrogate
+from sim2seq.data import records
 from sim2seq.predict import looked_at
 
 OUTSIDE = "u 10000 is outside the range of the training runs, 0 to 1 mV: neither forecast nor band is vouched for"
@@ -78,3 +79,19 @@ def test_a_folder_from_before_has_no_ranges_of_controls_and_loads(steered, place
     write([1e4] * 9)
     lines = said(capsys, place / "old", "--initial", "run.csv")
     assert lines[-1] == "sim2seq predict: of the controls this training keeps no ranges: not looked at"
+
+
+@pytest.mark.parametrize(("header", "unit"), [("x,y,u [V]", "V"), ("x,y,u (kV)", "kV"), ("x,y,u [mV]", None)])
+def test_controls_in_another_unit_are_refused(steered, place, capsys, header, unit):
+    write([1.0] * 9, header)
+    assert cli.main(["predict", str(steered), "--initial", "run.csv"]) == (2 if unit else 0)
+    captured = capsys.readouterr()
+    assert (f"run.csv: u: the model knows it in mV; got {unit}" in captured.err) == bool(unit)
+    assert ("u in mV" in captured.err) == (unit is None)
+
+
+def test_controls_of_a_record_in_another_unit_are_refused(steered, place, capsys):
+    series = {"x": np.arange(9.0), "y": np.arange(9.0), "u": np.ones(9)}
+    records.write("run.dsv", [records.Run("a", {}, series, units={"u": "V"})])
+    assert cli.main(["predict", str(steered), "--initial", "run.dsv"]) == 2
+    assert "run.dsv: u: the model knows it in mV; got V" in capsys.readouterr().err

@@ -60,7 +60,7 @@ def test_times_of_the_smallest_steps_are_told_apart():
 
 def windowed(step, unit):
     """What a file of first steps is held against: a model of x, told the length, with this time step."""
-    scores = SimpleNamespace(features=["x"], units=[""], time_unit=unit)
+    scores = SimpleNamespace(features=["x"], units=[""], time_unit=unit, told_units={})
     model = SimpleNamespace(features=("x",), inputs=("length",), told=SimpleNamespace(controls=()), window=1)
     model.time_step, model.scores, model.check_window = step, scores, lambda windows: windows
     return model
@@ -86,6 +86,31 @@ def test_a_run_is_forecast_with_the_line_of_its_own_inputs(tmp_path, monkeypatch
             context_of(model, "runs.dsv", ["t.csv"], False)
     else:
         assert context_of(model, "runs.dsv", ["t.csv"], False).inputs == {"length": expected}
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("length [cm]", "t.csv: length: the model knows it in m; got cm"),
+        ("length [m],x [kg]", None),
+        ("length,force [N]", None),
+    ],
+)
+def test_inputs_of_a_table_or_record_are_in_the_models_unit(tmp_path, monkeypatch, header, said):
+    """Units of what is passed by do not matter."""
+    monkeypatch.chdir(tmp_path)
+    model = windowed(None, "s")
+    model.scores.told_units = {"length": "m"}
+    records.write("run.dsv", [records.Run("a", {}, {"x": [1.0]})])
+    (tmp_path / "t.csv").write_text(f"{header}\n" + ",".join("3" for _ in header.split(",")) + "\n")
+    if said:
+        with pytest.raises(ValueError, match=said):
+            context_of(model, "run.dsv", ["t.csv"], False)
+    else:
+        assert context_of(model, "run.dsv", ["t.csv"], False).inputs == {"length": [3]}
+    records.write("run.dsv", [records.Run("a", {"length": 3.0}, {"x": [1.0]}, units={"length": "cm"})])
+    with pytest.raises(ValueError, match="run.dsv: length: the model knows it in m; got cm"):
+        context_of(model, "run.dsv", None, False)
 
 
 @pytest.mark.parametrize(

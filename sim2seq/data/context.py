@@ -111,7 +111,8 @@ def read_table(path: Path, model, resample: bool) -> Context:
     names, units = split_units(header, {*model.features, *controls})
     clock_name = clock_in(names, steps, {*model.features, *controls})
     names = [TIME if name == clock_name else name for name in names]
-    check_units({TIME if name == clock_name else name: unit for name, unit in units.items()}, model)
+    of_model = {TIME if name == clock_name else name: unit for name, unit in units.items()}
+    check_units({name: of_model[name] for name in (*model.features, *controls, TIME) if name in of_model}, model)
     steps = [dict(zip(names, each.values(), strict=True)) for each in steps]
     check_names([*seen_of(model), *controls], names)
     times = times_in(steps, model.scores.time_unit) if TIME in names else None
@@ -208,7 +209,8 @@ def read_inputs(path: Path, model) -> tuple[dict[str, list[float]], list[str]]:
         header, rows = read_columns(path, "run")
         if not rows:
             raise ValueError("expected a line with names and one for each run; got no run")
-        names, _ = split_units(header, model.inputs)
+        names, units = split_units(header, model.inputs)
+        check_units({name: units[name] for name in model.inputs if name in units}, model)
         rows = [dict(zip(names, row.values(), strict=True)) for row in rows]
         found = {name: [number(row[name], f"run {i}, {name}") for i, row in enumerate(rows, start=1)]
                  for name in model.inputs if name in names}  # fmt: skip
@@ -283,7 +285,8 @@ READERS = {".dsv": read_record, ".csv": read_table, ".npy": read_array}
 
 def check_units(units: dict[str, str], model) -> None:
     """Raise ValueError for a unit that is not the model's, where both are known."""
-    known = dict(zip(model.scores.features, model.scores.units, strict=True)) | {TIME: model.scores.time_unit}
+    of_features = dict(zip(model.scores.features, model.scores.units, strict=True))
+    known = model.scores.told_units | of_features | {TIME: model.scores.time_unit}
     for name, unit in units.items():
         if known.get(name) and unit != known[name]:
             raise ValueError(f"{name}: the model knows it in {known[name]}; got {unit}")
