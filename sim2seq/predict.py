@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from sim2seq._support.command import plain
 from sim2seq._support.config import split_assignment
 from sim2seq._support.files import check_place, write_text
-from sim2seq.data.context import Context, read_context, read_inputs
-from sim2seq.data.foreign.reading import id_of, listed
+from sim2seq.data import context as reading
+from sim2seq.data.context import Context, read_context
+from sim2seq.data.foreign.reading import RUNS, first_of, id_of, listed
 from sim2seq.surrogate import OutsideTraining, Surrogate, load
 from sim2seq.training.untrusted import one_line
 
@@ -28,8 +30,8 @@ def predict(
 
     file      of the context, see `read_context`, also for `resample`; None for a model that forecasts from inputs alone
     inputs    texts NAME=VALUE, or NAME=VALUE,NAME=VALUE; or one of a table (`read_inputs`); or name -> number. They go
-              over those in the file. The lines of a table are those of the runs that its column `run` names, each run
-              of the file among them; without one they are of all runs in order, or one is of all
+              over those in the file. The lines of a table are those of the runs that its column of runs names, each
+              run of the file among them; without one they are of all runs in order, or one is of all
     output    write the table there; figure: draw the first run there (.png, .pdf or .svg). Both are written after
               everything else has worked, each whole or not at all.
     anyway    forecast although a baseline does as well, which is refused (ValueError) otherwise
@@ -106,23 +108,59 @@ def context_of(model: Surrogate, file, told, resample: bool) -> Context:
 
 def of_runs(runs: list[str], inputs: dict, names: list[str], table: str) -> dict:
     """The inputs of a table whose lines are of the runs `names`, in the order of `runs`. Raises ValueError."""
+    from sim2seq.data.foreign.columns import matched  # pandas
+
     held = {id_of(name): line for line, name in enumerate(names)}
     if len(held) < len(names):
         raise ValueError(f"{table}: expected one line for each run; got {listed(names)}")
-    if lacking := [run for run in runs if run not in held]:
+    line_of = matched(runs, held)
+    if lacking := [run for run in runs if run not in line_of]:
         what = f"no line for run {listed(lacking)}; it has {listed(held)}"
         raise ValueError(f"{table}: {what}: without a column run, its lines are taken in the order of the runs")
-    return {name: [column[held[run]] for run in runs] for name, column in inputs.items()}
+    return {name: [column[held[line_of[run]]] for run in runs] for name, column in inputs.items()}
 
 
 def told_inputs(model: Surrogate, told) -> tuple[dict, list[str]]:
-    """Inputs by name, and the names of the runs where a table has the column `run`."""
+    """Inputs by name, and the names of the runs where a table has a column of them."""
     if told is None or isinstance(told, dict):
         return dict(told or {}), []
     if len(told) == 1 and told[0].endswith(".csv") and "=" not in told[0]:
         return read_inputs(Path(told[0]), model)
     words = [word.strip() for text in told for word in text.split(",") if word.strip()]
     return dict(named_number(word, "--inputs", "; or a table, .csv") for word in words), []
+
+
+def read_inputs(path: Path, model) -> tuple[dict[str, list[float]], list[str]]:
+    """The inputs of runs in a table, .csv with a line a run: name -> (runs,), and the names of the runs.
+
+    The names are in the column that an import takes for that of runs, or in the first one, if it is no input and has
+    words; none without one. Other columns that no model is told are ignored. Raises ValueError, in one line, for
+    anything else.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: expected a file")  # a pipe or a device might never end
+    try:
+        header, rows = reading.read_columns(path, "run")
+        if not rows:
+            raise ValueError("expected a line with names and one for each run; got no run")
+        names, units = reading.split_units(header, model.inputs)
+        reading.check_units({name: units[name] for name in model.inputs if name in units}, model)
+        columns = {name: [row[old] for row in rows] for name, old in zip(names, header, strict=True)}
+        others = [name for name in names if name not in model.inputs]
+        worded = [name for name in others if name == names[0] and not all(map(reading.is_number, columns[name]))]
+        run = first_of(others, RUNS) or next(iter(worded), "")
+        found = {name: [number(cell, f"run {i}, {name}") for i, cell in enumerate(columns[name], start=1)]
+                 for name in model.inputs if name in names}  # fmt: skip
+        return found, [cell.strip() for cell in columns[run]] if run else []
+    except ValueError as error:
+        raise ValueError(f"{path}: {plain(error, reading.LONGEST_REASON)}") from error
+
+
+def number(text: str, where: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{where}: expected a number; got {text!r}") from None
 
 
 def trust(model: Surrogate) -> list[str]:

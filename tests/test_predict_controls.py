@@ -4,6 +4,8 @@ import json
 import shutil
 import warnings
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from surrogates import WINDOW
 
 from sim2seq import cli, surrogate
 from sim2seq.data import records
+from sim2seq.data.context import read_context
 from sim2seq.predict import looked_at
 
 OUTSIDE = "u 10000 is outside the range of the training runs, 0 to 1 mV: neither forecast nor band is vouched for"
@@ -95,3 +98,71 @@ def test_controls_of_a_record_in_another_unit_are_refused(steered, place, capsys
     records.write("run.dsv", [records.Run("a", {}, series, units={"u": "V"})])
     assert cli.main(["predict", str(steered), "--initial", "run.dsv"]) == 2
     assert "run.dsv: u: the model knows it in mV; got V" in capsys.readouterr().err
+
+
+def of_controls(window=2, controls=("u",)):
+    """A model of x, under controls, as far as a file is held against it."""
+    scores = SimpleNamespace(features=["x"], units=[""], time_unit="s", told_units={})
+    told = SimpleNamespace(controls=controls)
+    model = SimpleNamespace(features=("x",), inputs=(), told=told, window=window, time_step=1.0, scores=scores)
+    model.check_window = lambda windows: windows
+    return model
+
+
+RUNS = {"b": [(0, 1, 10), (1, 2, 20), (2, "", 30)], "a": [(5, 3, 40), (6, 4, 50), (7, "", 60), (8, "", 70)]}
+LINES = [(run, *line) for run, lines in RUNS.items() for line in lines]
+
+
+def write_runs(lines, header="case,time,x,u"):
+    with open("runs.csv", "w") as file:
+        file.write("\n".join([header, *(",".join(map(str, line)) for line in lines)]) + "\n")
+
+
+@pytest.mark.parametrize("name", ["run", "Run", "run_id", "case", "member"])
+@pytest.mark.parametrize("order", [range(7), [3, 0, 4, 1, 5, 2, 6]])
+def test_several_runs_in_a_table_are_several_runs(place, name, order):
+    """Each has its own clock and its own controls, as far as all go, whether the runs stand one below the other."""
+    write_runs([LINES[line] for line in order], f"{name},time,x,u")
+    found = read_context(Path("runs.csv"), of_controls())
+    expected = {"b": ([[1], [2]], [[10], [20], [30]]), "a": ([[3], [4]], [[40], [50], [60]])}
+    assert sorted(found.runs) == ["a", "b"]
+    for run, window, controls in zip(found.runs, found.windows.tolist(), found.controls.tolist(), strict=True):
+        assert (window, controls) == expected[run]
+
+
+def test_several_runs_without_controls_are_several_windows(place):
+    write_runs([("b", 0, 1), ("b", 1, 2), ("a", 0, 3), ("a", 1, 4)], "run,time,x")
+    found = read_context(Path("runs.csv"), of_controls(controls=()))
+    assert (found.runs, found.windows.tolist()) == (["b", "a"], [[[1], [2]], [[3], [4]]])
+    with pytest.raises(ValueError, match=r"runs\.csv: run b: expected a window of 4 steps; got 2"):
+        read_context(Path("runs.csv"), of_controls(window=4, controls=()))
+
+
+def test_several_runs_from_their_controls_alone(place):
+    write_runs([("b", 1), ("b", 2), ("a", 3), ("a", 4)], "run,u")
+    found = read_context(Path("runs.csv"), of_controls(window=0))
+    assert (found.runs, found.windows.shape) == (["b", "a"], (2, 0, 1))
+    assert found.controls.tolist() == [[[1], [2]], [[3], [4]]]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "runs"),
+    [
+        ("id,x,u", ["1", "2", "3"], ["1"]),  # counts the lines
+        ("id,x,u", ["k", "k", "k"], ["k"]),
+        ("run,case,x,u", ["r,k", "r,k", "r,l"], ["k", "l"]),
+        ("other,x,u", ["k", "k", "l"], ["1"]),
+    ],
+)
+def test_a_column_that_counts_the_lines_tells_no_runs_apart(place, header, cells, runs):
+    write_runs([(cell, 1, 2) for cell in cells], header)
+    assert read_context(Path("runs.csv"), of_controls(window=1)).runs == runs
+
+
+def test_a_line_of_no_run_among_several_is_refused(place):
+    write_runs([("b", 1, 2), ("b", 1, 2), ("", 1, 2)], "run,x,u")
+    with pytest.raises(ValueError, match=r"runs\.csv: run '': expected an id with letters or digits"):
+        read_context(Path("runs.csv"), of_controls())
+    write_runs([("b", 1, 2), ("b", 1, 2), ("a", "one", 2), ("a", 1, 2)], "run,x,u")
+    with pytest.raises(ValueError, match=r"runs\.csv: run a: step 1: expected numbers"):
+        read_context(Path("runs.csv"), of_controls())

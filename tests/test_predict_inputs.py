@@ -70,7 +70,11 @@ def windowed(step, unit):
     ("table", "expected"),
     [
         ("run,length\nc 1,3\nz,9\na,1\nb,2\n", [1, 2, 3]),
+        *((f"{name},length\nb,2\nc_1,3\na,1\n", [1, 2, 3]) for name in ("run_id", "Run", "case", "Member", "sim")),
+        ("file,length\nb,2\nc_1,3\na,1\n", [1, 2, 3]),
+        ("mass,length\n7,3\n8,1\n9,2\n", [3, 1, 2]),
         ("length\n3\n1\n2\n", [3, 1, 2]),
+        ("case,length\nb,2\na,1\n", "no line for run c_1; it has b, a"),
         ("length\n5\n", [5]),
         ("run,length\na,1\nc 1,3\n", "no line for run b; it has a, c_1: without a column run, its lines are taken in"),
         ("run,length\na,1\nb,2\nc 1,3\na,4\n", "t.csv: expected one line for each run; got a, b, c 1, a"),
@@ -109,8 +113,15 @@ def test_inputs_of_a_table_or_record_are_in_the_models_unit(tmp_path, monkeypatc
     else:
         assert context_of(model, "run.dsv", ["t.csv"], False).inputs == {"length": [3]}
     records.write("run.dsv", [records.Run("a", {"length": 3.0}, {"x": [1.0]}, units={"length": "cm"})])
-    with pytest.raises(ValueError, match="run.dsv: length: the model knows it in m; got cm"):
+    with pytest.raises(ValueError, match=r"run\.dsv: length: the model knows it in m; got cm"):
         context_of(model, "run.dsv", None, False)
+
+
+def test_a_run_called_1_gets_the_line_of_001_as_in_an_import(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    records.write("runs.dsv", [records.Run(name, {}, {"x": [1.0]}) for name in ("1", "2")])
+    (tmp_path / "t.csv").write_text("run,length\n002,20\n001,10\n")
+    assert context_of(windowed(None, "s"), "runs.dsv", ["t.csv"], False).inputs == {"length": [10, 20]}
 
 
 @pytest.mark.parametrize(
