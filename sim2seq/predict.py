@@ -165,18 +165,20 @@ def number(text: str, where: str) -> float:
 
 def trust(model: Surrogate) -> list[str]:
     """What the report says of a model, in lines: its skill, and up to which step to trust it."""
-    from sim2seq.report.page import skill_text
+    from sim2seq.report.page import interval_text, skill_text
     from sim2seq.report.summary import only_baseline, trust_forecast
 
     scores = model.scores
-    low, high = map(skill_text, scores.skill_interval)
-    compared = f"against {scores.best_baseline}, on {scores.scored_runs['test']} test runs"
-    skill = f"skill {skill_text(scores.skill)} (95 %: {low} to {high}) {compared}"
+    interval = f" ({text})" if (text := interval_text(scores)) else ""
+    count = scores.scored_runs["test"]
+    compared = f"against {scores.best_baseline}, on {count} test run{'' if count == 1 else 's'}"
+    skill = f"skill {skill_text(scores.skill)}{interval} {compared}"
     units = dict(zip(scores.features, scores.units, strict=True)) | scores.told_units | {"time": scores.time_unit}
     named = ", ".join(f"{name} in {unit}" for name, unit in units.items() if unit)
     made = [f"no model beat {alone} here: the forecast is its"] if (alone := only_baseline(scores)) else []
     trusted = [trust_forecast(scores, scores.band)] if scores.band else []
-    return [*([named] if named else []), skill, *made, *trusted]
+    few = ["its band is calibrated on one validation run"] if scores.scored_runs.get("validation") == 1 else []
+    return [*([named] if named else []), skill, *made, *trusted, *few]
 
 
 def named_number(text: str, option: str = "--inputs", more: str = "") -> tuple[str, float]:
