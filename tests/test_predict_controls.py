@@ -65,7 +65,7 @@ def test_a_forecast_under_controls_outside_training_warns(steered):
         ({"window": 0, "first_window": {}}, ["the controls lie in the ranges of the training runs"]),
     ],
 )
-def test_what_an_older_folder_has_no_range_of_is_not_called_inside(steered, lacking, words):
+def test_what_has_no_range_in_a_folder_is_not_called_inside(steered, lacking, words):
     model = surrogate.load(steered)
     old = replace(model, scores=replace(model.scores, **lacking))
     begun, last = words[0], words[-1]
@@ -74,7 +74,7 @@ def test_what_an_older_folder_has_no_range_of_is_not_called_inside(steered, lack
     assert looked_at(old, ["u 9 is outside"]) == ["u 9 is outside", *([more] if last.startswith("of ") else [])]
 
 
-def test_a_folder_from_before_has_no_ranges_of_controls_and_loads(steered, place, capsys):
+def test_an_older_folder_without_ranges_of_controls_loads(steered, place, capsys):
     shutil.copytree(steered, place / "old")
     content = json.loads((place / "old" / "scores.json").read_text())
     kept = {name: each for name, each in content.items() if name not in ("controls", "told_units")}
