@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from sim2seq._support.command import plain
 from sim2seq._support.config import split_assignment
 from sim2seq._support.files import check_place, write_text
-from sim2seq.data.context import Context, read_context, read_inputs
-from sim2seq.data.foreign.reading import id_of, listed
+from sim2seq.data import context as reading
+from sim2seq.data.context import Context, read_context
+from sim2seq.data.foreign.reading import RUNS, first_of, id_of, listed
 from sim2seq.surrogate import OutsideTraining, Surrogate, load
 from sim2seq.training.untrusted import one_line
 
@@ -28,8 +30,8 @@ def predict(
 
     file      of the context, see `read_context`, also for `resample`; None for a model that forecasts from inputs alone
     inputs    texts NAME=VALUE, or NAME=VALUE,NAME=VALUE; or one of a table (`read_inputs`); or name -> number. They go
-              over those in the file. The lines of a table are those of the runs that its column `run` names, each run
-              of the file among them; without one they are of all runs in order, or one is of all
+              over those in the file. The lines of a table are those of the runs that its column of runs names, each
+              run of the file among them; without one they are of all runs in order, or one is of all
     output    write the table there; figure: draw the first run there (.png, .pdf or .svg). Both are written after
               everything else has worked, each whole or not at all.
     anyway    forecast although a baseline does as well, which is refused (ValueError) otherwise
@@ -52,7 +54,8 @@ def predict(
     if context.controls is not None:
         steps = steps or min(model.band.steps, context.controls.shape[1] - model.window)
         controls = context.controls[:, : model.window + steps]
-    doubts = model.doubts(windows, model.check_inputs(inputs, len(windows)))
+    steered = model.check_controls(controls, len(windows), model.check_steps(steps))
+    doubts = model.doubts(windows, model.check_inputs(inputs, len(windows)), steered)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OutsideTraining)
         found = model.forecast(windows if model.window else None, steps, inputs=inputs, controls=controls)
@@ -62,9 +65,21 @@ def predict(
         draw(model, windows[0], [part[0] for part in bands], figure)
     if output:
         write_text(Path(output), text)
-    begins = "what this begins with lies" if model.window else "the inputs lie"
-    inside = f"{begins} in the ranges of the training runs"
-    return text, [*said, *(doubts or [inside])]
+    return text, [*said, *looked_at(model, doubts)]
+
+
+def looked_at(model: Surrogate, doubts: list[str]) -> list[str]:
+    """The doubts; or, without any, what lies inside. And what was not looked at, as an older training has no ranges."""
+    scores, begun = model.scores, "what this begins with"
+    windows = {"the first window": scores.first_window} if model.window else {}
+    controls = {"the controls": scores.controls} if model.told.controls else {}
+    seen = [begun] if scores.first_window else ["the inputs"] if model.inputs else []
+    seen += [name for name, ranges in controls.items() if ranges]
+    lie = "lies" if seen == [begun] else "lie"
+    inside = [f"{' and '.join(seen)} {lie} in the ranges of the training runs"] if seen else []
+    lacking = [name for name, ranges in (windows | controls).items() if not ranges]
+    more = [f"of {' and '.join(lacking)} this training keeps no ranges: not looked at"] if lacking else []
+    return [*(doubts or inside), *more]
 
 
 def is_best_baseline(model: Surrogate) -> bool:
@@ -93,17 +108,20 @@ def context_of(model: Surrogate, file, told, resample: bool) -> Context:
 
 def of_runs(runs: list[str], inputs: dict, names: list[str], table: str) -> dict:
     """The inputs of a table whose lines are of the runs `names`, in the order of `runs`. Raises ValueError."""
+    from sim2seq.data.foreign.columns import matched  # pandas
+
     held = {id_of(name): line for line, name in enumerate(names)}
     if len(held) < len(names):
         raise ValueError(f"{table}: expected one line for each run; got {listed(names)}")
-    if lacking := [run for run in runs if run not in held]:
+    line_of = matched(runs, held)
+    if lacking := [run for run in runs if run not in line_of]:
         what = f"no line for run {listed(lacking)}; it has {listed(held)}"
         raise ValueError(f"{table}: {what}: without a column run, its lines are taken in the order of the runs")
-    return {name: [column[held[run]] for run in runs] for name, column in inputs.items()}
+    return {name: [column[held[line_of[run]]] for run in runs] for name, column in inputs.items()}
 
 
 def told_inputs(model: Surrogate, told) -> tuple[dict, list[str]]:
-    """Inputs by name, and the names of the runs where a table has the column `run`."""
+    """Inputs by name, and the names of the runs where a table has a column of them."""
     if told is None or isinstance(told, dict):
         return dict(told or {}), []
     if len(told) == 1 and told[0].endswith(".csv") and "=" not in told[0]:
@@ -112,20 +130,55 @@ def told_inputs(model: Surrogate, told) -> tuple[dict, list[str]]:
     return dict(named_number(word, "--inputs", "; or a table, .csv") for word in words), []
 
 
+def read_inputs(path: Path, model) -> tuple[dict[str, list[float]], list[str]]:
+    """The inputs of runs in a table, .csv with a line a run: name -> (runs,), and the names of the runs.
+
+    The names are in the column that an import takes for that of runs, or in the first one, if it is no input and has
+    words; none without one. Other columns that no model is told are ignored. Raises ValueError, in one line, for
+    anything else.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: expected a file")  # a pipe or a device might never end
+    try:
+        header, rows = reading.read_columns(path, "run")
+        if not rows:
+            raise ValueError("expected a line with names and one for each run; got no run")
+        names, units = reading.split_units(header, model.inputs)
+        reading.check_units({name: units[name] for name in model.inputs if name in units}, model)
+        columns = {name: [row[old] for row in rows] for name, old in zip(names, header, strict=True)}
+        others = [name for name in names if name not in model.inputs]
+        worded = [name for name in others if name == names[0] and not all(map(reading.is_number, columns[name]))]
+        run = first_of(others, RUNS) or next(iter(worded), "")
+        found = {name: [number(cell, f"run {i}, {name}") for i, cell in enumerate(columns[name], start=1)]
+                 for name in model.inputs if name in names}  # fmt: skip
+        return found, [cell.strip() for cell in columns[run]] if run else []
+    except ValueError as error:
+        raise ValueError(f"{path}: {plain(error, reading.LONGEST_REASON)}") from error
+
+
+def number(text: str, where: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{where}: expected a number; got {text!r}") from None
+
+
 def trust(model: Surrogate) -> list[str]:
     """What the report says of a model, in lines: its skill, and up to which step to trust it."""
-    from sim2seq.report.page import skill_text
+    from sim2seq.report.page import interval_text, skill_text
     from sim2seq.report.summary import only_baseline, trust_forecast
 
     scores = model.scores
-    low, high = map(skill_text, scores.skill_interval)
-    compared = f"against {scores.best_baseline}, on {scores.scored_runs['test']} test runs"
-    skill = f"skill {skill_text(scores.skill)} (95 %: {low} to {high}) {compared}"
-    units = dict(zip(scores.features, scores.units, strict=True)) | {"time": scores.time_unit}
+    interval = f" ({text})" if (text := interval_text(scores)) else ""
+    count = scores.scored_runs["test"]
+    compared = f"against {scores.best_baseline}, on {count} test run{'' if count == 1 else 's'}"
+    skill = f"skill {skill_text(scores.skill)}{interval} {compared}"
+    units = dict(zip(scores.features, scores.units, strict=True)) | scores.told_units | {"time": scores.time_unit}
     named = ", ".join(f"{name} in {unit}" for name, unit in units.items() if unit)
     made = [f"no model beat {alone} here: the forecast is its"] if (alone := only_baseline(scores)) else []
     trusted = [trust_forecast(scores, scores.band)] if scores.band else []
-    return [*([named] if named else []), skill, *made, *trusted]
+    few = ["its band is calibrated on one validation run"] if scores.scored_runs.get("validation") == 1 else []
+    return [*([named] if named else []), skill, *made, *trusted, *few]
 
 
 def named_number(text: str, option: str = "--inputs", more: str = "") -> tuple[str, float]:

@@ -64,7 +64,7 @@ class Surrogate(Finished):
         steps = self.check_steps(steps)
         conditions = self.check_inputs(inputs, len(windows))
         steered = self.check_controls(controls, len(windows), steps)
-        self.warn(windows, conditions)
+        self.warn(windows, conditions, steered)
 
         from sim2seq.training.forecast import forecasts
 
@@ -164,22 +164,30 @@ class Surrogate(Finished):
             raise ValueError("controls: expected finite numbers")
         return np.broadcast_to(steered, (runs, *expected))
 
-    def warn(self, windows, conditions) -> None:
-        for doubt in self.doubts(windows, conditions):
+    def warn(self, windows, conditions, controls=None) -> None:
+        for doubt in self.doubts(windows, conditions, controls):
             warnings.warn(doubt, OutsideTraining, stacklevel=3)
 
-    def doubts(self, windows, conditions) -> list[str]:
-        """A line for each input outside the range of the training runs, and for each feature far outside of it.
+    def doubts(self, windows, conditions, controls=None) -> list[str]:
+        """A line for each input or control outside the range of the training runs, and for each feature far outside.
 
-        The line has the name, the value that lies furthest outside, and the range.
+        The line has the name, the value that lies furthest outside, and the range. Controls of the training runs may
+        have been kept in single precision: they are held against the range in that.
         """
-        lines, told = [], {name: self.scores.inputs[name] for name in self.inputs}
-        for name, value in furthest(conditions, told):
-            lines.append(f"{name} {value:.7g} is outside the range of the training runs, {between(*told[name])}")
-        units, seen = dict(zip(self.scores.features, self.scores.units, strict=True)), self.scores.first_window
-        for name, value in furthest(windows, seen, share=FAR):
-            range_ = f"{between(*seen[name])} {units.get(name, '')}".rstrip()
-            lines.append(f"{name} {value:.7g} is far from the windows of the training runs, {range_}")
+        scores, lines = self.scores, []
+        units = scores.told_units | dict(zip(scores.features, scores.units, strict=True))
+
+        def beyond(where: str, values, ranges, share=0.0) -> None:
+            for name, value in furthest(values, ranges, share=share):
+                range_ = f"{between(*ranges[name])} {units.get(name, '')}".rstrip()
+                lines.append(f"{name} {value:.7g} is {where} of the training runs, {range_}")
+
+        beyond("outside the range", conditions, {name: scores.inputs[name] for name in self.inputs})
+        if controls is not None and scores.controls:
+            with np.errstate(over="ignore"):
+                ranges = {name: np.asarray(scores.controls[name], "float32").tolist() for name in self.told.controls}
+                beyond("outside the range", np.asarray(controls, "float32"), ranges)
+        beyond("far from the windows", windows, scores.first_window, FAR)
         return [f"{line}: neither forecast nor band is vouched for" for line in lines]
 
 

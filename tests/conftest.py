@@ -124,6 +124,15 @@ def paced(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def steered(tmp_path_factory):
+    """The folder of a model that counts on by the control u [mV], 0 to 1 in training."""
+    from surrogates import SCORES, save, steered_model
+
+    scores = SCORES | {"controls": {"u": [0, 1]}, "told_units": {"u": "mV"}}
+    return save(tmp_path_factory.mktemp("steered") / "training", [steered_model()], scores, controls=("u",))
+
+
+@pytest.fixture(scope="session")
 def eight_runs(tmp_path_factory):
     """A store of eight runs of 60 steps."""
     from runs import short_runs

@@ -77,7 +77,7 @@ def test_predict_says_on_stderr_how_far_to_trust_it(paced, place, capsys):
     ):
         assert cli.main(["predict", str(paced), "--initial", "window.npy", "--inputs", f"pace={pace}", "push=1"]) == 0
         captured = capsys.readouterr()
-        lines = ("x in m, time in s", "skill 0.5 (95 %: 0.4 to 0.6) against hold, on 1 test runs", last)
+        lines = ("x in m, time in s", "skill 0.5 (95 %: 0.4 to 0.6) against hold, on 1 test run", last)
         assert captured.err.splitlines() == [f"sim2seq predict: {line}" for line in lines]
         assert captured.out.count("\n") == 9
 

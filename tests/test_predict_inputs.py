@@ -60,7 +60,7 @@ def test_times_of_the_smallest_steps_are_told_apart():
 
 def windowed(step, unit):
     """What a file of first steps is held against: a model of x, told the length, with this time step."""
-    scores = SimpleNamespace(features=["x"], units=[""], time_unit=unit)
+    scores = SimpleNamespace(features=["x"], units=[""], time_unit=unit, told_units={})
     model = SimpleNamespace(features=("x",), inputs=("length",), told=SimpleNamespace(controls=()), window=1)
     model.time_step, model.scores, model.check_window = step, scores, lambda windows: windows
     return model
@@ -70,7 +70,11 @@ def windowed(step, unit):
     ("table", "expected"),
     [
         ("run,length\nc 1,3\nz,9\na,1\nb,2\n", [1, 2, 3]),
+        *((f"{name},length\nb,2\nc_1,3\na,1\n", [1, 2, 3]) for name in ("run_id", "Run", "case", "Member", "sim")),
+        ("file,length\nb,2\nc_1,3\na,1\n", [1, 2, 3]),
+        ("mass,length\n7,3\n8,1\n9,2\n", [3, 1, 2]),
         ("length\n3\n1\n2\n", [3, 1, 2]),
+        ("case,length\nb,2\na,1\n", "no line for run c_1; it has b, a"),
         ("length\n5\n", [5]),
         ("run,length\na,1\nc 1,3\n", "no line for run b; it has a, c_1: without a column run, its lines are taken in"),
         ("run,length\na,1\nb,2\nc 1,3\na,4\n", "t.csv: expected one line for each run; got a, b, c 1, a"),
@@ -86,6 +90,38 @@ def test_a_run_is_forecast_with_the_line_of_its_own_inputs(tmp_path, monkeypatch
             context_of(model, "runs.dsv", ["t.csv"], False)
     else:
         assert context_of(model, "runs.dsv", ["t.csv"], False).inputs == {"length": expected}
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("length [cm]", "t.csv: length: the model knows it in m; got cm"),
+        ("length [m],x [kg]", None),
+        ("length,force [N]", None),
+    ],
+)
+def test_inputs_of_a_table_or_record_are_in_the_models_unit(tmp_path, monkeypatch, header, said):
+    """Units of what is passed by do not matter."""
+    monkeypatch.chdir(tmp_path)
+    model = windowed(None, "s")
+    model.scores.told_units = {"length": "m"}
+    records.write("run.dsv", [records.Run("a", {}, {"x": [1.0]})])
+    (tmp_path / "t.csv").write_text(f"{header}\n" + ",".join("3" for _ in header.split(",")) + "\n")
+    if said:
+        with pytest.raises(ValueError, match=said):
+            context_of(model, "run.dsv", ["t.csv"], False)
+    else:
+        assert context_of(model, "run.dsv", ["t.csv"], False).inputs == {"length": [3]}
+    records.write("run.dsv", [records.Run("a", {"length": 3.0}, {"x": [1.0]}, units={"length": "cm"})])
+    with pytest.raises(ValueError, match=r"run\.dsv: length: the model knows it in m; got cm"):
+        context_of(model, "run.dsv", None, False)
+
+
+def test_a_run_called_1_gets_the_line_of_001_as_in_an_import(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    records.write("runs.dsv", [records.Run(name, {}, {"x": [1.0]}) for name in ("1", "2")])
+    (tmp_path / "t.csv").write_text("run,length\n002,20\n001,10\n")
+    assert context_of(windowed(None, "s"), "runs.dsv", ["t.csv"], False).inputs == {"length": [10, 20]}
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,11 @@ import numpy as np
 
 from sim2seq._support.command import plain
 from sim2seq.data import clock, records
-from sim2seq.data.foreign.reading import Reading, named_clock, split_unit
+from sim2seq.data.foreign.reading import RUNS, Reading, first_of, id_of, named_clock, split_unit
 from sim2seq.data.records import TIME, WITHOUT_UNIT, shown
 
 LONGEST_REASON = 300  # characters
 COUNTED = {"M": ("s", "months", "years"), "m": ("s",)}  # units in which an import counts dates, and durations
-RUN = "run"  # the column of a table of inputs that names the runs
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,8 @@ def read_context(path: Path, model, *, resample: bool = False) -> Context:
     """The context in a file, for a model with `window`, `features`, `inputs`, `told.controls` (names) and `time_step`.
 
     .dsv   a record: the first steps of each run; other series are ignored, and so are inputs that no model is told
-    .csv   a header with the names of the features, one line a step of one run; other columns are ignored
+    .csv   a header with the names of the features, one line a step; a column of runs, as an import knows it, tells
+           these apart, without one there is one run; other columns are ignored
     .npy   (window, features) or (runs, window, features)
 
     A model without a window reads controls only. Controls stand beside the features, for the steps to come too. Where
@@ -111,20 +111,46 @@ def read_table(path: Path, model, resample: bool) -> Context:
     names, units = split_units(header, {*model.features, *controls})
     clock_name = clock_in(names, steps, {*model.features, *controls})
     names = [TIME if name == clock_name else name for name in names]
-    check_units({TIME if name == clock_name else name: unit for name, unit in units.items()}, model)
+    of_model = {TIME if name == clock_name else name: unit for name, unit in units.items()}
+    check_units({name: of_model[name] for name in (*model.features, *controls, TIME) if name in of_model}, model)
     steps = [dict(zip(names, each.values(), strict=True)) for each in steps]
     check_names([*seen_of(model), *controls], names)
     times = times_in(steps, model.scores.time_unit) if TIME in names else None
+    runs = runs_in(steps, [name for name in names if name not in {*model.features, *controls, TIME}])
 
-    def columns(lines, some) -> np.ndarray:
-        of_lines = None if times is None else times[: len(lines)]
-        return on_clock("its run", of_lines, numbers(lines, some)[0], model, resample)[None]
+    def columns(run: str, places: list[int], some) -> np.ndarray:
+        lines = numbers([steps[place] for place in places], list(some), f"run {run}: " if len(runs) > 1 else "")
+        return on_clock(f"run {run}", None if times is None else times[places], lines, model, resample)
 
-    told = columns(steps, controls) if controls else None
-    if not model.window:
-        return Context(np.zeros((1, 0, len(model.features))), ["1"], {}, told)
-    seen = columns(steps[: model.window] if controls and not resample else steps, list(model.features))
-    return Context(seen[:, : model.window] if resample else seen, ["1"], {}, told)
+    def window(run: str, places: list[int]) -> np.ndarray:
+        if not model.window:
+            return np.zeros((0, len(model.features)))
+        seen = columns(run, places[: model.window] if controls and not resample else places, model.features)
+        seen = seen[: model.window] if resample else seen
+        if len(runs) > 1 and len(seen) != model.window:
+            raise ValueError(f"run {run}: expected a window of {model.window} steps; got {len(seen)}")
+        return seen
+
+    told = [columns(*each, controls) for each in runs.items()] if controls else []
+    windows = np.stack([window(*each) for each in runs.items()])
+    return Context(windows, list(runs), {}, np.stack([each[: min(map(len, told))] for each in told]) if told else None)
+
+
+def runs_in(steps: list[dict[str, str]], names: list[str]) -> dict[str, list[int]]:
+    """Run -> the places of its lines, by that of the columns `names` which says it to an import; "1": there is none.
+
+    A column with another number in each line counts the lines.
+    """
+    cells = {name: [step[name].strip() for step in steps] for name in names}
+    some = [name for name, each in cells.items() if len(set(each)) < len(each) or not all(map(is_number, each))]
+    column = first_of([name for name in some if len(set(cells[name])) > 1], RUNS) or first_of(some, RUNS)
+    runs: dict[str, list[int]] = {}
+    try:
+        for place, cell in enumerate(cells[column] if column else ["1"] * len(steps)):
+            runs.setdefault(id_of(cell), []).append(place)
+    except records.RecordError as error:
+        raise ValueError(str(error)) from None
+    return runs or {"1": []}
 
 
 def split_units(header: list[str], known) -> tuple[list[str], dict[str, str]]:
@@ -196,41 +222,13 @@ def as_imports_read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     return names, [dict(zip(names, line, strict=True)) for line in cells.tolist()]
 
 
-def read_inputs(path: Path, model) -> tuple[dict[str, list[float]], list[str]]:
-    """The inputs of runs in a table, .csv with a line a run: name -> (runs,), and the names of the runs.
-
-    The names are those of the column `run`, none without it; columns that no model is told are ignored. Raises
-    ValueError, in one line, for anything else.
-    """
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path}: expected a file")  # a pipe or a device might never end
-    try:
-        header, rows = read_columns(path, "run")
-        if not rows:
-            raise ValueError("expected a line with names and one for each run; got no run")
-        names, _ = split_units(header, model.inputs)
-        rows = [dict(zip(names, row.values(), strict=True)) for row in rows]
-        found = {name: [number(row[name], f"run {i}, {name}") for i, row in enumerate(rows, start=1)]
-                 for name in model.inputs if name in names}  # fmt: skip
-        return found, [row[RUN].strip() for row in rows] if RUN in names else []
-    except ValueError as error:
-        raise ValueError(f"{path}: {plain(error, LONGEST_REASON)}") from error
-
-
-def number(text: str, where: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{where}: expected a number; got {text!r}") from None
-
-
 def times_in(steps: list[dict[str, str]], unit: str) -> np.ndarray | None:
     """The times of a table, (steps,), in the model's `unit`: numbers, or dates and durations as an import counts them.
 
     None for dates and durations where the model only counts steps. Raises ValueError for anything else.
     """
     try:
-        return numbers(steps, [TIME])[0, :, 0]
+        return numbers(steps, [TIME])[:, 0]
     except ValueError:
         from sim2seq.data.foreign import clock as written  # pandas, which numbers do not need
     cells = np.array([step[TIME].strip() or None for step in steps], dtype=object)
@@ -252,15 +250,15 @@ def times_in(steps: list[dict[str, str]], unit: str) -> np.ndarray | None:
     return times
 
 
-def numbers(steps: list[dict[str, str]], names: list[str]) -> np.ndarray:
-    """The columns `names` of a table as (1, steps, names). Raises ValueError for a cell that is no number."""
+def numbers(steps: list[dict[str, str]], names: list[str], run: str = "") -> np.ndarray:
+    """The columns `names` of a table as (steps, names). Raises ValueError, of a run, for a cell that is no number."""
     rows = []
     for place, step in enumerate(steps, start=1):
         try:
             rows.append([records.as_number(step[name]) for name in names])
         except ValueError as error:
-            raise ValueError(f"step {place}: expected numbers ({error})") from None
-    return np.reshape(rows, (1, len(rows), len(names)))
+            raise ValueError(f"{run}step {place}: expected numbers ({error})") from None
+    return np.reshape(rows, (len(rows), len(names)))
 
 
 def read_array(path: Path, model, resample: bool) -> Context:
@@ -283,7 +281,8 @@ READERS = {".dsv": read_record, ".csv": read_table, ".npy": read_array}
 
 def check_units(units: dict[str, str], model) -> None:
     """Raise ValueError for a unit that is not the model's, where both are known."""
-    known = dict(zip(model.scores.features, model.scores.units, strict=True)) | {TIME: model.scores.time_unit}
+    of_features = dict(zip(model.scores.features, model.scores.units, strict=True))
+    known = model.scores.told_units | of_features | {TIME: model.scores.time_unit}
     for name, unit in units.items():
         if known.get(name) and unit != known[name]:
             raise ValueError(f"{name}: the model knows it in {known[name]}; got {unit}")

@@ -85,6 +85,8 @@ class Scores:
     inputs               told to the models (or varied): name -> lowest and highest of the training runs
     first_window         feature -> lowest and highest in the first window of any training run, or of a target of the
                          run, which is asked of any prefix, in any step
+    controls             told of each step: name -> lowest and highest in any step of any training run
+    told_units           name -> unit of inputs and controls; a name that is missing has none
     runs, scored_runs    part -> how many there are, and how many were scored of a large ensemble
     skill                1 - error / error of the best baseline on the test part; skill_interval: 95 %, over its runs
     errors, one_step     part -> errors, free-running; and of a forecast fed with the truth
@@ -125,6 +127,8 @@ class Scores:
     share: str = ""
     measure: str = "RMSE"
     in_deviations: bool = False
+    controls: dict[str, list[float]] = field(default_factory=dict)
+    told_units: dict[str, str] = field(default_factory=dict)
 
     @property
     def unit(self) -> str:
@@ -294,8 +298,3 @@ def skill_interval(prediction, baseline, truth, measure: str = "RMSE", *, groups
         return skill(*(of_mean(each.sum(), points.sum(), measure) for each in (model, naive)))
 
     return over_runs(of_runs, *(each[some] for each in (*sums, counts)))
-
-
-def ranges(column) -> list[float]:
-    """Lowest and highest value."""
-    return [float(np.min(column)), float(np.max(column))]

@@ -43,6 +43,14 @@ def skill_text(value: float) -> str:
     return f"{value:.{digits}g}".replace("-", "−")
 
 
+def interval_text(scores) -> str:
+    """The interval of the skill, or that one test run has none; "" where it has no width for other reasons."""
+    low, high = scores.skill_interval
+    if low < high:
+        return f"95 %: {skill_text(low)} to {skill_text(high)}"
+    return "one test run: no interval" if scores.scored_runs["test"] == 1 else ""
+
+
 def number(value) -> str:
     """A number as people write it: three digits that count, a true minus sign; a dash for None, a text as it is."""
     if value is None:

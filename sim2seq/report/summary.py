@@ -13,7 +13,7 @@ from sim2seq.evaluation.long_term import VALID, LongTerm, long_term, valid_steps
 from sim2seq.evaluation.measures import spread
 from sim2seq.evaluation.scores import Scores
 from sim2seq.report.data_figures import varying_inputs
-from sim2seq.report.page import number
+from sim2seq.report.page import interval_text, number
 from sim2seq.report.score_figures import mean_weights, weight_text
 from sim2seq.report.style import by_error
 from sim2seq.training.folder import Training
@@ -32,7 +32,7 @@ BASELINES = ("mean trajectory", "hold", "nearest run", "ridge", "extra trees")  
 class Summary:
     """What the first lines say of the test part.
 
-    skill, low, high    and its 95 % interval; `certain`: it is above 0, as far as these runs can tell
+    skill, low, high    and its 95 % interval, in words `interval`; `certain`: that is above 0, and not of one run
     how                 what was asked, the beginning of the sentence that gives the error
     better              names of the baselines, of `count`, that do at least as well
     steps               sentences for single positions; trust: how far to trust it, or None
@@ -43,6 +43,7 @@ class Summary:
     skill: float
     low: float
     high: float
+    interval: str
     error: float
     best: str
     baseline: float
@@ -62,7 +63,7 @@ class Summary:
 
     @property
     def certain(self) -> bool:
-        return bool(self.low > 0)
+        return self.has_interval and bool(self.low > 0)
 
     @property
     def has_interval(self) -> bool:
@@ -77,6 +78,7 @@ def summary(training: Training, ensemble: Ensemble) -> Summary:
         skill=scores.skill,
         low=low,
         high=high,
+        interval=interval_text(scores),
         error=error,
         best=scores.best_baseline,
         baseline=scores.baselines[scores.best_baseline].rmse,
@@ -277,6 +279,7 @@ def band_summary(scores: Scores) -> dict | None:
     return {
         "level": level,
         "members": band.members,
+        "validation": scores.scored_runs.get("validation"),
         "candidates": len(scores.combined.weights) if scores.combined else 0,
         "coverage": 100 * band.coverage,
         "lowest": min(parts),

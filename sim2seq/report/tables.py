@@ -14,7 +14,7 @@ from sim2seq.evaluation.measures import common_unit
 from sim2seq.evaluation.scores import Errors, Scores, skill
 from sim2seq.models.builders import LEAST_WINDOW
 from sim2seq.report.data_figures import varying_inputs
-from sim2seq.report.page import number, skill_text
+from sim2seq.report.page import interval_text, number, skill_text
 from sim2seq.report.score_figures import mean_weights
 from sim2seq.report.style import MOST_FEATURES, by_error, spread, with_unit
 from sim2seq.training.folder import Training
@@ -267,9 +267,12 @@ def card_numbers(training: Training) -> str:
     for name, errors in sorted(rows.items(), key=lambda pair: pair[1].rmse):
         cells = [number(errors.rmse), *(number(errors.by_position[place]) for place in chosen)]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    low, high = map(skill_text, scores.skill_interval)
-    told = f"Skill {skill_text(scores.skill)} ({low} to {high} over runs) against {scores.best_baseline}"
+    low, high = scores.skill_interval
+    interval = "" if low < high else interval_text(scores)
+    interval = interval or f"{skill_text(low)} to {skill_text(high)} over runs"
+    told = f"Skill {skill_text(scores.skill)} ({interval}) against {scores.best_baseline}"
     if scores.band:
-        told += f"; the {100 * scores.band.level:g} % band holds {100 * scores.band.coverage:.0f} %"
+        few = ", of one validation run," if scores.scored_runs.get("validation") == 1 else ""
+        told += f"; the {100 * scores.band.level:g} % band{few} holds {100 * scores.band.coverage:.0f} %"
     runs = " / ".join(str(scores.runs[part]) for part in ("train", "validation", "test"))
     return "\n".join([*lines, "", f"{told}; {runs} runs, seed {training.settings.seed}."])

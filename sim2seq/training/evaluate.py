@@ -13,7 +13,7 @@ from sim2seq.data.streaming import extent
 from sim2seq.evaluation import conformal
 from sim2seq.evaluation.conformal import Band
 from sim2seq.evaluation.measures import error, scale_of, scaled
-from sim2seq.evaluation.scores import Combined, HeldOut, Scores, errors_of, judge, ranges, without_positions
+from sim2seq.evaluation.scores import Combined, HeldOut, Scores, errors_of, judge, without_positions
 from sim2seq.training.folder import Prediction, digest
 from sim2seq.training.settings import Settings
 from sim2seq.training.study import Study
@@ -64,6 +64,7 @@ def evaluate(
     }
     found = judge(predictions, truths, baselines, layout.outputs, **told)
     shown = shown_inputs(ensemble, settings) if held_out else settings.inputs
+    controls = getattr(task, "controls", ()) or settings.controls
     scores = Scores(
         task=task.kind,
         position=task.position,
@@ -75,8 +76,10 @@ def evaluate(
         time_unit=ensemble.step_unit,
         window=settings.window,
         members=len(models),
-        inputs={name: ranges(whole["train"].inputs[name]) for name in shown},
-        first_window=first_window(whole["train"], seen_steps(task, ensemble, settings), layout.inputs),
+        inputs={name: lowest_and_highest(whole["train"].inputs[name]) for name in shown},
+        first_window=ranges(whole["train"], seen_steps(task, ensemble, settings), layout.inputs),
+        controls=ranges(whole["train"], ensemble.steps, controls),
+        told_units={name: ensemble.units[name] for name in (*shown, *controls) if ensemble.units.get(name)},
         runs={name: part.runs for name, part in whole.items()},
         scored_runs={name: part.runs for name, part in parts.items()},
         skill=found.skill,
@@ -142,15 +145,19 @@ def seen_steps(task, ensemble: Ensemble, settings: Settings) -> int:
     return ensemble.steps if task.kind == "target per run" else settings.window
 
 
-def first_window(training: Ensemble, steps: int, inputs) -> dict[str, list[float]]:
+def lowest_and_highest(column) -> list[float]:
+    return [float(np.min(column)), float(np.max(column))]
+
+
+def ranges(training: Ensemble, steps: int, names) -> dict[str, list[float]]:
     """Feature -> lowest and highest value in the first steps of any run."""
-    if steps == 0:
+    if steps == 0 or not names:
         return {}
     lowest, highest = extent(training.values, None if training.uniform else training.lengths)
-    places = training.places(inputs)
+    places = training.places(names)
     pairs = zip(np.nanmin(lowest[:steps], axis=0), np.nanmax(highest[:steps], axis=0), strict=True)
     both = [[float(low), float(high)] for low, high in pairs]
-    return {name: both[place] for name, place in zip(inputs, places, strict=True)}
+    return {name: both[place] for name, place in zip(names, places, strict=True)}
 
 
 def shown_inputs(ensemble: Ensemble, settings: Settings) -> list[str]:

@@ -52,9 +52,9 @@ def read_training(folder: Path) -> tuple[Band | None, Told, Scores]:
     content, settings = (read_object(folder / f"{name}.json") for name in ("scores", "settings"))
     check_scores(content)
     told = Told(names(settings.get("inputs", []), "inputs"), names(settings.get("controls", []), "controls"))
-    missing = [name for name in told.inputs if name not in content["inputs"]]
-    if missing:
-        raise ValueError(f"scores.json has no range of the inputs {', '.join(missing)}")
+    known = {*content["inputs"], *content.get("controls", told.controls)}  # older versions keep none of controls
+    if missing := [name for name in (*told.inputs, *told.controls) if name not in known]:
+        raise ValueError(f"scores.json has no range of {', '.join(missing)}")
     if content.get("measure", "RMSE") != "RMSE":
         return None, told, Scores.of(content)
     if not (folder / "band.json").exists():
@@ -98,6 +98,10 @@ def check_scores(scores: dict) -> None:
         check_ranges(first, "first_window")
         if not first or (scores.get("task", "forecast") == "forecast" and tuple(first) != features):
             raise ValueError("first_window: expected a range for each feature that is seen, in their order")
+    check_ranges(scores.get("controls", {}), "controls")
+    if not isinstance(of_told := scores.get("told_units", {}), dict):
+        raise ValueError("told_units: expected names with units")
+    texts([*of_told, *of_told.values()], "told_units")
     positions = scores.get("positions", [])
     if not isinstance(positions, list) or not all(map(is_number, positions)):
         raise ValueError("positions: expected a list of numbers")

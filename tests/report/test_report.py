@@ -1,18 +1,20 @@
 """A report says what was learned and how far to trust it, in words and tables whose numbers are known."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from made import TASKS, made, noise
+from made import SETTINGS, TASKS, made, noise
 from page import text_of
 
 from sim2seq.evaluation.scores import Errors, HeldOut
+from sim2seq.predict import trust as said_by_predict
 from sim2seq.report import report
 from sim2seq.report.figures import CAPTIONS, Picture
 from sim2seq.report.report import write_report
-from sim2seq.report.summary import trust
-from sim2seq.report.tables import input_table, outside_table
+from sim2seq.report.summary import summary, trust
+from sim2seq.report.tables import card_numbers, input_table, outside_table
 
 ENSEMBLE = noise()
 UNEQUAL = noise(lengths=np.arange(21, 41))
@@ -114,6 +116,26 @@ def test_the_skill_comes_with_its_interval(blank, forecast, tmp_path):
     text = rewritten(forecast, ENSEMBLE, tmp_path, skill_interval=[-0.1, 0.61])
     assert "With other test runs it might not: the interval of the skill reaches 0." in text
     assert "95 %" not in rewritten(forecast, ENSEMBLE, tmp_path, skill_interval=[0.5, 0.5])
+
+
+def test_one_test_run_and_one_validation_run_are_said(blank, tmp_path):
+    """The skill of one run has no interval, and whether others would be better is not known."""
+    ensemble = noise(runs=3)
+    training = made(ensemble, tmp_path, settings=replace(SETTINGS, fractions=(0.34, 0.33, 0.33)))
+    assert training.scores.runs == {"train": 1, "validation": 1, "test": 1}
+    text = text_of(write_report(tmp_path / "report.html", ensemble, training))
+    assert "✓ The model beats every baseline: skill 0.5 (one test run: no interval)" in text
+    assert "With other test runs it might not: one run gives the skill no interval." in text
+    assert "Its 90 % band, calibrated on one validation run, holds 100 % of the test points" in text
+    assert "It is calibrated on one validation run," in text
+    assert not summary(training, ensemble).certain
+    card = card_numbers(training).splitlines()[-1]
+    assert card.startswith("Skill 0.5 (one test run: no interval) against near; the 90 % band, of one validation run,")
+    said = " ".join(said_by_predict(SimpleNamespace(scores=training.scores)))
+    assert "skill 0.5 (one test run: no interval) against near, on 1 test run" in said
+    assert "its band is calibrated on one validation run" in said
+    with_interval = replace(training, scores=replace(training.scores, skill_interval=[0.4, 0.6]))
+    assert summary(with_interval, ensemble).certain
 
 
 def test_the_first_lines_say_how_far_to_trust_the_forecast(blank, forecast, tmp_path):

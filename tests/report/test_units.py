@@ -1,10 +1,13 @@
 """Units stand on every axis and in every table."""
 
+import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from made import TASKS, made, noise
+from made import SETTINGS, TASKS, ForecastOffBy, made, noise
 
+from sim2seq.evaluation.scores import Scores
 from sim2seq.report import figures
 from sim2seq.report.summary import trust
 from sim2seq.report.tables import card_numbers, facts, input_table, score_table
@@ -61,3 +64,17 @@ def test_a_report_says_how_runs_were_changed_and_which_left_out(tmp_path):
     found = facts(ensemble, made(ensemble, tmp_path))
     assert found["read"] == "interpolated; filled: f0 (3)"
     assert found["too short, left out"] == "run_18, run_19"
+
+
+def test_scores_keep_ranges_and_units_of_what_is_told(tmp_path):
+    """Also of controls that the task names and not the settings; steps beyond the end of a run do not count."""
+    ensemble = noise(lengths=np.arange(21, 41), units={"f0": "m", "f1": "V", "a": "kg"})
+    settings = replace(SETTINGS, inputs=("a", "b"))
+    training = made(ensemble, tmp_path, task=ForecastOffBy(controls=("f1",)), settings=settings)
+    known = [ensemble.run_ids.index(run) for run in training.split.train.runs]
+    column, scores = ensemble.series()[known, :, 1], training.scores
+    assert scores.controls == {"f1": [np.nanmin(column), np.nanmax(column)]}
+    assert scores.told_units == {"f1": "V", "a": "kg"}
+    assert list(scores.first_window) == ["f0"]
+    read = Scores.of(json.loads(json.dumps(scores.to_json())))
+    assert (read.controls, read.told_units) == (scores.controls, scores.told_units)

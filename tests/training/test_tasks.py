@@ -141,6 +141,8 @@ def test_a_force_has_to_be_told_and_is_no_feature(oscillator, steered):
     run = oscillator.values[0]
     middle, _, _ = model.forecast(run[:5, :1], 20, controls=run[:25, 1:])
     np.testing.assert_allclose(middle, run[5:25, :1], atol=1e-5)
+    with pytest.warns(surrogate.OutsideTraining, match="u 10000 is outside the range of the training runs"):
+        model.forecast(run[:5, :1], 20, controls=np.full((25, 1), 1e4))
     with pytest.raises(ValueError, match=r"controls: the model expects \(25, 1\)"):
         model.forecast(run[:5, :1], 20)
 
