@@ -52,7 +52,7 @@ def create(path) -> bool:
 def build(url: URL) -> None:
     """Let Kosh put what it needs into the empty tables: in a process of its own, since it writes warnings."""
     words = url.render_as_string(hide_password=False)  # to stdin: others see command lines
-    command = [sys.executable, "-c", MAKE]
+    command = [sys.executable, "-P", "-c", MAKE]  # -P: not what lies in the folder of the user
     done = subprocess.run(command, input=words, capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
