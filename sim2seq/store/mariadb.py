@@ -12,7 +12,7 @@ from sqlalchemy import URL, bindparam, column, delete, select, table, text, upda
 from sqlalchemy.dialects.mysql import insert
 
 from sim2seq.store.database import Database, read_url
-from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RUN_IDS, RUNS_BY, SOME_RUN, as_text, index_rows, parsed
+from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RANGES, RUN_IDS, RUNS_BY, SOME_RUN, as_text, index_rows, parsed
 from sim2seq.store.sina import StoreError
 
 COLLATION = "utf8mb4_nopad_bin"  # any other takes a_1 for A_1, or "a" for "a "
@@ -234,3 +234,8 @@ class MariadbStore(Database):
         """(id, name) of each number among the data of all entries."""
         with self.reporting("cannot read"):
             yield from (tuple(row) for row in self.connection.execute(text(NUMBERS)))
+
+    def ranges(self) -> Iterator[tuple[str, str, float, float]]:
+        """(id, name, lowest, highest) of each curve of all entries."""
+        with self.reporting("cannot read"):
+            yield from (tuple(row) for row in self.connection.execute(text(RANGES)))
