@@ -229,7 +229,7 @@ def test_an_empty_table_of_parquet_is_refused_with_its_name(tmp_path):
         imported(tmp_path / "s.sqlite", tmp_path / "a.parquet", tmp_path / "b.parquet")
 
 
-def test_a_run_that_is_in_the_store_under_another_name_is_refused(tmp_path):
+def test_a_run_that_is_stored_under_another_name_is_refused(tmp_path):
     """Alone, a/out.csv is named out; beside b/out.csv it is named a, so that it would be in the store twice."""
     for name, last in (("a", 3), ("b", 4)):
         (tmp_path / name).mkdir()
@@ -248,7 +248,7 @@ def test_a_run_that_is_in_the_store_under_another_name_is_refused(tmp_path):
 
 
 @pytest.mark.usefixtures("everything_stays")
-def test_a_run_in_a_file_that_is_stored_by_another_name_is_refused(tmp_path, counting):
+def test_a_run_in_a_file_stored_under_another_name_is_refused(tmp_path, counting):
     assert imported(tmp_path / "s.sqlite", counting) == {"added": 6}
     with xr.open_dataset(counting, engine="h5netcdf") as data:
         renamed = data.load().assign_coords(run=[f"again_{number}" for number in range(6)])
