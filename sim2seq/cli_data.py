@@ -82,10 +82,12 @@ def words_for_training(seen, controls) -> str:
 
 
 def is_varying(name: str, values: list) -> bool:
-    """Whether an input is a number that differs between runs."""
+    """Whether an input is a number that differs between runs, and not the number of the run."""
+    from sim2seq.data.foreign.reading import means_run
     from sim2seq.data.records import is_result
 
-    return not is_result(name) and all(isinstance(value, float) for value in values) and min(values) < max(values)
+    known = not is_result(name) and not means_run(name)
+    return known and all(isinstance(value, float) for value in values) and min(values) < max(values)
 
 
 def add_export(parser) -> None:

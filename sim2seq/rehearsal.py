@@ -31,7 +31,7 @@ def request(spec: dict, place: str, generator: str | None) -> dict | None:
     if not found:
         return None
     names = named_inputs(spec, place, generator, [one["step"] for one in found])
-    line = [sys.executable, "-m", "sim2seq.rehearsal"]
+    line = [sys.executable, "-P", "-m", "sim2seq.rehearsal"]  # -P: as little of this folder as a step sees
     return {"command": line, "trainings": found, "names": None if names is None else sorted(names)}
 
 

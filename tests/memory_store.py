@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sim2seq.store.rows import index_rows_of
 from sim2seq.store.sina import ARRAYS, CURVE_SET, FOREIGN, StoreError, values_of
 
 STORES: dict[str, dict[str, str]] = {}  # path -> id -> JSON
@@ -67,6 +68,10 @@ class MemoryStore:
             yield from (
                 (run_id, name) for name, value in values_of(record["data"]).items() if not isinstance(value, str)
             )
+
+    def ranges(self) -> Iterator[tuple[str, str, float, float]]:
+        for record in self.stored(list(self.held)).values():
+            yield from index_rows_of(record)["ListScalarData"]
 
 
 def is_in_array_file(record: dict) -> bool:

@@ -11,6 +11,7 @@ from runs import make_runs
 from sim2seq.data import arrays
 from sim2seq.data.records import Run
 from sim2seq.store import store
+from sim2seq.store.kind import Twins
 
 
 def values_by_run(ensemble) -> dict:
@@ -238,6 +239,27 @@ def test_inputs_that_some_run_lacks_are_named(store_path, tmp_path):
     arrays.write(tmp_path / "runs.h5", ["b_1"], {"mass": 2.0}, {"x": [[1.0]]}, [0.0])
     store.ingest(store_path, arrays.read(tmp_path / "runs.h5"))
     assert store.unusable_inputs(store_path) == expected | {"drag": "run b_1 lacks it"}
+
+
+@pytest.mark.parametrize("batch", [1, 10])
+def test_a_run_under_another_name_is_found(store_path, monkeypatch, batch):
+    """One with equal series and data; the ranges of its series tell most others apart."""
+    monkeypatch.setattr(store, "BATCH", batch)
+    one = Run("a_1", {"drag": 0.1}, {"x": [1.0, 2.0, 3.0], "time": [0.0, 1.0, 2.0]})
+    others = [
+        one._replace(id="a_2", series=one.series | {"x": [1.0, 2.5, 3.0]}),
+        one._replace(id="a_3", data={"drag": 0.2}),
+    ]
+    store.ingest(store_path, [one, *others])
+    again = [each._replace(id=f"b_{number}") for number, each in enumerate([*others, one])]
+    for run, told in zip(again, ("a_2", "a_3", "a_1"), strict=True):
+        with pytest.raises(store.StoreError, match=f"run {run.id} is run {told}, which is in the store, under another"):
+            store.ingest(store_path, [run], twins=Twins({run.id}))
+    new = [one._replace(id=name, data={"drag": 0.3}) for name in ("c_1", "c_2")]
+    assert store.ingest(store_path, new, twins=(twins := Twins({"c_1", "c_2"}))) == {"added": 2}
+    assert twins.pairs == {"c_2": "c_1"}
+    swapped = [others[0]._replace(id="a_1"), one._replace(id="a_2")]
+    assert store.ingest(store_path, swapped, replace=True, twins=Twins({"a_1", "a_2"})) == {"replaced": 2}
 
 
 def test_series_in_array_files_stay_there(store_path, tmp_path):

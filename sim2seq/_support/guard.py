@@ -32,7 +32,7 @@ class Guarded:
     def __init__(self, command: list[str], *, output, cwd: str, env: dict | None = None, remove: str = "-"):
         watched, lifeline = os.pipe()
         self._lifeline: int | None = lifeline
-        guard = [sys.executable, "-m", "sim2seq._support.guard", str(watched), remove, *command]
+        guard = [sys.executable, "-P", "-m", "sim2seq._support.guard", str(watched), remove, *command]
         try:
             self.process = subprocess.Popen(
                 guard,
@@ -113,6 +113,13 @@ def process_control(option: int, value: int) -> None:
     """Call prctl(2), where there is one (Linux); elsewhere the session alone holds the processes together."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def end_with(parent: int) -> None:
+    """Have this process killed when `parent`, which began it, ends in whatever way; or end, where it has ended."""
+    process_control(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(f"process {parent}, which began this one, has ended")
 
 
 def reap_children(codes: dict[int, int]) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +14,7 @@ import numpy as np
 from sim2seq.data.ensemble import Ensemble
 
 PARTS = ("train", "validation", "test")
+LOOKED_AT = 8  # steps of a run, by which almost all that differ are told apart
 SMALL_GROUP = 10  # runs: groups of fewer are shuffled together, as a share of a few runs is no share
 
 
@@ -140,6 +144,42 @@ def groups_apart(groups: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...
     """The group of each run by part (Ensemble.groups), where no group stands in two parts; else None."""
     names = [set(each) for each in groups.values()]
     return groups if sum(map(len, names)) == len(set().union(*names)) else None
+
+
+def equal_across(ensemble: Ensemble, split: Split) -> list[tuple[str, str]]:
+    """Pairs of runs in different parts whose series and inputs are equal, each with its part.
+
+    None of a split that has runs in several parts, as in time, and of values that are not in memory.
+    """
+    parts = {run: part for part in PARTS for run in getattr(split, part).runs}
+    several = len(parts) < sum(len(getattr(split, part).runs) for part in PARTS)
+    if several or not isinstance(ensemble.values, np.ndarray) or isinstance(ensemble.values, np.memmap):
+        return []
+    places = [place for place, run in enumerate(ensemble.run_ids) if run in parts]
+    alike = equal_by(places, partial(looked_at, ensemble, most=LOOKED_AT))  # few of them are read as a whole
+    equal = [group for some in alike for group in equal_by(some, partial(looked_at, ensemble))]
+    named = [[(ensemble.run_ids[place], parts[ensemble.run_ids[place]]) for place in group] for group in equal]
+    pairs = [(first, other) for first, *others in named for other in others if other[1] != first[1]]
+    return [(f"{a} ({part})", f"{b} ({other})") for (a, part), (b, other) in pairs]
+
+
+def equal_by(places: list[int], key: Callable) -> list[list[int]]:
+    """Those that share a key with another one, together."""
+    found: dict[bytes, list[int]] = {}
+    for place in places:
+        found.setdefault(key(place), []).append(place)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def looked_at(ensemble: Ensemble, run: int, most: int = 0) -> bytes:
+    """A fingerprint of a run: its inputs, its length and its series, or up to so many steps of it."""
+    inputs = np.array([column[run] for column in ensemble.inputs.values()], dtype=float)
+    length = int(ensemble.lengths[run])
+    series = ensemble.values[run, :length]
+    series = series[np.linspace(0, length - 1, most).astype(int)] if most else series
+    found = sha256(inputs.tobytes() + str(length).encode())
+    found.update(np.ascontiguousarray(series).data)
+    return found.digest()
 
 
 def select(ensemble: Ensemble, part: Part) -> Ensemble:

@@ -128,7 +128,8 @@ def moments(values, lengths=None) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of the last axis of (runs, ..., features), over all others, up to the `lengths` of the runs.
 
     Those of chunks are put together by the formula of Chan, Golub and LeVeque (Updating formulae and a pairwise
-    algorithm for computing sample variances, 1979), which loses no digits.
+    algorithm for computing sample variances, 1979), which loses no digits. In float64: NumPy adds rows of float32 one
+    after the other in float32, which has no place for the last ones of a million.
     """
     if lengths is None:
         pieces = (chunk.reshape(-1, chunk.shape[-1]) for chunk in chunks(values))
@@ -141,8 +142,8 @@ def moments(values, lengths=None) -> tuple[np.ndarray, np.ndarray]:
         if not len(rows):
             continue
         seen += len(rows)
-        share, away = len(rows) / seen, rows.mean(axis=0) - mean
-        variance = (1 - share) * variance + share * rows.var(axis=0) + share * (1 - share) * away**2
+        share, away = len(rows) / seen, rows.mean(axis=0, dtype=float) - mean
+        variance = (1 - share) * variance + share * rows.var(axis=0, dtype=float) + share * (1 - share) * away**2
         mean = mean + share * away
     return np.asarray(mean), np.asarray(variance)
 

@@ -56,8 +56,15 @@ def scaled(values: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
 
 
 def spread(values: np.ndarray) -> np.ndarray:
-    """The standard deviation of each feature over all runs and steps, (features,); 0 of a constant one."""
-    found = np.nanstd(values, axis=(0, 1))
+    """The standard deviation of each feature over all runs and steps, (features,); 0 of a constant one.
+
+    Computed in float64, of smaller floats feature by feature: see streaming.moments.
+    """
+    values = np.asarray(values)
+    if values.dtype.kind == "f" and values.dtype.itemsize < 8:
+        found = np.array([np.nanstd(values[..., place].astype(float)) for place in range(values.shape[-1])])
+    else:
+        found = np.nanstd(values, axis=(0, 1))
     return np.where(found > 1e-9 * np.nanmax(np.abs(values), axis=(0, 1)), found, 0.0)
 
 

@@ -35,24 +35,27 @@ def write_onnx(models, path: Path, about: dict[str, Any]) -> dict[str, Path]:
 
     Of several the first is `path`, and the others stand beside it, with _2, _3 and so on. `about` goes into the
     metadata. Raises ValueError, in one line, where there is no network, where a package is missing, or for a network
-    that Keras cannot export; then no file is left.
+    that Keras cannot export; then no file is written, and what was there stays.
     """
     networks = networks_of(models)
     if not networks:
         made_of = ", ".join(models.used)
         raise ValueError(f"--onnx: expected a network to write; the combination is made of {made_of}, which are none")
     check_packages()
-    written: dict[str, Path] = {}
+    paths = [path, *(path.with_stem(f"{path.stem}_{number}") for number in range(2, 1 + len(networks)))]
+    made = [each.with_name(f"unfinished_{each.name}") for each in paths]
     try:
-        for number, (name, (network, more)) in enumerate(networks.items(), start=1):
-            written[name] = path if number == 1 else path.with_stem(f"{path.stem}_{number}")
-            write_one(network, written[name], about | {"network": name} | more)
+        for (name, (network, more)), each in zip(networks.items(), made, strict=True):
+            write_one(network, each, about | {"network": name} | more)
+        for each, place in zip(made, paths, strict=True):
+            each.replace(place)
     except Exception as error:  # Keras, TensorFlow and tf2onnx raise of every kind
-        for each in written.values():
-            remove(each)
         reason = plain(error, LONGEST_REASON) or type(error).__name__
         raise ValueError(f"--onnx: {name} cannot be exported ({reason})") from error
-    return written
+    finally:
+        for each in made:
+            remove(each)
+    return dict(zip(networks, paths, strict=True))
 
 
 def networks_of(models) -> dict[str, tuple[keras.Model, dict]]:
@@ -93,22 +96,17 @@ def check_packages() -> None:
 
 
 def write_one(network: keras.Model, path: Path, said: dict) -> None:
-    """One network as a file that appears whole or not at all."""
+    """One network as a file. Raises whatever Keras, TensorFlow and tf2onnx do."""
     import onnx
 
-    temporary = path.with_name(f"unfinished_{path.name}")
     network = keras.models.clone_model(network, clone_function=with_numbers)
-    try:
-        network(nothing(network, max(1, said.get("window", 1))))  # Keras exports no model that was never called
-        network.export(str(temporary), format="onnx", verbose=False)
-        made = onnx.load(str(temporary))
-        onnx.helper.set_model_props(made, {"sim2seq": json.dumps(said)})
-        onnx.save(made, str(temporary))
-        if asked := {each.name for each in made.graph.input} - {each.name for each in network.inputs}:
-            raise ValueError(f"the file asks for inputs that the network does not have: {', '.join(sorted(asked))}")
-        temporary.replace(path)
-    finally:
-        remove(temporary)
+    network(nothing(network, max(1, said.get("window", 1))))  # Keras exports no model that was never called
+    network.export(str(path), format="onnx", verbose=False)
+    made = onnx.load(str(path))
+    onnx.helper.set_model_props(made, {"sim2seq": json.dumps(said)})
+    onnx.save(made, str(path))
+    if asked := {each.name for each in made.graph.input} - {each.name for each in network.inputs}:
+        raise ValueError(f"the file asks for inputs that the network does not have: {', '.join(sorted(asked))}")
 
 
 def with_numbers(layer: keras.layers.Layer) -> keras.layers.Layer:

@@ -105,6 +105,9 @@ class OpenStore(Protocol):
     def numbers(self) -> Iterator[tuple[str, str]]:
         """(id, name) of each number among the data of all entries, in any order, without reading their series."""
 
+    def ranges(self) -> Iterator[tuple[str, str, float, float]]:
+        """(id, name, lowest, highest) of each curve of all entries, in any order, without reading their series."""
+
     def close(self) -> None:
         """End the connection; what was not committed is undone."""
 

@@ -19,11 +19,12 @@ from sim2seq._support.files import check_place
 from sim2seq.data import clock
 from sim2seq.data.foreign.columns import matched, words_for
 from sim2seq.data.foreign.files import Source, found_below, sources, unread_below
-from sim2seq.data.foreign.reading import TAKEN, Reading, listed, named_apart, values_in
+from sim2seq.data.foreign.reading import TAKEN, Reading, listed, means_run, named_apart, values_in
 from sim2seq.data.foreign.runs import Beside, Seen, read_controls, read_inputs, runs_of
 from sim2seq.data.records import TIME, RecordError, Run, is_result
 from sim2seq.store import sqlite, store
-from sim2seq.store.sina import differences, sina_record
+from sim2seq.store.kind import Twins
+from sim2seq.store.sina import StoreError, differences, sina_record
 
 MOST_NAMED = 8  # files, of which the note of each run says what they have lost
 MOST_LINES = 50  # of inputs
@@ -68,22 +69,33 @@ def import_files(
     told = set(matched(ids, beside.inputs or ()).values())
     passed_by += unread_below(files, {*map(os.path.realpath, (path, *paths)), *tables})
     passed_by += [f"the line of run {run}" for run in beside.inputs or () if run not in told]
-    seen, counts, refused, compared = Seen(look=dry_run), Counter[str](), "", list[str]()
+    seen, counts, refused, compared, twins = Seen(look=dry_run), Counter[str](), "", list[str](), Twins(ids)
     try:
         runs: Iterable[Run] = runs_of(found, reading, seen, beside)
         if reading.gaps == "drop":
             runs = noted(found, runs, runs_of(found, reading, seen := Seen(look=dry_run), beside))
         runs = fitting(path, runs, seen, ids)
         if dry_run:
-            counts, compared, refused = preview(path, watched(runs, total), replace)
+            counts, compared, refused = preview(path, watched(runs, total), replace, twins)
         else:
-            counts = put(path, watched(runs, total), replace)
-    except RecordError as error:
+            counts = put(path, watched(runs, total), replace, twins)
+    except (RecordError, StoreError) as error:
         if not dry_run:
             raise
         refused = str(error)
     steered = tuple(beside.controls.names) if beside.controls else reading.controls
-    return Imported(counts, seen, first_look(seen, passed_by) + compared, refused, steered)
+    lines = first_look(seen, passed_by) + twice(twins) + compared
+    return Imported(counts, seen, lines, refused, steered)
+
+
+def twice(twins: Twins) -> list[str]:
+    """The line that says which runs are equal; two runs of one input may be, and two copies of a file are."""
+    pairs = [f"{one} is {other}" for one, other in twins.pairs.items()]
+    return (
+        [f"equal in all numbers, so that one may be learned from and the other scored: {listed(pairs)}"]
+        if pairs
+        else []
+    )
 
 
 def first_look(seen: Seen, names: list[str]) -> list[str]:
@@ -130,13 +142,13 @@ def check_read(paths: list[str], found: list[Source]) -> None:
         raise RecordError(f"{empty[0]}: expected a table with rows, got none")
 
 
-def preview(path, runs: Iterable[Run], replace: bool) -> tuple[Counter, list[str], str]:
+def preview(path, runs: Iterable[Run], replace: bool, twins: Twins) -> tuple[Counter, list[str], str]:
     """What putting the runs into the store would do: counts as of store.ingest, in lines, and why it would fail."""
     if not os.path.exists(path):
-        counts, changed, why = Counter(added=sum(1 for _ in runs)), list[str](), ""
+        counts, changed, why = Counter(added=sum(bool(twins.noted(sina_record(run))) for run in runs)), list[str](), ""
     else:
         with closing(store.connect(path)) as held:
-            counts, changed, why = Looked(held).compared(runs)
+            counts, changed, why = Looked(held).compared(runs, twins)
     told = {"added": "added", "unchanged": "the same", "replaced": "replaced" if replace else "refused"}
     words = ", ".join(f"{counts[key]} {word}" for key, word in told.items() if counts[key])
     names = f" ({listed(changed)})" if changed else ""
@@ -149,15 +161,16 @@ class Looked:
     def __init__(self, held):
         self.path, self.held, self.changed = held.path, held, list[dict]()
         self.stored, self.replace = held.stored, self.changed.append
+        self.entries, self.run_ids, self.ranges = held.entries, held.run_ids, held.ranges
 
     def insert(self, records: list[dict]) -> None:
         """Nothing."""
 
-    def compared(self, runs: Iterable[Run]) -> tuple[Counter, list[str], str]:
+    def compared(self, runs: Iterable[Run], twins: Twins) -> tuple[Counter, list[str], str]:
         """Counts, the ids of runs that are stored with other content, and what differs in the first of these."""
         counts, why = Counter[str](), ""
         for batch in store.in_batches(runs):
-            counts += store.put(self, list(map(sina_record, batch)), True, set())
+            counts += store.put(self, list(map(sina_record, batch)), True, set(), [twins])
             if self.changed and not why:
                 name = self.changed[0]["id"]
                 found = differences(self.stored([name])[name], self.changed[0])
@@ -171,7 +184,13 @@ def tables_beside(inputs, controls, reading: Reading, names: dict[str, str]) -> 
     steered, others = read_controls(controls, reading) if controls else (None, {})
     said = {path: values for path, name in names.items() if (values := values_in(name))}
     named = {path: {reading.name(name): value for name, value in values.items()} for path, values in said.items()}
+    named = {path: dict(filter(is_told, values.items())) for path, values in named.items()}
     return Beside(given, units | others, steered, named)
+
+
+def is_told(value: tuple[str, float | str]) -> bool:
+    """Whether a name and a value in the name of a file are what the run was given, and not the number that it has."""
+    return isinstance(value[1], str) or not means_run(value[0])
 
 
 def noted(found: list[Source], first: Iterable[Run], runs: Iterable[Run]) -> Iterator[Run]:
@@ -211,7 +230,7 @@ def check_like_those_stored(path, run_id: str, seen: Seen, ids: set[str]) -> Non
         raise RecordError(f"{where}: step {step} at time {seen.times[step]:g} and {there.times[step]:g}: --resample DT")
 
 
-def put(path, runs: Iterable[Run], replace: bool) -> Counter:
+def put(path, runs: Iterable[Run], replace: bool, twins: Twins | None = None) -> Counter:
     """Ingest into a store that is made once the first runs are read, and taken away again where they go wrong."""
     new = []
 
@@ -222,7 +241,7 @@ def put(path, runs: Iterable[Run], replace: bool) -> Counter:
             yield run
 
     try:
-        return store.ingest(path, made(), replace=replace)
+        return store.ingest(path, made(), replace=replace, twins=twins)
     except BaseException:
         if any(new) and os.path.isfile(path) and not store.is_url(path):  # a database's tables stay, empty
             sqlite.remove_unused(path)

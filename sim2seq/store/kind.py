@@ -1,10 +1,14 @@
-"""Kind: whether the runs that go into a store have the features of those in it. Standard library only, at the top."""
+"""Kind: whether runs that go into a store have the features of those in it, and which are there by another name.
+
+Standard library only, at the top.
+"""
 
 import json
+from array import array
 from itertools import chain
 
-from sim2seq.data.records import TIME, unlike
-from sim2seq.store.sina import CURVE_SET, StoreError, place_of
+from sim2seq.data.records import STEP_AXIS, TIME, unlike
+from sim2seq.store.sina import COLUMNS_OF_RUN, CURVE_SET, ROW, StoreError, place_of, values_of
 
 MOST = 5  # names in a message
 
@@ -56,3 +60,82 @@ def features_in(path: str, reading: str) -> set[str]:
         return set(chain.from_iterable(opened(path, reading).features.values()))
     except (OSError, ValueError):
         return set()
+
+
+class Twins:
+    """Looks for runs whose series, inputs and results are equal, under two names.
+
+    One in the store is a file that was imported again in other company, and named in another way. Two in one call may
+    be so: runs of one input that all come to rest. These are in `pairs`.
+
+    ids   of all runs of the call: what the store has of them is their own earlier content
+    """
+
+    def __init__(self, ids: set[str]):
+        self.ids, self.pairs = ids, dict[str, str]()
+        self.here: dict[bytes, str] = {}
+        self.there: dict[int, list[str]] | None = None  # by the ranges of their series, which a store has in its index
+        self.in_files: dict[bytes, str] = {}
+
+    def check(self, store, records: list[dict]) -> None:
+        """Raise StoreError, with the run, for one that is in the store under another name."""
+        if self.there is None:
+            self._look(store)
+        for record in records:
+            if other := self._stored(store, record, self.noted(record)):
+                name = record["id"]
+                what = f"run {name} is run {other}, which is in the store, under another name"
+                raise StoreError(f"{what}: leave it out, or import all files at once into a new store", run=name)
+
+    def noted(self, record: dict) -> bytes:
+        """The fingerprint of a run, which is kept, as is that another one had it."""
+        name, found = record["id"], fingerprint(record)
+        if (first := self.here.setdefault(found, name)) != name:
+            self.pairs[name] = first
+        return found
+
+    def _look(self, store) -> None:
+        ranges: dict[str, int] = {}
+        for name, curve, low, high in store.ranges():
+            if curve != STEP_AXIS:
+                ranges[name] = ranges.get(name, 0) ^ hash((curve, low, high))
+        self.there = {}
+        for name, each in ranges.items():
+            self.there.setdefault(each, []).append(name)
+        in_files = [name for name in store.run_ids() if name not in ranges and name not in self.ids]
+        for name, raw in zip(in_files, store.entries(in_files), strict=True):
+            if raw:
+                self.in_files[fingerprint(json.loads(raw))] = name
+
+    def _stored(self, store, record: dict, found: bytes) -> str:
+        """The id of the run in the store that this one is; "": none."""
+        key = 0
+        for curve, values in series_in(record).items():
+            key ^= hash((curve, min(values), max(values)))
+        near = [name for name in (self.there or {}).get(key, ()) if name not in self.ids]
+        same = (name for name, raw in zip(near, store.entries(near), strict=True) if raw and is_of(raw, found))
+        return self.in_files.get(found, "") or next(same, "")
+
+
+def is_of(raw, found: bytes) -> bool:
+    """Whether an entry's JSON has this fingerprint."""
+    return fingerprint(json.loads(raw)) == found
+
+
+def fingerprint(record: dict) -> bytes:
+    """Of the inputs, results and series of a run, or of the digest of series in a file; not of its id."""
+    from hashlib import blake2b  # some ms, which an ingest need not pay
+
+    data = values_of(record["data"])
+    columns = [name for name in record["user_defined"].get(COLUMNS_OF_RUN, ()) if name != ROW]
+    found = blake2b(repr([(name, data.get(name)) for name in sorted(columns)]).encode(), digest_size=16)
+    for name, values in sorted(series_in(record).items()):
+        found.update(repr((name, len(values))).encode())
+        found.update(array("d", values))
+    found.update(str(place_of(record)[2:3]).encode())
+    return found.digest()
+
+
+def series_in(record: dict) -> dict[str, list[float]]:
+    """The series that stand in an entry, by name."""
+    return values_of(record.get("curve_sets", {}).get(CURVE_SET, {}).get("dependent", {}))

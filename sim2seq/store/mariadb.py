@@ -12,7 +12,7 @@ from sqlalchemy import URL, bindparam, column, delete, select, table, text, upda
 from sqlalchemy.dialects.mysql import insert
 
 from sim2seq.store.database import Database, read_url
-from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RUN_IDS, RUNS_BY, SOME_RUN, as_text, index_rows, parsed
+from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RANGES, RUN_IDS, RUNS_BY, SOME_RUN, as_text, index_rows, parsed
 from sim2seq.store.sina import StoreError
 
 COLLATION = "utf8mb4_nopad_bin"  # any other takes a_1 for A_1, or "a" for "a "
@@ -52,7 +52,7 @@ def create(path) -> bool:
 def build(url: URL) -> None:
     """Let Kosh put what it needs into the empty tables: in a process of its own, since it writes warnings."""
     words = url.render_as_string(hide_password=False)  # to stdin: others see command lines
-    command = [sys.executable, "-c", MAKE]
+    command = [sys.executable, "-P", "-c", MAKE]  # -P: not what lies in the folder of the user
     done = subprocess.run(command, input=words, capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
@@ -234,3 +234,8 @@ class MariadbStore(Database):
         """(id, name) of each number among the data of all entries."""
         with self.reporting("cannot read"):
             yield from (tuple(row) for row in self.connection.execute(text(NUMBERS)))
+
+    def ranges(self) -> Iterator[tuple[str, str, float, float]]:
+        """(id, name, lowest, highest) of each curve of all entries."""
+        with self.reporting("cannot read"):
+            yield from (tuple(row) for row in self.connection.execute(text(RANGES)))

@@ -26,6 +26,7 @@ SOME_RUN = f"""
 """
 RUNS_BY = {"curve_set": CURVE_SET, "arrays": ARRAYS, "foreign": FOREIGN, "row": ROW}  # what these ask by
 NUMBERS = "SELECT id, name FROM ScalarData"
+RANGES = "SELECT id, name, min, max FROM ListScalarData"
 
 
 def index_rows(records: list[dict]) -> dict[str, list[tuple]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from urllib.parse import quote
 
-from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RUN_IDS, RUNS_BY, SOME_RUN, as_text, index_rows, parsed
+from sim2seq.store.rows import COLUMNS, INDEX, NUMBERS, RANGES, RUN_IDS, RUNS_BY, SOME_RUN, as_text, index_rows, parsed
 from sim2seq.store.sina import StoreError
 
 NEW_STORE = "new.sqlite"
@@ -179,3 +179,7 @@ class SqliteStore:
     def numbers(self) -> Iterator[tuple[str, str]]:
         """(id, name) of each number among the data of all entries."""
         yield from self.connection.execute(NUMBERS)
+
+    def ranges(self) -> Iterator[tuple[str, str, float, float]]:
+        """(id, name, lowest, highest) of each curve of all entries."""
+        yield from self.connection.execute(RANGES)

@@ -14,7 +14,7 @@ from itertools import chain, islice
 from sim2seq.data.records import instead, is_result
 from sim2seq.store.backend import OpenStore, backend_of, patiently
 from sim2seq.store.backend import is_url as is_url
-from sim2seq.store.kind import Alike
+from sim2seq.store.kind import Alike, Twins
 from sim2seq.store.sina import (
     CURVE_SET,
     LEARNING_CURVE,
@@ -44,7 +44,7 @@ def connect(path) -> OpenStore:
     return backend_of(path).open(path)
 
 
-def ingest(path, runs, *, replace=False, alike=False) -> Counter:
+def ingest(path, runs, *, replace=False, alike=False, twins: Twins | None = None) -> Counter:
     """Put runs into the store in one transaction; counts of 'added', 'unchanged' and 'replaced'.
 
     runs is any iterable of records.Run; what it raises (a bad file) undoes the whole call. A run that is in the store
@@ -60,9 +60,9 @@ def ingest(path, runs, *, replace=False, alike=False) -> Counter:
     def write() -> Counter:
         batches, written = (list(map(sina_record, batch)) for batch in in_batches(runs)), set[str]()
         first = next(batches, [])  # read and checked before the lock is taken
-        kind = Alike(with_stored=not replace) if alike else None
+        kinds = ([Alike(with_stored=not replace)] if alike else []) + ([twins] if twins else [])
         with closing(connect(path)) as store, store.transaction():
-            return sum((put(store, batch, replace, written, kind) for batch in chain([first], batches)), Counter())
+            return sum((put(store, batch, replace, written, kinds) for batch in chain([first], batches)), Counter())
 
     return patiently(write, repeatable=iter(runs) is not runs)
 
@@ -92,11 +92,11 @@ def taken(runs: Iterator) -> list:
     return batch
 
 
-def put(store, records: list[dict], replace: bool, written: set[str], kind: Alike | None = None) -> Counter:
+def put(store, records: list[dict], replace: bool, written: set[str], kinds: Iterable[Alike | Twins] = ()) -> Counter:
     """Write entries inside the open transaction; counts as for `ingest`.
 
     written   their names are added; none of those that are there is replaced: one call does not overwrite its own runs
-    kind      what new content has to be like
+    kinds     what is asked of new content
     """
     counts: Counter[str] = Counter()
     held, new, changed = store.stored([record["id"] for record in records]), [], []
@@ -114,7 +114,7 @@ def put(store, records: list[dict], replace: bool, written: set[str], kind: Alik
             changed.append(record)
         held[name] = record
         written.add(name)
-    if kind:
+    for kind in kinds:
         kind.check(store, new + changed)
     for record in changed:
         store.replace(record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import sys
 import time
 from pathlib import Path
 
@@ -111,3 +112,8 @@ def losses_in(path: Path) -> list[float]:
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return [float(row["val_loss"]) for row in csv.DictReader(file)]
+
+
+def verbosity(quiet: bool) -> int:
+    """Keras' word for nothing, a bar for a person, or lines for a log."""
+    return 0 if quiet else 1 if sys.stdout.isatty() or "ipykernel" in sys.modules else 2

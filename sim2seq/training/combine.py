@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from sim2seq._support.files import NOTE, read_json, remove, write_json, write_text
+from sim2seq._support.guard import end_with
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.splits import Split, select
 from sim2seq.models.candidates import candidate, closed_loop, keeping
@@ -225,14 +226,8 @@ class Lane:
         place.mkdir(parents=True, exist_ok=True)
         self.start, self.end = time.monotonic(), time.monotonic() + seconds
         limits = {name: str(HALF_OF_CORES) for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
-        command = [
-            sys.executable,
-            "-m",
-            "sim2seq.training.combine",
-            str(place),
-            self.name,
-            f"{time.time() + seconds:.1f}",
-        ]
+        words = [str(place), self.name, f"{time.time() + seconds:.1f}", str(os.getpid())]
+        command = [sys.executable, "-P", "-m", "sim2seq.training.combine", *words]  # -P: not what lies in this folder
         with (place / "log.txt").open("w") as log:
             environment = {**os.environ, **limits, "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
@@ -266,8 +261,12 @@ class Lane:
             self.process.wait()
 
 
-def learn_apart(folder: str, name: str, end: str) -> None:
-    """One candidate learns here: python -m sim2seq.training.combine FOLDER NAME END, in seconds since 1970."""
+def learn_apart(folder: str, name: str, end: str, parent: str) -> None:
+    """One candidate learns here, as long as the process PARENT lives.
+
+    python -m sim2seq.training.combine FOLDER NAME END PARENT, END in seconds since 1970.
+    """
+    end_with(int(parent))
     place = Path(folder)
     ensemble, split, settings = read_data(place.parent)
     if not name.startswith(NETWORK):

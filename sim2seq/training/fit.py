@@ -8,7 +8,6 @@ What is learned is the task's; see folder.py for what is left behind.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,12 +16,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from sim2seq._support.files import NOTE, remove, write_json, write_text
+from sim2seq._support.files import NOTE, alone_in, remove, write_json, write_text
 from sim2seq.data.ensemble import Ensemble
-from sim2seq.data.splits import PARTS, SPLITS, Part, Split, select
+from sim2seq.data.foreign.reading import listed
+from sim2seq.data.splits import PARTS, SPLITS, Part, Split, equal_across, select
 from sim2seq.models.builders import physical, teacher_forced
 from sim2seq.training import candidates
-from sim2seq.training.checkpoint import Checkpoint, Deadline, Plateau
+from sim2seq.training.checkpoint import Checkpoint, Deadline, Plateau, verbosity
 from sim2seq.training.evaluate import baselines_of, evaluate, kept_baselines
 from sim2seq.training.folder import (
     Models,
@@ -65,24 +65,26 @@ def fit(
     ensemble = study.choose(ensemble, settings) if study.choose else ensemble
     ensemble = study.task.checked(ensemble)
     split = split or split_runs(ensemble, settings, study)
-    tell_short_runs(ensemble, settings, study, quiet)
+    tell_runs(ensemble, settings, split, study, quiet)
     check_parts(ensemble, split, settings, study)
-    claim(folder, ensemble, settings, split, replace)
-    models = None
-    if (folder / "scores.json").exists() and not candidates.is_learning(folder):
-        say(f"{folder}: already trained with these settings on these data; nothing to do", quiet)
-    else:
-        if settings.model == COMBINED:
-            from sim2seq.training import combine
-
-            naive = kept_baselines() if naive is baselines_of else naive  # they are asked twice
-            judge = partial(finish, ensemble, settings, split, folder, study, naive, first=True)
-            combine.train(ensemble, settings, split, folder, study, judge=judge, quiet=quiet)
+    with alone_in(folder):
+        claim(folder, ensemble, settings, split, replace)
+        models = None
+        if (folder / "scores.json").exists() and not candidates.is_learning(folder):
+            say(f"{folder}: already trained with these settings on these data; nothing to do", quiet)
         else:
-            for member in range(settings.members):
-                train(ensemble, settings, split, folder, study, member=member, quiet=quiet, seconds=settings.longest)
-        judged = finish(ensemble, settings, split, folder, study, naive)
-        models = judged if isinstance(judged, tuple) else None  # candidates without a weight are not read again
+            if settings.model == COMBINED:
+                from sim2seq.training import combine
+
+                naive = kept_baselines() if naive is baselines_of else naive  # they are asked twice
+                judge = partial(finish, ensemble, settings, split, folder, study, naive, first=True)
+                combine.train(ensemble, settings, split, folder, study, judge=judge, quiet=quiet)
+            else:
+                told: dict = {"quiet": quiet, "seconds": settings.longest}
+                for member in range(settings.members):
+                    train(ensemble, settings, split, folder, study, member=member, **told)
+            judged = finish(ensemble, settings, split, folder, study, naive)
+            models = judged if isinstance(judged, tuple) else None  # candidates without a weight are not read again
     return load(folder, study, models=models)
 
 
@@ -91,12 +93,13 @@ def say(text: str, quiet: bool) -> None:
         print(text)
 
 
-def tell_short_runs(ensemble: Ensemble, settings: Settings, study: Study, quiet: bool) -> None:
-    """Say which runs are too short for one answer, and so are left out."""
+def tell_runs(ensemble: Ensemble, settings: Settings, split: Split, study: Study, quiet: bool) -> None:
+    """Say which runs are too short for one answer, and so are left out, and which are in two parts by two names."""
     if names := study.task.too_short(ensemble, settings):
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         least = settings.window + study.task.layout(ensemble, settings).columns.ahead
-        say(f"left out, with fewer than {least} steps: {', '.join(names[:SHOWN])}{more}", quiet)
+        say(f"left out, with fewer than {least} steps: {listed(names, SHOWN)}", quiet)
+    if pairs := [" is ".join(pair) for pair in equal_across(ensemble, split)]:
+        say(f"one run stands in two parts, so scores say less of new runs: {listed(pairs, SHOWN)}", quiet)
 
 
 def split_runs(ensemble: Ensemble, settings: Settings, study: Study = FORECAST) -> Split:
@@ -202,11 +205,6 @@ def train(
         ],
         verbose=verbosity(quiet),
     )
-
-
-def verbosity(quiet: bool) -> int:
-    """Keras' word for nothing, a bar for a person, or lines for a log."""
-    return 0 if quiet else 1 if sys.stdout.isatty() or "ipykernel" in sys.modules else 2
 
 
 def runs_of_member(runs: int, members: int, member: int) -> list[int]:

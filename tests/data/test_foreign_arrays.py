@@ -149,6 +149,22 @@ def test_an_ensemble_is_equal_after_the_way_through_xarray(tmp_path):
     assert (again.lengths.tolist(), again.times.tolist()) == (lengths.tolist(), TIMES.tolist())
 
 
+def test_names_with_a_slash_come_back_from_netcdf(tmp_path):
+    """For NetCDF a / parts groups; xarray refuses it."""
+    names = ("p/q", "u/v[0]", "u/v[1]")
+    ensemble = Ensemble(VALUES.astype(float), tuple("abcd"), names, TIMES, {"L/D": np.arange(4.0)}, {"p/q": "1"})
+    data = ensemble.to_xarray()
+    data.to_netcdf(tmp_path / "runs.nc", engine="h5netcdf")
+    assert (list(data.data_vars), data["p_q"].attrs["long_name"]) == (["L_D", "p_q", "u_v"], "p/q")
+    for again in (Ensemble.from_xarray(data), Ensemble.from_xarray(xr.open_dataset(tmp_path / "runs.nc"))):
+        assert (again.features, again.units["p/q"], again.inputs["L/D"].tolist()) == (names, "1", [0, 1, 2, 3])
+        np.testing.assert_array_equal(again.values, ensemble.values)
+    assert set(read(tmp_path / "runs.nc")["a"].series) == {"time", *names}
+    taken = Ensemble(VALUES.astype(float), tuple("abcd"), ("L/D", "L_D", "x"), TIMES)
+    with pytest.raises(ValueError, match="'L_D': expected another name, L_D is taken"):
+        taken.to_xarray()
+
+
 def test_frames_keep_whole_numbers_and_lengths_through_xarray():
     pixels = VALUES.astype("u1").reshape(RUNS, STEPS, 3)
     features = ("frame[0,0]", "frame[0,1]", "frame[0,2]")

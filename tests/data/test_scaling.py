@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from helpers import counting_ensemble, unequal_counting
 
-from sim2seq.data.streaming import Rows, lazily
+from sim2seq.data.streaming import Rows, lazily, moments
 from sim2seq.data.windows import Scaling, Windows
+from sim2seq.evaluation.measures import spread
 from sim2seq.models.builders import normalization
 
 
@@ -53,6 +54,19 @@ def test_tiny_huge_and_far_features_have_a_mean_of_0(factor, offset):
         again = keras.layers.deserialize(keras.layers.serialize(made))
         found = keras.ops.convert_to_numpy(again(given))[..., 1]
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-3 if layer == "to" else 0)
+
+
+@pytest.mark.parametrize("unequal", [False, True])
+def test_moments_of_float32_are_those_of_float64(unequal):
+    """A pressure of 101325 +- 1 Pa in 600 runs of 2000 steps: added up in float32, it deviates by 1146."""
+    values = (101325 + np.random.default_rng(0).normal(size=(600, 2000, 2))).astype("float32")
+    lengths = np.full(600, 1900) if unequal else None
+    there = values[:, :1900] if unequal else values
+    for found, expected in zip(moments(values, lengths), moments(there.astype(float)), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+    values[:, 1900:] = np.nan
+    np.testing.assert_allclose(spread(values), spread(values.astype(float)), rtol=1e-9)
+    assert spread(np.full((600, 2000, 1), 0.1, "float32")) == 0
 
 
 def test_scaling_sees_no_padding():

@@ -3,10 +3,21 @@
 from dataclasses import replace
 from itertools import chain
 
+import numpy as np
 import pytest
 from helpers import counting_ensemble
 
-from sim2seq.data.splits import PARTS, SPLITS, select, split_by_run, split_in_time, split_names
+from sim2seq.data.splits import (
+    PARTS,
+    SPLITS,
+    Part,
+    Split,
+    equal_across,
+    select,
+    split_by_run,
+    split_in_time,
+    split_names,
+)
 
 
 @pytest.mark.parametrize("runs", [3, 4, 5, 8, 64, 1024])
@@ -106,3 +117,17 @@ def test_a_split_by_name_takes_groups_as_parts_and_no_other():
     assert split.validation.runs + split.test.runs == ("validation_1", "validation_2", "test_1", "test_2")
     with pytest.raises(ValueError, match="expects runs of a group 'train'"):
         SPLITS["by_name"](kept)
+
+
+def test_equal_runs_in_two_parts_are_found():
+    """Runs 0, 1 and 5 have equal numbers, 0 and 1 in one part; 2 and 3 differ at one step, 4 and 2 in their inputs."""
+    plain, places = counting_ensemble(runs=6, steps=20), [0, 0, 2, 2, 2, 0]
+    inputs = {name: column[places] for name, column in plain.inputs.items()}
+    ensemble = replace(plain, values=plain.values[places], inputs=inputs, run_ids=tuple("abcdef"))
+    ensemble.values[3, 11, 1] += 1
+    ensemble.inputs["start"][4] += 1
+    split = Split(*(Part(tuple(runs), 0, 20) for runs in ("abc", "d", "ef")))
+    assert equal_across(ensemble, split) == [("a (train)", "f (test)")]
+    assert not equal_across(ensemble, split_in_time(ensemble))
+    mapped = replace(ensemble, values=ensemble.values.view(np.memmap))
+    assert not equal_across(mapped, split)  # every number would be read

@@ -92,6 +92,15 @@ def test_ridge_of_many_outputs_is_that_of_scikit_learn():
     np.testing.assert_allclose(forecast_of("ridge", values, values[:4, :5] + 1, 15), expected, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["mean trajectory", "ridge"])
+def test_baselines_of_float32_are_those_of_float64(name):
+    """A pressure of 101325 +- 1 Pa: the mean of 1000 runs, added up in float32, is half a pascal off."""
+    values = (101325 + np.random.default_rng(0).normal(size=(1000, 6, 1))).astype("float32")
+    exact = values.astype(float)
+    found, expected = (forecast_of(name, each, each[:4, :3], 3) for each in (values, exact))
+    np.testing.assert_allclose(found, expected, atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize("name", ["ridge", "extra trees"])
 def test_a_baseline_that_is_told_an_input_of_the_run_uses_it(name):
     """What follows is the input, which the window does not show."""

@@ -9,6 +9,7 @@ from helpers import core_of
 from test_closed_loop import oscillators
 
 from sim2seq.data.windows import Scaling
+from sim2seq.models import export
 from sim2seq.models.builders import Stepwise, physical
 from sim2seq.models.candidates.candidate import Hold
 from sim2seq.models.candidates.closed_loop import ClosedLoop, member_of
@@ -82,3 +83,23 @@ def test_what_keras_cannot_export_is_refused_with_the_reason(tmp_path, monkeypat
     with pytest.raises(ValueError, match=r"member 1 cannot be exported \(no such operator\)"):
         write_onnx((stacked_lstm(),), tmp_path / "step.onnx", {})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_failing_export_leaves_the_files_of_an_earlier_one(tmp_path, monkeypatch):
+    """The second of two networks fails, when the first is written already."""
+    for name in ("step.onnx", "step_2.onnx"):
+        (tmp_path / name).write_text("of an earlier one")
+
+    def written(network, path, said):
+        path.write_text("half of a new one")
+        if said["network"] == "member 2":
+            raise RuntimeError("no such operator")
+
+    monkeypatch.setattr(export, "write_one", written)
+    monkeypatch.setattr(export, "check_packages", lambda: None)
+    with pytest.raises(ValueError, match=r"member 2 cannot be exported \(no such operator\)"):
+        write_onnx((None, None), tmp_path / "step.onnx", {})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "step.onnx": "of an earlier one",
+        "step_2.onnx": "of an earlier one",
+    }

@@ -8,7 +8,9 @@ import pytest
 from foreign import imported, same
 
 from sim2seq import cli
+from sim2seq.cli_data import words_for_training
 from sim2seq.data.foreign import runs as foreign
+from sim2seq.data.foreign.runs import Seen
 from sim2seq.data.records import Run
 from sim2seq.store import store
 
@@ -54,6 +56,11 @@ def test_the_command_says_how_to_train_on_what_was_imported(tmp_path, counting, 
         f"{path}: 6 added",
         f"next: sim2seq train {path} inputs:start,other controls:count_1 --report report.html",
     ]
+
+
+def test_the_next_line_does_not_train_on_the_numbers_of_runs():
+    numbers = {name: [1.0, 2.0] for name in ("seed", "Run ID", "drag")}
+    assert words_for_training(Seen(lengths=[3, 3], inputs=numbers), ()) == " inputs:drag"
 
 
 def test_the_next_line_can_be_given_to_a_shell(tmp_path, counting, capsys):

@@ -23,6 +23,18 @@ def test_values_in_the_names_of_files_are_inputs(tmp_path):
     assert store.load(tmp_path / "s.sqlite").inputs["n_ball"].tolist() == [4, 5]
 
 
+@pytest.mark.parametrize("name", ["run", "Case", "id", "sim_id", "seed"])
+def test_the_number_of_a_run_in_the_name_of_a_file_is_no_input(tmp_path, name):
+    """Unless it gets another name: seed=7 may be what a noise was drawn by, which nobody learns from."""
+    for number in (1, 2):
+        (tmp_path / f"{name}={number}_k={number / 2}_mode=fast.csv").write_text(f"t,x\n0,1\n1,{number}\n")
+    files = sorted(tmp_path.glob("*.csv"))
+    assert imported(tmp_path / "s.sqlite", *files) == {"added": 2}
+    assert list(store.load(tmp_path / "s.sqlite").inputs) == ["k"]
+    assert imported(tmp_path / "renamed.sqlite", *files, rename={name: "batch"}) == {"added": 2}
+    assert store.load(tmp_path / "renamed.sqlite").inputs["batch"].tolist() == [1, 2]
+
+
 @pytest.mark.usefixtures("everything_stays")
 def test_values_in_names_without_a_suffix_are_whole(tmp_path):
     pytest.importorskip("zarr")

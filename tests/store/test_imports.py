@@ -227,3 +227,44 @@ def test_an_empty_table_of_parquet_is_refused_with_its_name(tmp_path):
     frame.iloc[:0].to_parquet(tmp_path / "b.parquet")
     with pytest.raises(RecordError, match=r"b\.parquet: expected a table with rows, got none"):
         imported(tmp_path / "s.sqlite", tmp_path / "a.parquet", tmp_path / "b.parquet")
+
+
+def test_a_run_that_is_stored_under_another_name_is_refused(tmp_path):
+    """Alone, a/out.csv is named out; beside b/out.csv it is named a, so that it would be in the store twice."""
+    for name, last in (("a", 3), ("b", 4)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "out.csv").write_text(f"t,x,y\n0,1,5\n1,2,7\n2,{last},6\n")
+    path, one, other = (tmp_path / name for name in ("s.sqlite", "a/out.csv", "b/out.csv"))
+    assert (imported(path, one), imported(path, one)) == ({"added": 1}, {"unchanged": 1})
+    refused = "run a is run out, which is in the store, under another name: leave it out, or import all files"
+    for options in ({}, {"replace": True}):
+        with pytest.raises(ValueError, match=refused):
+            imports.import_files(path, [one, other], Reading(), **options)
+    assert refused in imports.import_files(path, [one, other], Reading(), dry_run=True).refused
+    assert (store.run_ids(path), imported(path, other.rename(tmp_path / "b.csv"))) == (["out"], {"added": 1})
+    (tmp_path / "mass").write_text("run,mass\na,1\n")
+    done = imports.import_files(path, [one.rename(tmp_path / "a.csv")], Reading(), inputs=tmp_path / "mass")
+    assert done.counts == {"added": 1}  # of another input: both may come of one start
+
+
+@pytest.mark.usefixtures("everything_stays")
+def test_a_run_in_a_file_stored_under_another_name_is_refused(tmp_path, counting):
+    assert imported(tmp_path / "s.sqlite", counting) == {"added": 6}
+    with xr.open_dataset(counting, engine="h5netcdf") as data:
+        renamed = data.load().assign_coords(run=[f"again_{number}" for number in range(6)])
+    renamed.to_netcdf(tmp_path / "again.nc")
+    with pytest.raises(ValueError, match="run again_0 is run run_0, which is in the store, under another name"):
+        imported(tmp_path / "s.sqlite", tmp_path / "again.nc")
+
+
+def test_equal_runs_within_an_import_are_told(tmp_path):
+    """Runs that all come to rest may be equal."""
+    for name, values in (("a", "0,1"), ("b", "0,2"), ("c", "0,1")):
+        (tmp_path / f"{name}.csv").write_text(f"t,x\n{values}\n1,2\n")
+    for options in ({"dry_run": True}, {}):
+        done = imports.import_files(tmp_path / "s.sqlite", sorted(tmp_path.glob("*.csv")), Reading(), **options)
+        said = [line for line in done.lines if line.startswith("equal")]
+        assert (said, done.refused) == (
+            ["equal in all numbers, so that one may be learned from and the other scored: c is a"],
+            "",
+        )

@@ -1,11 +1,15 @@
 """A training of candidates: what it holds, what one of them can do to the others, and of what it can be made."""
 
 import shutil
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 
 import sim2seq
@@ -227,6 +231,37 @@ def test_a_process_that_dies_or_does_not_end_loses_nothing(does, said, tmp_path,
     combined = fit.fit(ensemble, settings, tmp_path, quiet=True).scores.combined
     assert set(combined.validation) == {"mean trajectory", "hold", "nearest run"}
     assert said in combined.out[NETWORK]
+
+
+def lane_without_data(folder, monkeypatch) -> tuple[combine.Lane, Path]:
+    """A network whose process begins in `folder` and finds nothing to learn from, and its log."""
+    monkeypatch.chdir(folder)
+    work = combine.Work(None, Settings(), None, FORECAST, folder, None, time.monotonic() + 60, True)
+    return combine.Lane(work, [(NETWORK, 1.0)]), work.place(NETWORK) / "log.txt"
+
+
+def test_a_file_of_the_user_stops_no_network(tmp_path, monkeypatch):
+    """random.py is a module of Python's own, which TensorFlow imports: in the user's folder it is something else."""
+    (tmp_path / "random.py").write_text("raise SystemExit('a file of the user was run')")
+    lane, log = lane_without_data(tmp_path, monkeypatch)
+    assert lane.process.wait(timeout=300) == 1
+    assert "task.json" in log.read_text().splitlines()[-1]
+
+
+def test_a_network_does_not_outlive_its_training(tmp_path, monkeypatch):
+    """A network whose training was killed while it began, and any other process that says the same."""
+    monkeypatch.setattr(combine.os, "getpid", lambda: 1)
+    lane, log = lane_without_data(tmp_path, monkeypatch)
+    assert lane.process.wait(timeout=300) == 1
+    assert log.read_text().splitlines()[-1] == "process 1, which began this one, has ended"
+    monkeypatch.undo()
+    child = "import os, sys, time; from sim2seq._support.guard import end_with; end_with(int(sys.argv[1]));"
+    child += "print(os.getpid(), flush=True); time.sleep(99)"
+    code = f"import os, subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}, str(os.getpid())])"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as training:
+        network = psutil.Process(int(training.stdout.readline()))
+        training.terminate()
+    network.wait(timeout=10)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from sim2seq.data.foreign.groups import PARTS_OF_RUN, Groups
 from sim2seq.data.foreign.reading import Reading, id_of
 from sim2seq.data.foreign.runs import Seen, check_gaps, check_ids, remember
 from sim2seq.data.foreign.table import Table
-from sim2seq.data.foreign.tidy import decoded, tidy
+from sim2seq.data.foreign.tidy import OWN_NAME, decoded, tidy
 from sim2seq.data.foreign.wide import Wide
 from sim2seq.data.records import RecordError, instead, is_result, shown
 
@@ -163,13 +163,16 @@ def is_column(column: list, runs: int) -> bool:
 def to_xarray(ensemble: Ensemble) -> xr.Dataset:
     """As Ensemble.to_xarray."""
     variables: dict = {}
-    taken = {"run", "time", "sim2seq_length", *ensemble.inputs, *ensemble.results}
-    for name, values, dims in variables_of(ensemble):
-        if name in taken or "/" in name:
-            raise ValueError(f"feature {name!r}: expected another name, this one is taken or has a / in it")
-        variables[name] = (("run", "time", *dims), values, unit_of(ensemble, name))
+
+    def add(name: str, dims: tuple[str, ...], values) -> None:
+        if (plain := without_slash(name)) in {"run", "time", "sim2seq_length", *variables}:
+            raise ValueError(f"{name!r}: expected another name, {plain} is taken")
+        variables[plain] = (tuple(map(without_slash, dims)), values, attributes_of(ensemble, name))
+
     for name, column in (ensemble.inputs | ensemble.results).items():
-        variables[name] = ("run", np.asarray(column), unit_of(ensemble, name))
+        add(name, ("run",), np.asarray(column))
+    for name, values, dims in variables_of(ensemble):
+        add(name, ("run", "time", *dims), values)
     if not ensemble.uniform:
         variables["sim2seq_length"] = ("run", ensemble.lengths, {"long_name": "steps of each run"})
     clock = ("time", ensemble.times, {"units": ensemble.step_unit})
@@ -177,11 +180,17 @@ def to_xarray(ensemble: Ensemble) -> xr.Dataset:
     return xr.Dataset(variables, coordinates)
 
 
-def unit_of(ensemble: Ensemble, name: str) -> dict[str, str]:
-    """The attributes of a variable: its unit, where it has one."""
+def without_slash(name: str) -> str:
+    """A name as NetCDF takes it, for which a / parts groups."""
+    return name.replace("/", "_")
+
+
+def attributes_of(ensemble: Ensemble, name: str) -> dict[str, str]:
+    """The attributes of a variable: its unit, where it has one, and its name, where NetCDF takes another one."""
     first = next((each for each in ensemble.features if each.startswith(f"{name}[")), name)
     unit = ensemble.units.get(name) or ensemble.units.get(first)
-    return {"units": unit} if unit else {}
+    named = {"long_name": name, OWN_NAME: name} if "/" in name else {}
+    return ({"units": unit} if unit else {}) | named
 
 
 def parts(features) -> dict[str, tuple[int, ...]]:

@@ -200,6 +200,11 @@ def with_run_of(data, reading: Reading) -> Reading:
     return replace(reading, run=found) if found and dim not in clocks else reading
 
 
+def means_run(name: str) -> bool:
+    """Whether a name says which run it is, as in seed=7, and not what it was given."""
+    return bool(first_of([name], (*RUNS, *MAYBE_RUNS)))
+
+
 def says_run(attributes: dict) -> bool:
     """Whether attributes, by the conventions of CF, say that a variable tells runs apart."""
     return attributes.get("standard_name") == "realization" or attributes.get("cf_role") == "trajectory_id"

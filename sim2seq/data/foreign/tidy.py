@@ -14,6 +14,7 @@ from sim2seq.data.arrays import Block
 from sim2seq.data.foreign.reading import Reading, listed
 from sim2seq.data.records import RecordError
 
+OWN_NAME = "sim2seq_name"  # the attribute in which `sim2seq export` keeps a name that NetCDF does not take
 WORST = 5  # runs in a message
 FILL_VALUES = {  # what stands in a number of NetCDF that was never written; in 16 bits or fewer it may be meant
     **{"f4": 9.969209968386869e36, "f8": 9.969209968386869e36, "u4": 2**32 - 1, "u8": 2**64 - 2},
@@ -64,7 +65,8 @@ class Gaps:
 
 def decoded(data: xr.Dataset, *, netcdf: bool = True) -> xr.Dataset:
     """The Dataset with decoded masks, and times as they stand there; of NetCDF with nan where nothing was written."""
-    made = data.copy()
+    names = {name: str(each.attrs[OWN_NAME]) for name, each in data.data_vars.items() if OWN_NAME in each.attrs}
+    made = data = data.rename(names) if names else data.copy()
     for name, each in data.variables.items() if netcdf else ():
         fill = FILL_VALUES.get(each.dtype.str[1:])
         if fill is not None and each.ndim and not {"_FillValue", "missing_value"} & {*each.attrs, *each.encoding}:
