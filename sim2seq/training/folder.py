@@ -193,7 +193,7 @@ def differences(path: Path, content: dict) -> list[str]:
 
 def digest(ensemble: Ensemble, inputs) -> str:
     """A fingerprint of run ids, features, values, times, these inputs, and units: equal for equal data only."""
-    names = [ensemble.run_ids, ensemble.features, ensemble.units_of(ensemble.features), ensemble.values.shape]
+    names: list = [ensemble.run_ids, ensemble.features, ensemble.units_of(ensemble.features), ensemble.values.shape]
     told = [ensemble.step_unit, *ensemble.units_of(inputs)]
     if set(told) - {"s", ""}:  # what 0.1 and its stores know has the fingerprint that it had
         names.append(told)
