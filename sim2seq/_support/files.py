@@ -8,7 +8,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -33,29 +33,30 @@ def check_place(path) -> Path:
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
     """Hold a folder, which is made if it is not there, as long as this lasts, and at most as long as this process.
 
-    Raises ValueError while another process holds it. On a file system without locks nobody is refused.
+    While another process holds it, `tell` is given a line and this one waits: a task of a cluster that is delivered a
+    second time then finds the work done. On a file system without locks nobody waits.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
-    with _locked(path):
+    with _locked(path, tell):
         try:
             yield
         finally:
             path.unlink(missing_ok=True)  # whoever has opened it meanwhile opens it again
 
 
-def _locked(path: Path) -> IO:
+def _locked(path: Path, tell: Callable[[str], None]) -> IO:
     """The open file `path`, locked by this process alone."""
     while True:
         file = path.open("w")  # NFS wants writing
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.close()
-            raise ValueError(f"{path.parent}: another process is at work there; wait for it, or end it") from None
+            tell(f"{path.parent}: another process is at work there; waiting for it to end")
+            fcntl.flock(file, fcntl.LOCK_EX)
         except OSError:  # no locks here
             return file
         with contextlib.suppress(FileNotFoundError):  # whoever was here before has removed it

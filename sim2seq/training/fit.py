@@ -67,7 +67,7 @@ def fit(
     split = split or split_runs(ensemble, settings, study)
     tell_runs(ensemble, settings, split, study, quiet)
     check_parts(ensemble, split, settings, study)
-    with alone_in(folder):
+    with alone_in(folder, partial(say, quiet=quiet)):
         claim(folder, ensemble, settings, split, replace)
         models = None
         if (folder / "scores.json").exists() and not candidates.is_learning(folder):

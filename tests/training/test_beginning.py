@@ -2,28 +2,40 @@
 
 import fcntl
 import shutil
+import threading
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from sim2seq.training import fit as fitting
 from sim2seq.training.fit import fit
 from sim2seq.training.study import FORECAST
 
 
-def test_a_folder_in_which_another_process_trains_is_refused(tiny_training, tmp_path):
-    """And no file of its is touched; the lock of a training that was killed holds nobody."""
+def test_a_training_waits_for_another_in_its_folder(tiny_training, tmp_path, capsys):
+    """Here it then finds the work done. The lock of a training that was killed holds nobody."""
     trained, ensemble = tiny_training
     folder = tmp_path / "training"
     folder.mkdir()
-    with (folder / ".lock").open("w") as of_another:
-        fcntl.flock(of_another, fcntl.LOCK_EX)
-        with pytest.raises(ValueError, match="training: another process is at work there; wait for it, or end it"):
-            fit(ensemble, trained.settings, folder)
-        assert [path.name for path in folder.iterdir()] == [".lock"]
-    shutil.copytree(trained.folder, folder, dirs_exist_ok=True)
+    of_another = (folder / ".lock").open("w")
+    fcntl.flock(of_another, fcntl.LOCK_EX)
+
+    untouched = []
+
+    def end():
+        untouched.extend(path.name for path in folder.iterdir())
+        shutil.copytree(trained.folder, folder, dirs_exist_ok=True)
+        (folder / ".lock").unlink()
+        of_another.close()
+
+    ending = threading.Timer(1, end)
+    ending.start()
     assert fit(ensemble, trained.settings, folder).scores == trained.scores
+    ending.join()
+    assert untouched == [".lock"]
+    waited, done = capsys.readouterr().out.splitlines()
+    assert waited == f"{folder}: another process is at work there; waiting for it to end"
+    assert "already trained" in done
     assert not (folder / ".lock").exists()
 
 
