@@ -154,7 +154,7 @@ def claim(folder: Path, ensemble: Ensemble, settings: Settings, split: Split, re
         },
     }
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "split.json").exists() and (theirs := contents(folder)):
+    if not any((folder / file).exists() for file in files) and (theirs := contents(folder)):
         names = ", ".join(sorted(path.name for path in theirs)[:SHOWN])
         raise ValueError(f"{folder}: expected a folder of a training, or one without {names}; choose another folder")
     different = [name for file, content in files.items() for name in differences(folder / file, content)]

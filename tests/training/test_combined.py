@@ -19,6 +19,7 @@ from sim2seq.models.candidates.lookups import Lookup
 from sim2seq.training import candidates, combine, fit
 from sim2seq.training.candidates import NETWORK
 from sim2seq.training.fit import split_runs
+from sim2seq.training.folder import claim
 from sim2seq.training.settings import Settings
 from sim2seq.training.study import FORECAST
 
@@ -225,8 +226,9 @@ def test_a_process_that_dies_or_does_not_end_loses_nothing(does, said, tmp_path,
     for name in list(combine.OTHERS):
         monkeypatch.delitem(combine.OTHERS, name)
     ensemble, settings = pendulums(), Settings.parse(["window:5", "budget:2s"])
-    start, nobody = time.monotonic(), {"judge": lambda: None, "quiet": True}
-    combine.train(ensemble, settings, split_runs(ensemble, settings), tmp_path, FORECAST, **nobody)
+    start, nobody, split = time.monotonic(), {"judge": lambda: None, "quiet": True}, split_runs(ensemble, settings)
+    claim(tmp_path, ensemble, settings, split, replace=False)
+    combine.train(ensemble, settings, split, tmp_path, FORECAST, **nobody)
     assert time.monotonic() - start < 10  # it never waits for what does not end
     combined = fit.fit(ensemble, settings, tmp_path, quiet=True).scores.combined
     assert set(combined.validation) == {"mean trajectory", "hold", "nearest run"}
