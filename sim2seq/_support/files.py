@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 ERROR_LINES = 4
 TAIL_BYTES = 64_000  # of an error output, which may have gigabytes
 LINE_LENGTH = 300  # characters shown of a line
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # colours, and what upsets a terminal
-LOCK = ".lock"  # in a folder that one process holds
 NOTE = "progress.txt"  # one line in a task's folder, or one below, that says how far the task is
 
 
@@ -30,39 +25,6 @@ def check_place(path) -> Path:
     if not os.access(path.absolute().parent, os.W_OK):
         raise PermissionError(f"{path}: its folder cannot be written to")
     return path
-
-
-@contextlib.contextmanager
-def alone_in(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
-    """Hold a folder, which is made if it is not there, as long as this lasts, and at most as long as this process.
-
-    While another process holds it, `tell` is given a line and this one waits: a task of a cluster that is delivered a
-    second time then finds the work done. On a file system without locks nobody waits.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / LOCK
-    with _locked(path, tell):
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)  # whoever has opened it meanwhile opens it again
-
-
-def _locked(path: Path, tell: Callable[[str], None]) -> IO:
-    """The open file `path`, locked by this process alone."""
-    while True:
-        file = path.open("w")  # NFS wants writing
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            tell(f"{path.parent}: another process is at work there; waiting for it to end")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError:  # no locks here
-            return file
-        with contextlib.suppress(FileNotFoundError):  # whoever was here before has removed it
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                return file
-        file.close()
 
 
 def save_model(model, path: Path) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from sim2seq._support.files import NOTE, alone_in, remove, write_json, write_text
+from sim2seq._support.files import NOTE, remove, write_json, write_text
+from sim2seq._support.locks import alone_in
 from sim2seq.data.ensemble import Ensemble
 from sim2seq.data.foreign.reading import listed
 from sim2seq.data.splits import PARTS, SPLITS, Part, Split, equal_across, select

@@ -1,7 +1,6 @@
 """One round of a study: a fresh broker, the study's workers, one `merlin run` or `merlin restart`, and the watch."""
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sim2seq._support import locks
 from sim2seq._support.files import last_lines, write_json
 from sim2seq.workflow.checks import preflight
 from sim2seq.workflow.checks.serving import Serving
@@ -83,27 +83,13 @@ def study_lock(folder: str):
 
 @contextlib.contextmanager
 def _locked(path: str, *, wait: Callable[[], None] | None = None):
-    """Whether this process holds the lock; where another one does, it calls `wait`, if there is one, and waits."""
-    with os.fdopen(_open_lock(path)) as file:
+    """As locks.locked. Raises Refused where nothing can be held."""
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            held = True
-        except BlockingIOError:
-            held = wait is not None
-            if wait:
-                wait()
-                fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:
-            raise Refused(f"{path}: no lock on this file system ({error.strerror}): choose another place") from error
+            held = stack.enter_context(locks.locked(path, wait=wait))
+        except locks.NoLock as error:
+            raise Refused(f"{error}: choose another place with --output") from error
         yield held
-
-
-def _open_lock(path: str) -> int:
-    """Open the lock file, or make it. Another user's is not writable, but reading is enough for a lock."""
-    for flags in (os.O_RDWR, os.O_RDWR | os.O_CREAT, os.O_RDONLY):  # NFS wants writing; a sticky folder no O_CREAT
-        with contextlib.suppress(FileNotFoundError, PermissionError):
-            return os.open(path, flags, 0o644)
-    raise Refused(f"{path}: cannot be opened, another user holds this place: choose another one with --output")
 
 
 def space_problem(folder: str) -> str | None:

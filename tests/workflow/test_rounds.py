@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sim2seq._support import locks
 from sim2seq.workflow import rounds
 
 
@@ -22,7 +23,7 @@ def test_lock_of_another_user(tmp_path, monkeypatch, mode):
     try:
         if mode == 0o600:
             with pytest.raises(rounds.Refused, match="another user"):
-                rounds._open_lock(str(lock))
+                rounds._locked(str(lock)).__enter__()
         else:
             with rounds._locked(str(lock)) as held:
                 assert held
@@ -34,7 +35,7 @@ def test_a_place_without_locks_is_refused_in_one_line(tmp_path, monkeypatch):
     def flock(*_):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(rounds.fcntl, "flock", flock)
+    monkeypatch.setattr(locks.fcntl, "flock", flock)
     with pytest.raises(rounds.Refused, match=r"\.lock: no lock on this file system \(No locks available\): choose"):
         rounds.study_lock(str(tmp_path)).__enter__()
 

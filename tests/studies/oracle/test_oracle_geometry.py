@@ -2,31 +2,12 @@
 
 import numpy as np
 import pytest
+from short_maps import SHORT, column, flat, settings, some_values
 
 from studies.oracle import metrics
 from studies.oracle.grids import GRIDS, grid
-from studies.oracle.maps import SERIES, filled, grid_of, train
-from studies.oracle.settings import Settings
+from studies.oracle.maps import filled, grid_of, train
 from studies.oracle.shapes import shape
-
-SHORT = Settings(map_rows=6, map_columns=5, mode="stochastic", epoch_multiplier=2.0, checkpoints=20)
-
-
-def settings(**changes) -> Settings:
-    return Settings(**{**vars(SHORT), **changes})
-
-
-def some_values(rows=100, columns=4, seed=0):
-    return np.random.default_rng(seed).random((rows, columns))
-
-
-def column(training, name):
-    return training.checkpoints[:, SERIES.index(name)]
-
-
-def flat(weights):
-    """Weights (map rows, map columns, features) as metrics.py takes them."""
-    return np.ascontiguousarray(weights.reshape(-1, weights.shape[-1]).T)
 
 
 def test_a_mask_applies_to_every_metric():

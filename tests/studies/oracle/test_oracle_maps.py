@@ -5,32 +5,14 @@ from collections import Counter
 import numpy as np
 import pytest
 from minisom import MiniSom
+from short_maps import SHORT, column, flat, settings, some_values
 
 from studies.oracle import kernels, metrics
 from studies.oracle.grids import grid
-from studies.oracle.maps import EARLY, SERIES, WATCHED, WHOLE, draws, filled, follow, is_stalled, plan, train
+from studies.oracle.maps import EARLY, WATCHED, WHOLE, draws, filled, follow, is_stalled, plan, train
 from studies.oracle.schedules import DROPS, SCHEDULES, schedule
-from studies.oracle.settings import Settings
 
-SHORT = Settings(map_rows=6, map_columns=5, mode="stochastic", epoch_multiplier=2.0, checkpoints=20)
 UPDATES = 1500
-
-
-def settings(**changes) -> Settings:
-    return Settings(**{**vars(SHORT), **changes})
-
-
-def some_values(rows=100, columns=4, seed=0):
-    return np.random.default_rng(seed).random((rows, columns))
-
-
-def column(training, name):
-    return training.checkpoints[:, SERIES.index(name)]
-
-
-def flat(weights):
-    """Weights (map rows, map columns, features) as metrics.py takes them."""
-    return np.ascontiguousarray(weights.reshape(-1, weights.shape[-1]).T)
 
 
 def minisoms_weights(weights, values, rates, radii, **options):
