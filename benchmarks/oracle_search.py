@@ -47,7 +47,7 @@ OTHERS = {  # name -> pruners, Optuna's own settings first
     "Wilcoxon": [lambda p=p: optuna.pruners.WilcoxonPruner(p_threshold=p) for p in OF_WILCOXON],
 }
 OURS = "OraclePruner"
-CHANCES, SHARES = (0.4, 0.3, 0.2, 0.1, 0.05, 0.01), (0.0, 0.05, 0.1)
+CHANCES, SHARES = (0.45, 0.4, 0.3, 0.2, 0.1, 0.05, 0.01), (0.0, 0.05, 0.1)
 EVOLUTION_TABLE = "lme4-grouseticks"  # a test table that no search is replayed on
 
 
