@@ -6,12 +6,17 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+INPUTS = (
+    "what each run was given: a table with a line for each; or the name of the file that each has in its folder or the "
+    "one above, such as params.json (.yaml, .toml); or .json: it is called as the run's own"
+)
+
 
 def add_import(parser) -> None:
     parser.add_argument("store", metavar="STORE", help="the Kosh store of a study; made if it is not there")
     parser.add_argument("files", nargs="+", metavar="FILE", help="CSV, Parquet, NetCDF, HDF5, Zarr, .npz; or folders")
     parser.add_argument("--dry-run", action="store_true", help="say what is in the files, and change nothing")
-    parser.add_argument("--inputs", metavar="TABLE", help="a table with a line for each run: what it was given")
+    parser.add_argument("--inputs", metavar="TABLE|NAME", help=INPUTS)
     parser.add_argument("--features", metavar="A,B", help="the series to read; without it, all that change")
     parser.add_argument("--controls", metavar="A,B", help="series that were set at each step, or their table")
     parser.add_argument("--time", metavar="NAME", help="the column, variable or dimension of the time")
@@ -86,7 +91,7 @@ def is_varying(name: str, values: list) -> bool:
     from sim2seq.data.foreign.reading import means_run
     from sim2seq.data.records import is_result
 
-    known = not is_result(name) and not means_run(name)
+    known = not is_result(name) and not means_run(name.rpartition(".")[2])  # also solver.seed
     return known and all(isinstance(value, float) for value in values) and min(values) < max(values)
 
 

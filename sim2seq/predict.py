@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sim2seq._support import parameters
 from sim2seq._support.command import plain
 from sim2seq._support.config import split_assignment
 from sim2seq._support.files import check_place, write_text
@@ -29,9 +30,10 @@ def predict(
     """Forecast as `sim2seq predict` does: the table as CSV, and lines on how far to trust it.
 
     file      of the context, see `read_context`, also for `resample`; None for a model that forecasts from inputs alone
-    inputs    texts NAME=VALUE, or NAME=VALUE,NAME=VALUE; or one of a table (`read_inputs`); or name -> number. They go
-              over those in the file. The lines of a table are those of the runs that its column of runs names, each
-              run of the file among them; without one they are of all runs in order, or one is of all
+    inputs    texts NAME=VALUE, or NAME=VALUE,NAME=VALUE, or files of parameters, .json, .yaml or .toml, of which later
+              ones go over earlier; or one of a table (`read_inputs`); or name -> number. They go over those in `file`.
+              The lines of a table are those of the runs that its column of runs names, each run of the file among
+              them; without one they are of all runs in order, or one is of all
     output    write the table there; figure: draw the first run there (.png, .pdf or .svg). Both are written after
               everything else has worked, each whole or not at all.
     anyway    forecast although a baseline does as well, which is refused (ValueError) otherwise
@@ -126,8 +128,24 @@ def told_inputs(model: Surrogate, told) -> tuple[dict, list[str]]:
         return dict(told or {}), []
     if len(told) == 1 and told[0].endswith(".csv") and "=" not in told[0]:
         return read_inputs(Path(told[0]), model)
-    words = [word.strip() for text in told for word in text.split(",") if word.strip()]
-    return dict(named_number(word, "--inputs", "; or a table, .csv") for word in words), []
+    found: dict[str, float] = {}
+    for text in told:
+        if text.lower().endswith(parameters.SUFFIXES) and ("=" not in text or os.path.isfile(text)):
+            found |= inputs_in(text, model)
+        else:
+            words = [word.strip() for word in text.split(",") if word.strip()]
+            found |= dict(named_number(word, "--inputs", "; or a table, .csv, or parameters, .json") for word in words)
+    return found, []
+
+
+def inputs_in(path, model) -> dict[str, float]:
+    """The inputs of a run in a file of its parameters (_support/parameters.py), of which others are ignored."""
+    values, units = parameters.read(path)
+    try:
+        reading.check_units({name: units[name] for name in model.inputs if name in units}, model)
+        return {name: number(values[name], name) for name in model.inputs if name in values}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def read_inputs(path: Path, model) -> tuple[dict[str, list[float]], list[str]]:
@@ -156,7 +174,7 @@ def read_inputs(path: Path, model) -> tuple[dict[str, list[float]], list[str]]:
         raise ValueError(f"{path}: {plain(error, reading.LONGEST_REASON)}") from error
 
 
-def number(text: str, where: str) -> float:
+def number(text: float | str, where: str) -> float:
     try:
         return float(text)
     except ValueError:

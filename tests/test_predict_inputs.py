@@ -1,6 +1,7 @@
 """`sim2seq predict` of a model that forecasts from the inputs of a run alone."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -42,6 +43,18 @@ def test_inputs_are_told_with_commas_or_spaces_between(model, capsys, words):
     rows = predicted(capsys, model, "--inputs", *words)
     assert [float(row["time"]) for row in rows] == [0.5 * step for step in range(8)]  # the first step is forecast too
     assert {(row["run"], row["x"], row["y"], row["x_low"]) for row in rows} == {("1", "3.0", "30.0", "2.5")}
+
+
+def test_inputs_are_told_by_a_file_of_parameters(model, capsys):
+    """Later words go over it; what no model is told is ignored."""
+    Path("params.yaml").write_text("length: {value: 1.1, unit: m}\ndrag: 0\nname: first\n")
+    assert predicted(capsys, model, "--inputs", "params.yaml")[0]["x"] == "1.0"
+    assert predicted(capsys, model, "--inputs", "params.yaml", "length=2.9")[0]["x"] == "3.0"
+    Path("params.yaml").write_text("length: long\ndrag: 0\n")
+    assert cli.main(["predict", str(model), "--inputs", "params.yaml"]) == 2
+    assert capsys.readouterr().err == "sim2seq predict: params.yaml: length: expected a number; got 'long'\n"
+    assert cli.main(["predict", str(model), "--inputs", "none.json"]) == 2
+    assert "none.json" in capsys.readouterr().err
 
 
 def test_a_table_of_inputs_has_a_line_a_run(model, capsys):

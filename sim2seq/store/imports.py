@@ -12,13 +12,23 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from dataclasses import replace as replace_in
 
 import numpy as np
 
+from sim2seq._support import parameters
 from sim2seq._support.files import check_place
 from sim2seq.data import clock
 from sim2seq.data.foreign.columns import matched, words_for
-from sim2seq.data.foreign.files import Source, found_below, sources, unread_below
+from sim2seq.data.foreign.files import (
+    Source,
+    found_below,
+    in_words,
+    parameters_beside,
+    sources,
+    unread_below,
+    unread_parameters,
+)
 from sim2seq.data.foreign.reading import TAKEN, Reading, listed, means_run, named_apart, values_in
 from sim2seq.data.foreign.runs import Beside, Seen, read_controls, read_inputs, runs_of
 from sim2seq.data.records import TIME, RecordError, Run, is_result
@@ -50,24 +60,31 @@ def import_files(
 ) -> Imported:
     """Put the runs in files of other programs into the store `path`, which is made if it is not there: all or none.
 
-    inputs     a table with a line for each run: what it was given
+    inputs     a table with a line for each run: what it was given; or what the file with that is called which each run
+               has beside it, such as params.json, or .json: called as the run's own
     controls   a table with a line for each time at which something was set
     dry_run    only look; the store is not touched
     Raises RecordError or StoreError, in one line, for what cannot be read or does not fit.
     """
     warnings.simplefilter("ignore")  # of libraries, on what is refused or said below
     files = list(files)
-    tables = [os.path.realpath(each) for each in (inputs, controls) if each]
+    told_apart = str(inputs or "").lower().endswith(parameters.SUFFIXES)  # each run has its own
+    tables = [os.path.realpath(each) for each in (None if told_apart else inputs, controls) if each]
     paths = [each for each in found_below(files) if os.path.realpath(each) not in tables]
     if not paths:
         raise RecordError(f"expected files of runs beside {listed(filter(None, (inputs, controls)))}; got none")
-    found, beside = sources(paths, reading), tables_beside(inputs, controls, reading, named_apart(paths))
+    found = sources(paths, reading)
     check_read(paths, found)
+    beside = tables_beside(None if told_apart else inputs, controls, reading, named_apart(paths))
+    if told_apart:
+        given, units, own = parameters_beside(found, str(inputs), reading)
+        beside, tables = replace_in(beside, inputs=given, units=beside.units | units), tables + own
     total = sum(len(each.runs.ids) for each in found)
     ids = {run for each in found for run in each.runs.ids}
     passed_by = [name for each in found for name in each.runs.passed_by]
     told = set(matched(ids, beside.inputs or ()).values())
-    passed_by += unread_below(files, {*map(os.path.realpath, (path, *paths)), *tables})
+    unread = unread_below(files, read := {*map(os.path.realpath, (path, *paths)), *tables})
+    passed_by += in_words(unread)
     passed_by += [f"the line of run {run}" for run in beside.inputs or () if run not in told]
     seen, counts, refused, compared, twins = Seen(look=dry_run), Counter[str](), "", list[str](), Twins(ids)
     try:
@@ -84,7 +101,7 @@ def import_files(
             raise
         refused = str(error)
     steered = tuple(beside.controls.names) if beside.controls else reading.controls
-    lines = first_look(seen, passed_by) + twice(twins) + compared
+    lines = first_look(seen, passed_by) + unread_parameters(unread, read) + twice(twins) + compared
     return Imported(counts, seen, lines, refused, steered)
 
 

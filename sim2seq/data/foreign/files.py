@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from sim2seq._support import parameters
 from sim2seq.data.foreign import text
 from sim2seq.data.foreign.columns import ungrouped
 from sim2seq.data.foreign.formats import opened
@@ -91,17 +92,74 @@ def found_below(paths: Iterable) -> list[str]:
     return list(dict.fromkeys(os.path.normpath(path) for path in found))
 
 
-def unread_below(paths: Iterable, read: set[str]) -> list[str]:
-    """How many files below each folder are not among those that are `read`, as real paths; hidden ones are not told."""
-    told = []
-    folders = [path for path in map(os.fspath, paths) if os.path.isdir(path) and not is_zarr(path)]
-    for folder in folders:
+def unread_below(paths: Iterable, read: set[str]) -> dict[str, list[Path]]:
+    """Folder -> the files below it that are not among those `read`, as real paths; hidden ones are not told."""
+    found: dict[str, list[Path]] = {}
+    for folder in [path for path in map(os.fspath, paths) if os.path.isdir(path) and not is_zarr(path)]:
         below = (each for each in Path(folder).rglob("*") if each.is_file() and not is_hidden(each, folder))
         others = [each for each in below if not is_inside(each, folder) and os.path.realpath(each) not in read]
-        if others:
-            first = min(others, key=lambda each: natural(str(each))).relative_to(folder)
-            told.append(f"{len(others)} other file{'s' * (len(others) > 1)} such as {first} below {folder}")
-    return told
+        found |= {folder: sorted(others, key=lambda each: natural(str(each)))} if others else {}
+    return found
+
+
+def in_words(unread: dict[str, list[Path]]) -> list[str]:
+    """How many files there are below each folder that are not read."""
+    return [
+        f"{len(others)} other file{'s' * (len(others) > 1)} such as {others[0].relative_to(folder)} below {folder}"
+        for folder, others in unread.items()
+    ]
+
+
+def unread_parameters(unread: dict[str, list[Path]], read: set[str]) -> list[str]:
+    """A line that tells of files of parameters that are not read: they may say what runs were given."""
+    found = [each for others in unread.values() for each in others if each.suffix.lower() in parameters.SUFFIXES]
+    own = {os.path.splitext(path)[0] for path in read}
+    names = [each.suffix if os.path.splitext(os.path.realpath(each))[0] in own else each.name for each in found]
+    return [f"not read: {found[0]}; if it says what a run was given: --inputs {names[0]}"] if found else []
+
+
+def parameters_beside(found: list[Source], name: str, reading: Reading) -> tuple[dict[str, dict], dict, list[str]]:
+    """Run id -> name -> number or word, units of these, and the files that say so, as real paths: each run has its own.
+
+    name   of a file in the folder of the run's, or in the one above it: params.json; or a suffix alone, .json, of one
+           that is called as the run's
+    Raises RecordError, in one line, for a run without such a file, and for what cannot be read.
+    """
+    if Path(name).name != name:
+        what = f"expected the name alone of a file that each run has beside it, {Path(name).name}; got a path"
+        raise RecordError(f"--inputs {name}: {what}")
+    known: dict[str, tuple[dict, dict]] = {}
+    given: dict[str, dict] = {}
+    units: dict[str, str] = {}
+    for source in found:
+        for row, run_id in enumerate(source.runs.ids):
+            for file in [source.path] if source.path else source.runs.files_of(row):
+                if (path := place_beside(file, name)) not in known:
+                    with reading_errors(path):
+                        known[path] = parameters.read(path)
+                values, said = known[path]
+                keep(run_id, given.setdefault(run_id, {}), values, reading)
+                keep(run_id, units, said, reading, "unit of ")
+    return given, units, [os.path.realpath(path) for path in known]
+
+
+def place_beside(file: str, name: str) -> str:
+    """Where the parameters of the runs in a file stand. Raises RecordError where they are not there."""
+    folder = os.path.dirname(file)
+    if of_its_own := name in parameters.SUFFIXES:
+        name = f"{stem(file)}{name}"
+    places = [os.path.join(folder, name), os.path.normpath(os.path.join(folder, "..", name))]
+    if not (there := [place for place in places[: 1 if of_its_own else 2] if os.path.exists(place)]):
+        above = "" if of_its_own else ", or in the folder above"
+        raise RecordError(f"--inputs: expected a file {name} beside {file}{above}; there is none")
+    return there[0]
+
+
+def keep(run_id: str, held: dict, said: dict, reading: Reading, what: str = "") -> None:
+    """Add what is said to what is held, by its new names. Raises RecordError where it was said in another way."""
+    for old, value in said.items():
+        if (before := held.setdefault(name := reading.name(old), value)) != value:
+            raise RecordError(f"--inputs: run {run_id} has another {what}{name}: {value!r}, and before {before!r}")
 
 
 def is_hidden(path: Path, folder: str) -> bool:

@@ -228,15 +228,14 @@ def fitting_id(text: str) -> str:
 
 
 def named_apart(paths: list[str]) -> dict[str, str]:
-    """Path -> a name for it: the file's, or the folder's, or both; no two of them make one id.
-
-    Raises RecordError where all of these do.
-    """
+    """Path -> a name for it: the file's, or of folders; no two make one id. Raises RecordError where all of them do."""
     ids: list[str] = []
+    levels = enumerate(zip(*(Path(path).parts for path in paths), strict=False))
+    differ = [level for level, names in levels if len(set(names)) > 1]
     for name_of in (
         stem,
         lambda path: path.parent.name,
-        lambda path: "_".join([*path.parent.parts, stem(path)]),
+        lambda path: "_".join([*path.parent.parts, stem(path)][level] for level in differ),  # a of runs/a/out/x.csv
         lambda path: path.name,
         lambda path: "_".join(path.parts),
     ):

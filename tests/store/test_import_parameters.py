@@ -1,0 +1,144 @@
+"""Parameters of imported runs, in JSON, YAML or TOML: a file that each run has beside it."""
+
+import json
+
+import pytest
+from foreign import imported
+
+from sim2seq import cli
+from sim2seq._support import parameters
+from sim2seq.data.foreign.reading import Reading
+from sim2seq.data.records import RecordError
+from sim2seq.store import imports, store
+
+SERIES = "t,x\n0,1\n1,2\n"
+
+
+def campaign(folder, **told):
+    """A folder a run, NAME/out/series.csv, with the file that is told."""
+    for number, (name, (file, text)) in enumerate(told.items()):
+        (folder / name / "out").mkdir(parents=True)
+        (folder / name / "out" / "series.csv").write_text(f"t,x\n0,1\n1,{number}\n")
+        (folder / name / file).write_text(text)
+    return folder
+
+
+def put(path, *files, **options):
+    return imports.import_files(path, files, Reading(), **options)
+
+
+def test_each_run_has_a_file_of_what_it_was_given(tmp_path, capsys):
+    """In its folder or the one above; nested, with units, as programs write it."""
+    nested = {
+        "drag": {"factor": 0.5},
+        "mass": {"value": 2, "units": "kg"},
+        "place": [1, 2.5],
+        "wet": True,
+        "none": None,
+    }
+    other = {**nested, "drag": {"factor": "1e-3"}, "solver": {"seed": 3, "name": "euler"}}
+    runs = campaign(tmp_path / "runs", a=("params.json", json.dumps(nested)), b=("params.json", json.dumps(other)))
+    path = tmp_path / "s.sqlite"
+    assert cli.main(["import", str(path), str(runs), "--inputs", "params.json"]) == 0
+    said = capsys.readouterr().out
+    assert "passed by" not in said  # what was read is not among the files that were not
+    assert "inputs:drag.factor " in said
+    ensemble = store.load(path)
+    known = {"drag.factor": [0.5, 1e-3], "mass": [2, 2], "place.0": [1, 1], "place.1": [2.5, 2.5], "wet": [1, 1]}
+    assert {name: ensemble.inputs[name].tolist() for name in known} == known
+    assert ensemble.units["mass"] == "kg"
+    assert "none" not in ensemble.inputs
+
+
+@pytest.mark.parametrize(("suffix", "text"), [
+    (".json", '\ufeff{"mass": 2.5}'), (".yaml", "mass: 25e-1  # kg"), (".yml", "{mass: 2.5}"), (".toml", "mass = 2.5"),
+])  # fmt: skip
+def test_a_file_may_be_called_as_its_run(tmp_path, suffix, text):
+    (tmp_path / "v1.2.csv").write_text(SERIES)
+    (tmp_path / f"v1.2{suffix}").write_text(text)
+    assert put(tmp_path / "s.sqlite", tmp_path / "v1.2.csv", inputs=suffix).counts == {"added": 1}
+    assert store.load(tmp_path / "s.sqlite").inputs["mass"].tolist() == [2.5]
+
+
+def test_parameters_go_over_what_names_and_files_say(tmp_path):
+    (tmp_path / "k=1.csv").write_text("t,x,mass\n0,1,3\n1,2,3\n")
+    (tmp_path / "params.toml").write_text("k = 2\nmass = 4\nc = 5\n")
+    done = put(tmp_path / "s.sqlite", tmp_path / "k=1.csv", inputs="params.toml")
+    assert done.seen.inputs == {"k": [2], "mass": [4], "c": [5]}
+
+
+def test_names_are_changed_as_asked_and_never_two_into_one(tmp_path):
+    campaign(tmp_path, a=("p.json", '{"m": 1, "mass": 2}'))
+    data, path = tmp_path / "a" / "out" / "series.csv", tmp_path / "s.sqlite"
+    done = imports.import_files(path, [data], Reading(rename={"m": "gain"}), inputs="p.json", dry_run=True)
+    assert done.seen.inputs == {"gain": [1], "mass": [2]}
+    with pytest.raises(RecordError, match=r"run series has another mass: 2\.0, and before 1\.0"):
+        imports.import_files(path, [data], Reading(rename={"m": "mass"}), inputs="p.json")
+
+
+def test_relative_names_are_found_in_the_folder_above(tmp_path, monkeypatch):
+    campaign(tmp_path, a=("p.yaml", "mass: 1"))
+    monkeypatch.chdir(tmp_path / "a" / "out")
+    assert imported("s.sqlite", "series.csv") == {"added": 1}
+    assert put("s.sqlite", "series.csv", inputs="p.yaml", replace=True).counts == {"replaced": 1}
+
+
+@pytest.mark.parametrize(("text", "why"), [
+    (None, r"--inputs: expected a file params.json beside .*b/out/series\.csv, or in the folder above; there is none"),
+    ("[1, 2]", "expected names and values; got list"),
+    ('{"mass": ', "expected JSON"),
+    ('{"a.b": 1, "a": {"b": 2}}', "expected names that differ; got 'a.b' twice"),
+    ('{"mass": 1' + "0" * 400 + "}", "mass: expected a number that a computer can hold"),
+    ('{"mass": Infinity}', "input mass: expected a finite number or a gap, got inf"),
+    ('{"mass": {"value": 1, "unit": "g"}}', "run b has another unit of mass: 'g', and before 'kg'"),
+    (json.dumps(dict.fromkeys(map(str, range(10_001)), 1)), "expected up to 10000 values"),
+    ('{"mass": "' + "x" * 1_000_001 + '"}', "expected parameters of one run, up to 1 MB"),
+])  # fmt: skip
+def test_what_is_no_file_of_parameters_is_refused(tmp_path, text, why):
+    runs = campaign(
+        tmp_path / "runs",
+        a=("params.json", '{"mass": {"value": 1, "units": "kg"}}'),
+        b=("notes.md" if text is None else "params.json", text or ""),
+    )
+    with pytest.raises(RecordError, match=why) as refused:
+        put(tmp_path / "s.sqlite", runs, inputs="params.json")
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "s.sqlite").exists()
+
+
+def test_a_path_is_refused_since_each_run_has_its_own(tmp_path):
+    runs = campaign(tmp_path / "runs", a=("params.json", "{}"))
+    with pytest.raises(RecordError, match=r"expected the name alone of a file .* beside it, params\.json"):
+        put(tmp_path / "s.sqlite", runs, inputs=str(runs / "a" / "params.json"))
+
+
+@pytest.mark.parametrize(("name", "told"), [("params.json", "params.json"), ("a.json", ".json")])
+def test_files_of_parameters_that_are_not_read_are_told(tmp_path, name, told):
+    (tmp_path / "a.csv").write_text(SERIES)
+    for each in (name, "0.log"):
+        (tmp_path / each).write_text("{}")
+    *_, passed, line, _ = put(tmp_path / "s.sqlite", tmp_path, dry_run=True).lines
+    assert passed.startswith("passed by: 2 other files such as 0.log below")
+    assert line == f"not read: {tmp_path / name}; if it says what a run was given: --inputs {told}"
+
+
+@pytest.mark.parametrize("text", ["&a [*a]", "a: &a\n  b: *a\n", "x: [[" + "[" * 3000])
+def test_yaml_without_end_gives_one_line(tmp_path, text):
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(ValueError, match=r"p\.yaml: expected") as refused:
+        parameters.read(tmp_path / "p.yaml")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_few_letters_that_stand_for_a_billion_values_end(tmp_path):
+    lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    (tmp_path / "p.yaml").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match="expected up to 10000 values"):
+        parameters.read(tmp_path / "p.yaml")
+
+
+def test_yaml_makes_no_objects(tmp_path):
+    (tmp_path / "p.yaml").write_text("a: !!python/object/apply:os.system ['touch made']\n")
+    with pytest.raises(ValueError, match="expected YAML"):
+        parameters.read(tmp_path / "p.yaml")
