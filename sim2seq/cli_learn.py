@@ -159,7 +159,10 @@ def add_predict(parser) -> None:
     parser.add_argument(
         "--steps", type=int, metavar="N", help="steps to forecast; without it, all that the band is for"
     )
-    told = "inputs of the run, or a file of them, .json, .yaml or .toml; or one table of them, .csv: a line a run"
+    told = (
+        "inputs of the run, or a file of them, .json, .yaml or .toml; or one table of them, .csv: a line a run, by its "
+        "column run (or case, ...) or in order"
+    )
     parser.add_argument("--inputs", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=told)
     parser.add_argument("--output", metavar="FILE", help="write the table there, not to stdout: CSV")
     parser.add_argument("--figure", metavar="FILE", help="draw the first run: .png, .pdf or .svg")

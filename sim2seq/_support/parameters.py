@@ -73,6 +73,8 @@ def flat(content, name: str = "", depth: int = 0) -> Iterator[tuple[str, object,
 
 def number_or_word(value, where: str) -> float | str:
     """A number, also one in quotation marks or as 1e5, which YAML takes for a word; else a word."""
+    if isinstance(value, str) and "_" in value:  # 2024_01 is no number, but for Python
+        return value
     try:
         return float(value)  # type: ignore[arg-type]  # what is none of either says so
     except OverflowError as error:

@@ -36,7 +36,7 @@ def test_each_run_has_a_file_of_what_it_was_given(tmp_path, capsys):
         "wet": True,
         "none": None,
     }
-    other = {**nested, "drag": {"factor": "1e-3"}, "solver": {"seed": 3, "name": "euler"}}
+    other = {**nested, "drag": {"factor": "1e-3"}, "solver": {"seed": 3, "name": "euler", "day": "2024_01"}}
     runs = campaign(tmp_path / "runs", a=("params.json", json.dumps(nested)), b=("params.json", json.dumps(other)))
     path = tmp_path / "s.sqlite"
     assert cli.main(["import", str(path), str(runs), "--inputs", "params.json"]) == 0
@@ -48,6 +48,8 @@ def test_each_run_has_a_file_of_what_it_was_given(tmp_path, capsys):
     assert {name: ensemble.inputs[name].tolist() for name in known} == known
     assert ensemble.units["mass"] == "kg"
     assert "none" not in ensemble.inputs
+    words = put(path, runs, inputs="params.json", dry_run=True).seen.inputs
+    assert (words["solver.day"], words["solver.name"]) == (["2024_01"], ["euler"])
 
 
 @pytest.mark.parametrize(("suffix", "text"), [
