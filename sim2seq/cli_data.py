@@ -1,11 +1,13 @@
 """Commands for files of other programs: import, export; for sim2seq/cli.py."""
 
+import glob
 import os
 import sys
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
+FILES = "CSV, Parquet, NetCDF, HDF5, Zarr, .npz; folders; or patterns in quotation marks, such as 'runs/*/out.csv'"
 INPUTS = (
     "what each run was given: a table with a line for each; or the name of the file that each has in its folder or the "
     "one above, such as params.json (.yaml, .toml); or .json: it is called as the run's own"
@@ -14,7 +16,7 @@ INPUTS = (
 
 def add_import(parser) -> None:
     parser.add_argument("store", metavar="STORE", help="the Kosh store of a study; made if it is not there")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="CSV, Parquet, NetCDF, HDF5, Zarr, .npz; or folders")
+    parser.add_argument("files", nargs="+", metavar="FILE", help=FILES)
     parser.add_argument("--dry-run", action="store_true", help="say what is in the files, and change nothing")
     parser.add_argument("--inputs", metavar="TABLE|NAME", help=INPUTS)
     parser.add_argument("--features", metavar="A,B", help="the series to read; without it, all that change")
@@ -40,7 +42,7 @@ def import_(arguments) -> int:
     arguments.controls = None if table else arguments.controls
     options = {name: getattr(arguments, name) for name in ("inputs", "replace", "dry_run")} | {"controls": table}
     try:
-        done = import_files(arguments.store, arguments.files, reading_of(arguments), **options)
+        done = import_files(arguments.store, matching(arguments.files), reading_of(arguments), **options)
     except KeyboardInterrupt:
         print("sim2seq import: interrupted, nothing was imported", file=sys.stderr)
         return 130
@@ -52,6 +54,18 @@ def import_(arguments) -> int:
         words = words_for_training(done.seen, done.controls)
         print(f"next: sim2seq train {quote(arguments.store)}{words} --report report.html")
     return 0
+
+
+def matching(paths: list[str]) -> list[str]:
+    """The paths; in the place of a pattern such as runs/*/out.csv, which a shell has not taken, what is called so."""
+    from sim2seq.data.foreign.reading import natural
+
+    found = {path: [path] for path in paths}
+    for path in [path for path in paths if glob.has_magic(path) and not os.path.exists(path)]:
+        if not (there := sorted(glob.iglob(path, recursive=True), key=natural)):
+            raise ValueError(f"{path}: expected a pattern of files that are there; none is called so")
+        found[path] = there
+    return [each for some in found.values() for each in some]
 
 
 def reading_of(arguments):

@@ -162,3 +162,20 @@ def test_a_first_look_says_what_the_store_would_do_with_the_runs(tmp_path, capsy
     assert cli.main([*words, "--replace"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"{path}: would be 1 added, 1 the same, 1 replaced (a)"
     assert (tmp_path / "s.sqlite").read_bytes() == before
+
+
+def test_files_may_be_told_by_a_pattern(tmp_path, capsys):
+    """What lies beside them, as logs that end in .txt do, is not read; ** is of any number of folders."""
+    for name in ("run_10", "run_9"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "out.csv").write_text(f"t,x\n0,1\n1,{name[4:]}\n")
+        (tmp_path / name / "log.txt").write_text("done\n")
+    path = str(tmp_path / "s.sqlite")
+    for pattern in ("run_*/out.csv", "**/out.csv"):
+        assert cli.main(["import", path, str(tmp_path / pattern)]) == 0
+    assert store.run_ids(path) == ["run_9", "run_10"]
+    capsys.readouterr()
+    assert cli.main(["import", path, str(tmp_path / "run_*" / "none.csv")]) == 2
+    assert "none.csv: expected a pattern of files that are there; none is called so" in capsys.readouterr().err
+    (tmp_path / "a[1].csv").write_text("t,x\n0,1\n1,5\n")
+    assert cli.main(["import", str(tmp_path / "other.sqlite"), str(tmp_path / "a[1].csv")]) == 0
