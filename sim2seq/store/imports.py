@@ -101,7 +101,7 @@ def import_files(
             raise
         refused = str(error)
     steered = tuple(beside.controls.names) if beside.controls else reading.controls
-    lines = first_look(seen, passed_by) + unread_parameters(unread, read) + twice(twins) + compared
+    lines = first_look(seen, passed_by) + ([] if inputs else unread_parameters(unread, read)) + twice(twins) + compared
     return Imported(counts, seen, lines, refused, steered)
 
 

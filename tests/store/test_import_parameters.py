@@ -69,6 +69,75 @@ def test_parameters_go_over_what_names_and_files_say(tmp_path):
     assert done.seen.inputs == {"k": [2], "mass": [4], "c": [5]}
 
 
+def test_yaml_is_read_as_people_read_it(tmp_path):
+    """YAML 1.1 has 8 for 010, 90 for 1:30, and one name for on, yes and true."""
+    numbers = "{n: 010, m: 008, half: .5, big: 1e5, clock: 1:30, on: 3, yes: 1, wet: true, dry: FALSE, no: ~, way: off}"
+    (tmp_path / "p.yaml").write_text(
+        f"base: &base {{k: 1, c: 2}}\nused: {{<<: *base, c: 3}}\nall: {numbers}\nday: 2024-01-05\n"
+    )
+    values, units = parameters.read(tmp_path / "p.yaml")
+    assert {name[4:]: value for name, value in values.items() if name.startswith("all.")} == {
+        **{
+            "n": 10,
+            "m": 8,
+            "half": 0.5,
+            "big": 1e5,
+            "clock": "1:30",
+            "on": 3,
+            "yes": 1,
+            "wet": 1,
+            "dry": 0,
+            "way": "off",
+        }
+    }
+    assert [values[name] for name in ("used.k", "used.c", "base.c", "day")] == [1, 3, 2, "2024-01-05"]
+    assert units == {}
+    (tmp_path / "p.yaml").write_text("# nothing yet\n")
+    assert parameters.read(tmp_path / "p.yaml") == ({}, {})
+
+
+@pytest.mark.parametrize(
+    "text", ["a: 1\na: 2\n", "? [1, 2]\n: 3\n", "a: !!python/object/apply:os.system ['touch made']\n"]
+)
+def test_yaml_that_would_lose_a_value_or_make_one_is_refused(tmp_path, text, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(ValueError, match=r"p\.yaml: expected YAML") as refused:
+        parameters.read(tmp_path / "p.yaml")
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "made").exists()
+
+
+def test_what_is_nan_was_not_told(tmp_path):
+    (tmp_path / "a.csv").write_text(SERIES)
+    (tmp_path / "p.toml").write_text("mass = nan\nlength = 2\n")
+    assert put(tmp_path / "s.sqlite", tmp_path / "a.csv", inputs="p.toml").seen.inputs == {"length": [2]}
+
+
+def test_a_run_without_a_file_does_not_get_that_of_all(tmp_path):
+    """Where others have their own; one for all runs is that of each."""
+    runs = campaign(tmp_path / "runs", a=("params.json", '{"mass": 1}'), b=("notes.md", ""))
+    (tmp_path / "runs" / "b" / "series.csv").write_text(SERIES)
+    (tmp_path / "runs" / "b" / "out" / "series.csv").unlink()
+    (tmp_path / "runs" / "params.json").write_text('{"mass": 999}')
+    with pytest.raises(
+        RecordError, match=r"expected params\.json beside each run, as .*a/params\.json; one has .* alone"
+    ):
+        put(tmp_path / "s.sqlite", runs, inputs="params.json")
+    (tmp_path / "runs" / "b" / "params.json").write_text('{"mass": 2}')
+    done = put(tmp_path / "s.sqlite", runs, inputs="params.json")
+    assert done.seen.inputs == {"mass": [1, 2]}
+    assert not [line for line in done.lines if line.startswith("not read")]
+
+
+def test_one_file_named_in_two_ways_is_one(tmp_path, monkeypatch):
+    campaign(tmp_path, a=("p.yaml", "mass: 1"), b=("p.yaml", "mass: 2"))
+    monkeypatch.chdir(tmp_path)
+    whole = str(tmp_path / "a" / "out" / "series.csv")
+    assert put("s.sqlite", "a/out/series.csv", "b/out/series.csv", whole).counts == {"added": 2}
+    assert store.run_ids("s.sqlite") == ["a", "b"]
+
+
 def test_names_are_changed_as_asked_and_never_two_into_one(tmp_path):
     campaign(tmp_path, a=("p.json", '{"m": 1, "mass": 2}'))
     data, path = tmp_path / "a" / "out" / "series.csv", tmp_path / "s.sqlite"
@@ -87,9 +156,14 @@ def test_relative_names_are_found_in_the_folder_above(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("text", "why"), [
     (None, r"--inputs: expected a file params.json beside .*b/out/series\.csv, or in the folder above; there is none"),
-    ("[1, 2]", "expected names and values; got list"),
+    ("[1, 2]", r"params\.json: expected names and values; got a list"),
+    ("", "expected JSON"),
+    ("null", "expected names and values; got None"),
     ('{"mass": ', "expected JSON"),
     ('{"a.b": 1, "a": {"b": 2}}', "expected names that differ; got 'a.b' twice"),
+    ('{"c": 1, "mass": 1, "mass": 5}', "expected names that differ; got 'mass' twice"),
+    ('{"mass\\n": 5}', "expected names of up to 200 letters in a line; got 'mass.*n'"),
+    ('{"mass": "\\ud800"}', "mass: expected text"),
     ('{"mass": 1' + "0" * 400 + "}", "mass: expected a number that a computer can hold"),
     ('{"mass": Infinity}', "input mass: expected a finite number or a gap, got inf"),
     ('{"mass": {"value": 1, "unit": "g"}}', "run b has another unit of mass: 'g', and before 'kg'"),
@@ -105,6 +179,7 @@ def test_what_is_no_file_of_parameters_is_refused(tmp_path, text, why):
     with pytest.raises(RecordError, match=why) as refused:
         put(tmp_path / "s.sqlite", runs, inputs="params.json")
     assert "\n" not in str(refused.value)
+    assert "damaged" not in str(refused.value)
     assert not (tmp_path / "s.sqlite").exists()
 
 
@@ -121,7 +196,7 @@ def test_files_of_parameters_that_are_not_read_are_told(tmp_path, name, told):
         (tmp_path / each).write_text("{}")
     *_, passed, line, _ = put(tmp_path / "s.sqlite", tmp_path, dry_run=True).lines
     assert passed.startswith("passed by: 2 other files such as 0.log below")
-    assert line == f"not read: {tmp_path / name}; if it says what a run was given: --inputs {told}"
+    assert line == f"not read: {tmp_path / name}; where it is said what runs were given: --inputs {told}"
 
 
 @pytest.mark.parametrize("text", ["&a [*a]", "a: &a\n  b: *a\n", "x: [[" + "[" * 3000])
@@ -137,10 +212,4 @@ def test_a_few_letters_that_stand_for_a_billion_values_end(tmp_path):
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     (tmp_path / "p.yaml").write_text("\n".join(lines))
     with pytest.raises(ValueError, match="expected up to 10000 values"):
-        parameters.read(tmp_path / "p.yaml")
-
-
-def test_yaml_makes_no_objects(tmp_path):
-    (tmp_path / "p.yaml").write_text("a: !!python/object/apply:os.system ['touch made']\n")
-    with pytest.raises(ValueError, match="expected YAML"):
         parameters.read(tmp_path / "p.yaml")

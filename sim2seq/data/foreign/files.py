@@ -89,7 +89,7 @@ def found_below(paths: Iterable) -> list[str]:
         if not below:
             raise RecordError(f"{path}: expected files below it that end in one of {', '.join(SUFFIXES)}")
         found += sorted(below, key=natural)
-    return list(dict.fromkeys(os.path.normpath(path) for path in found))
+    return list({os.path.abspath(path): os.path.normpath(path) for path in reversed(found)}.values())[::-1]
 
 
 def unread_below(paths: Iterable, read: set[str]) -> dict[str, list[Path]]:
@@ -115,7 +115,8 @@ def unread_parameters(unread: dict[str, list[Path]], read: set[str]) -> list[str
     found = [each for others in unread.values() for each in others if each.suffix.lower() in parameters.SUFFIXES]
     own = {os.path.splitext(path)[0] for path in read}
     names = [each.suffix if os.path.splitext(os.path.realpath(each))[0] in own else each.name for each in found]
-    return [f"not read: {found[0]}; if it says what a run was given: --inputs {names[0]}"] if found else []
+    which = " or ".join(list(dict.fromkeys(names))[:3])
+    return [f"not read: {found[0]}; where it is said what runs were given: --inputs {which}"] if found else []
 
 
 def parameters_beside(found: list[Source], name: str, reading: Reading) -> tuple[dict[str, dict], dict, list[str]]:
@@ -128,9 +129,7 @@ def parameters_beside(found: list[Source], name: str, reading: Reading) -> tuple
     if Path(name).name != name:
         what = f"expected the name alone of a file that each run has beside it, {Path(name).name}; got a path"
         raise RecordError(f"--inputs {name}: {what}")
-    known: dict[str, tuple[dict, dict]] = {}
-    given: dict[str, dict] = {}
-    units: dict[str, str] = {}
+    known, given, units = dict[str, tuple[dict, dict]](), dict[str, dict](), dict[str, str]()
     for source in found:
         for row, run_id in enumerate(source.runs.ids):
             for file in [source.path] if source.path else source.runs.files_of(row):
@@ -140,13 +139,17 @@ def parameters_beside(found: list[Source], name: str, reading: Reading) -> tuple
                 values, said = known[path]
                 keep(run_id, given.setdefault(run_id, {}), values, reading)
                 keep(run_id, units, said, reading, "unit of ")
+    folders = {os.path.dirname(os.path.abspath(path)): path for path in known}
+    if below := [folder for folder in folders if os.path.dirname(folder) in folders]:
+        above, own = folders[os.path.dirname(below[0])], folders[below[0]]
+        raise RecordError(f"--inputs: expected {name} beside each run, as {own}; one has {above} above it alone")
     return given, units, [os.path.realpath(path) for path in known]
 
 
 def place_beside(file: str, name: str) -> str:
     """Where the parameters of the runs in a file stand. Raises RecordError where they are not there."""
     folder = os.path.dirname(file)
-    if of_its_own := name in parameters.SUFFIXES:
+    if of_its_own := name.lower() in parameters.SUFFIXES:
         name = f"{stem(file)}{name}"
     places = [os.path.join(folder, name), os.path.normpath(os.path.join(folder, "..", name))]
     if not (there := [place for place in places[: 1 if of_its_own else 2] if os.path.exists(place)]):
@@ -206,6 +209,8 @@ def reading_errors(path: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise RecordError(f"{path}: no such file; was it moved?") from error
     except Exception as error:  # of a damaged file, libraries raise whatever they like
+        if isinstance(error, ValueError) and str(error).startswith(f"{path}: "):  # it is said already
+            raise RecordError(error) from error
         reason = f"{type(error).__name__} {' '.join(str(error).split())[:200]}".strip()
         raise RecordError(f"{path}: cannot be read, or damaged ({reason})") from error
 
