@@ -60,8 +60,8 @@ def import_files(
 ) -> Imported:
     """Put the runs in files of other programs into the store `path`, which is made if it is not there: all or none.
 
-    inputs     a table with a line for each run: what it was given; or what the file with that is called which each run
-               has beside it, such as params.json, or .json: called as the run's own
+    inputs     a table with a line for each run: what it was given; or the name of a file with that which each run has
+               beside it, such as params.json, or a suffix, .json, of one that is called as the run's
     controls   a table with a line for each time at which something was set
     dry_run    only look; the store is not touched
     Raises RecordError or StoreError, in one line, for what cannot be read or does not fit.
@@ -69,13 +69,14 @@ def import_files(
     warnings.simplefilter("ignore")  # of libraries, on what is refused or said below
     files = list(files)
     told_apart = str(inputs or "").lower().endswith(parameters.SUFFIXES)  # each run has its own
-    tables = [os.path.realpath(each) for each in (None if told_apart else inputs, controls) if each]
+    table = None if told_apart else inputs
+    tables = [os.path.realpath(each) for each in (table, controls) if each]
     paths = [each for each in found_below(files) if os.path.realpath(each) not in tables]
     if not paths:
         raise RecordError(f"expected files of runs beside {listed(filter(None, (inputs, controls)))}; got none")
     found = sources(paths, reading)
     check_read(paths, found)
-    beside = tables_beside(None if told_apart else inputs, controls, reading, named_apart(paths))
+    beside = tables_beside(table, controls, reading, named_apart(paths))
     if told_apart:
         given, units, own = parameters_beside(found, str(inputs), reading)
         beside, tables = replace_in(beside, inputs=given, units=beside.units | units), tables + own

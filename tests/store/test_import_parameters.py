@@ -7,6 +7,7 @@ from foreign import imported
 
 from sim2seq import cli
 from sim2seq._support import parameters
+from sim2seq.data.foreign.files import found_below
 from sim2seq.data.foreign.reading import Reading
 from sim2seq.data.records import RecordError
 from sim2seq.store import imports, store
@@ -135,6 +136,7 @@ def test_one_file_named_in_two_ways_is_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     whole = str(tmp_path / "a" / "out" / "series.csv")
     assert put("s.sqlite", "a/out/series.csv", "b/out/series.csv", whole).counts == {"added": 2}
+    assert found_below(["b/out/series.csv", "a", whole, "b"]) == ["b/out/series.csv", "a/out/series.csv"]
     assert store.run_ids("s.sqlite") == ["a", "b"]
 
 

@@ -89,7 +89,8 @@ def found_below(paths: Iterable) -> list[str]:
         if not below:
             raise RecordError(f"{path}: expected files below it that end in one of {', '.join(SUFFIXES)}")
         found += sorted(below, key=natural)
-    return list({os.path.abspath(path): os.path.normpath(path) for path in reversed(found)}.values())[::-1]
+    first = {os.path.abspath(path): os.path.normpath(path) for path in reversed(found)}  # as it was told first
+    return [first[path] for path in dict.fromkeys(map(os.path.abspath, found))]
 
 
 def unread_below(paths: Iterable, read: set[str]) -> dict[str, list[Path]]:
@@ -126,9 +127,8 @@ def parameters_beside(found: list[Source], name: str, reading: Reading) -> tuple
            that is called as the run's
     Raises RecordError, in one line, for a run without such a file, and for what cannot be read.
     """
-    if Path(name).name != name:
-        what = f"expected the name alone of a file that each run has beside it, {Path(name).name}; got a path"
-        raise RecordError(f"--inputs {name}: {what}")
+    if (alone := Path(name).name) != name:
+        raise RecordError(f"--inputs {name}: expected the name alone of a file that each run has beside it, {alone}")
     known, given, units = dict[str, tuple[dict, dict]](), dict[str, dict](), dict[str, str]()
     for source in found:
         for row, run_id in enumerate(source.runs.ids):
